@@ -1,0 +1,155 @@
+"""Homographic adaptation of one image: the detector's answer averaged over many random homographies."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from superpoint_tf.config import AdaptationSection, HomographyConfig
+from superpoint_tf.detection import logits_to_heatmap
+from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images
+from superpoint_tf.geometry.warp import EDGE_SLACK_PX
+
+
+class Aggregate(NamedTuple):
+    """What many warps of one image agree on."""
+
+    heatmap: tf.Tensor  # float32 (H, W), probability; 0 where no warp counted
+    count: tf.Tensor  # float32 (H, W), number of warps that counted at a pixel
+
+
+class Adapter:
+    """Aggregate a detector's heatmaps over homographies of one image (paper section 5, equation 10).
+
+    One compiled graph an image shape. It reads the model's variables each time it runs, so newly assigned weights are
+    used without tracing again. Only warps of one image share a tensor, in the same chunks every time (the last one is
+    shorter if `chunk_size` does not divide `num_homographies`), so the same image, seed and weights give the same bits.
+    Memory depends on `chunk_size` and not on `num_homographies`. Calls may overlap in several threads.
+    """
+
+    def __init__(self, model: tf.keras.Model, config: AdaptationSection) -> None:
+        self._model = model
+        self._config = config
+        self._aggregate = tf.function(self._aggregate_homographies, autograph=False)
+
+    def __call__(self, image: tf.Tensor, seed: tf.Tensor) -> Aggregate:
+        """Return heatmap and count, float32 (H, W), of an image float32 (H, W) or (1, H, W, 1) in [0, 1].
+
+        seed is int32 (2,). Homography number k is a pure function of (seed, k); number 0 is the identity.
+        Raises ValueError for an image that is not float or holds more than one picture.
+        """
+        image = tf.convert_to_tensor(image)
+        if not image.dtype.is_floating:
+            raise ValueError(f"image has dtype {image.dtype.name}; give grey levels as float32 in [0, 1]")
+        shape = image.shape.as_list()
+        if len(shape) == 4 and (shape[0], shape[3]) == (1, 1):
+            image = image[0, :, :, 0]
+        elif len(shape) != 2:
+            raise ValueError(f"image has shape {tuple(shape)}; give one picture, (H, W) or (1, H, W, 1)")
+        return Aggregate(*self._aggregate(tf.cast(image, tf.float32), tf.cast(seed, tf.int32)))
+
+    @property
+    def num_traces(self) -> int:
+        """Count the compiled graphs: one for each image shape seen."""
+        return int(self._aggregate.experimental_get_tracing_count())
+
+    def _aggregate_homographies(self, image: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Loop over chunks of homographies with (H, W) accumulators; traced once for an image shape."""
+        num, chunk_size = self._config.num_homographies, self._config.chunk_size
+        use_max = self._config.aggregation == "max"
+
+        def add_chunk(start: tf.Tensor, total: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            numbers = tf.range(start, tf.minimum(start + chunk_size, num))
+            heatmaps, weights = self._detect_warped(image, seed, numbers)
+            weighted = heatmaps * weights
+            if use_max:
+                total = tf.maximum(total, tf.reduce_max(weighted, axis=0))
+            else:
+                total = total + tf.reduce_sum(weighted, axis=0)
+            return start + chunk_size, total, count + tf.reduce_sum(weights, axis=0)
+
+        zeros = tf.zeros(image.shape)
+        _, total, count = tf.while_loop(
+            lambda start, *_: start < num,
+            add_chunk,
+            (tf.constant(0), zeros, zeros),
+            parallel_iterations=1,  # two chunks in flight would double the memory
+        )
+        return (total if use_max else tf.math.divide_no_nan(total, count)), count
+
+    def _detect_warped(self, image: tf.Tensor, seed: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return heatmaps of warps `numbers`, brought back to the image's frame, and their weights; (B, H, W) each."""
+        height, width = image.shape.as_list()
+        homographies = _numbered_homographies(seed, numbers, (height, width), self._config.homography)
+        inverses = invert_homographies(homographies)
+        images = tf.tile(image[tf.newaxis, :, :, tf.newaxis], [tf.size(numbers), 1, 1, 1])
+        logits = self._model(warp_images(images, homographies), training=False)["logits"]
+        heatmaps = logits_to_heatmap(logits, (height, width))
+        back = warp_images(heatmaps[..., tf.newaxis], inverses)[..., 0]
+        return back, compute_warp_weights(homographies, inverses, (height, width), self._config.erosion_px)
+
+
+def _warp_weights(
+    homographies: tf.Tensor, inverses: tf.Tensor, image_shape: tuple[int, int], erosion_px: int
+) -> tf.Tensor:
+    """Compute which pixels of the image's frame a warp may vote for: float32 (B, H, W) of 0 and 1.
+
+    homographies (B, 3, 3) map the image to its warps, inverses back. A vote counts where the eroded valid mask of the
+    warped frame, brought back by nearest neighbour, and the eroded mask of the image's frame both hold. Erosion cuts
+    the empty corners only, never the frame's edge. Equals `warp_valid_mask` and a warp of it, but no pixel moves.
+    """
+    height, width = image_shape
+    x = tf.range(width, dtype=tf.float32)
+    y = tf.range(height, dtype=tf.float32)[:, tf.newaxis]
+    source_frame = _window_is_inside(homographies, x, y, image_shape, erosion_px)
+    warped_x, warped_y, w = (_evaluate(row, x, y) for row in tf.unstack(homographies, axis=1))
+    nearest_x, nearest_y = tf.floor(warped_x / w + 0.5), tf.floor(warped_y / w + 0.5)
+    warped_frame = _window_is_inside(inverses, nearest_x, nearest_y, image_shape, erosion_px)
+    return tf.cast(source_frame & warped_frame, tf.float32)
+
+
+# XLA makes one pass of some forty elementwise operations: a tenth of the time, and no temporaries
+compute_warp_weights = tf.function(_warp_weights, autograph=False, jit_compile=True)
+
+
+def _window_is_inside(
+    homographies: tf.Tensor, x: tf.Tensor, y: tf.Tensor, image_shape: tuple[int, int], erosion_px: int
+) -> tf.Tensor:
+    """Tell whether all pixels within `erosion_px` of (x, y) and in the frame are mapped into the other frame.
+
+    x and y broadcast to (B, H, W). The other frame is four half-planes, each linear in the pixel, so the worst pixel of
+    a window is one of its corners and the eroded mask needs no pass over neighbours.
+    """
+    last_y, last_x = image_shape[0] - 1.0, image_shape[1] - 1.0
+    to_x, to_y, w = tf.unstack(tf.cast(homographies, tf.float64), axis=1)
+    slack = EDGE_SLACK_PX * w
+    left, right = tf.maximum(x - erosion_px, 0.0), tf.minimum(x + erosion_px, last_x)
+    top, bottom = tf.maximum(y - erosion_px, 0.0), tf.minimum(y + erosion_px, last_y)
+    inside = tf.constant(True)
+    for half_plane in (to_x + slack, last_x * w - to_x + slack, to_y + slack, last_y * w - to_y + slack):
+        a, b, c = tf.unstack(tf.cast(half_plane, tf.float32)[:, :, tf.newaxis, tf.newaxis], axis=1)
+        inside &= tf.minimum(a * left, a * right) + c + tf.minimum(b * top, b * bottom) >= 0
+    return inside
+
+
+def _evaluate(row: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Evaluate a x + b y + c for coefficients (B, 3): (B, H, W)."""
+    a, b, c = tf.unstack(row[:, :, tf.newaxis, tf.newaxis], axis=1)
+    return a * x + b * y + c
+
+
+def _numbered_homographies(
+    seed: tf.Tensor, numbers: tf.Tensor, image_shape: tuple[int, int], config: HomographyConfig
+) -> tf.Tensor:
+    """Return homographies (B, 3, 3) of the given numbers (B,); number 0 is exactly the identity."""
+    # the fold-in of tf.random.experimental.stateless_fold_in, for all numbers at once and with a fixed algorithm
+    root = tf.random.stateless_uniform([], seed, minval=None, maxval=None, dtype=tf.int32, alg="philox")
+    seeds = tf.stack([tf.broadcast_to(root, tf.shape(numbers)), numbers], axis=1)
+    sampled = sample_homographies(seeds, image_shape, config)
+    return tf.where((numbers == 0)[:, tf.newaxis, tf.newaxis], tf.eye(3), sampled)
+
+
+def image_seed(seed: int, sha256: str) -> tf.Tensor:
+    """Return the stateless seed int32 (2,) of a photograph: of its content, so that no order or share matters."""
+    return tf.constant([int(sha256[:8], 16) & 0x7FFFFFFF, seed], tf.int32)

@@ -1,0 +1,50 @@
+"""The figure of a round: for some photographs one-image detections, aggregated heatmap, labels and Harris corners."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from superpoint_tf import storage
+from superpoint_tf.adaptation.aggregate import Adapter, image_seed
+from superpoint_tf.config import Config
+from superpoint_tf.data.labels import label_path, load_label
+from superpoint_tf.data.photographs import cover_and_crop, decode_photograph, read_photograph_bytes
+from superpoint_tf.evaluation.baselines import harris
+from superpoint_tf.evaluation.protocols import suppressed
+from superpoint_tf.figures import figure_adaptation
+from superpoint_tf.keypoints import detect_keypoints
+from superpoint_tf.layout import stack
+from superpoint_tf.model import SuperPoint
+from superpoint_tf.visualization import save_png
+
+
+def draw_round(
+    config: Config,
+    image_root: str,
+    photographs: Sequence[str],
+    adapter: Adapter,
+    model: tf.keras.Model,
+    output: str,
+    round: int,
+) -> None:
+    """Write `figures/round_<k>.png` below the label folder, for photographs spread evenly over the list."""
+    count = min(config.adaptation.num_figures, len(photographs))
+    if not count:
+        return
+    detector, settings = SuperPoint(model, with_descriptor=False), config.adaptation.detection
+    rows = []
+    for index in np.linspace(0, len(photographs) - 1, count).astype(int):
+        name = photographs[index]
+        path = storage.join(image_root, name)
+        content = read_photograph_bytes(path)
+        image, _ = cover_and_crop(decode_photograph(content, path), config.photographs.image_shape)
+        label = load_label(label_path(output, round, name))
+        seed = image_seed(config.seed, label.sha256)  # that of the labels: what is drawn is what they were taken from
+        heatmap = adapter(tf.constant(image, tf.float32) / 255.0, seed).heatmap.numpy()
+        single, _ = detect_keypoints(detector.heatmap(image), settings)
+        classical = suppressed(harris)(image, settings.nms_radius_px).keypoints[: max(len(label.keypoints), 1)]
+        rows.append(figure_adaptation(image, single, heatmap, label.keypoints, classical))
+    save_png(storage.join(output, "figures", f"round_{round}.png"), stack(rows))

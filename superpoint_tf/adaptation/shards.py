@@ -1,0 +1,77 @@
+"""Several processes that label one folder: their manifests are merged by shard 0, the others wait for it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+
+from superpoint_tf import storage
+from superpoint_tf.data.labels import LabelManifest, manifest_path, read_manifest, write_manifest
+from superpoint_tf.interruption import StopRequest
+from superpoint_tf.progress import Console
+
+_POLL_S = 2.0
+_REMIND_S = 60.0
+
+
+def merge_shards(output: str, shard: tuple[int, int], part: LabelManifest, console: Console) -> LabelManifest:
+    """Write this shard's manifest; as shard 0 wait for the others and write the whole, else wait for the whole."""
+    index, count = shard
+    if count > 1:
+        write_manifest(output, part, shard)
+    if index > 0:
+        _wait(lambda: _has_round(output, None, part.final_round), f"shard 0 to merge round {part.final_round}", console)
+        return read_manifest(output)
+    for other in range(1, count):
+        reached = lambda other=other: _has_round(output, (other, count), part.final_round)  # noqa: E731
+        _wait(reached, f"shard {other}/{count} to finish round {part.final_round}", console)
+    parts = [part, *(read_manifest(output, (other, count)) for other in range(1, count))]
+    merged = _merge(parts)
+    if not _has_round(output, None, merged.final_round + 1):  # a restart passes through rounds that are done
+        write_manifest(output, merged)
+    return merged
+
+
+def _merge(parts: list[LabelManifest]) -> LabelManifest:
+    first = parts[0]
+    photographs = tuple(sorted(name for part in parts for name in part.photographs))
+    keypoints = sum(part.counts["keypoints"] for part in parts)
+    counts = {
+        "photographs": len(photographs),
+        "keypoints": keypoints,
+        "keypoints_per_image": keypoints / max(len(photographs), 1),
+        "left_out": sorted((item for part in parts for item in part.counts["left_out"]), key=lambda item: item["path"]),
+    }
+    return LabelManifest(
+        image_root=first.image_root,
+        final_round=first.final_round,
+        rounds=first.rounds,
+        detector=first.detector,
+        config=first.config,
+        counts=counts,
+        photographs=photographs,
+        validation=first.validation,
+    )
+
+
+def _has_round(output: str, shard: tuple[int, int] | None, round: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return read_manifest(output, shard).final_round >= round
+    return False
+
+
+def wait_for_file(path: str, whom: str, console: Console) -> None:
+    """Wait until a file is there; say for whom."""
+    _wait(lambda: storage.exists(path), whom, console)
+
+
+def _wait(condition: Callable[[], bool], whom: str, console: Console) -> None:
+    said = -_REMIND_S
+    with StopRequest() as stop:
+        while not condition():
+            if time.monotonic() - said >= _REMIND_S:
+                console.line("adapt", f"waiting for {whom}")
+                said = time.monotonic()
+            time.sleep(_POLL_S)
+            stop.raise_if_requested(f"stopped while waiting for {whom}")

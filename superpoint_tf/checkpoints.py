@@ -1,0 +1,141 @@
+"""Weights files (.npz that TensorFlow is not needed to read) and where weights are found."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from superpoint_tf import storage
+from superpoint_tf.config import Config, NetworkConfig, build_config, config_to_dict, load_config
+from superpoint_tf.network import build_network
+
+WEIGHTS_FILE = "weights.npz"
+_FORMAT = 1
+_HEADER = "__header__"
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be used; the message names the file, what differs and the remedy."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Arrays by `layer/variable`, the network they fit, and how they came about."""
+
+    network: NetworkConfig
+    with_descriptor: bool
+    arrays: dict[str, np.ndarray]
+    step: int = 0
+
+    def to_bytes(self) -> bytes:
+        """Return the file content; equal weights give equal bytes."""
+        header = {
+            "format": _FORMAT,
+            "network": config_to_dict(self.network),
+            "with_descriptor": self.with_descriptor,
+            "step": self.step,
+        }
+        return storage.npz_bytes(**{_HEADER: np.array(json.dumps(header))}, **self.arrays)
+
+    def save(self, path: str | Path) -> None:
+        """Write the file, complete or not at all."""
+        storage.write_bytes(path, self.to_bytes())
+
+
+def _variables(model: tf.keras.Model) -> dict[str, Any]:
+    """Map `layer/variable` to variable; the names are the same in Keras 2 and 3."""
+    return {
+        f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}": variable
+        for layer in model.layers
+        for variable in layer.weights
+    }
+
+
+def get_weights(model: tf.keras.Model, network: NetworkConfig, with_descriptor: bool, step: int = 0) -> Weights:
+    """Copy a network's weights into NumPy arrays (float32)."""
+    arrays = {name: np.asarray(variable.numpy(), np.float32) for name, variable in _variables(model).items()}
+    return Weights(network, with_descriptor, arrays, step)
+
+
+def assign_weights(model: tf.keras.Model, weights: Weights, source: str, allow_new_head: bool = False) -> None:
+    """Copy `weights` into a network.
+
+    `allow_new_head` leaves a descriptor head that the weights lack as it is, and ignores one that the network lacks.
+    Raises WeightsError listing the names or shapes that do not fit; the network is unchanged then.
+    """
+    variables = _variables(model)
+    head = "descriptor_"
+    missing = [name for name in variables if name not in weights.arrays]
+    surplus = [name for name in weights.arrays if name not in variables]
+    if allow_new_head:
+        missing = [name for name in missing if not name.startswith(head)]
+        surplus = [name for name in surplus if not name.startswith(head)]
+    shapes = [
+        f"{name} {tuple(array.shape)} instead of {tuple(variables[name].shape)}"
+        for name, array in weights.arrays.items()
+        if name in variables and tuple(array.shape) != tuple(variables[name].shape)
+    ]
+    problems = [f"missing {', '.join(missing[:3])}"] * bool(missing)
+    problems += [f"unknown {', '.join(surplus[:3])}"] * bool(surplus)
+    problems += [f"shape {', '.join(shapes[:3])}"] * bool(shapes)
+    if problems:
+        raise WeightsError(
+            f"{source}: does not fit this network ({'; '.join(problems)}); "
+            f"the file is for {config_to_dict(weights.network)}: set the `network` section to match"
+        )
+    for name, array in weights.arrays.items():
+        if name in variables:
+            variables[name].assign(array)
+
+
+def load_weights(path: str | Path) -> Weights:
+    """Read a weights file, a run folder (its best weights) or a checkpoint prefix inside a run folder.
+
+    Raises WeightsError naming the path if nothing is there, or if the file is damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / WEIGHTS_FILE
+    if Path(f"{path}.index").exists():
+        return _load_checkpoint(path)
+    try:
+        arrays = storage.load_npz(path)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no weights there; give a weights.npz, a run folder or a checkpoint") from error
+    except ValueError as error:
+        raise WeightsError(str(error)) from error
+    try:
+        header = json.loads(str(arrays.pop(_HEADER)))
+        known = {f.name for f in fields(NetworkConfig)}
+        network = build_config({"network": {k: v for k, v in header["network"].items() if k in known}}).network
+        result = Weights(network, bool(header["with_descriptor"]), arrays, int(header["step"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise WeightsError(f"{path}: not a weights file of this project ({error})") from error
+    if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays.values()):
+        raise WeightsError(f"{path}: holds values that are not finite float32 numbers")
+    return result
+
+
+def _load_checkpoint(prefix: Path) -> Weights:
+    config: Config = load_config(prefix.parent.parent / "config.yaml")
+    names = {name for name, _ in tf.train.list_variables(str(prefix))}
+    with_descriptor = config.train == "joint"
+    model = build_network(config.network, with_descriptor)
+    tf.train.Checkpoint(model=model).restore(str(prefix)).assert_existing_objects_matched().expect_partial()
+    step = int(tf.train.load_variable(str(prefix), "step/.ATTRIBUTES/VARIABLE_VALUE")) if any(
+        name.startswith("step/") for name in names
+    ) else 0
+    return get_weights(model, config.network, with_descriptor, step)
+
+
+def load_network(path: str | Path) -> tuple[tf.keras.Model, Weights]:
+    """Build the network that a weights file describes and fill it; see `load_weights` for `path`."""
+    weights = load_weights(path)
+    model = build_network(weights.network, weights.with_descriptor)
+    assign_weights(model, weights, str(path))
+    return model, weights

@@ -1,0 +1,103 @@
+"""What the tools share: arguments that every tool takes, and how errors and interruptions end a process."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from superpoint_tf.config import Config, ConfigError, load_config
+from superpoint_tf.interruption import Interrupted
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def add_config_arguments(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """Add CONFIG (positional where `default` is None, else --config) and --set."""
+    if default is None:
+        parser.add_argument("config", metavar="CONFIG", help="a YAML file, for example configs/coco.yaml")
+    else:
+        parser.add_argument("--config", default=default, help="a YAML file (default: %(default)s)")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings that override the file's, for example detector.batch_size=8",
+    )
+
+
+def add_shard_argument(parser: argparse.ArgumentParser) -> None:
+    """Add --shard i/n."""
+    parser.add_argument(
+        "--shard", type=parse_shard, default=(0, 1), metavar="i/n", help="do share i of n, 0 <= i < n (default: all)"
+    )
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Parse `i/n` with 0 <= i < n; raises argparse.ArgumentTypeError."""
+    try:
+        index, count = (int(part) for part in text.split("/"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected i/n, for example 0/4") from None
+    if not 0 <= index < count:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 0 <= i < n, for example 0/4 .. 3/4")
+    return index, count
+
+
+def positive_int(text: str) -> int:
+    """Parse a whole number above zero; raises argparse.ArgumentTypeError."""
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+    return int(text)
+
+
+def load_config_argument(path: str, overrides: Sequence[str]) -> Config:
+    """Load a config by its path, or if that is absent, by its path in this checkout."""
+    return load_config(path if Path(path).exists() else _in_checkout(path), overrides)
+
+
+def _in_checkout(path: str) -> str:
+    there = CHECKOUT / path
+    return str(there) if there.exists() else path
+
+
+def set_up_tensorflow() -> None:
+    """Quiet TensorFlow's start-up messages; call before it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TFA_CHECK_VERSION", "0")
+    import warnings
+
+    # tensorflow-addons announces its end of life on every import; the README says which versions are used and why
+    warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow_addons")
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def run_tool(main: Callable[[], None]) -> None:
+    """Run a tool's main function; user errors become one message on stderr and exit code 2, interruptions 130 or 143."""
+    try:
+        main()
+    except Interrupted as stopped:
+        print(f"{stopped}; start the same command again to go on", file=sys.stderr)
+        sys.exit(stopped.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted; start the same command again to go on", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
+    except (ConfigError, ValueError, OSError) as error:
+        if os.environ.get("SUPERPOINT_TF_TRACEBACK"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except Exception as error:
+        if os.environ.get("SUPERPOINT_TF_TRACEBACK") or not type(error).__module__.startswith("superpoint_tf"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

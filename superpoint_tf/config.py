@@ -1,0 +1,407 @@
+"""Every setting of the pipeline with its default, and the strict reading of YAML files that hold differences."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from synthetic.config import SyntheticConfig
+
+CELL = 8  # side of a detector cell, pixels; the only 8 in the code
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used; the message names the file, the key and the remedy."""
+
+
+def _setting(default: Any, *, free: bool = False, **limits: Any) -> Any:
+    """Declare a field: `minimum`, `maximum`, `choices` are checked; `free` may change when a run is resumed."""
+    metadata = {"free": free, **limits}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class HomographyConfig:
+    """How far a random homography may go (paper section 5.2, with the settings of the reference implementation)."""
+
+    patch_ratio: float = _setting(0.85, minimum=0.1, maximum=1.0)  # side of the central patch, in frame sides
+    perspective_amplitude_x: float = _setting(0.2, minimum=0.0, maximum=0.6)  # frame widths, 2 sigma
+    perspective_amplitude_y: float = _setting(0.2, minimum=0.0, maximum=0.6)  # frame heights, 2 sigma
+    scale_amplitude: float = _setting(0.2, minimum=0.0, maximum=0.9)  # relative, 2 sigma
+    translation_overflow: float = _setting(0.0, minimum=0.0, maximum=0.5)  # frame sides beyond the frame's edge
+    max_angle_deg: float = _setting(90.0, minimum=0.0, maximum=180.0)  # rotation is uniform in +- this
+    allow_artifacts: bool = _setting(True)  # the patch may leave the frame: the warped picture has empty corners
+    valid_border_px: int = _setting(3, minimum=0, maximum=64)  # cut from the warp's valid region in training
+
+
+@dataclass(frozen=True)
+class PhotometricConfig:
+    """Ranges of the photometric change on 0..255 grey levels; every change is applied, in random order."""
+
+    enabled: bool = _setting(True)
+    max_brightness: float = _setting(50.0, minimum=0.0, maximum=255.0)  # added, +-
+    contrast: tuple[float, float] = _setting((0.5, 1.5), minimum=0.0)  # factor about the picture's mean
+    max_noise_std: float = _setting(10.0, minimum=0.0, maximum=255.0)  # additive Gaussian, grey levels
+    max_impulse_fraction: float = _setting(0.0035, minimum=0.0, maximum=1.0)  # of pixels set to 0, and to 255
+    shade: tuple[float, float] = _setting((-0.5, 0.5), minimum=-1.0, maximum=1.0)  # transparency of blurred ellipses
+    max_blur_kernel: int = _setting(3, minimum=0, maximum=31)  # motion blur, pixels; below 3 is none
+
+
+SYNTHETIC_PHOTOMETRIC = PhotometricConfig(
+    max_brightness=75.0, contrast=(0.3, 1.8), max_noise_std=15.0, shade=(-0.5, 0.8), max_blur_kernel=7
+)
+
+
+@dataclass(frozen=True)
+class DetectionConfig:
+    """From heatmap to keypoints."""
+
+    threshold: float = _setting(0.015, minimum=0.0, maximum=1.0)  # probability
+    nms_radius_px: int = _setting(4, minimum=0, maximum=64)  # square of side 2 r + 1
+    border_px: int = _setting(4, minimum=0)  # keypoints nearer to the frame are dropped
+    max_keypoints: int = _setting(600, minimum=1)  # the strongest are kept
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Shape of the network."""
+
+    width: float = _setting(1.0, minimum=1 / 16, maximum=4.0)  # multiplies every channel count of encoder and heads
+    batch_norm: bool = _setting(True)  # after ReLU, as in the public checkpoints; off: the paper's 1,300,865 weights
+    descriptor_dim: int = _setting(256, minimum=8)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One optimisation."""
+
+    steps: int = _setting(200_000, free=True, minimum=1)
+    batch_size: int = _setting(32, minimum=1)
+    learning_rate: float = _setting(1e-3, free=True, minimum=0.0)  # Adam, peak
+    schedule: str = _setting("cosine", free=True, choices=("cosine", "constant"))  # cosine ends at a hundredth
+    warmup_steps: int = _setting(1000, free=True, minimum=0)  # linear from zero
+    clip_norm: float = _setting(10.0, free=True, minimum=0.0)  # global gradient norm; 0 = off
+    ema_decay: float = _setting(0.0, minimum=0.0, maximum=0.99999)  # moving average of the weights; 0 = off
+    precision: str = _setting("float32", choices=("float32", "mixed_float16", "mixed_bfloat16"))
+    xla: bool = _setting(False, free=True)  # compile the step with XLA
+    init: str = _setting("", choices=None)  # weights.npz, run folder or checkpoint to start from
+    log_every: int = _setting(100, free=True, minimum=1)  # steps
+    validate_every: int = _setting(5000, free=True, minimum=1)  # steps
+    checkpoint_every: int = _setting(1000, free=True, minimum=1)  # steps; what SIGKILL can cost
+    num_figures: int = _setting(4, free=True, minimum=0)  # pictures drawn at each validation
+
+
+@dataclass(frozen=True)
+class SyntheticSection:
+    """Synthetic shapes: what is drawn, where the sets lie, how a training picture is changed."""
+
+    root: str = _setting("data/synthetic", free=True)  # what generate_synthetic.py writes
+    source: str = _setting("auto", choices=("auto", "generator", "records"))  # auto: records if they are there
+    num_train: int = _setting(100_000, minimum=1)
+    num_validation: int = _setting(100, minimum=1)  # a primitive
+    num_test: int = _setting(500, minimum=1)  # a primitive
+    draw: SyntheticConfig = field(default_factory=SyntheticConfig)
+    homography: HomographyConfig = HomographyConfig(patch_ratio=0.8)
+    photometric: PhotometricConfig = SYNTHETIC_PHOTOMETRIC
+
+
+@dataclass(frozen=True)
+class PhotographsSection:
+    """Photographs: where they lie and the frame they are brought to."""
+
+    root: str = _setting("", free=True)  # a folder; "" = data/coco, or scikit-image's photographs where that is absent
+    train: str = _setting("", free=True)  # sub-folder(s, comma-separated); "" = train2017 if it is there, else everything
+    validation: str = _setting("", free=True)  # sub-folder(s); "" = val2017 if it is there, else 5 % are held out
+    image_shape: tuple[int, int] = _setting((240, 320), minimum=32)  # (height, width): cover, then centre crop
+    homography: HomographyConfig = HomographyConfig()
+    photometric: PhotometricConfig = PhotometricConfig()
+
+
+@dataclass(frozen=True)
+class AdaptationSection:
+    """Homographic adaptation (paper section 5) and the retraining between its rounds."""
+
+    num_homographies: int = _setting(100, minimum=1)  # the identity is one of them
+    chunk_size: int = _setting(10, minimum=1)  # warps of one image in a forward batch
+    erosion_px: int = _setting(3, minimum=0, maximum=64)  # cut from every edge of a warp's valid region
+    aggregation: str = _setting("mean", choices=("mean", "max"))
+    homography: HomographyConfig = HomographyConfig(max_angle_deg=180.0)
+    detection: DetectionConfig = DetectionConfig()
+    retrain_steps: int = _setting(20_000, free=True, minimum=1)
+    retrain_learning_rate: float = _setting(1e-3, free=True, minimum=0.0)
+    num_figures: int = _setting(4, free=True, minimum=0)  # photographs drawn a round
+
+
+@dataclass(frozen=True)
+class JointSection(TrainingConfig):
+    """Training of detector and descriptor together (paper section 3)."""
+
+    batch_size: int = _setting(8, minimum=1)
+    labels: str = _setting("")  # label folder; "" = labels/<config name>, else labels/coco
+    descriptor_loss: str = _setting("hinge", choices=("hinge", "doubly_normalized"))
+    descriptor_weight: float = _setting(1.0, minimum=0.0)  # lambda: weight of the descriptor loss in the total
+    positive_weight: float = _setting(250.0, minimum=0.0)  # lambda_d, quoted for 1,200 cells (240x320)
+    positive_margin: float = _setting(1.0)  # m_p
+    negative_margin: float = _setting(0.2)  # m_n
+    positive_radius_px: float = _setting(8.0, minimum=0.0)  # cells whose centres lie this near correspond
+
+
+@dataclass(frozen=True)
+class EvaluationSection:
+    """Validation in the training loop (DESIGN: evaluation, defined once)."""
+
+    num_pairs: int = _setting(50, free=True, minimum=1)  # random homographies of held-out photographs
+    image_shape: tuple[int, int] = _setting((240, 320), free=True, minimum=32)
+    nms_radius_px: int = _setting(4, free=True, minimum=0)
+    num_keypoints: int = _setting(300, free=True, minimum=1)
+    distance_px: float = _setting(3.0, free=True, minimum=0.0)  # epsilon
+    num_synthetic: int = _setting(50, free=True, minimum=1)  # pictures a primitive in the validation mAP
+    homography: HomographyConfig = HomographyConfig()
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole pipeline; a YAML file holds what differs from these defaults."""
+
+    name: str = _setting("default", free=True)  # the file's stem unless it says otherwise
+    train: str = _setting("joint", choices=("detector", "joint"))  # what train_superpoint.py trains
+    seed: int = _setting(0, minimum=0, maximum=2**31 - 1)
+    workers: int = _setting(-1, free=True, minimum=-1)  # data processes; -1: one a core, 0: none
+    synthetic: SyntheticSection = field(default_factory=SyntheticSection)
+    photographs: PhotographsSection = PhotographsSection()
+    network: NetworkConfig = NetworkConfig()
+    detector: TrainingConfig = TrainingConfig()
+    adaptation: AdaptationSection = AdaptationSection()
+    joint: JointSection = JointSection()
+    evaluation: EvaluationSection = EvaluationSection()
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without duplicate keys, anchors that repeat, or tags."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if not isinstance(key, typing.Hashable) or key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a YAML file and apply `key.key=value` overrides.
+
+    Raises ConfigError naming the file, the key and the nearest known key for anything unknown, wrongly typed or out of
+    range.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        found = sorted(str(p) for p in path.parent.glob("*.yaml"))
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); configs beside it: {found or 'none'}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a UTF-8 text file ({error.reason})") from error
+    try:
+        values = yaml.load(text, Loader=_StrictLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    values = {} if values is None else values
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected sections such as `joint:`, found {type(values).__name__}")
+    values.setdefault("name", path.stem)
+    for override in overrides:
+        _set_value(values, override)
+    return build_config(values, source=str(path))
+
+
+def build_config(values: Mapping[str, Any], source: str = "config") -> Config:
+    """Build a Config from nested mappings; `source` is named in errors."""
+    config: Config = _build(Config(), values, source, "")
+    _check_consistency(config, source)
+    return config
+
+
+def _set_value(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"--set {override}: expected key=value, for example --set detector.batch_size=8")
+    try:
+        value = yaml.load(text, Loader=_StrictLoader) if text else ""
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"--set {override}: the value is not valid YAML") from error
+    *parents, last = key.split(".")
+    node = values
+    for parent in parents:
+        node = node.setdefault(parent, {})
+        if not isinstance(node, dict):
+            raise ConfigError(f"--set {override}: `{parent}` is not a section")
+    node[last] = value
+
+
+def _build(default: Any, values: Any, source: str, prefix: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{source}: `{prefix.rstrip('.')}` is a section, found {values!r}")
+    fields = {f.name: f for f in dataclasses.fields(default)}
+    hints = typing.get_type_hints(type(default))
+    changes = {}
+    for key, value in values.items():
+        if key not in fields:
+            nearest = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.5)
+            known = f"did you mean `{prefix}{nearest[0]}`?" if nearest else f"known here: {', '.join(fields)}"
+            raise ConfigError(f"{source}: unknown key `{prefix}{key}`; {known}")
+        current = getattr(default, key)
+        name = f"{prefix}{key}"
+        if dataclasses.is_dataclass(current):
+            changes[key] = _build(current, value, source, name + ".")
+        else:
+            changes[key] = _convert(value, hints[key], f"{source}: `{name}`")
+            _check_limits(changes[key], fields[key].metadata, f"{source}: `{name}`")
+    try:
+        return dataclasses.replace(default, **changes)
+    except ValueError as error:
+        raise ConfigError(f"{source}: `{prefix.rstrip('.')}`: {error}") from error
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        kinds = typing.get_args(hint)
+        length = None if len(kinds) == 2 and kinds[1] is Ellipsis else len(kinds)
+        if not isinstance(value, (list, tuple)) or not value or length not in (None, len(value)):
+            raise ConfigError(f"{where}: expected a list of {length or 'one or more'} values, found {value!r}")
+        return tuple(_convert(item, kinds[0], where) for item in value)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: expected a mapping, found {value!r}")
+        return {_convert(k, str, where): _convert(v, float, where) for k, v in value.items()}
+    if origin in (typing.Union, types.UnionType):
+        return None if value is None else _convert(value, typing.get_args(hint)[0], where)
+    if hint is float:
+        if isinstance(value, str):  # PyYAML reads 1e-3 as a string
+            try:
+                value = float(value)
+            except ValueError:
+                pass
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ConfigError(f"{where}: expected a number, found {value!r}")
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise ConfigError(f"{where}: expected a finite number, found {str(value)[:20]}")
+        return number
+    if hint is int and isinstance(value, str):  # 2e5 is what people write for steps
+        try:
+            value = int(float(value)) if float(value).is_integer() else value
+        except (ValueError, OverflowError):
+            pass
+    if hint is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if hint is str and value is None:
+        value = ""
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        expected = {int: "a whole number", str: "text", bool: "true or false"}.get(hint, str(hint))
+        raise ConfigError(f"{where}: expected {expected}, found {str(value)[:60]!r} ({type(value).__name__})")
+    return value
+
+
+def _check_limits(value: Any, limits: Mapping[str, Any], where: str) -> None:
+    for item in _items(value):
+        minimum, maximum, choices = (limits.get(key) for key in ("minimum", "maximum", "choices"))
+        if choices is not None and not isinstance(item, float) and item not in choices:
+            raise ConfigError(f"{where}: {item!r} is not one of {', '.join(map(str, choices))}")
+        if minimum is not None and not isinstance(item, str) and item < minimum:
+            raise ConfigError(f"{where}: {item} is below the minimum {minimum:g}")
+        if maximum is not None and not isinstance(item, str) and item > maximum:
+            raise ConfigError(f"{where}: {item} is above the maximum {maximum:g}")
+        if isinstance(item, int) and abs(item) >= 2**53:
+            raise ConfigError(f"{where}: {str(item)[:20]}... is too large")
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    return [value]
+
+
+def _check_consistency(config: Config, source: str) -> None:
+    for key, photometric in (("synthetic", config.synthetic.photometric), ("photographs", config.photographs.photometric)):
+        for name in ("contrast", "shade"):
+            low, high = getattr(photometric, name)
+            if low > high:
+                raise ConfigError(f"{source}: `{key}.photometric.{name}`: {low:g} is above {high:g}; give [low, high]")
+    for key, shape in (
+        ("synthetic.draw.image_shape", config.synthetic.draw.image_shape),
+        ("photographs.image_shape", config.photographs.image_shape),
+    ):
+        if any(side % CELL for side in shape):
+            nearest = [max(32, round(side / CELL) * CELL) for side in shape]
+            raise ConfigError(
+                f"{source}: `{key}`: {list(shape)} is not a multiple of {CELL}, the detector's cell; nearest: {nearest}"
+            )
+        if max(shape) > 8192:
+            raise ConfigError(f"{source}: `{key}`: {list(shape)} is above 8192 pixels a side")
+    if config.joint.negative_margin >= config.joint.positive_margin:
+        raise ConfigError(f"{source}: `joint.negative_margin` must be below `joint.positive_margin`")
+
+
+# ------------------------------------------------------------------------------------------------ writing, comparing
+
+
+def config_to_dict(config: Any) -> dict[str, Any]:
+    """Return the nested plain values of a config dataclass (lists, not tuples), ready for YAML or JSON."""
+
+    def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value):
+            return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return list(value) if isinstance(value, tuple) else value
+
+    result: dict[str, Any] = plain(config)
+    return result
+
+
+def config_to_yaml(config: Config) -> str:
+    """Return the resolved config as YAML that `load_config` reads back to an equal config."""
+    return yaml.safe_dump(config_to_dict(config), sort_keys=False, default_flow_style=None, width=110)
+
+
+def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, bool]]:
+    """Yield (dotted key, value, free) for every setting of a config dataclass."""
+    for f in dataclasses.fields(config):
+        value = getattr(config, f.name)
+        if dataclasses.is_dataclass(value):
+            yield from flatten(value, f"{prefix}{f.name}.")
+        else:
+            yield f"{prefix}{f.name}", value, bool(f.metadata.get("free"))
+
+
+def config_differences(old: Config, new: Config, sections: Sequence[str]) -> list[str]:
+    """List the settings that differ in `sections` (or single keys) and may not change in an existing folder.
+
+    Each entry reads `key: old -> new`. Settings marked free (steps, intervals, workers) are left out.
+    """
+    before = {key: value for key, value, _ in flatten(old)}
+    return [
+        f"{key}: {before[key]!r} -> {value!r}"
+        for key, value, free in flatten(new)
+        if not free and before[key] != value and any(key == s or key.startswith(s + ".") for s in sections)
+    ]

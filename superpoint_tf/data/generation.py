@@ -1,0 +1,106 @@
+"""Making the synthetic sets: say what it costs, show what is drawn, write the files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from superpoint_tf import storage
+from superpoint_tf.config import Config
+from superpoint_tf.data.record_folder import CONTACT_SHEET, RecordFile, RecordFolder
+from superpoint_tf.data.synthetic_sets import SPLITS, drawn_primitives, encode_samples, split_size, synthetic_sample
+from superpoint_tf.data.workers import resolve_workers
+from superpoint_tf.interruption import StopRequest
+from superpoint_tf.layout import contact_sheet, panel_scale
+from superpoint_tf.progress import QUICKSTART, Console, Progress, announce_cost, format_bytes
+from superpoint_tf.visualization import draw_keypoints, save_png
+
+_TIMED_PICTURES = 20
+_SHEET_COLUMNS = 6
+_SHEET_PICTURE_WIDTH_PX = 320
+_WAIT_S, _SAY_EVERY_S = 1.0, 60.0
+
+
+def generate_synthetic_sets(
+    config: Config,
+    shard: tuple[int, int] = (0, 1),
+    overwrite: bool = False,
+    console: Console | None = None,
+    stop: StopRequest | None = None,
+) -> None:
+    """Write train, validation and test sets of synthetic shapes and a contact sheet to `synthetic.root`.
+
+    Shard (i, n) writes every n-th file; shard 0 then waits for the others and writes the manifest. Finished files are
+    skipped. Raises RecordFolderError if the folder was made with other settings, Interrupted when `stop` asks for it.
+    """
+    console = console or Console()
+    folder = RecordFolder(config.synthetic.root, config)
+    folder.prepare(shard, overwrite)
+    own = folder.files[shard[0] :: shard[1]]
+    todo = folder.unfinished(own)
+    _announce(config, folder, shard, todo, console)
+    sheet = storage.join(folder.root, CONTACT_SHEET)
+    if shard[0] == 0 and (todo or not storage.exists(sheet)):
+        save_contact_sheet(config, sheet)  # before the long work: wrong labels show here
+    if todo:
+        from superpoint_tf.data.records import write_record_files  # TensorFlow: only now, after the plan was shown
+
+        total, rest = (sum(file.pictures for file in files) for files in (own, todo))
+        with Progress(total, "data", "pictures", initial=total - rest, console=console) as progress:
+            write_record_files(folder, todo, config, progress, stop)
+    if shard[0] == 0:
+        _wait_for_shards(folder, shard[1], console, stop or StopRequest())
+        folder.write_manifest()
+    written = sum(Path(folder.path(file)).stat().st_size for file in own)
+    console.line("data", f"{folder.root}: {len(own)} files, {format_bytes(written)} | labels to look at: {sheet}")
+
+
+def _announce(
+    config: Config, folder: RecordFolder, shard: tuple[int, int], todo: Sequence[RecordFile], console: Console
+) -> None:
+    """Print the plan line, and what it will cost after timing a few pictures."""
+    sizes = ", ".join(f"{split} {split_size(config, split)}" for split in SPLITS)
+    height, width = config.synthetic.draw.image_shape
+    processes = resolve_workers(config.workers)
+    part = f" | shard {shard[0]}/{shard[1]} of {len(folder.files)} files" if shard[1] > 1 else ""
+    console.line("data", f"{sizes} pictures, {height}x{width} | seed {config.seed} | workers {processes}{part}")
+    if not todo:
+        console.line("data", "every file is there and sound: nothing to draw")
+        return
+    seconds, size = _measure(config)
+    rest = sum(file.pictures for file in todo)
+    quick_command = f"python tools/generate_synthetic.py --config {QUICKSTART}"
+    announce_cost(console, rest * seconds / max(processes, 1), rest * size, quick_command)
+
+
+def _wait_for_shards(folder: RecordFolder, shards: int, console: Console, stop: StopRequest) -> None:
+    said = -_SAY_EVERY_S
+    while missing := folder.missing():
+        stop.raise_if_requested("stopped while waiting for other shards; finished files are kept")
+        if time.monotonic() - said >= _SAY_EVERY_S:
+            said = time.monotonic()
+            waiting = sorted({folder.files.index(file) % shards for file in missing})
+            names = ", ".join(f"{shard}/{shards}" for shard in waiting)
+            console.line("data", f"waiting for {len(missing)} files of shard {names} in {folder.root}")
+        time.sleep(_WAIT_S)
+
+
+def _measure(config: Config) -> tuple[float, float]:
+    """Return seconds and bytes a picture, on one core."""
+    encode_samples(config, ("train", 0, 1))  # the first one loads libraries
+    start = time.perf_counter()
+    encoded = encode_samples(config, ("train", 0, _TIMED_PICTURES))
+    return (time.perf_counter() - start) / _TIMED_PICTURES, sum(map(len, encoded)) / _TIMED_PICTURES
+
+
+def save_contact_sheet(config: Config, path: str) -> None:
+    """Draw the first validation pictures with their keypoints, a row a primitive."""
+    primitives = drawn_primitives(config.synthetic.draw)
+    scale = panel_scale(config.synthetic.draw.image_shape, _SHEET_PICTURE_WIDTH_PX)
+    rows = []
+    for position in range(len(primitives)):
+        indices = range(position, position + _SHEET_COLUMNS * len(primitives), len(primitives))
+        samples = [synthetic_sample(config, "validation", index) for index in indices]
+        rows.append([draw_keypoints(image, keypoints, scale=scale) for image, keypoints, _ in samples])
+    save_png(path, contact_sheet(rows, primitives))

@@ -1,0 +1,158 @@
+"""The store of pseudo-labels: one small file a photograph and round, and a manifest that says what was made how."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from superpoint_tf import storage
+
+SCHEMA_VERSION = 1
+_SHAPES: dict[str, tuple[int | None, ...]] = {
+    "keypoints": (None, 2),
+    "scores": (None,),
+    "image_shape": (2,),
+    "image_to_label": (3, 3),
+    "sha256": (),
+}
+_PHOTOGRAPH_LISTS = ("photographs", "validation")
+_REMEDY = "delete it and run tools/homographic_adapt.py again"
+
+
+class LabelError(ValueError):
+    """A label file or manifest that cannot be used; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """Keypoints of one photograph, in its scaled and cropped frame."""
+
+    keypoints: np.ndarray  # float32 (N, 2), xy pixels of the frame
+    scores: np.ndarray  # float32 (N,)
+    image_shape: tuple[int, int]  # (height, width) of the frame
+    image_to_label: np.ndarray  # float64 (3, 3), from xy of the original file to xy of the frame
+    sha256: str  # of the photograph's file: labels never attach to a picture that changed since
+
+
+def label_path(root: str, round: int, photograph: str) -> str:
+    """Return where the labels of a photograph lie; `photograph` is its path below the image root, with slashes.
+
+    The extension stays in the name, so that a.jpg and a.png do not share labels.
+    """
+    parts = PurePosixPath(photograph).parts
+    if not parts or ".." in parts or photograph.startswith("/"):
+        raise LabelError(f"{photograph!r} is not a path below the image root")
+    return storage.join(root, f"round_{round}", *parts) + ".npz"
+
+
+def save_label(path: str, label: Label) -> None:
+    """Write a label; the same label gives the same bytes."""
+    content = storage.npz_bytes(
+        keypoints=np.asarray(label.keypoints, np.float32).reshape(-1, 2),
+        scores=np.asarray(label.scores, np.float32).reshape(-1),
+        image_shape=np.asarray(label.image_shape, np.int64),
+        image_to_label=np.asarray(label.image_to_label, np.float64),
+        sha256=np.asarray(label.sha256),
+    )
+    storage.write_bytes(path, content)
+
+
+def load_label(path: str, expected_sha256: str | None = None) -> Label:
+    """Read a label; with `expected_sha256` it must have been made from a photograph of that content.
+
+    Raises FileNotFoundError, or LabelError for a damaged or foreign file or a photograph that changed since.
+    """
+    try:
+        arrays = storage.load_npz(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path}: no such label file; run tools/homographic_adapt.py again") from error
+    except ValueError as error:
+        raise LabelError(f"{error}; {_REMEDY}") from error
+    _check_arrays(path, arrays)
+    label = Label(
+        keypoints=arrays["keypoints"],
+        scores=arrays["scores"],
+        image_shape=(int(arrays["image_shape"][0]), int(arrays["image_shape"][1])),
+        image_to_label=arrays["image_to_label"],
+        sha256=str(arrays["sha256"]),
+    )
+    if expected_sha256 is not None and label.sha256 != expected_sha256:
+        raise LabelError(f"{path}: made from another version of the photograph (its content changed); {_REMEDY}")
+    return label
+
+
+def _check_arrays(path: str, arrays: dict[str, np.ndarray]) -> None:
+    missing = [name for name in _SHAPES if name not in arrays]
+    if missing:
+        raise LabelError(f"{path}: not a label file ({', '.join(missing)} missing); {_REMEDY}")
+    for name, shape in _SHAPES.items():
+        found = arrays[name].shape
+        if len(found) != len(shape) or any(want not in (None, have) for want, have in zip(shape, found, strict=True)):
+            wanted = f"({', '.join('N' if side is None else str(side) for side in shape)})"
+            raise LabelError(f"{path}: {name} has shape {found}, expected {wanted}; {_REMEDY}")
+    kinds = {"keypoints": "f", "scores": "f", "image_shape": "iu", "image_to_label": "f", "sha256": "U"}
+    for name, kind in kinds.items():
+        if arrays[name].dtype.kind not in kind:
+            raise LabelError(f"{path}: {name} has type {arrays[name].dtype}; {_REMEDY}")
+    if len(arrays["keypoints"]) != len(arrays["scores"]):
+        count, scores = len(arrays["keypoints"]), len(arrays["scores"])
+        raise LabelError(f"{path}: {count} keypoints but {scores} scores; {_REMEDY}")
+    numbers = [arrays[name] for name in ("keypoints", "scores", "image_to_label")]
+    if not all(np.isfinite(values).all() for values in numbers) or (arrays["image_shape"] <= 0).any():
+        raise LabelError(f"{path}: holds numbers that are not finite or a shape that is not positive; {_REMEDY}")
+
+
+@dataclass(frozen=True)
+class LabelManifest:
+    """What a label folder holds and what made it."""
+
+    image_root: str  # as the user gave it
+    final_round: int
+    rounds: tuple[int, ...]  # finished ones
+    detector: dict[str, str]  # path, sha256 of the weights that made the final round
+    config: dict[str, Any]  # resolved
+    counts: dict[str, Any]  # photographs, keypoints_per_image, left_out: [{path, reason}]
+    photographs: tuple[str, ...] = ()  # below image_root, those that have labels in the final round
+    validation: tuple[str, ...] = ()  # below image_root, held out of retraining and training
+    schema_version: int = field(default=SCHEMA_VERSION)
+
+
+def manifest_path(root: str, shard: tuple[int, int] | None = None) -> str:
+    """Return manifest.json of a label folder, or the part of shard (i, n)."""
+    return storage.join(root, "manifest.json" if shard is None else f"manifest-{shard[0]}-of-{shard[1]}.json")
+
+
+def write_manifest(root: str, manifest: LabelManifest, shard: tuple[int, int] | None = None) -> None:
+    """Write the manifest of a label folder, or of one shard."""
+    storage.write_json(manifest_path(root, shard), dataclasses.asdict(manifest))
+
+
+def read_manifest(root: str, shard: tuple[int, int] | None = None) -> LabelManifest:
+    """Read the manifest of a label folder; raises FileNotFoundError or LabelError with the remedy."""
+    path = manifest_path(root, shard)
+    try:
+        values = storage.read_json(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"no labels in {root} ({path} is missing); run tools/homographic_adapt.py") from error
+    except ValueError as error:
+        raise LabelError(str(error)) from error
+    _check_manifest(path, values)
+    return LabelManifest(**{**values, **{key: tuple(values[key]) for key in ("rounds", *_PHOTOGRAPH_LISTS)}})
+
+
+def _check_manifest(path: str, values: Any) -> None:
+    names = {f.name for f in dataclasses.fields(LabelManifest)}
+    if not isinstance(values, dict) or values.keys() != names:
+        raise LabelError(f"{path}: not a manifest of labels; {_REMEDY}")
+    if values["schema_version"] != SCHEMA_VERSION:
+        raise LabelError(f"{path}: schema {values['schema_version']}, this version reads {SCHEMA_VERSION}; {_REMEDY}")
+    kinds = {"image_root": str, "final_round": int, "rounds": list, "detector": dict, "config": dict, "counts": dict}
+    kinds |= dict.fromkeys(_PHOTOGRAPH_LISTS, list)
+    wrong = [name for name, kind in kinds.items() if not isinstance(values[name], kind)]
+    wrong = wrong or [key for key in _PHOTOGRAPH_LISTS if not all(isinstance(name, str) for name in values[key])]
+    if wrong:
+        raise LabelError(f"{path}: {', '.join(wrong)} wrongly typed; {_REMEDY}")

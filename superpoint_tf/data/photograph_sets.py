@@ -1,0 +1,163 @@
+"""Which photographs there are, and which of them are held out of training."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from superpoint_tf import storage
+from superpoint_tf.config import PhotographsSection
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".tiff", ".gif")
+DEFAULT_ROOT = "data/coco"
+BUNDLED = "bundled"  # a root of this name means the photographs that scikit-image ships
+_HELD_OUT_FRACTION, _MIN_HELD_OUT, _MAX_HELD_OUT = 0.05, 2, 200
+
+# What scikit-image ships that a camera took; the rest is drawn, blank or tiny. The stereo pair stays together.
+_BUNDLED = (
+    "astronaut.png",
+    "brick.png",
+    "camera.png",
+    "chelsea.png",
+    "coffee.png",
+    "coins.png",
+    "grass.png",
+    "gravel.png",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "moon.png",
+    "motorcycle_left.png",
+    "motorcycle_right.png",
+    "page.png",
+    "retina.jpg",
+    "rocket.jpg",
+    "text.png",
+)
+_BUNDLED_HELD_OUT = ("motorcycle_left.png", "motorcycle_right.png")
+
+
+@dataclass(frozen=True)
+class PhotographSet:
+    """Photographs to train on and to validate on, as slash-separated paths below `root`; `note` says how chosen."""
+
+    root: str
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    note: str
+
+
+def list_photographs(root: str | Path, subfolders: Sequence[str] = ()) -> list[str]:
+    """Return the picture files below `root` (or these sub-folders of it) as slash-separated relative paths, sorted.
+
+    Linked folders are entered, each once; hidden names are skipped. Whether a file can be read shows when it is read:
+    a dangling link or a damaged file is listed, so that it is counted and named. Raises FileNotFoundError if a folder
+    is missing or there is no picture.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        found = "it is not a folder" if root.exists() else "it does not exist"
+        raise FileNotFoundError(f"no photographs in {root}: {found}; set photographs.root or pass --images")
+    for name in subfolders:
+        if not (root / name).is_dir():
+            there = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir())) or "none"
+            raise FileNotFoundError(f"no sub-folder {name!r} in {root}; there: {there}")
+    found_files = sorted({path for name in subfolders or ("",) for path in _walk(root, name)})
+    if not found_files:
+        places = ", ".join(str(root / name) for name in subfolders) or str(root)
+        patterns = ", ".join("*" + suffix for suffix in SUFFIXES)
+        raise FileNotFoundError(
+            f"no photographs in {places} (looked for {patterns}); set photographs.root or pass --images"
+        )
+    return found_files
+
+
+def _walk(root: Path, subfolder: str) -> Iterable[str]:
+    entered = set()
+    for folder, names, files in os.walk(root / subfolder, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in entered:  # a link back to a folder above
+            names.clear()
+            continue
+        entered.add(real)
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        for name in files:
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield (Path(folder) / name).relative_to(root).as_posix()
+
+
+def find_photographs(section: PhotographsSection, images: str | None = None) -> PhotographSet:
+    """Return the photographs that a config, or `images` from the command line, asks for.
+
+    Without a named folder that is data/coco, and where it is absent, or the name is `bundled`, the photographs that
+    scikit-image ships; a folder that was named must be there and hold pictures. Raises FileNotFoundError otherwise.
+    """
+    root = images or section.root
+    if root == BUNDLED:
+        return _bundled_photographs("the photographs that scikit-image ships")
+    if not root and not Path(DEFAULT_ROOT).exists():
+        return _bundled_photographs(
+            f"{DEFAULT_ROOT} is absent: using the photographs that scikit-image ships; for your own pass --images DIR"
+        )
+    root = root or DEFAULT_ROOT
+    train = _names(section.train) or _existing(root, "train2017")
+    validation = _names(section.validation) or _existing(root, "val2017")
+    held_out = list_photographs(root, validation) if validation else []
+    training = sorted(set(list_photographs(root, train)) - set(held_out))
+    if training and held_out:
+        return PhotographSet(root, tuple(training), tuple(held_out), f"validation on {', '.join(validation)}")
+    if _names(section.validation):
+        raise FileNotFoundError(
+            f"every photograph of {root} is in photographs.validation ({section.validation}): none is left to train on"
+        )
+    return _hold_out(root, training or held_out)
+
+
+def _names(setting: str) -> list[str]:
+    return [name.strip().strip("/") for name in setting.split(",") if name.strip().strip("/")]
+
+
+def _existing(root: str, name: str) -> list[str]:
+    return [path for path in (name, f"images/{name}") if (Path(root) / path).is_dir()][:1]
+
+
+def _hold_out(root: str, photographs: Sequence[str]) -> PhotographSet:
+    """Hold out those with the smallest content hashes: the same pictures under any name and in any order."""
+    count = num_held_out(len(photographs))
+    with ThreadPoolExecutor(8) as pool:  # hashing releases the interpreter lock
+        hashes = pool.map(lambda path: _content_hash(Path(root) / path), photographs)
+        ranked = sorted((digest, path) for digest, path in zip(hashes, photographs, strict=True) if digest)
+    last = ranked[count - 1][0] if 0 < count <= len(ranked) else ""
+    validation = {path for digest, path in ranked if digest <= last}  # copies of one picture stay on one side
+    if len(validation) == len(photographs):
+        validation = set()
+    training = tuple(path for path in photographs if path not in validation)
+    note = f"{len(validation)} of {len(photographs)} held out for validation by content hash"
+    return PhotographSet(root, training, tuple(sorted(validation)), note)
+
+
+def num_held_out(count: int) -> int:
+    """Return how many of `count` photographs are held out: 5 %, from 2 to 200; of three or two one, of one none."""
+    if count < 4:
+        return min(1, count - 1)
+    return min(_MAX_HELD_OUT, max(_MIN_HELD_OUT, round(_HELD_OUT_FRACTION * count)))
+
+
+def _content_hash(path: Path) -> str:
+    try:
+        return storage.sha256_file(path)
+    except OSError:  # unreadable: stays among the training pictures, whose reader counts and names it
+        return ""
+
+
+def _bundled_photographs(note: str) -> PhotographSet:
+    package = importlib.util.find_spec("skimage")
+    folder = Path(package.origin).parent / "data" if package and package.origin else Path("skimage/data")
+    there = tuple(name for name in _BUNDLED if (folder / name).is_file())
+    training = tuple(name for name in there if name not in _BUNDLED_HELD_OUT)
+    if not training:
+        raise FileNotFoundError(f"no photographs: {DEFAULT_ROOT} is absent and {folder} holds none; pass --images DIR")
+    return PhotographSet(str(folder), training, tuple(name for name in there if name in _BUNDLED_HELD_OUT), note)

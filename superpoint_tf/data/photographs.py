@@ -1,0 +1,130 @@
+"""The one reader of photographs: any common file becomes a grey uint8 picture in the frame that is asked for."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from superpoint_tf.data.photograph_sets import PhotographSet, find_photographs, list_photographs
+from superpoint_tf.geometry import cover_and_crop_frame, resize_crop_homography
+
+__all__ = [
+    "PhotographError",
+    "PhotographSet",
+    "cover_and_crop",
+    "decode_photograph",
+    "find_photographs",
+    "list_photographs",
+    "read_photograph",
+    "read_photograph_bytes",
+]
+
+_MIN_SIDE_PX = 2
+_MAX_ASPECT_EXCESS = 4.0  # a picture this much longer than the frame is trimmed before it is enlarged
+_BACKGROUND = 128  # grey below transparent pixels: a shape of any brightness stands out
+
+
+class PhotographError(Exception):
+    """A file that cannot be used as a photograph; callers count and name these."""
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        super().__init__(str(path), reason)  # both arguments: it must survive the way back from a worker process
+        self.path, self.reason = str(path), reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+def read_photograph(path: str | Path) -> np.ndarray:
+    """Return the picture in a file as grey uint8 (H, W), upright; raises PhotographError."""
+    return decode_photograph(read_photograph_bytes(path), path)
+
+
+def read_photograph_bytes(path: str | Path) -> bytes:
+    """Return the content of a file, for hashing and decoding what is the same; raises PhotographError."""
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        reason = "link to a file that is not there" if Path(path).is_symlink() else "no such file"
+        raise PhotographError(path, reason) from error
+    except OSError as error:
+        raise PhotographError(path, (error.strerror or str(error)).lower()) from error
+    if not content:
+        raise PhotographError(path, "empty file")
+    return content
+
+
+def decode_photograph(content: bytes, path: str | Path) -> np.ndarray:
+    """Return an encoded picture as grey uint8 (H, W), upright by its EXIF orientation; `path` is named in errors.
+
+    16-bit grey is divided by 257, transparency lies over mid grey, animations give their first frame. Raises
+    PhotographError for anything truncated, unreadable, larger than Pillow's limit or below 2 pixels a side.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata, large pictures: Pillow warns, we decide
+            with Image.open(io.BytesIO(content)) as image:
+                image.draft("L", None)  # type: ignore[arg-type]  # JPEG: decode the luma alone
+                grey = _to_grey(ImageOps.exif_transpose(image))
+    except Exception as error:  # every decoder raises its own kind
+        raise PhotographError(path, _describe(error)) from error
+    if min(grey.shape) < _MIN_SIDE_PX:
+        raise PhotographError(path, f"too small ({grey.shape[1]}x{grey.shape[0]} pixels)")
+    return np.ascontiguousarray(grey)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not a picture in a known format"
+    if isinstance(error, Image.DecompressionBombError):
+        return "too large to be decoded safely"
+    return f"damaged or not supported ({' '.join(str(error).split()) or type(error).__name__})"
+
+
+def _to_grey(image: Image.Image) -> np.ndarray:
+    if image.mode == "F":
+        raise ValueError("floating-point pixels; save it with 8 or 16 bits")
+    if image.mode.startswith("I"):  # 16 bits, which older versions of Pillow open as 32
+        values = np.asarray(image, np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError("32-bit pixels; save it with 8 or 16 bits")
+        return ((values + 128) // 257).astype(np.uint8)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        background = Image.new("RGBA", image.size, (_BACKGROUND, _BACKGROUND, _BACKGROUND, 255))
+        image = Image.alpha_composite(background, image)
+    if image.mode not in ("1", "L", "RGB"):
+        image = image.convert("RGB")
+    return np.asarray(image.convert("L"))
+
+
+def cover_and_crop(image: np.ndarray, image_shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Scale uint8 (H, W) until it covers `image_shape`, then cut the centre.
+
+    Shrinks by area averaging, grows bilinearly. Returns the uint8 picture of `image_shape` and the map float64 (3, 3)
+    from xy of the original to xy of the result, by the half-pixel rule.
+    """
+    trimmed, corner = _trim(image, image_shape)
+    trimmed_shape = (trimmed.shape[0], trimmed.shape[1])
+    (height, width), (top, left) = cover_and_crop_frame(trimmed_shape, image_shape)
+    resized = trimmed
+    if (height, width) != trimmed_shape:
+        shrinks = height * width < trimmed.size
+        resized = cv2.resize(trimmed, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    cropped = np.ascontiguousarray(resized[top : top + image_shape[0], left : left + image_shape[1]])
+    original_to_trimmed = np.array([[1.0, 0.0, -corner[0]], [0.0, 1.0, -corner[1]], [0.0, 0.0, 1.0]])
+    return cropped, resize_crop_homography(trimmed_shape, image_shape) @ original_to_trimmed
+
+
+def _trim(image: np.ndarray, image_shape: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
+    """Cut the centre of a panorama whose ends are lost anyway, so that enlarging it cannot fill the memory."""
+    scale = max(image_shape[0] / image.shape[0], image_shape[1] / image.shape[1])
+    limits = [int(np.ceil(_MAX_ASPECT_EXCESS * side / scale)) for side in image_shape]
+    keep = [min(side, limit + (side - limit) % 2) for side, limit in zip(image.shape, limits, strict=True)]  # centred
+    top, left = (image.shape[0] - keep[0]) // 2, (image.shape[1] - keep[1]) // 2
+    return image[top : top + keep[0], left : left + keep[1]], (left, top)

@@ -1,0 +1,88 @@
+"""Writing the sets of synthetic shapes as TFRecord files: same seed, same bytes, however many processes or machines."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+
+import tensorflow as tf
+
+from superpoint_tf import storage
+from superpoint_tf.config import Config
+from superpoint_tf.data.record_folder import RecordFile, RecordFolder
+from superpoint_tf.data.record_reader import RecordError, SyntheticRecords
+from superpoint_tf.data.synthetic_sets import encode_samples
+from superpoint_tf.data.workers import ordered_map, resolve_workers, start_pool
+from superpoint_tf.interruption import StopRequest
+from superpoint_tf.progress import Progress
+
+__all__ = ["RecordError", "SyntheticRecords", "write_record_files"]
+
+_TASK_PICTURES = 50  # a task of a worker: long against the cost of sending it, short against a wait for Ctrl-C
+
+
+def write_record_files(
+    folder: RecordFolder,
+    files: Sequence[RecordFile],
+    config: Config,
+    progress: Progress,
+    stop: StopRequest | None = None,
+) -> None:
+    """Draw and write `files` one after the other, drawing in `config.workers` processes.
+
+    Raises Interrupted when `stop` asks for it (files written so far are kept), and OSError if a file cannot be written.
+    """
+    spans = [span for file in files for span in _spans(file)]
+    workers = min(resolve_workers(config.workers), len(spans))
+    pool = start_pool(workers)
+    try:
+        samples = _encoded(pool, config, spans, 4 * max(workers, 1), progress, stop or StopRequest())
+        for file in files:
+            _write_file(folder, file, samples)
+    finally:
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _spans(file: RecordFile) -> Iterator[tuple[str, int, int]]:
+    for start in range(0, file.pictures, _TASK_PICTURES):
+        yield file.split, file.first + start, min(_TASK_PICTURES, file.pictures - start)
+
+
+def _encoded(
+    pool: Executor | None,
+    config: Config,
+    spans: Iterable[tuple[str, int, int]],
+    window: int,
+    progress: Progress,
+    stop: StopRequest,
+) -> Iterator[bytes]:
+    """Yield the samples of all spans; the pool draws ahead over the ends of files."""
+    for encoded in ordered_map(pool, functools.partial(encode_samples, config), spans, window):
+        stop.raise_if_requested(f"stopped at {progress.done} of {progress.total} pictures; finished files are kept")
+        progress.update(len(encoded))
+        yield from encoded
+
+
+def _write_file(folder: RecordFolder, file: RecordFile, samples: Iterator[bytes]) -> None:
+    """Write one file under a temporary name, rename it, then note its checksum."""
+    path = folder.path(file)
+    folder.discard_unfinished(file)
+    temporary = f"{path}.{os.getpid()}{storage.TEMPORARY_SUFFIX}"
+    try:
+        with tf.io.TFRecordWriter(temporary) as writer:
+            for _ in range(file.pictures):
+                writer.write(next(samples))
+        with open(temporary, "rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    except tf.errors.OpError as error:
+        raise OSError(f"{path} cannot be written: {error.message}; make room or pass another --output") from error
+    finally:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink(missing_ok=True)
+    folder.record_finished(file)

@@ -1,0 +1,192 @@
+"""Where training pictures come from: sample number n of a source is the same picture and keypoints in every run.
+
+A source turns numbers into payloads in the main process (cheap) and payloads into arrays in a worker (drawing, decoding,
+photometric change). Nothing here imports TensorFlow, so that workers start at once.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from superpoint_tf import storage
+from superpoint_tf.config import Config, PhotometricConfig
+from superpoint_tf.data.labels import label_path, load_label
+from superpoint_tf.data.photographs import cover_and_crop, decode_photograph
+from superpoint_tf.data.photometric import photometric_change
+from superpoint_tf.data.synthetic_sets import synthetic_sample
+
+Batch = dict[str, np.ndarray]
+
+
+class Source(Protocol):
+    """Numbered training pictures."""
+
+    description: str
+    image_shape: tuple[int, int]
+    with_pairs: bool
+
+    def payloads(self, numbers: Sequence[int]) -> list[Any]:
+        """Return what a worker needs to render the samples of these numbers."""
+        ...
+
+    @property
+    def render(self) -> Callable[[list[Any]], Batch]:
+        """Return a picklable function from payloads to a batch.
+
+        The batch holds `numbers` int64 (B,), `images` uint8 (B, H, W), `keypoints` float32 (B, K, 2) xy padded with NaN, and
+        for pairs `images1` uint8 (B, H, W): the same picture under another photometric change.
+        """
+        ...
+
+
+@functools.lru_cache(maxsize=4)
+def _epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
+    return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(count)
+
+
+def index_of_sample(seed: int, number: int, count: int) -> int:
+    """Return which of `count` items sample `number` is: every epoch is a new permutation, a function of seed and epoch."""
+    epoch, position = divmod(number, count)
+    return int(_epoch_order(seed, epoch, count)[position])
+
+
+def pad_keypoints(keypoints: Iterable[np.ndarray]) -> np.ndarray:
+    """Stack keypoints (N_i, 2) to float32 (B, max N_i, 2), absent ones NaN."""
+    keypoints = list(keypoints)
+    padded = np.full((len(keypoints), max((len(k) for k in keypoints), default=0), 2), np.nan, np.float32)
+    for row, points in zip(padded, keypoints, strict=True):
+        row[: len(points)] = points
+    return padded
+
+
+def _stack(numbers: list[int], images: list[np.ndarray], keypoints: list[np.ndarray]) -> Batch:
+    return {"numbers": np.array(numbers, np.int64), "images": np.stack(images), "keypoints": pad_keypoints(keypoints)}
+
+
+# ------------------------------------------------------------------------------------------------ synthetic shapes
+
+
+class GeneratedShapes:
+    """Synthetic shapes straight from the generator: never the same picture twice."""
+
+    with_pairs = False
+
+    def __init__(self, config: Config) -> None:
+        self.image_shape = config.synthetic.draw.image_shape
+        self.description = "synthetic shapes, drawn as they are needed"
+        self._config = config
+
+    def payloads(self, numbers: Sequence[int]) -> list[Any]:
+        return list(numbers)
+
+    @property
+    def render(self) -> Callable[[list[Any]], Batch]:
+        return functools.partial(_render_generated, self._config)
+
+
+def _render_generated(config: Config, numbers: list[int]) -> Batch:
+    images, keypoints = [], []
+    for number in numbers:
+        image, points, _ = synthetic_sample(config, "train", number)
+        images.append(photometric_change(image, config.synthetic.photometric, config.seed, number))
+        keypoints.append(points)
+    return _stack(numbers, images, keypoints)
+
+
+class RecordedShapes:
+    """Synthetic shapes from the files that generate_synthetic.py wrote, in a new order every epoch."""
+
+    with_pairs = False
+
+    def __init__(self, config: Config) -> None:
+        from superpoint_tf.data.records import SyntheticRecords  # needs TensorFlow; workers import this module too
+
+        self._records = SyntheticRecords(config.synthetic.root, "train")
+        self._config = config
+        self.image_shape = config.synthetic.draw.image_shape
+        self.description = f"{len(self._records)} synthetic shapes from {config.synthetic.root}"
+
+    def payloads(self, numbers: Sequence[int]) -> list[Any]:
+        count = len(self._records)
+        return [(n, *self._records[index_of_sample(self._config.seed, n, count)][:2]) for n in numbers]
+
+    @property
+    def render(self) -> Callable[[list[Any]], Batch]:
+        return functools.partial(_render_recorded, self._config.synthetic.photometric, self._config.seed)
+
+
+def _render_recorded(photometric: PhotometricConfig, seed: int, samples: list[Any]) -> Batch:
+    numbers, images, keypoints = (list(column) for column in zip(*samples, strict=True))
+    images = [photometric_change(image, photometric, seed, n) for n, image in zip(numbers, images, strict=True)]
+    return _stack(numbers, images, keypoints)
+
+
+# ------------------------------------------------------------------------------------------------ photographs
+
+
+class LabelledPhotographs:
+    """Photographs with the pseudo-labels of one round of adaptation; `with_pairs` gives two photometric views."""
+
+    def __init__(
+        self, config: Config, image_root: str, photographs: Sequence[str], labels: str, round: int, with_pairs: bool
+    ) -> None:
+        if not photographs:
+            raise ValueError(f"{labels}: round {round} has no labelled photographs; run tools/homographic_adapt.py again")
+        self._config, self._photographs = config, tuple(photographs)
+        self._image_root, self._labels, self._round = image_root, labels, round
+        self.with_pairs = with_pairs
+        self.image_shape = config.photographs.image_shape
+        self.description = f"{len(photographs)} photographs with the labels of round {round} in {labels}"
+
+    def payloads(self, numbers: Sequence[int]) -> list[Any]:
+        result = []
+        for number in numbers:
+            name = self._photographs[index_of_sample(self._config.seed, number, len(self._photographs))]
+            path = storage.join(self._image_root, name)
+            result.append((number, path, label_path(self._labels, self._round, name)))
+        return result
+
+    @property
+    def render(self) -> Callable[[list[Any]], Batch]:
+        return functools.partial(_render_photographs, RenderSettings.of(self._config), self.with_pairs)
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """What a worker needs of the config."""
+
+    image_shape: tuple[int, int]
+    photometric: PhotometricConfig
+    seed: int
+
+    @classmethod
+    def of(cls, config: Config) -> RenderSettings:
+        """Take the settings for photographs from a config."""
+        return cls(config.photographs.image_shape, config.photographs.photometric, config.seed)
+
+
+def _render_photographs(settings: RenderSettings, with_pairs: bool, samples: list[Any]) -> Batch:
+    numbers, keypoints = [], []
+    views: list[list[np.ndarray]] = [[], []]
+    for number, path, labels in samples:
+        content = storage.read_bytes(path)
+        label = load_label(labels, expected_sha256=storage.sha256(content))
+        if label.image_shape != settings.image_shape:
+            raise ValueError(
+                f"{labels}: made for {label.image_shape}, but photographs.image_shape is {settings.image_shape}; "
+                "use the config that made the labels, or run tools/homographic_adapt.py again"
+            )
+        image, _ = cover_and_crop(decode_photograph(content, path), settings.image_shape)
+        for view in range(2 if with_pairs else 1):
+            views[view].append(photometric_change(image, settings.photometric, settings.seed, number, view))
+        keypoints.append(label.keypoints)
+        numbers.append(number)
+    batch = _stack(numbers, views[0], keypoints)
+    if with_pairs:
+        batch["images1"] = np.stack(views[1])
+    return batch

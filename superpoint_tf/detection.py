@@ -1,0 +1,59 @@
+"""Detection in TensorFlow: logits to heatmap, and descriptors sampled at keypoints."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from superpoint_tf.config import CELL
+from superpoint_tf.keypoints import detect_keypoints, non_maximum_suppression, suppress_keypoints
+from superpoint_tf.network import normalize_descriptors
+
+__all__ = [
+    "detect_keypoints",
+    "logits_to_heatmap",
+    "non_maximum_suppression",
+    "sample_descriptors",
+    "suppress_keypoints",
+]
+
+
+def logits_to_heatmap(logits: tf.Tensor, image_shape: tuple[int, int] | tf.Tensor) -> tf.Tensor:
+    """Turn logits (B, Hc, Wc, 65) into keypoint probabilities (B, H, W), float32 (paper section 3.2).
+
+    Softmax over all 65, then the dustbin is dropped: a cell's 64 probabilities need not add up to 1. `image_shape` is
+    (H, W) of the image before the network padded it.
+    """
+    probabilities = tf.nn.softmax(tf.cast(logits, tf.float32), axis=-1)[..., :-1]
+    heatmap = tf.nn.depth_to_space(probabilities, CELL)[..., 0]
+    return heatmap[:, : image_shape[0], : image_shape[1]]
+
+
+def sample_descriptors(descriptor_map: tf.Tensor, keypoints: tf.Tensor) -> tf.Tensor:
+    """Sample the coarse map at keypoints: (Hc, Wc, D) and (N, 2) give (N, D); batched, (B, Hc, Wc, D) and (B, K, 2).
+
+    keypoints are xy pixels of the image. The stride-8 map is read bilinearly at (x + 0.5) / 8 - 0.5, clamped to its
+    edge; descriptors are brought to unit length before and after. A keypoint that is NaN gives zeros. float32.
+    """
+    descriptor_map, keypoints = tf.convert_to_tensor(descriptor_map), tf.cast(keypoints, tf.float32)
+    if keypoints.shape.rank == 2:
+        return sample_descriptors(descriptor_map[tf.newaxis], keypoints[tf.newaxis])[0]
+    descriptor_map = tf.cast(normalize_descriptors(descriptor_map), tf.float32)
+    shape = tf.shape(descriptor_map)
+    present = tf.reduce_all(tf.math.is_finite(keypoints), axis=-1, keepdims=True)
+    last = tf.cast(tf.stack([shape[2] - 1, shape[1] - 1]), tf.float32)
+    position = tf.where(present, (keypoints + 0.5) / CELL - 0.5, 0.0)
+    position = tf.clip_by_value(position, 0.0, last)
+    corner = tf.floor(position)
+    fraction = position - corner
+    low = tf.cast(corner, tf.int32)
+    high = tf.cast(tf.minimum(corner + 1.0, last), tf.int32)  # the same cell on the last row or column
+    flat = tf.reshape(descriptor_map, (shape[0], shape[1] * shape[2], shape[3]))
+
+    def read(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        return tf.gather(flat, y * shape[2] + x, batch_dims=1)
+
+    across, down = fraction[..., 0:1], fraction[..., 1:2]
+    top = (1.0 - across) * read(low[..., 0], low[..., 1]) + across * read(high[..., 0], low[..., 1])
+    bottom = (1.0 - across) * read(low[..., 0], high[..., 1]) + across * read(high[..., 0], high[..., 1])
+    sampled = normalize_descriptors((1.0 - down) * top + down * bottom)
+    return tf.where(present, sampled, 0.0)

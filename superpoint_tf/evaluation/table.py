@@ -1,0 +1,58 @@
+"""The evaluation's rows as an aligned table for the console."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+COLUMNS = {  # value: (title, digits after the point)
+    "pairs": ("pairs", 0),
+    "repeatability": ("repeat.", 3),
+    "localization_px": ("loc px", 2),
+    "matching_score": ("match.sc.", 3),
+    "nn_map": ("NN mAP", 3),
+    **{f"mma_{threshold}": (f"MMA@{threshold}", 3) for threshold in range(1, 11)},
+    **{f"h_{threshold}": (f"H@{threshold}", 3) for threshold in (1, 3, 5)},
+    **{f"auc_{threshold}": (f"AUC@{threshold}", 3) for threshold in (1, 3, 5)},
+    "keypoints": ("keypoints", 0),
+    "shared_keypoints": ("shared", 0),
+    "matches": ("matches", 0),
+}
+DEFAULT_COLUMNS = (
+    "method", "repeatability", "localization_px", "matching_score", "nn_map", "mma_3", "h_1", "h_3", "h_5",
+    "keypoints", "matches",
+)  # fmt: skip
+ABSENT = "-"  # a method without descriptors has no matches
+
+
+def format_table(rows: Sequence[Mapping[str, float | str]], columns: Sequence[str] = DEFAULT_COLUMNS) -> str:
+    """Return rows of `protocols.summarize` as lines of text: a header, then a line a row, groups under their names.
+
+    Text is aligned left, numbers right; what a row lacks and what is NaN is a dash. A single group has no heading.
+    """
+    header = [COLUMNS.get(column, (column, 0))[0] for column in columns]
+    cells = [[_format_cell(row.get(column), column) for column in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    is_text = [any(isinstance(row.get(column), str) for row in rows) for column in columns]
+    lines = [_format_line(header, widths, is_text), "-" * (sum(widths) + 2 * (len(widths) - 1))]
+    with_headings = len({row.get("group") for row in rows}) > 1
+    group = None
+    for row, line in zip(rows, cells, strict=True):
+        if with_headings and row.get("group") != group:
+            group = row.get("group")
+            lines.append(f"[{group}: {row['pairs']} pairs]" if "pairs" in row else f"[{group}]")
+        lines.append(_format_line(line, widths, is_text))
+    return "\n".join(lines)
+
+
+def _format_cell(value: float | str | None, column: str) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or math.isnan(value):
+        return ABSENT
+    return f"{value:.{COLUMNS.get(column, (column, 3))[1]}f}"
+
+
+def _format_line(cells: Sequence[str], widths: Sequence[int], is_text: Sequence[bool]) -> str:
+    parts = zip(cells, widths, is_text, strict=True)
+    return "  ".join(cell.ljust(width) if text else cell.rjust(width) for cell, width, text in parts).rstrip()

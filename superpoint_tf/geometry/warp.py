@@ -1,0 +1,107 @@
+"""Warps of points, images and masks by a homography: all go forward, from view 0 to view 1, and agree."""
+
+from __future__ import annotations
+
+import warnings
+
+import tensorflow as tf
+
+from .homography import exact_inverse
+
+with warnings.catch_warnings():  # it announces its end of life, and that it never heard of this TensorFlow
+    warnings.simplefilter("ignore")
+    import tensorflow_addons as tfa
+
+EDGE_SLACK_PX = 1e-3  # float32 may put a point of the frame's edge this far outside
+
+
+def warp_points(points: tf.Tensor, homography: tf.Tensor) -> tf.Tensor:
+    """Map points xy (..., N, 2) by homographies (..., 3, 3); the leading shapes broadcast.
+
+    Returns the dtype of `points`; NaN where the point is NaN or goes behind the camera (w <= 0). Computed in float64,
+    since w near 0 magnifies rounding.
+    """
+    points = tf.convert_to_tensor(points)
+    matrices = tf.cast(homography, tf.float64)
+    wide = tf.cast(points, tf.float64)
+    homogeneous = tf.concat([wide, tf.ones_like(wide[..., :1])], axis=-1)
+    mapped = tf.matmul(homogeneous, matrices, transpose_b=True)
+    w = mapped[..., 2:]
+    nowhere = tf.constant(float("nan"), tf.float64)
+    return tf.cast(tf.where(w > 0, mapped[..., :2] / tf.where(w > 0, w, tf.ones_like(w)), nowhere), points.dtype)
+
+
+def warp_images(
+    images: tf.Tensor,
+    homography: tf.Tensor,
+    output_shape: tuple[int, int] | None = None,
+    interpolation: str = "bilinear",
+) -> tf.Tensor:
+    """Warp images float32 (B, H, W, C) by homography_0to1 (B, 3, 3) to (B, H', W', C).
+
+    `output_shape` is (H', W'), default that of the input; `interpolation` is "bilinear" or "nearest". What lies outside
+    the input or behind the camera is 0.
+    """
+    if interpolation not in ("bilinear", "nearest"):
+        raise ValueError(f"interpolation {interpolation!r} is not known; use 'bilinear' or 'nearest'")
+    images = tf.convert_to_tensor(images)
+    height, width = output_shape or _height_width(images)
+    homography_1to0 = exact_inverse(tf.cast(homography, tf.float64))
+    # The op takes output -> input and fixes [2, 2] at 1, which loses the sign of w.
+    corner_w = homography_1to0[:, 2, 2]
+    tiny = 1e-9 * tf.reduce_max(tf.abs(homography_1to0[:, 2, :]), axis=-1)
+    corner_w = tf.where(tf.abs(corner_w) > tiny, corner_w, tiny)
+    transforms = tf.reshape(homography_1to0 / corner_w[:, None, None], (-1, 9))[:, :8]
+    warped = tfa.image.transform(
+        images, tf.cast(transforms, tf.float32), interpolation=interpolation, output_shape=[height, width]
+    )
+    w = _on_pixels(homography_1to0[:, 2, :], height, width)
+    return tf.where((w > 0)[..., None], warped, tf.zeros_like(warped))
+
+
+def warp_valid_mask(
+    homography: tf.Tensor,
+    input_shape: tuple[int, int],
+    output_shape: tuple[int, int] | None = None,
+    erosion_px: int = 0,
+) -> tf.Tensor:
+    """Tell which pixels of view 1 show view 0: bool (B, H', W') for homography_0to1 (B, 3, 3).
+
+    A pixel counts if it comes from within the pixel centres of the input (all four bilinear neighbours exist) and from
+    in front of the camera. Erosion then removes what lies within `erosion_px` (square) of an invalid pixel; it ignores
+    what lies outside the output, so the frame's own edge stays.
+    """
+    height, width = output_shape or input_shape
+    homography_1to0 = exact_inverse(tf.cast(homography, tf.float64))
+    x, y, w = tf.unstack(homography_1to0, axis=-2)
+    last_x, last_y = input_shape[1] - 1, input_shape[0] - 1
+    # 0 <= x/w <= last with w > 0, times w: four half-planes; w < 0 cannot be in both of a pair.
+    slack = EDGE_SLACK_PX * w
+    mask = tf.ones((tf.shape(x)[0], height, width), tf.bool)
+    for half_plane in (x + slack, last_x * w - x + slack, y + slack, last_y * w - y + slack):
+        mask &= _on_pixels(half_plane, height, width) >= 0
+    return erode_mask(mask, erosion_px)
+
+
+def erode_mask(mask: tf.Tensor, erosion_px: int) -> tf.Tensor:
+    """Clear what lies within `erosion_px` (square) of a False pixel of `mask` bool (B, H, W)."""
+    if erosion_px == 0:
+        return mask
+    invalid = tf.cast(~mask, tf.float32)[..., None]
+    side = 2 * erosion_px + 1
+    for window in ((side, 1), (1, side)):
+        invalid = tf.nn.max_pool2d(invalid, window, 1, "SAME")
+    return invalid[..., 0] < 0.5
+
+
+def _height_width(images: tf.Tensor) -> tuple[int, int]:
+    shape = tf.shape(images)
+    return images.shape[1] or shape[1], images.shape[2] or shape[2]
+
+
+def _on_pixels(linear: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Evaluate a x + b y + c for (B, 3) coefficients on every pixel: float32 (B, height, width)."""
+    a, b, c = tf.unstack(linear[:, :, None, None], axis=1)
+    along_x = a * tf.cast(tf.range(width), tf.float64) + c
+    along_y = b * tf.cast(tf.range(height)[:, None], tf.float64)
+    return tf.cast(along_x, tf.float32) + tf.cast(along_y, tf.float32)

@@ -1,0 +1,51 @@
+"""Ctrl-C and SIGTERM as a polite request that long work answers at its next safe point."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Interrupted(Exception):
+    """Long work stopped on request, after saving; `exit_code` is what the shell expects (130 or 143)."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
+class StopRequest:
+    """Within the block, the first Ctrl-C or SIGTERM sets `requested`; a second Ctrl-C interrupts at once."""
+
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    @property
+    def requested(self) -> bool:
+        """Tell whether a signal has arrived."""
+        return self.signal_number is not None
+
+    def raise_if_requested(self, message: str) -> None:
+        """Raise Interrupted if a signal has arrived; call it where everything is saved."""
+        if self.signal_number is not None:
+            raise Interrupted(message, self.signal_number)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal_number = number
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():  # only there can handlers be set
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)

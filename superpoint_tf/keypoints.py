@@ -1,0 +1,111 @@
+"""From heatmap to keypoints: border, threshold, the one non-maximum suppression, top-k, subpixel refinement."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superpoint_tf.config import DetectionConfig
+
+_REFINEMENT_RADIUS_PX = 2  # soft-argmax over 5x5 pixels
+
+
+def detect_keypoints(
+    heatmap: NDArray[np.floating], config: DetectionConfig, subpixel: bool = False
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Find the keypoints of a heatmap (H, W) of probabilities.
+
+    Drops what is nearer than `border_px` to the frame, below `threshold` or not above zero, then suppresses
+    neighbours and keeps the `max_keypoints` strongest; what was dropped suppresses nothing. Returns keypoints (N, 2)
+    xy pixels and scores (N,), strongest first, ties by row, then column. With `subpixel` a keypoint moves to the mean
+    position of the 5x5 pixels around it, weighted by probability.
+    """
+    heatmap = np.asarray(heatmap, np.float32)
+    if heatmap.ndim != 2:
+        raise ValueError(f"a heatmap is (H, W), found shape {heatmap.shape}; pass one image of a batch at a time")
+    border = config.border_px
+    height, width = heatmap.shape
+    inner = heatmap[border : max(height - border, border), border : max(width - border, border)]
+    rows, columns = np.nonzero((inner >= config.threshold) & (inner > 0) & np.isfinite(inner))
+    scores = inner[rows, columns]
+    keypoints = np.stack([columns + border, rows + border], axis=-1).astype(np.float32)
+    kept = suppress_keypoints(keypoints, scores, config.nms_radius_px, config.max_keypoints)
+    keypoints, scores = keypoints[kept], scores[kept]
+    return (refine_keypoints(heatmap, keypoints) if subpixel else keypoints), scores
+
+
+def suppress_keypoints(
+    keypoints: NDArray[np.floating],
+    scores: NDArray[np.floating],
+    radius_px: int,
+    max_keypoints: int | None = None,
+) -> NDArray[np.int64]:
+    """Return the indices of the keypoints that non-maximum suppression keeps, strongest first.
+
+    keypoints (N, 2) xy pixels, scores (N,). Greedy: the highest score first, ties by row, then column, then index; a
+    kept keypoint removes all others with max(|dx|, |dy|) <= radius_px on coordinates rounded to the nearest pixel
+    (.5 up). Stops after `max_keypoints`. A keypoint or score that is NaN or infinite is never kept.
+    """
+    keypoints = np.asarray(keypoints, np.float64).reshape(-1, 2)
+    scores = np.asarray(scores).reshape(-1)
+    if len(keypoints) != len(scores):
+        raise ValueError(f"{len(keypoints)} keypoints but {len(scores)} scores; give one score a keypoint")
+    present = np.flatnonzero(np.isfinite(keypoints).all(axis=-1) & np.isfinite(scores))
+    if not len(present):
+        return np.zeros(0, np.int64)
+    pixels = np.floor(keypoints[present] + 0.5).astype(np.int64)
+    x, y = (pixels - pixels.min(axis=0)).T
+    order = np.lexsort((x, y, -scores[present]))
+    kept = _suppress_on_grid(x[order], y[order], int(radius_px), max_keypoints or len(order))
+    return present[order[kept]]
+
+
+def _suppress_on_grid(x: NDArray[np.int64], y: NDArray[np.int64], radius: int, limit: int) -> list[int]:
+    """Walk over the sorted pixels and blank the square around each that is still free; xy start at 0."""
+    # A frame of `radius` on every side: no square needs clipping. A bytearray reads one cell faster than NumPy does.
+    columns = int(x.max()) + 1 + 2 * radius
+    cells = bytearray((int(y.max()) + 1 + 2 * radius) * columns)
+    grid = np.frombuffer(cells, np.uint8).reshape(-1, columns)
+    side = 2 * radius + 1
+    kept: list[int] = []
+    centres = ((y + radius) * columns + x + radius).tolist()
+    for index, centre in enumerate(centres):
+        if cells[centre]:
+            continue
+        kept.append(index)
+        if len(kept) == limit:
+            break
+        row, column = divmod(centre, columns)
+        grid[row - radius : row - radius + side, column - radius : column - radius + side] = 1
+    return kept
+
+
+def non_maximum_suppression(heatmap: NDArray[np.floating], radius_px: int) -> NDArray[np.float32]:
+    """Return a copy of a heatmap (H, W) or (B, H, W) with zeros everywhere but at the pixels that NMS keeps."""
+    heatmap = np.asarray(heatmap, np.float32)
+    if heatmap.ndim == 3:
+        return np.stack([non_maximum_suppression(single, radius_px) for single in heatmap])
+    rows, columns = np.nonzero((heatmap > 0) & np.isfinite(heatmap))
+    kept = suppress_keypoints(np.stack([columns, rows], axis=-1), heatmap[rows, columns], radius_px)
+    result = np.zeros_like(heatmap)
+    result[rows[kept], columns[kept]] = heatmap[rows[kept], columns[kept]]
+    return result
+
+
+def refine_keypoints(heatmap: NDArray[np.floating], keypoints: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Move keypoints (N, 2) on whole pixels of a heatmap (H, W) to the soft-argmax of the 5x5 pixels around them.
+
+    Pixels outside the frame have no weight; a patch without any probability leaves its keypoint where it is.
+    """
+    radius = _REFINEMENT_RADIUS_PX
+    padded = np.pad(np.asarray(heatmap), radius)
+    offsets = np.arange(-radius, radius + 1)
+    pixels = np.asarray(keypoints).astype(np.int64)
+    rows = pixels[:, 1, None, None] + radius + offsets[None, :, None]
+    columns = pixels[:, 0, None, None] + radius + offsets[None, None, :]
+    weights = np.maximum(np.nan_to_num(padded[rows, columns].astype(np.float64), posinf=0.0), 0.0)
+    total = weights.sum(axis=(1, 2))
+    shift = np.stack([(weights * offsets).sum((1, 2)), (weights * offsets[:, None]).sum((1, 2))], axis=-1)
+    shift = np.divide(shift, total[:, None], out=np.zeros_like(shift), where=total[:, None] > 0)
+    refined: NDArray[np.float32] = (pixels + shift).astype(np.float32)
+    return refined

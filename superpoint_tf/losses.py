@@ -1,0 +1,22 @@
+"""The losses; each returns a sum and a count, which add over replicas and accumulation steps before the division."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from superpoint_tf.descriptor_loss import collapsed_descriptor_loss, descriptor_loss
+
+__all__ = ["collapsed_descriptor_loss", "descriptor_loss", "detector_loss"]
+
+
+def detector_loss(logits: tf.Tensor, cell_labels: tf.Tensor, cells_valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the cross-entropy added up over the valid cells, and their number (paper section 3.3, equation 2).
+
+    logits (B, Hc, Wc, 65); cell_labels (B, Hc, Wc) int 0..64, 64 = no keypoint; cells_valid (B, Hc, Wc) bool. Both
+    results are float32 scalars; their quotient is the mean, ln 65 for a network that knows nothing.
+    """
+    weights = tf.cast(cells_valid, tf.float32)
+    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=tf.cast(cell_labels, tf.int32), logits=tf.cast(logits, tf.float32)
+    )
+    return tf.reduce_sum(entropy * weights), tf.reduce_sum(weights)

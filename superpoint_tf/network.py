@@ -1,0 +1,114 @@
+"""The network: a shared encoder with a detector head and a descriptor head (paper section 3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from superpoint_tf.config import CELL, NetworkConfig
+
+ENCODER = (  # (layer, channels at width 1, max-pool after it): paper section 3.1
+    ("encoder_1a", 64, False),
+    ("encoder_1b", 64, True),
+    ("encoder_2a", 64, False),
+    ("encoder_2b", 64, True),
+    ("encoder_3a", 128, False),
+    ("encoder_3b", 128, True),
+    ("encoder_4a", 128, False),
+    ("encoder_4b", 128, False),
+)
+HEAD_CHANNELS = 256
+LOGITS = CELL * CELL + 1  # a pixel of the cell each, and the dustbin "no keypoint"
+BATCH_NORM_EPSILON = 1e-3  # as in both public checkpoints
+BATCH_NORM_MOMENTUM = 0.99
+_CHANNEL_MULTIPLE = 8
+
+
+def scale_channels(channels: int, width: float) -> int:
+    """Multiply a channel count by `width`: the nearest multiple of 8, at least 8."""
+    return max(1, int(channels * width / _CHANNEL_MULTIPLE + 0.5)) * _CHANNEL_MULTIPLE
+
+
+class PadToCells(tf.keras.layers.Layer):
+    """Pad images at the right and the bottom to multiples of 8 by repeating the last column and row.
+
+    Zeros would draw an edge that the detector answers to.
+    """
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        for axis in (1, 2):
+            static = images.shape[axis]
+            if static is not None and static % CELL == 0:
+                continue
+            missing = -tf.shape(images)[axis] % CELL
+            last = images[:, -1:] if axis == 1 else images[:, :, -1:]
+            repeats = tf.one_hot(axis, 4, on_value=missing, off_value=1, dtype=tf.int32)
+            images = tf.concat([images, tf.tile(last, repeats)], axis)
+        return images
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        batch, height, width, channels = input_shape
+        return (batch, *(None if side is None else side + -side % CELL for side in (height, width)), channels)
+
+
+def build_network(config: NetworkConfig, with_descriptor: bool = True) -> tf.keras.Model:
+    """Build MagicPoint, or with the descriptor head SuperPoint.
+
+    Takes images (B, H, W, 1) in [0, 1] of any height and width; returns {"logits": (B, Hc, Wc, 65)} and, with the
+    descriptor, "descriptors": (B, Hc, Wc, D), not normalised; Hc = ceil(H/8); float32 under every precision policy.
+    At width 1 with D = 256 and no batch norm it has 1,300,865 weights. Layers are named `encoder_1a` ... `encoder_4b`,
+    `detector_a/b`, `descriptor_a/b`; their batch norms carry the suffix `_bn`.
+    """
+    images = tf.keras.Input((None, None, 1), name="images")
+    features = PadToCells(name="pad")(images)
+    for name, channels, pooled in ENCODER:
+        features = _convolution(features, name, scale_channels(channels, config.width), config)
+        if pooled:
+            features = tf.keras.layers.MaxPooling2D(2, name=f"{name}_pool")(features)
+    # Small first logits: without batch norm the detector loss starts at ln 65, not above it.
+    logit_variance = 1.0 if config.batch_norm else 0.01
+    outputs = {"logits": _head(features, "detector", "logits", LOGITS, logit_variance, config)}
+    if with_descriptor:
+        outputs["descriptors"] = _head(features, "descriptor", "descriptors", config.descriptor_dim, 1.0, config)
+    return tf.keras.Model(images, outputs, name="superpoint" if with_descriptor else "magicpoint")
+
+
+def _head(
+    features: Any, name: str, output_name: str, channels: int, initial_variance: float, config: NetworkConfig
+) -> Any:
+    hidden = _convolution(features, f"{name}_a", scale_channels(HEAD_CHANNELS, config.width), config)
+    initializer = tf.keras.initializers.VarianceScaling(initial_variance, "fan_in", "truncated_normal")
+    output = tf.keras.layers.Conv2D(channels, 1, kernel_initializer=initializer, name=f"{name}_b")(hidden)
+    output = _batch_norm(output, f"{name}_b", config)
+    return tf.keras.layers.Activation("linear", dtype="float32", name=output_name)(output)
+
+
+def _convolution(features: Any, name: str, channels: int, config: NetworkConfig) -> Any:
+    layer = tf.keras.layers.Conv2D(
+        channels, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=name
+    )
+    return _batch_norm(layer(features), name, config)  # after the ReLU: the order both public checkpoints have
+
+
+def _batch_norm(features: Any, name: str, config: NetworkConfig) -> Any:
+    if not config.batch_norm:
+        return features
+    layer = tf.keras.layers.BatchNormalization(
+        epsilon=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, name=f"{name}_bn"
+    )
+    return layer(features)
+
+
+def normalize_descriptors(descriptors: tf.Tensor) -> tf.Tensor:
+    """Scale descriptors (..., D) to unit L2 length; float32 (float64 stays).
+
+    A vector shorter than 1e-6 becomes zero and receives no gradient, since it has no direction.
+    """
+    if descriptors.dtype != tf.float64:
+        descriptors = tf.cast(descriptors, tf.float32)
+    squared = tf.reduce_sum(tf.square(descriptors), axis=-1, keepdims=True)
+    shortest = tf.constant(1e-12, descriptors.dtype)
+    # The inner maximum keeps the branch that is not taken finite, and with it the gradient.
+    inverse = tf.where(squared > shortest, tf.math.rsqrt(tf.maximum(squared, shortest)), tf.zeros_like(squared))
+    return descriptors * inverse

@@ -1,0 +1,122 @@
+"""The console: aligned lines kept in a log, one progress bar on a terminal, and what a stage is expected to cost."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from tqdm import tqdm
+
+LONG_HOURS = 2.0  # above this a stage also names the quick config
+QUICKSTART = "configs/quickstart.yaml"
+
+
+class Console:
+    """Print `label | text` lines, and append them to `log_path` if one is given."""
+
+    def __init__(self, log_path: str | Path | None = None) -> None:
+        self._log: TextIO | None = None
+        if log_path is not None:
+            Path(log_path).parent.mkdir(parents=True, exist_ok=True)
+            self._log = open(log_path, "a", encoding="utf-8", buffering=1)
+
+    def line(self, label: str, text: str) -> None:
+        """Print one line; a progress bar on the same terminal is moved out of its way."""
+        line = f"{label:>5} | {text}"
+        tqdm.write(line, file=sys.stdout)
+        sys.stdout.flush()
+        if self._log:
+            self._log.write(line + "\n")
+
+    def close(self) -> None:
+        """Close the log file."""
+        if self._log:
+            self._log.close()
+
+
+class Progress:
+    """Show how far a loop is: a bar with rate and ETA on a terminal, a line every `interval_s` seconds elsewhere."""
+
+    def __init__(
+        self,
+        total: int,
+        label: str,
+        unit: str,
+        *,
+        initial: int = 0,
+        console: Console | None = None,
+        interval_s: float = 15.0,
+    ) -> None:
+        self.total, self.label, self.unit = total, label, unit
+        self.done = self._initial = initial
+        self._console = console or Console()
+        self._interval_s = interval_s
+        self._start = self._last_line = time.monotonic()
+        self._bar = None
+        if sys.stderr.isatty():
+            self._bar = tqdm(
+                total=total, initial=initial, desc=f"{label:>5}", unit=f" {unit}", dynamic_ncols=True, leave=False
+            )
+
+    def update(self, n: int = 1, **figures: float | str) -> None:
+        """Count `n` more items; `figures` are shown behind the bar or on the line."""
+        self.done += n
+        if self._bar is not None:
+            self._bar.update(n)
+            if figures:
+                self._bar.set_postfix({name: _figure(value) for name, value in figures.items()}, refresh=False)
+        elif time.monotonic() - self._last_line >= self._interval_s or self.done == self.total:
+            self._last_line = time.monotonic()
+            self.log_line(**figures)
+
+    def log_line(self, **figures: float | str) -> None:
+        """Write the aligned line now."""
+        rate = (self.done - self._initial) / max(time.monotonic() - self._start, 1e-9)
+        width = len(str(self.total))
+        parts = [f"{self.done:>{width}}/{self.total} {self.unit}"]
+        parts += [f"{_figure(value)} {name}" for name, value in figures.items()]
+        parts.append(f"{rate:.1f}/s")
+        if rate > 0 and self.done < self.total:
+            parts.append(f"eta {format_duration((self.total - self.done) / rate)}")
+        self._console.line(self.label, " | ".join(parts))
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _figure(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def format_duration(seconds: float) -> str:
+    """Format seconds as h:mm:ss, with days in front where there are any."""
+    seconds = round(seconds)
+    days, rest = divmod(seconds, 86400)
+    text = f"{rest // 3600}:{rest // 60 % 60:02d}:{rest % 60:02d}"
+    return f"{days}d {text}" if days else text
+
+
+def format_bytes(count: float) -> str:
+    """Format a number of bytes with a decimal unit."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def announce_cost(console: Console, seconds: float, disk_bytes: float, quick_command: str) -> None:
+    """Print the time and disk a stage is expected to take, and above two hours the quick form of the same command."""
+    console.line("plan", f"expected {format_duration(seconds)} on this machine, {format_bytes(disk_bytes)} on disk")
+    if seconds > LONG_HOURS * 3600:
+        console.line("plan", f"for a result in minutes: {quick_command}")
+        console.line("plan", "going on; it can be stopped at any moment and continues when started again")

@@ -1,0 +1,137 @@
+"""Reading and writing files so that a reader never meets half of one, on a disk or on any store TensorFlow knows."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+TEMPORARY_SUFFIX = ".part"  # a file of this name is unfinished and may be deleted
+
+
+def is_remote(path: str | Path) -> bool:
+    """Tell whether `path` is a URL such as gs://bucket/labels rather than a path on a disk."""
+    return "://" in str(path)
+
+
+def _gfile() -> Any:
+    import tensorflow as tf  # only remote stores need it; workers stay free of the six-second import
+
+    return tf.io.gfile
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the content of a file; raises FileNotFoundError if there is none."""
+    if not is_remote(path):
+        return Path(path).read_bytes()
+    if not exists(path):
+        raise FileNotFoundError(str(path))
+    with _gfile().GFile(str(path), "rb") as file:
+        content: bytes = file.read()
+    return content
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file under a temporary name, then rename it; folders are made as needed."""
+    temporary = f"{path}.{os.getpid()}{TEMPORARY_SUFFIX}"
+    if is_remote(path):
+        gfile = _gfile()
+        gfile.makedirs(str(path).rpartition("/")[0])
+        with gfile.GFile(temporary, "wb") as file:
+            file.write(content)
+        gfile.rename(temporary, str(path), overwrite=True)
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def exists(path: str | Path) -> bool:
+    """Tell whether a file or folder is there."""
+    return bool(_gfile().exists(str(path))) if is_remote(path) else Path(path).exists()
+
+
+def join(folder: str | Path, *parts: str) -> str:
+    """Join path parts with slashes, for paths on disk and URLs alike."""
+    return "/".join([str(folder).rstrip("/") or "/", *parts])
+
+
+def remove_unfinished(folder: str | Path) -> int:
+    """Delete the temporary files that a killed writer left below `folder`; return how many."""
+    if is_remote(folder) or not Path(folder).is_dir():
+        return 0
+    leftovers = list(Path(folder).rglob(f"*{TEMPORARY_SUFFIX}"))
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+def remove_tree(folder: str | Path, marker: str) -> None:
+    """Delete a folder of ours, known by the file `marker` in it; raises ValueError for a non-empty folder without."""
+    if not exists(folder):
+        return
+    if not exists(join(folder, marker)):
+        entries = _gfile().listdir(str(folder)) if is_remote(folder) else os.listdir(folder)
+        if entries:
+            raise ValueError(f"{folder}: not made by this tool (no {marker} in it), so it is not deleted; choose another")
+    if is_remote(folder):
+        _gfile().rmtree(str(folder))
+    else:
+        shutil.rmtree(folder)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write JSON, indented, keys in the order given."""
+    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def read_json(path: str | Path) -> Any:
+    """Read JSON; raises ValueError naming the file if it is not valid."""
+    try:
+        return json.loads(read_bytes(path))
+    except ValueError as error:
+        raise ValueError(f"{path}: not valid JSON ({error}); delete it and run the stage again") from error
+
+
+def npz_bytes(**arrays: Any) -> bytes:
+    """Return arrays as the bytes of a compressed .npz; the same arrays give the same bytes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def load_npz(path: str | Path) -> dict[str, np.ndarray]:
+    """Read a .npz without executing anything it holds; raises ValueError naming a damaged file."""
+    try:
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy each raise their own on damaged bytes
+        raise ValueError(f"{path}: damaged or not an .npz file ({type(error).__name__}: {error})") from error
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_file(path: str | Path) -> str:
+    """Return the SHA-256 of a file on disk, read in pieces."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else sha256(file.read())

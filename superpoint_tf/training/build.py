@@ -1,0 +1,105 @@
+"""From a config and what lies on disk to a training task: where its pictures, labels and validation come from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from superpoint_tf import storage
+from superpoint_tf.config import Config, ConfigError, SyntheticSection
+from superpoint_tf.data.labels import LabelManifest, manifest_path, read_manifest
+from superpoint_tf.data.record_folder import record_settings
+from superpoint_tf.data.record_reader import read_record_manifest
+from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs, RecordedShapes, Source
+from superpoint_tf.training.tasks import DetectorTask, JointTask, Task
+from superpoint_tf.training.validation import PairsValidator, ShapesValidator, Validator
+
+DEFAULT_LABELS = "labels/coco"
+
+
+def build_shapes_task(config: Config) -> DetectorTask:
+    """Build the training of a detector on synthetic shapes (MagicPoint)."""
+    config = dataclasses.replace(config, train="detector", synthetic=resolve_source(config))
+    recorded = config.synthetic.source == "records"
+    source: Source = RecordedShapes(config) if recorded else GeneratedShapes(config)
+    inputs = {"records": storage.sha256_file(records_manifest(config))} if recorded else {}
+    return DetectorTask(config, source, ShapesValidator(config), inputs)
+
+
+def build_task(config: Config) -> Task:
+    """Build what the config's `train` says: MagicPoint on synthetic shapes, or the joint model on labelled photographs."""
+    return build_joint_task(config) if config.train == "joint" else build_shapes_task(config)
+
+
+def records_manifest(config: Config) -> Path:
+    """Return where the manifest of the synthetic sets lies."""
+    return Path(config.synthetic.root) / "manifest.json"
+
+
+def resolve_source(config: Config) -> SyntheticSection:
+    """Return the synthetic section with `source: auto` decided: records if they hold what the config draws.
+
+    Raises ConfigError if records are asked for and are missing or hold other pictures.
+    """
+    section, manifest = config.synthetic, records_manifest(config)
+    if section.source == "generator" or (section.source == "auto" and not manifest.exists()):
+        return dataclasses.replace(section, source="generator")
+    if not manifest.exists():
+        raise ConfigError(f"{manifest}: missing; run `python tools/generate_synthetic.py`, or set synthetic.source=generator")
+    drawn, wanted = read_record_manifest(section.root).get("draw"), record_settings(config)["draw"]
+    if drawn == wanted:
+        return dataclasses.replace(section, source="records")
+    if section.source == "auto":
+        return dataclasses.replace(section, source="generator")
+    raise ConfigError(
+        f"{section.root}: holds other pictures than synthetic.draw asks for; generate again with this config and --overwrite"
+    )
+
+
+def build_adapted_task(config: Config, labels: str, round: int, photographs: LabelManifest) -> DetectorTask:
+    """Build the retraining of a detector on the labels of one round of adaptation."""
+    config = dataclasses.replace(config, train="detector")
+    source = LabelledPhotographs(config, photographs.image_root, photographs.photographs, labels, round, with_pairs=False)
+    validator = _pairs_validator(config, photographs.image_root, photographs.validation, with_descriptor=False)
+    return DetectorTask(config, source, validator, on_photographs=True)
+
+
+def build_joint_task(config: Config) -> JointTask:
+    """Build the training of detector and descriptor on the labels that adaptation left.
+
+    Raises ConfigError naming the folders looked in if there are no labels, or labels made for another frame.
+    """
+    config = dataclasses.replace(config, train="joint")
+    labels = find_labels(config)
+    manifest = read_manifest(labels)
+    made_for = tuple(manifest.config["photographs"]["image_shape"])
+    if made_for != config.photographs.image_shape:
+        raise ConfigError(
+            f"{labels}: made for photographs.image_shape {list(made_for)}, the config says "
+            f"{list(config.photographs.image_shape)}: label again with this config, or use the one that made them"
+        )
+    root = config.photographs.root or manifest.image_root
+    source = LabelledPhotographs(config, root, manifest.photographs, labels, manifest.final_round, with_pairs=True)
+    inputs = {"labels": storage.sha256(storage.read_bytes(manifest_path(labels)))}
+    return JointTask(config, source, _pairs_validator(config, root, manifest.validation, True), inputs)
+
+
+def find_labels(config: Config) -> str:
+    """Return the label folder: `joint.labels`, else labels/<config name>, else labels/coco."""
+    candidates = [config.joint.labels] if config.joint.labels else [f"labels/{config.name}", DEFAULT_LABELS]
+    for folder in candidates:
+        if storage.exists(manifest_path(folder)):
+            return folder
+    command = "python tools/homographic_adapt.py --iters 2"
+    unfinished = [folder for folder in candidates if storage.exists(folder)]
+    state = f"unfinished labels in {unfinished[0]}" if unfinished else f"no labels in {' or '.join(candidates)}"
+    raise ConfigError(f"{state}; run `{command} --config configs/{config.name}.yaml` to its end first")
+
+
+def _pairs_validator(config: Config, root: str, photographs: Sequence[str], with_descriptor: bool) -> Validator:
+    if photographs:
+        return PairsValidator(config, root, photographs, with_descriptor)
+    if with_descriptor:
+        raise ConfigError(f"{root}: too few photographs to hold any out for validation; give at least two")
+    return ShapesValidator(config)

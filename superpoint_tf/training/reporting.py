@@ -1,0 +1,70 @@
+"""What a training run says: console lines, metrics.jsonl, TensorBoard, figures."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from superpoint_tf.progress import Console, format_duration
+from superpoint_tf.training.run_folder import RunFolder
+from superpoint_tf.visualization import save_png
+
+
+class Reporter:
+    """Report a run to its folder and to the console."""
+
+    def __init__(self, folder: RunFolder, total_steps: int, batch_size: int, start_step: int) -> None:
+        self.console = Console(folder.log)
+        self._folder, self._total, self._batch_size = folder, total_steps, batch_size
+        self._writer = tf.summary.create_file_writer(str(folder.tensorboard))
+        self._last_time, self._last_step = time.monotonic(), start_step
+
+    def train(self, step: int, terms: Mapping[str, float], learning_rate: float) -> None:
+        """Report the mean loss terms since the last report."""
+        now = time.monotonic()
+        rate = (step - self._last_step) * self._batch_size / max(now - self._last_time, 1e-9)
+        self._last_time, self._last_step = now, step
+        width = len(str(self._total))
+        losses = "  ".join(f"{name} {value:.4f}" for name, value in terms.items())
+        eta = format_duration((self._total - step) * self._batch_size / max(rate, 1e-9))
+        self.console.line(
+            "train",
+            f"step {step:>{width}}/{self._total} | {losses} | lr {learning_rate:.1e} | {rate:.1f} img/s | eta {eta}",
+        )
+        self._folder.append_metrics({"step": step, "kind": "train", **terms, "learning_rate": learning_rate})
+        self._scalars(step, {f"train/{name}": value for name, value in terms.items()})
+
+    def validation(
+        self, step: int, metrics: Mapping[str, float], figures: Mapping[str, np.ndarray], key: str, best_before: float
+    ) -> None:
+        """Report a validation: its metrics, whether `metrics[key]` beats the best so far, and its figures (uint8 BGR)."""
+        value = metrics[key]
+        note = f"best (was {best_before:.3f})" if math.isfinite(best_before) else "first"
+        if math.isfinite(best_before) and not value > best_before:
+            note = f"best is {best_before:.3f}"
+        shown = "  ".join(f"{name} {number:.3f}" for name, number in metrics.items())
+        width = len(str(self._total))
+        self.console.line("eval", f"step {step:>{width}}/{self._total} | {shown} | {key}: {note}")
+        finite = {name: number if math.isfinite(number) else None for name, number in metrics.items()}
+        self._folder.append_metrics({"step": step, "kind": "validation", **finite})
+        self._scalars(step, {f"validation/{name}": number for name, number in metrics.items()})
+        with self._writer.as_default():
+            for name, figure in figures.items():
+                save_png(self._folder.figures / f"{name}.png", figure)
+                tf.summary.image(name, cv2.cvtColor(figure, cv2.COLOR_BGR2RGB)[None], step=step)
+        self._last_time, self._last_step = time.monotonic(), step  # the training rate leaves validation out
+
+    def _scalars(self, step: int, values: Mapping[str, float]) -> None:
+        with self._writer.as_default():
+            for name, value in values.items():
+                tf.summary.scalar(name, value, step=step)
+
+    def close(self) -> None:
+        """Flush and close the files."""
+        self._writer.close()
+        self.console.close()

@@ -1,0 +1,79 @@
+"""The folder of one training run: what it holds, whether it may be continued, and its metrics file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from superpoint_tf import storage
+from superpoint_tf.checkpoints import WEIGHTS_FILE
+from superpoint_tf.config import Config, ConfigError, config_differences, config_to_yaml, load_config
+
+
+class RunFolder:
+    """`config.yaml, log.txt, metrics.jsonl, checkpoints/, figures/, weights.npz, ...` of one run."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.log = self.path / "log.txt"
+        self.metrics = self.path / "metrics.jsonl"
+        self.checkpoints = self.path / "checkpoints"
+        self.figures = self.path / "figures"
+        self.tensorboard = self.path / "tensorboard"
+        self.weights = self.path / WEIGHTS_FILE
+        self.summary = self.path / "summary.json"
+        self.inputs = self.path / "inputs.json"
+
+    def finished_steps(self) -> int:
+        """Return the step at which the run ended, or 0 if it has not ended."""
+        with contextlib.suppress(FileNotFoundError, KeyError, TypeError):
+            return int(storage.read_json(self.summary)["steps"])
+        return 0
+
+    def open(
+        self, config: Config, sections: Sequence[str], inputs: Mapping[str, str], overwrite: bool = False
+    ) -> None:
+        """Make the folder, or check that the run in it has the same samples and weight shapes.
+
+        `inputs` are the SHA-256 of what the run reads, by name (labels, first weights). Raises ConfigError printing every
+        difference, unless `overwrite`, which deletes the earlier run.
+        """
+        if overwrite:
+            storage.remove_tree(self.path, marker="config.yaml")
+        if self.config.exists():
+            differences = config_differences(load_config(self.config), config, sections)
+            before = storage.read_json(self.inputs) if self.inputs.exists() else {}
+            differences += [
+                f"{name}: their content changed" for name in inputs if before.get(name, inputs[name]) != inputs[name]
+            ]
+            if differences:
+                listed = "\n  ".join(differences)
+                raise ConfigError(
+                    f"{self.path}: holds a run with other settings:\n  {listed}\n"
+                    "continue it with its own config, choose another --output, or start anew with --overwrite"
+                )
+        elif self.path.exists() and any(self.path.iterdir()):
+            raise ConfigError(f"{self.path}: not empty and not a run folder (no config.yaml); choose another --output")
+        storage.remove_unfinished(self.path)
+        storage.write_json(self.inputs, dict(inputs))
+        storage.write_bytes(self.config, config_to_yaml(config).encode())
+
+    def append_metrics(self, record: dict[str, Any]) -> None:
+        """Add one line to metrics.jsonl (no clock values: equal runs give equal files)."""
+        with open(self.metrics, "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def cut_metrics(self, step: int) -> None:
+        """Drop the lines of steps after `step`, which a resumed run writes again."""
+        if not self.metrics.exists():
+            return
+        kept = []
+        for line in self.metrics.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # the last line of a killed run may be half a line
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
+        storage.write_bytes(self.metrics, "".join(kept).encode())

@@ -1,0 +1,168 @@
+"""Everything that a training run carries from step to step, and the compiled step that changes it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from superpoint_tf.checkpoints import Weights, assign_weights, get_weights, load_weights
+from superpoint_tf.config import TrainingConfig
+from superpoint_tf.data.pipeline import TensorBatch
+from superpoint_tf.network import build_network
+from superpoint_tf.training.tasks import Task
+
+_FLOAT16_LOSS_SCALE = 1024.0  # constant: losses here start near 4 and fall
+
+
+class NonFiniteLoss(ArithmeticError):
+    """A loss or gradient became NaN or infinite; the weights are still those before that step."""
+
+
+@contextlib.contextmanager
+def precision_policy(precision: str) -> Iterator[None]:
+    """Build layers under a Keras precision policy."""
+    before = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy(precision)
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(before)
+
+
+class TrainingState:
+    """Network, optimizer, moving average, step, and the sums since the last report: one checkpoint holds them all."""
+
+    def __init__(self, task: Task) -> None:
+        settings = task.settings
+        self._task, self.settings = task, settings
+        tf.keras.utils.set_random_seed(task.config.seed)  # the initial weights
+        with precision_policy(settings.precision):
+            self.model = build_network(task.config.network, task.with_descriptor)
+        self.averaged = build_network(task.config.network, task.with_descriptor)  # float32: validated and saved
+        self.optimizer = tf.keras.optimizers.Adam(settings.learning_rate)
+        self.optimizer.build(self.model.trainable_variables)
+        self.step = tf.Variable(0, dtype=tf.int64)
+        self._next_step = 0  # the same, known without waiting for the device
+        self.best_step = tf.Variable(0, dtype=tf.int64)
+        self.best_value = tf.Variable(-math.inf, dtype=tf.float64)
+        self.names = ["total", *task.term_names]
+        self.sums = tf.Variable(tf.zeros(len(self.names), tf.float64))
+        self.num_summed = tf.Variable(0, dtype=tf.int64)
+        self.num_skipped = tf.Variable(0, dtype=tf.int64)  # float16 overflows
+        self.failed = tf.Variable(tf.zeros(len(self.names) + 1, tf.bool))  # terms, then the gradient
+        self.checkpoint = tf.train.Checkpoint(
+            model=self.model,
+            averaged=self.averaged,
+            optimizer=self.optimizer,
+            step=self.step,
+            best_step=self.best_step,
+            best_value=self.best_value,
+            sums=self.sums,
+            num_summed=self.num_summed,
+            num_skipped=self.num_skipped,
+        )
+        self._compiled = tf.function(self._train_step, jit_compile=settings.xla or None, reduce_retracing=True)
+        if settings.init:
+            weights = load_weights(settings.init)
+            assign_weights(self.model, weights, settings.init, allow_new_head=True)
+        self._copy_average()
+
+    # -------------------------------------------------------------------------------------------- one step
+
+    def train_step(self, batch: TensorBatch) -> None:
+        """Make one optimizer update; nothing is waited for."""
+        self.optimizer.learning_rate.assign(self.learning_rate(self._next_step))
+        self._next_step += 1
+        self._compiled({name: tensor for name, tensor in batch.items() if name != "numbers"})
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of a 0-based step: linear warm-up, then constant or a cosine to a hundredth."""
+        settings = self.settings
+        warmup = min(settings.warmup_steps, settings.steps // 2)
+        if step < warmup:
+            return settings.learning_rate * (step + 1) / warmup
+        if settings.schedule == "constant":
+            return settings.learning_rate
+        progress = min((step - warmup) / max(settings.steps - warmup, 1), 1.0)
+        return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def _train_step(self, batch: TensorBatch) -> None:
+        scale = _FLOAT16_LOSS_SCALE if self.settings.precision == "mixed_float16" else 1.0
+        with tf.GradientTape() as tape:
+            terms = self._task.loss_terms(self.model, batch)
+            means = {name: term.sum / tf.maximum(term.count, 1.0) for name, term in terms.items()}
+            total = tf.add_n([term.weight * means[name] for name, term in terms.items()])
+            scaled = total * scale
+        variables = self.model.trainable_variables
+        gradients = [tf.convert_to_tensor(g) / scale for g in tape.gradient(scaled, variables)]
+        norm = tf.linalg.global_norm(gradients)
+        if self.settings.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, use_norm=norm)
+        values = tf.stack([total, *(means[name] for name in self.names[1:])])
+        finite = tf.concat([tf.math.is_finite(values), tf.math.is_finite(norm)[None]], 0)
+        overflow = tf.logical_and(scale != 1.0, tf.logical_not(finite[-1]))
+        tolerated = tf.concat([finite[:-1], tf.logical_or(finite[-1:], overflow)], 0)
+        usable = tf.reduce_all(tolerated) & ~tf.reduce_any(self.failed)
+        self.failed.assign(tf.where(tf.reduce_any(self.failed), self.failed, ~tolerated))
+        tf.cond(usable & ~overflow, lambda: self._update(gradients), lambda: None)
+        tf.cond(usable, lambda: self._count(values, overflow), lambda: None)
+
+    def _update(self, gradients: list[tf.Tensor]) -> None:
+        self.optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))
+        decay = self.settings.ema_decay
+        if decay:
+            # the usual correction: a short history is averaged over what there is
+            step = tf.cast(self.step + 1, tf.float32)
+            rate = 1.0 - tf.minimum(decay, step / (10.0 + step))
+            for average, variable in zip(self.averaged.weights, self.model.weights, strict=True):
+                average.assign_add(rate * (tf.cast(variable, tf.float32) - average))
+
+    def _count(self, values: tf.Tensor, overflow: tf.Tensor) -> None:
+        self.step.assign_add(1)
+        self.sums.assign_add(tf.cast(values, tf.float64))
+        self.num_summed.assign_add(1)
+        self.num_skipped.assign_add(tf.cast(overflow, tf.int64))
+
+    # -------------------------------------------------------------------------------------------- between steps
+
+    def check_finite(self, numbers_of_step: range) -> None:
+        """Raise NonFiniteLoss with the step, the sample numbers and the terms, if a step since the last check failed."""
+        failed = self.failed.numpy()
+        if failed.any():
+            names = [name for name, bad in zip([*self.names, "gradient"], failed, strict=True) if bad]
+            raise NonFiniteLoss(
+                f"step {int(self.step) + 1}: {', '.join(names)} not finite on samples "
+                f"{numbers_of_step.start}..{numbers_of_step.stop - 1}; the weights before this step are kept. "
+                "Lower the learning rate, or use precision float32"
+            )
+
+    def take_means(self) -> dict[str, float]:
+        """Return the mean loss terms since the last call and start anew."""
+        means = self.sums.numpy() / max(int(self.num_summed), 1)
+        self.sums.assign(tf.zeros_like(self.sums))
+        self.num_summed.assign(0)
+        return {name: float(value) for name, value in zip(self.names, means, strict=True)}
+
+    def _copy_average(self) -> None:
+        for average, variable in zip(self.averaged.weights, self.model.weights, strict=True):
+            average.assign(tf.cast(variable, tf.float32))
+
+    def network_to_use(self) -> tf.keras.Model:
+        """Return the network to validate and save: the moving average where there is one, else the present weights."""
+        if not self.settings.ema_decay:
+            self._copy_average()
+        return self.averaged
+
+    def weights(self) -> Weights:
+        """Copy the weights of `network_to_use`."""
+        network = self.network_to_use()
+        return get_weights(network, self._task.config.network, self._task.with_descriptor, int(self.step))
+
+    def restore(self, path: str | Path) -> None:
+        """Continue from a checkpoint."""
+        self.checkpoint.restore(str(path)).assert_consumed()
+        self._next_step = int(self.step)

@@ -1,0 +1,151 @@
+"""Validation in the training loop, with the metrics and protocols of `superpoint_tf.evaluation`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from superpoint_tf import storage
+from superpoint_tf.config import Config
+from superpoint_tf.data.photometric import photometric_change
+from superpoint_tf.data.synthetic_sets import synthetic_sample
+from superpoint_tf.evaluation import metrics
+from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
+from superpoint_tf.evaluation.protocols import Extractor, PairProtocol, evaluate_pairs, summarize
+from superpoint_tf.features import Features
+from superpoint_tf.figures import figure_detections, figure_matches
+from superpoint_tf.layout import side_by_side, stack
+from superpoint_tf.model import SuperPoint
+from superpoint_tf.visualization import draw_heatmap
+from synthetic.config import PRIMITIVES
+
+Metrics = dict[str, float]
+Figures = dict[str, np.ndarray]
+_SHOWN_THRESHOLD = 0.015  # probability above which a detection is drawn
+
+
+class Validator(Protocol):
+    """Measures a network; `key` names the metric by which the best weights are chosen (more is better)."""
+
+    key: str
+
+    def validate(self, model: tf.keras.Model, with_descriptor: bool) -> tuple[Metrics, Figures]:
+        """Return metrics by name and figures (uint8 BGR) by file name."""
+        ...
+
+
+def extractor_of(model: SuperPoint, threshold: float = 0.0) -> Extractor:
+    """Give a network the form that the evaluation protocols run: everything above `threshold`, suppressed."""
+
+    def extract(image: np.ndarray, nms_radius_px: int) -> Features:
+        return model.extract(image, detection_threshold=threshold, nms_radius_px=nms_radius_px)
+
+    return extract
+
+
+class ShapesValidator:
+    """Average precision and localization error on synthetic shapes that are never trained on, clean and noisy."""
+
+    key = "map_noisy"
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._samples: dict[str, list[tuple[np.ndarray, np.ndarray, str]]] = {}
+
+    def _load(self) -> None:
+        config, per_primitive = self._config, self._config.evaluation.num_synthetic
+        per_primitive = min(per_primitive, config.synthetic.num_validation)
+        count = per_primitive * len(config.synthetic.draw.primitives)
+        clean = [synthetic_sample(config, "validation", index) for index in range(count)]
+        noisy = [
+            (photometric_change(image, config.synthetic.photometric, config.seed, number), truth, primitive)
+            for number, (image, truth, primitive) in enumerate(clean)
+        ]
+        self._samples = {"clean": clean, "noisy": noisy}
+
+    def validate(self, model: tf.keras.Model, with_descriptor: bool) -> tuple[Metrics, Figures]:
+        if not self._samples:
+            self._load()
+        network = SuperPoint(model, with_descriptor)
+        extract, settings = extractor_of(network, threshold=1e-4), self._config.evaluation
+        result: Metrics = {}
+        for name, samples in self._samples.items():
+            found = [(*extract(image, settings.nms_radius_px)[:2], truth) for image, truth, _ in samples]
+            precision, error = metrics.detection_average_precision(found, settings.distance_px)
+            result |= {f"map_{name}": precision, f"loc_{name}": error}
+        return result, self._figures(network)
+
+    def _figures(self, network: SuperPoint) -> Figures:
+        rows = []
+        wanted = [name for name in PRIMITIVES if name in self._config.synthetic.draw.primitives]
+        for primitive in wanted[: max(self._config.detector.num_figures, 0)]:
+            image, truth, _ = next(sample for sample in self._samples["noisy"] if sample[2] == primitive)
+            found = network.extract(image, detection_threshold=_SHOWN_THRESHOLD)
+            panel = figure_detections(image, found.keypoints, truth, found.scores, title=primitive)
+            heatmap = side_by_side([draw_heatmap(network.heatmap(image), image, 3)], ["heatmap"])
+            rows.append(side_by_side([panel, heatmap]))
+        return {"validation_shapes": stack(rows)} if rows else {}
+
+
+class PairsValidator:
+    """Repeatability, and with descriptors matching score and homography accuracy, on warps of held-out photographs."""
+
+    def __init__(self, config: Config, image_root: str, photographs: Sequence[str], with_descriptor: bool) -> None:
+        self.key = "matching_score" if with_descriptor else "repeatability"
+        self._config = config
+        self._paths = [storage.join(image_root, name) for name in photographs]
+        self._num_figures = (config.joint if with_descriptor else config.detector).num_figures
+        self._pairs: list[ImagePair] = []
+
+    def _load(self) -> None:
+        settings, config = self._config.evaluation, self._config
+        self._pairs = list(
+            random_homography_pairs(
+                self._paths,
+                settings.image_shape,
+                settings.homography,
+                config.photographs.photometric,
+                config.seed,
+                settings.num_pairs,
+            )
+        )
+
+    def validate(self, model: tf.keras.Model, with_descriptor: bool) -> tuple[Metrics, Figures]:
+        if not self._pairs:
+            self._load()
+        settings = self._config.evaluation
+        protocol = PairProtocol(settings.image_shape, settings.num_keypoints, settings.nms_radius_px, settings.distance_px)
+        network = SuperPoint(model, with_descriptor)
+        extract = extractor_of(network, threshold=1e-4)
+        row = summarize(evaluate_pairs(self._pairs, {"model": extract}, protocol, matching=with_descriptor))[0]
+        names = {"repeatability": "repeatability", "localization_px": "loc_px"}
+        if with_descriptor:
+            names |= {"matching_score": "matching_score", "h_1": "h_1", "h_3": "h_3", "h_5": "h_5"}
+        return {short: float(row[name]) for name, short in names.items()}, self._figures(network)
+
+    def _figures(self, network: SuperPoint) -> Figures:
+        settings, shown = self._config.evaluation, self._pairs[: self._num_figures]
+        rows, matches = [], []
+        for pair in shown:
+            found = [
+                network.extract(image, settings.num_keypoints, _SHOWN_THRESHOLD, settings.nms_radius_px)
+                for image in (pair.image0, pair.image1)
+            ]
+            panels = [
+                figure_detections(image, features.keypoints, scores=features.scores, title=title)
+                for image, features, title in zip((pair.image0, pair.image1), found, ("view 0", "view 1"), strict=True)
+            ]
+            heatmap = draw_heatmap(network.heatmap(pair.image0), pair.image0, 2)
+            rows.append(side_by_side([*panels, side_by_side([heatmap], ["heatmap of view 0"])]))
+            if network.with_descriptor:
+                pairs = network.match(*found)
+                errors = metrics.match_errors(found[0].keypoints, found[1].keypoints, pairs, pair.homography_0to1)
+                right = errors <= settings.distance_px
+                views = (pair.image0, pair.image1, found[0].keypoints, found[1].keypoints)
+                matches.append(figure_matches(pair.name, *views, pairs, right))
+        figures = {"validation_detections": stack(rows)} if rows else {}
+        return figures | ({"validation_matches": stack(matches)} if matches else {})
+

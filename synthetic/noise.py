@@ -1,0 +1,16 @@
+"""Noise: Gaussian noise over the background; it is full of contrast and has no corner."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synthetic.canvas import Canvas
+from synthetic.visibility import Corners
+
+
+def draw_noise(canvas: Canvas, generator: np.random.Generator, margin: float) -> Corners:
+    """Add white noise of 20 to 80 grey levels, one number a finished pixel, and return no corners."""
+    std = 20 + 60 * generator.random(dtype=np.float32)
+    noise = std * generator.standard_normal(canvas.image_shape, dtype=np.float32)
+    canvas.values += noise.repeat(canvas.scale, axis=0).repeat(canvas.scale, axis=1)
+    return Corners.none()

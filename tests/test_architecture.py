@@ -1,0 +1,96 @@
+"""The rules of the code base itself: which way imports point, and what must not import TensorFlow."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = sorted((ROOT / "tools").glob("*.py"))
+
+# from the bottom up: a module may import those of its own layer and of the layers below
+LAYERS = [
+    ["storage", "interruption", "config", "features"],
+    ["progress", "layout"],
+    ["keypoints", "geometry", "network", "visualization", "matching"],
+    ["checkpoints", "detection", "losses", "descriptor_loss", "figures"],
+    ["model", "data", "command_line"],
+    ["evaluation"],
+    ["training"],
+    ["adaptation"],
+    ["demonstration"],
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+ONE_DOOR = {"tensorflow_addons": "superpoint_tf/geometry", "imgaug": "superpoint_tf/data/photometric.py"}
+
+
+def imported_modules(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def sources(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def part_of(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "superpoint_tf" and len(parts) > 1 and parts[1] in LEVEL else None
+
+
+def test_imports_point_from_the_tools_down_to_the_geometry():
+    wrong = []
+    for path in sources("superpoint_tf"):
+        relative = path.relative_to(ROOT / "superpoint_tf")
+        if relative.name == "__init__.py" and len(relative.parts) == 1:
+            continue
+        here = relative.parts[0].removesuffix(".py")
+        assert here in LEVEL, f"{relative} is in no layer: add it to LAYERS"
+        used = {part_of(name) for name in imported_modules(path)} - {None}
+        wrong += [f"{relative} imports {name}" for name in used if LEVEL[str(name)] > LEVEL[here]]
+    assert not wrong
+
+
+def test_the_synthetic_package_imports_nothing_of_superpoint_tf():
+    for path in sources("synthetic"):
+        assert not any(name.split(".")[0] in ("superpoint_tf", "tensorflow") for name in imported_modules(path)), path
+
+
+@pytest.mark.parametrize("library", ONE_DOOR)
+def test_a_library_has_one_door(library: str):
+    users = [
+        path.relative_to(ROOT).as_posix()
+        for path in sources("superpoint_tf", "synthetic", "tools")
+        if any(name.split(".")[0] == library for name in imported_modules(path))
+    ]
+    assert users and all(user.startswith(ONE_DOOR[library]) for user in users), users
+
+
+def test_importing_the_package_does_not_import_tensorflow():
+    light = "superpoint_tf, superpoint_tf.config, superpoint_tf.data.sources, superpoint_tf.evaluation.metrics, synthetic"
+    code = f"import sys, {light}; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda path: path.name)
+def test_help_of_every_tool_works_without_tensorflow(tool: Path):
+    code = (
+        "import sys, runpy; sys.argv = ['tool', '--help']\n"
+        f"try: runpy.run_path({str(tool)!r}, run_name='__main__')\n"
+        "except SystemExit as end: sys.exit(end.code or 3 * ('tensorflow' in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0 and "usage:" in done.stdout, done.stderr
+
+
+def test_there_is_no_utils_file():
+    assert not [path for path in sources("superpoint_tf", "synthetic", "tools") if path.stem in ("utils", "helpers", "misc")]

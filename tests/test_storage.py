@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from superpoint_tf import storage
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "a" / "file"
+    storage.write_bytes(path, b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        storage.write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_unfinished_files_are_removed_and_others_kept(tmp_path: Path):
+    (tmp_path / f"x.1{storage.TEMPORARY_SUFFIX}").write_bytes(b"half")
+    (tmp_path / "x").write_bytes(b"whole")
+    assert storage.remove_unfinished(tmp_path) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_equal_arrays_give_equal_bytes():
+    arrays = {"a": np.arange(3.0), "text": np.array("word")}
+    assert storage.npz_bytes(**arrays) == storage.npz_bytes(**arrays)
+
+
+def test_a_damaged_npz_is_named(tmp_path: Path):
+    path = tmp_path / "w.npz"
+    storage.write_bytes(path, storage.npz_bytes(a=np.arange(1000.0))[:-30])
+    with pytest.raises(ValueError, match=r"w\.npz: damaged"):
+        storage.load_npz(path)
+
+
+def test_an_npz_with_a_pickle_is_refused(tmp_path: Path):
+    path = tmp_path / "w.npz"
+    np.savez(path, a=np.array([{"not": "numbers"}], dtype=object))
+    with pytest.raises(ValueError, match=r"w\.npz"):
+        storage.load_npz(path)
+
+
+def test_only_a_folder_of_ours_is_deleted(tmp_path: Path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"precious")
+    with pytest.raises(ValueError, match="not made by this tool"):
+        storage.remove_tree(tmp_path / "photos", marker="config.yaml")
+    (tmp_path / "photos" / "config.yaml").write_bytes(b"")
+    storage.remove_tree(tmp_path / "photos", marker="config.yaml")
+    assert not (tmp_path / "photos").exists()
+
+
+def test_joining_takes_urls_and_paths():
+    assert storage.join("gs://bucket/labels", "a", "b.npz") == "gs://bucket/labels/a/b.npz"
+    assert storage.join("labels/", "a") == "labels/a"
+
+
+def test_the_sha256_of_a_file_is_that_of_its_bytes(tmp_path: Path):
+    (tmp_path / "f").write_bytes(b"abc")
+    assert storage.sha256_file(tmp_path / "f") == storage.sha256(b"abc")
+    assert storage.sha256(b"abc").startswith("ba7816bf")

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from superpoint_tf import storage
+from superpoint_tf.checkpoints import load_weights
+from superpoint_tf.config import Config, ConfigError, build_config
+from superpoint_tf.data.sources import GeneratedShapes
+from superpoint_tf.interruption import Interrupted
+from superpoint_tf.training import trainer
+from superpoint_tf.training.state import NonFiniteLoss, TrainingState
+from superpoint_tf.training.tasks import DetectorTask
+from superpoint_tf.training.trainer import train
+
+
+class CountingValidator:
+    """A validation that costs nothing: later is better."""
+
+    key = "value"
+
+    def __init__(self) -> None:
+        self.calls = 0.0
+
+    def validate(self, model: tf.keras.Model, with_descriptor: bool) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        self.calls += 1
+        return {"value": float(np.abs(model.weights[0].numpy()).sum())}, {}
+
+
+def tiny_config(**detector: Any) -> Config:
+    settings = {"steps": 6, "batch_size": 2, "log_every": 4, "validate_every": 3, "checkpoint_every": 2, "warmup_steps": 2}
+    return build_config(
+        {
+            "name": "tiny",
+            "train": "detector",
+            "workers": 0,
+            "network": {"width": 0.0625, "batch_norm": True, "descriptor_dim": 8},
+            "synthetic": {"source": "generator", "draw": {"image_shape": [40, 48]}},
+            "detector": {**settings, **detector},
+        }
+    )
+
+
+def tiny_task(config: Config) -> DetectorTask:
+    return DetectorTask(config, GeneratedShapes(config), CountingValidator())
+
+
+def run(folder: Path, **detector: Any) -> Path:
+    train(tiny_task(tiny_config(**detector)), folder)
+    return folder
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """What DESIGN calls identical: metrics, weights, and every variable of the last checkpoint."""
+    latest = tf.train.latest_checkpoint(str(folder / "checkpoints"))
+    reader = tf.train.load_checkpoint(latest)
+    names = [name for name in reader.get_variable_to_shape_map() if not name.startswith(("_CHECKPOINTABLE", "save_counter"))]
+    return {
+        "metrics": (folder / "metrics.jsonl").read_text(),
+        "weights": storage.sha256_file(folder / "weights.npz"),
+        "summary": storage.read_json(folder / "summary.json"),
+        "variables": {name: reader.get_tensor(name).tobytes() for name in names},
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return results(run(tmp_path_factory.mktemp("run") / "undisturbed"))
+
+
+def test_two_runs_with_one_seed_are_identical(undisturbed: dict[str, Any], tmp_path: Path):
+    assert results(run(tmp_path / "again")) == undisturbed
+
+
+def test_another_seed_gives_other_weights(undisturbed: dict[str, Any], tmp_path: Path):
+    config = dataclasses.replace(tiny_config(), seed=1)
+    train(tiny_task(config), tmp_path / "other")
+    assert results(tmp_path / "other")["weights"] != undisturbed["weights"]
+
+
+@pytest.mark.parametrize("killed_after", [1, 3, 5])
+def test_a_run_that_dies_and_is_started_again_ends_like_one_that_did_not(
+    undisturbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_after: int
+):
+    step = TrainingState.train_step
+
+    def die(state: TrainingState, batch: Any) -> None:
+        if state._next_step == killed_after:
+            raise MemoryError("dies here, without a checkpoint")
+        step(state, batch)
+
+    monkeypatch.setattr(TrainingState, "train_step", die)
+    with pytest.raises(MemoryError):
+        run(tmp_path / "run")
+    monkeypatch.setattr(TrainingState, "train_step", step)
+    assert results(run(tmp_path / "run")) == undisturbed
+
+
+def test_a_signal_stops_after_a_checkpoint_and_the_run_goes_on_from_that_very_step(
+    undisturbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    step, steps_made = TrainingState.train_step, []
+
+    def interrupt(state: TrainingState, batch: Any) -> None:
+        steps_made.append(state._next_step)
+        if len(steps_made) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        step(state, batch)
+
+    monkeypatch.setattr(TrainingState, "train_step", interrupt)
+    with pytest.raises(Interrupted) as caught:
+        run(tmp_path / "run")
+    assert caught.value.exit_code == 143
+    assert results(run(tmp_path / "run")) == undisturbed
+    assert steps_made == [0, 1, 2, 3, 4, 5]  # none repeated
+
+
+def test_training_longer_continues_a_finished_run(tmp_path: Path):
+    folder = run(tmp_path / "run", schedule="constant", steps=4)
+    weights = load_weights(folder)
+    run(folder, schedule="constant")
+    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert storage.read_json(folder / "summary.json")["steps"] == 6
+    assert steps == sorted(steps) and steps[-1] == 6
+    assert weights.step <= 4
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = run(tmp_path / "run", steps=2)
+    monkeypatch.setattr(trainer, "TrainingState", None)
+    run(folder, steps=2)
+
+
+def test_a_folder_with_other_samples_is_refused_with_the_difference(tmp_path: Path):
+    folder = run(tmp_path / "run", steps=2)
+    before = (folder / "weights.npz").read_bytes()
+    with pytest.raises(ConfigError, match=r"detector\.batch_size: 2 -> 3"):
+        run(folder, steps=2, batch_size=3)
+    assert (folder / "weights.npz").read_bytes() == before
+
+
+def test_overwrite_starts_anew_but_never_deletes_a_foreign_folder(tmp_path: Path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"precious")
+    with pytest.raises(ValueError, match="not made by this tool"):
+        train(tiny_task(tiny_config()), tmp_path / "photos", overwrite=True)
+    with pytest.raises(ConfigError, match="not empty and not a run folder"):
+        train(tiny_task(tiny_config()), tmp_path / "photos")
+    assert (tmp_path / "photos" / "a.jpg").exists()
+
+
+def test_a_non_finite_loss_stops_the_run_with_step_samples_and_term_and_keeps_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    terms = DetectorTask.loss_terms
+
+    def poisoned(self: DetectorTask, model: tf.keras.Model, batch: Any) -> Any:
+        result = terms(self, model, batch)
+        bad = tf.where(model.optimizer_step == 2, np.nan, 0.0)
+        return {name: term._replace(sum=term.sum + bad) for name, term in result.items()}
+
+    state_of: list[TrainingState] = []
+    build = TrainingState.__init__
+
+    def remember(self: TrainingState, task: Any) -> None:
+        build(self, task)
+        self.model.optimizer_step = self.step
+        state_of.append(self)
+
+    monkeypatch.setattr(DetectorTask, "loss_terms", poisoned)
+    monkeypatch.setattr(TrainingState, "__init__", remember)
+    with pytest.raises(NonFiniteLoss, match=r"step 3: total, det, gradient not finite on samples 4\.\.5"):
+        run(tmp_path / "run")
+    assert all(np.isfinite(w.numpy()).all() for w in state_of[0].model.weights)
+    assert int(state_of[0].step) == 2
+
+
+def test_the_learning_rate_warms_up_and_falls_to_a_hundredth():
+    config = tiny_config(steps=100, warmup_steps=10, learning_rate=1.0)
+    state = TrainingState(tiny_task(config))
+    rates = [state.learning_rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and rates[9] == pytest.approx(1.0)
+    assert rates[-1] == pytest.approx(0.01, abs=0.005)
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+def test_the_moving_average_is_what_is_validated_and_saved(tmp_path: Path):
+    folder = run(tmp_path / "run", ema_decay=0.9, steps=4)
+    assert load_weights(folder).arrays.keys() == load_weights(run(tmp_path / "plain", steps=4)).arrays.keys()
+    a, b = (load_weights(tmp_path / name).arrays["encoder_1a/kernel"] for name in ("run", "plain"))
+    assert not np.array_equal(a, b)
+
+
+def test_training_starts_from_given_weights(tmp_path: Path):
+    first = run(tmp_path / "first", steps=4)
+    config = tiny_config(init=str(first))
+    state = TrainingState(tiny_task(config))
+    given = load_weights(first)
+    np.testing.assert_array_equal(state.weights().arrays["encoder_1a/kernel"], given.arrays["encoder_1a/kernel"])
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_and_saves_float32(tmp_path: Path, precision: str):
+    folder = run(tmp_path / "run", precision=precision, steps=2)
+    assert all(array.dtype == np.float32 for array in load_weights(folder).arrays.values())
+
+
+def test_xla_compiles_the_step(tmp_path: Path):
+    folder = run(tmp_path / "run", xla=True, steps=2)
+    assert load_weights(folder).step >= 0

@@ -1,0 +1,56 @@
+"""Label photographs by homographic adaptation: python tools/homographic_adapt.py --iters 2"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from superpoint_tf import command_line
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Label photographs through many random homographies, in rounds.")
+    parser.add_argument("--iters", type=command_line.positive_int, default=2, help="rounds (default: %(default)s)")
+    parser.add_argument("--images", help="folder of photographs (default: the config's, else data/coco)")
+    parser.add_argument("--detector", help="weights or run folder of the first detector (default: outputs/magicpoint)")
+    parser.add_argument("--num-homographies", type=command_line.positive_int, help="overrides the config")
+    parser.add_argument("--output", help="label folder (default: labels/<config name>)")
+    parser.add_argument("--strict", action="store_true", help="a photograph that cannot be read is an error")
+    parser.add_argument("--overwrite", action="store_true", help="delete earlier labels in the folder")
+    command_line.add_shard_argument(parser)
+    command_line.add_config_arguments(parser, default="configs/coco.yaml")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    overrides = [f"adaptation.num_homographies={arguments.num_homographies}"] if arguments.num_homographies else []
+    config = command_line.load_config_argument(arguments.config, [*arguments.overrides, *overrides])
+    from superpoint_tf.data.photograph_sets import find_photographs
+
+    photographs = find_photographs(config.photographs, arguments.images)
+    command_line.set_up_tensorflow()
+    from superpoint_tf.adaptation.first_detector import find_first_detector
+    from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
+    from superpoint_tf.progress import QUICKSTART, Console
+
+    console, output = Console(), arguments.output or f"labels/{config.name}"
+    console.line("data", photographs.note)
+    console.line("data", f"{len(photographs.train)} photographs to label, {len(photographs.validation)} held out")
+    quick_command = f"python tools/homographic_adapt.py --iters {arguments.iters} --config {QUICKSTART}"
+    detector = find_first_detector(config, arguments.detector, console, quick_command)
+    config = dataclasses.replace(config, photographs=dataclasses.replace(config.photographs, root=photographs.root))
+    run = AdaptationRun(
+        config, photographs, str(detector), output, arguments.iters, arguments.shard, strict=arguments.strict
+    )
+    adapt(run, console, quick_command, arguments.overwrite)
+    labels = "" if output == f"labels/{config.name}" else f" --labels {output}"
+    console.line("next", f"python tools/train_superpoint.py {arguments.config}{labels}")
+
+
+if __name__ == "__main__":
+    command_line.run_tool(main)

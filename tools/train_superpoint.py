@@ -1,0 +1,45 @@
+"""Train a detector or the joint model: python tools/train_superpoint.py configs/coco.yaml"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from superpoint_tf import command_line
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Train the detector alone (MagicPoint) or the joint SuperPoint model.")
+    command_line.add_config_arguments(parser, default=None)
+    parser.add_argument("--output", help="run folder (default: outputs/<config name>)")
+    parser.add_argument("--labels", help="label folder of the joint model (default: labels/<config name>, else labels/coco)")
+    parser.add_argument("--overwrite", action="store_true", help="delete an earlier run in the folder")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    overrides = [*arguments.overrides, *([f"joint.labels={arguments.labels}"] if arguments.labels else [])]
+    config = command_line.load_config_argument(arguments.config, overrides)
+    command_line.set_up_tensorflow()
+    from superpoint_tf.training.build import build_task
+    from superpoint_tf.training.trainer import train
+
+    output = arguments.output or f"outputs/{config.name}"
+    quick_command = "python tools/train_superpoint.py configs/quickstart.yaml"
+    weights = train(build_task(config), output, quick_command=quick_command, overwrite=arguments.overwrite)
+    print(f" next | {next_command(config.train, str(weights))}")
+
+
+def next_command(trained: str, weights: str) -> str:
+    """Return what a user does with these weights."""
+    if trained == "detector":
+        return f"python tools/homographic_adapt.py --iters 2 --detector {weights}"
+    return f"python -c \"from superpoint_tf import SuperPoint; model = SuperPoint.from_pretrained('{weights}')\""
+
+
+if __name__ == "__main__":
+    command_line.run_tool(main)
