@@ -42,6 +42,10 @@ class Weights:
         }
         return storage.npz_bytes(**{_HEADER: np.array(json.dumps(header))}, **self.arrays)
 
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the file content."""
+        return storage.sha256(self.to_bytes())
+
     def save(self, path: str | Path) -> None:
         """Write the file, complete or not at all."""
         storage.write_bytes(path, self.to_bytes())
@@ -127,9 +131,11 @@ def _load_checkpoint(prefix: Path) -> Weights:
     with_descriptor = config.train == "joint"
     model = build_network(config.network, with_descriptor)
     tf.train.Checkpoint(model=model).restore(str(prefix)).assert_existing_objects_matched().expect_partial()
-    step = int(tf.train.load_variable(str(prefix), "step/.ATTRIBUTES/VARIABLE_VALUE")) if any(
-        name.startswith("step/") for name in names
-    ) else 0
+    step = (
+        int(tf.train.load_variable(str(prefix), "step/.ATTRIBUTES/VARIABLE_VALUE"))
+        if any(name.startswith("step/") for name in names)
+        else 0
+    )
     return get_weights(model, config.network, with_descriptor, step)
 
 

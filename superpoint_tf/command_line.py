@@ -82,7 +82,7 @@ def set_up_tensorflow() -> None:
 
 
 def run_tool(main: Callable[[], None]) -> None:
-    """Run a tool's main function; user errors become one message on stderr and exit code 2, interruptions 130 or 143."""
+    """Run a tool's main function; user errors end it with one message and code 2, interruptions with 130 or 143."""
     try:
         main()
     except Interrupted as stopped:

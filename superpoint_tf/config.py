@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import math
@@ -95,7 +96,9 @@ class TrainingConfig:
     ema_decay: float = _setting(0.0, minimum=0.0, maximum=0.99999)  # moving average of the weights; 0 = off
     precision: str = _setting("float32", choices=("float32", "mixed_float16", "mixed_bfloat16"))
     xla: bool = _setting(False, free=True)  # compile the step with XLA
-    init: str = _setting("", choices=None)  # weights.npz, run folder or checkpoint to start from
+    init: str = _setting(
+        "", free=True
+    )  # weights.npz, run folder or checkpoint; joint: `adapted` = the detector of the labels
     log_every: int = _setting(100, free=True, minimum=1)  # steps
     validate_every: int = _setting(5000, free=True, minimum=1)  # steps
     checkpoint_every: int = _setting(1000, free=True, minimum=1)  # steps; what SIGKILL can cost
@@ -121,7 +124,9 @@ class PhotographsSection:
     """Photographs: where they lie and the frame they are brought to."""
 
     root: str = _setting("", free=True)  # a folder; "" = data/coco, or scikit-image's photographs where that is absent
-    train: str = _setting("", free=True)  # sub-folder(s, comma-separated); "" = train2017 if it is there, else everything
+    train: str = _setting(
+        "", free=True
+    )  # sub-folder(s, comma-separated); "" = train2017 if it is there, else everything
     validation: str = _setting("", free=True)  # sub-folder(s); "" = val2017 if it is there, else 5 % are held out
     image_shape: tuple[int, int] = _setting((240, 320), minimum=32)  # (height, width): cover, then centre crop
     homography: HomographyConfig = HomographyConfig()
@@ -294,10 +299,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         return None if value is None else _convert(value, typing.get_args(hint)[0], where)
     if hint is float:
         if isinstance(value, str):  # PyYAML reads 1e-3 as a string
-            try:
+            with contextlib.suppress(ValueError):
                 value = float(value)
-            except ValueError:
-                pass
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ConfigError(f"{where}: expected a number, found {value!r}")
         try:
@@ -308,10 +311,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
             raise ConfigError(f"{where}: expected a finite number, found {str(value)[:20]}")
         return number
     if hint is int and isinstance(value, str):  # 2e5 is what people write for steps
-        try:
+        with contextlib.suppress(ValueError, OverflowError):
             value = int(float(value)) if float(value).is_integer() else value
-        except (ValueError, OverflowError):
-            pass
     if hint is int and isinstance(value, float) and value.is_integer():
         value = int(value)
     if hint is str and value is None:
@@ -344,7 +345,10 @@ def _items(value: Any) -> list[Any]:
 
 
 def _check_consistency(config: Config, source: str) -> None:
-    for key, photometric in (("synthetic", config.synthetic.photometric), ("photographs", config.photographs.photometric)):
+    for key, photometric in (
+        ("synthetic", config.synthetic.photometric),
+        ("photographs", config.photographs.photometric),
+    ):
         for name in ("contrast", "shade"):
             low, high = getattr(photometric, name)
             if low > high:

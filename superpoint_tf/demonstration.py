@@ -16,9 +16,9 @@ from superpoint_tf.config import load_config
 from superpoint_tf.data.labels import read_manifest
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.baselines import CLASSICAL
-from superpoint_tf.evaluation.controls import CONTROLS
+from superpoint_tf.evaluation.methods import extractor_of, load_methods
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
-from superpoint_tf.evaluation.protocols import Extractor, PairProtocol, evaluate_pairs, suppressed, summarize
+from superpoint_tf.evaluation.protocols import Extractor, PairProtocol, evaluate_pairs, summarize, suppressed
 from superpoint_tf.evaluation.table import format_table
 from superpoint_tf.figures import figure_matches, figure_stages
 from superpoint_tf.interruption import Interrupted
@@ -26,7 +26,6 @@ from superpoint_tf.layout import stack
 from superpoint_tf.matching import match_descriptors
 from superpoint_tf.model import SuperPoint
 from superpoint_tf.progress import Console, Progress, format_duration
-from superpoint_tf.training.validation import extractor_of
 from superpoint_tf.visualization import save_png
 
 CONFIG = "configs/quickstart.yaml"
@@ -58,12 +57,11 @@ def run_demo(output: str, console: Console) -> None:
     pairs = _held_out_pairs(output)
     print(_table(models, pairs, console))
     print(
-        f"{len(pairs)} random homographies of two photographs that no stage was trained on, 240x320, the strongest 300 keypoints,\n"
-        "NMS 4 px, right within 3 px. This is a demonstration size: a quarter of the width, a few hundred steps, 15 photographs.\n"
-        "It shows that every stage works, not what the method can do."
+        f"{len(pairs)} random homographies of two photographs that no stage was trained on, 240x320, the strongest\n"
+        "300 keypoints, NMS 4 px, right within 3 px. This is a demonstration size: a quarter of the width, a few\n"
+        "hundred steps, 15 photographs. It shows that every stage works, not what the method can do."
     )
-    figures = _draw(models, pairs, Path(output) / "figures")
-    for figure in figures:
+    for figure in _draw(models, pairs, Path(output) / "figures"):
         console.line("demo", f"look at {figure}")
     console.line("demo", f"finished after {format_duration(time.monotonic() - began)}")
     console.line("next", "python tools/homographic_adapt.py --iters 2 --images YOUR_FOLDER --config configs/small.yaml")
@@ -92,12 +90,21 @@ def _held_out_pairs(output: str) -> list[ImagePair]:
 
 
 def _table(models: dict[str, SuperPoint], pairs: list[ImagePair], console: Console) -> str:
-    methods: dict[str, Extractor] = {name: extractor_of(model, threshold=1e-4) for name, model in models.items()}
-    methods |= {name: suppressed(CLASSICAL[name]) for name in SHOWN_CLASSICAL}
-    methods |= {name: suppressed(control) for name, control in CONTROLS.items()}
+    methods: dict[str, Extractor] = {name: extractor_of(model) for name, model in models.items()}
+    methods |= load_methods([*SHOWN_CLASSICAL, "controls"])
     with Progress(len(pairs), "eval", "pairs", console=console) as progress:
         rows = summarize(evaluate_pairs(pairs, methods, PROTOCOL, on_pair=progress.update))
-    columns = ("method", "repeatability", "localization_px", "matching_score", "h_1", "h_3", "h_5", "keypoints", "matches")
+    columns = (
+        "method",
+        "repeatability",
+        "localization_px",
+        "matching_score",
+        "h_1",
+        "h_3",
+        "h_5",
+        "keypoints",
+        "matches",
+    )
     return format_table(rows, columns)
 
 

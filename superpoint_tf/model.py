@@ -58,8 +58,9 @@ class SuperPoint:
     ) -> Features:
         """Detect and describe keypoints in one image, strongest first.
 
-        `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1]. Returns keypoints (N, 2) xy in
-        pixels, scores (N,), and unit descriptors (N, D), or None from a detector alone. Raises ValueError for other input.
+        `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1]. Returns keypoints (N,
+        2) xy in pixels, scores (N,), and unit descriptors (N, D), or None from a detector alone. Raises ValueError
+        for other input.
         """
         outputs = self._forward(prepare_image(image)[None])
         settings = replace(

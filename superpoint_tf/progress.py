@@ -21,7 +21,7 @@ class Console:
         self._log: TextIO | None = None
         if log_path is not None:
             Path(log_path).parent.mkdir(parents=True, exist_ok=True)
-            self._log = open(log_path, "a", encoding="utf-8", buffering=1)
+            self._log = open(log_path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 (kept open)
 
     def line(self, label: str, text: str) -> None:
         """Print one line; a progress bar on the same terminal is moved out of its way."""

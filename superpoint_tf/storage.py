@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import shutil
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 def write_bytes(path: str | Path, content: bytes) -> None:
     """Write a file under a temporary name, then rename it; folders are made as needed."""
-    temporary = f"{path}.{os.getpid()}{TEMPORARY_SUFFIX}"
+    temporary = f"{path}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"  # two machines may share the folder
     if is_remote(path):
         gfile = _gfile()
         gfile.makedirs(str(path).rpartition("/")[0])
@@ -88,7 +89,9 @@ def remove_tree(folder: str | Path, marker: str) -> None:
     if not exists(join(folder, marker)):
         entries = _gfile().listdir(str(folder)) if is_remote(folder) else os.listdir(folder)
         if entries:
-            raise ValueError(f"{folder}: not made by this tool (no {marker} in it), so it is not deleted; choose another")
+            raise ValueError(
+                f"{folder}: not made by this tool (no {marker} in it), so it is not deleted; choose another"
+            )
     if is_remote(folder):
         _gfile().rmtree(str(folder))
     else:
@@ -134,4 +137,6 @@ def sha256(content: bytes) -> str:
 def sha256_file(path: str | Path) -> str:
     """Return the SHA-256 of a file on disk, read in pieces."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else sha256(file.read())
+        return (
+            hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else sha256(file.read())
+        )

@@ -76,7 +76,9 @@ def test_a_library_has_one_door(library: str):
 
 
 def test_importing_the_package_does_not_import_tensorflow():
-    light = "superpoint_tf, superpoint_tf.config, superpoint_tf.data.sources, superpoint_tf.evaluation.metrics, synthetic"
+    light = (
+        "superpoint_tf, superpoint_tf.config, superpoint_tf.data.sources, superpoint_tf.evaluation.metrics, synthetic"
+    )
     code = f"import sys, {light}; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
@@ -93,4 +95,6 @@ def test_help_of_every_tool_works_without_tensorflow(tool: Path):
 
 
 def test_there_is_no_utils_file():
-    assert not [path for path in sources("superpoint_tf", "synthetic", "tools") if path.stem in ("utils", "helpers", "misc")]
+    assert not [
+        path for path in sources("superpoint_tf", "synthetic", "tools") if path.stem in ("utils", "helpers", "misc")
+    ]

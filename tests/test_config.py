@@ -36,7 +36,9 @@ def test_the_resolved_config_reads_back_equal():
 
 def test_an_unknown_key_is_answered_with_file_key_and_nearest_known(tmp_path: Path):
     path = write(tmp_path, "joint:\n  learning_rte: 0.1\n")
-    with pytest.raises(ConfigError, match=r"some\.yaml: unknown key `joint\.learning_rte`; did you mean `joint\.learning_rate`"):
+    with pytest.raises(
+        ConfigError, match=r"some\.yaml: unknown key `joint\.learning_rte`; did you mean `joint\.learning_rate`"
+    ):
         load_config(path)
 
 
@@ -52,7 +54,7 @@ def test_an_unknown_key_is_answered_with_file_key_and_nearest_known(tmp_path: Pa
         ("photographs: {image_shape: [240]}", "expected a list of 2"),
         ("synthetic: {draw: {primitives: []}}", "expected a list"),
         ("synthetic: {draw: {primitives: [square]}}", "not one of lines"),
-        ("synthetic: {draw: {primitives: [star], frequencies: {cube: 1}}}", "all zero"),
+        ("synthetic: {draw: {primitives: [star], frequencies: {star: 0}}}", "one of them above 0"),
         ("joint: 3", "is a section"),
         ("- a", "expected sections"),
         ("joint: {steps: 1, steps: 2}", "given twice"),

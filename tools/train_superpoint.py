@@ -15,7 +15,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the detector alone (MagicPoint) or the joint SuperPoint model.")
     command_line.add_config_arguments(parser, default=None)
     parser.add_argument("--output", help="run folder (default: outputs/<config name>)")
-    parser.add_argument("--labels", help="label folder of the joint model (default: labels/<config name>, else labels/coco)")
+    parser.add_argument("--labels", help="label folder (default: labels/<config name>, else labels/coco)")
     parser.add_argument("--overwrite", action="store_true", help="delete an earlier run in the folder")
     return parser.parse_args()
 

@@ -38,6 +38,6 @@ def train_first_detector(config: Config, output: Path, console: Console, quick_c
         console.line(
             "plan",
             f"no detector yet: training MagicPoint on {task.source.description} in {output}, "
-            f"{task.settings.steps} steps of {task.settings.batch_size}; the time follows once a few steps are measured",
+            f"{task.settings.steps} steps of {task.settings.batch_size}; the expected time follows",
         )
     return train(task, output, quick_command=quick_command)

@@ -62,8 +62,8 @@ class RoundResult:
 def adapt(run: AdaptationRun, console: Console, quick_command: str = "", overwrite: bool = False) -> LabelManifest:
     """Run all rounds; return the manifest of the last. Finished photographs and trainings are skipped.
 
-    Raises ConfigError if the folder holds labels made otherwise, PhotographError with `strict`, and Interrupted on Ctrl-C or
-    SIGTERM, after the photograph at hand is written.
+    Raises ConfigError if the folder holds labels made otherwise, PhotographError with `strict`, and Interrupted on
+    Ctrl-C or SIGTERM, after the photograph at hand is written.
     """
     _open_folder(run, overwrite)
     manifest: LabelManifest | None = None
@@ -106,7 +106,10 @@ def _open_folder(run: AdaptationRun, overwrite: bool) -> None:
     if storage.exists(path) and not overwrite:
         before = storage.read_json(path)
         differences = config_differences(build_config(before["config"]), run.config, _SECTIONS)
-        for name, what in (("detector_sha256", "the first detector"), ("photographs_sha256", "the list of photographs")):
+        for name, what in (
+            ("detector_sha256", "the first detector"),
+            ("photographs_sha256", "the list of photographs"),
+        ):
             if before[name] != identity[name]:
                 differences.append(f"{what} is another one")
         if differences:
@@ -197,7 +200,7 @@ def _label_round(run: AdaptationRun, round: int, console: Console, quick_command
                     labelled.append(item.name)
                     if item.image is not None:
                         timer.count(len(names) - progress.done - 1)
-                progress.update(**{"kp/img": num_keypoints / max(len(labelled), 1)})
+                progress.update(1, **{"kp/img": num_keypoints / max(len(labelled), 1)})
                 stop.raise_if_requested(f"{run.output}: stopped in round {round}")
     finally:
         if pool is not None:
@@ -264,4 +267,3 @@ def _retrain(run: AdaptationRun, manifest: LabelManifest, round: int, console: C
     config = dataclasses.replace(run.config, detector=settings, network=load_weights(before).network)
     console.line("adapt", f"retraining the detector on the labels of round {round} | {settings.steps} steps | {output}")
     train(build_adapted_task(config, run.output, round, manifest), output, quick_command=quick_command)
-

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from superpoint_tf import storage
-from superpoint_tf.data.labels import LabelManifest, manifest_path, read_manifest, write_manifest
+from superpoint_tf.data.labels import LabelManifest, read_manifest, write_manifest
 from superpoint_tf.interruption import StopRequest
 from superpoint_tf.progress import Console
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -120,6 +121,13 @@ class LabelManifest:
     validation: tuple[str, ...] = ()  # below image_root, held out of retraining and training
     schema_version: int = field(default=SCHEMA_VERSION)
 
+    def fingerprint(self) -> str:
+        """Return a SHA-256 of what the labels are a function of: detector, settings, photographs; not of paths."""
+        settings: dict[str, Any] = {key: self.config.get(key) for key in ("seed", "adaptation", "photographs")}
+        settings["photographs"] = {**settings["photographs"], "root": ""}
+        content = [self.final_round, self.detector["sha256"], settings, self.photographs, self.validation]
+        return storage.sha256(json.dumps(content, sort_keys=True).encode())
+
 
 def manifest_path(root: str, shard: tuple[int, int] | None = None) -> str:
     """Return manifest.json of a label folder, or the part of shard (i, n)."""
@@ -151,7 +159,7 @@ def _check_manifest(path: str, values: Any) -> None:
     if values["schema_version"] != SCHEMA_VERSION:
         raise LabelError(f"{path}: schema {values['schema_version']}, this version reads {SCHEMA_VERSION}; {_REMEDY}")
     kinds = {"image_root": str, "final_round": int, "rounds": list, "detector": dict, "config": dict, "counts": dict}
-    kinds |= dict.fromkeys(_PHOTOGRAPH_LISTS, list)
+    kinds.update(dict.fromkeys(_PHOTOGRAPH_LISTS, list))
     wrong = [name for name, kind in kinds.items() if not isinstance(values[name], kind)]
     wrong = wrong or [key for key in _PHOTOGRAPH_LISTS if not all(isinstance(name, str) for name in values[key])]
     if wrong:

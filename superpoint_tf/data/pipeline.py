@@ -1,8 +1,9 @@
 """From numbered samples to training batches: workers draw and decode, one batched graph does all geometry.
 
 The order of the stages matters. Photometric change comes before the warp, so that no black border is blurred into the
-picture; it runs in worker processes, because imgaug holds the interpreter lock. Homographies, warps, masks and cell labels are
-one TensorFlow graph on whole batches. Both are pure functions of the sample number, so a run can start at any step.
+picture; it runs in worker processes, because imgaug holds the interpreter lock. Homographies, warps, masks and cell
+labels are one TensorFlow graph on whole batches. Both are pure functions of the sample number, so a run can start at
+any step.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ TensorBatch = dict[str, tf.Tensor]
 
 # Random numbers with different purposes must differ: purpose k of seed s uses the key 8 s + k.
 _HOMOGRAPHY, _CELLS0, _CELLS1 = range(3)
+_SCATTER = 0x1E3779B1  # odd: parts the keys of sample numbers beyond 2**31
 
 
 def sample_seeds(seed: int, purpose: int, numbers: tf.Tensor) -> tf.Tensor:
     """Return stateless seeds int32 (B, 2), one for each sample number and purpose."""
     low = tf.cast(tf.bitwise.bitwise_and(numbers, 0x7FFFFFFF), tf.int32)
     high = tf.cast(tf.bitwise.right_shift(numbers, tf.constant(31, tf.int64)), tf.int32)
-    key = (8 * seed + purpose) & 0x7FFFFFFF
-    return tf.stack([tf.fill(tf.shape(low), key) + high, low], axis=1)
+    key = tf.fill(tf.shape(low), (8 * seed + purpose) & 0x7FFFFFFF)
+    return tf.stack([key + high * _SCATTER, low], axis=1)  # the product wraps around
 
 
 def _to_unit(images: tf.Tensor) -> tf.Tensor:
@@ -48,7 +50,8 @@ def _warped_view(batch: TensorBatch, images: tf.Tensor, seed: int, settings: Hom
 def detector_batch(batch: TensorBatch, seed: int, settings: HomographyConfig) -> TensorBatch:
     """Warp pictures and keypoints by one random homography each.
 
-    Returns `numbers` (B,), `images` float32 (B, H, W, 1), `cell_labels` int32 (B, Hc, Wc), `cells_valid` bool (B, Hc, Wc).
+    Returns `numbers` (B,), `images` float32 (B, H, W, 1), `cell_labels` int32 (B, Hc, Wc), `cells_valid` bool (B, Hc,
+    Wc).
     """
     _, images, keypoints, mask = _warped_view(batch, _to_unit(batch["images"]), seed, settings)
     shape = (int(images.shape[1]), int(images.shape[2]))
@@ -64,8 +67,8 @@ def detector_batch(batch: TensorBatch, seed: int, settings: HomographyConfig) ->
 def pair_batch(batch: TensorBatch, seed: int, settings: HomographyConfig) -> TensorBatch:
     """Make warped pairs: view 0 as it is, view 1 warped (paper section 3.3).
 
-    Returns `numbers`, `images0/1`, `cell_labels0/1`, `cells_valid0/1` shaped as in `detector_batch`, and `homography_0to1`
-    float32 (B, 3, 3).
+    Returns `numbers`, `images0/1`, `cell_labels0/1`, `cells_valid0/1` shaped as in `detector_batch`, and
+    `homography_0to1` float32 (B, 3, 3).
     """
     images0 = _to_unit(batch["images"])
     homographies, images1, keypoints1, mask1 = _warped_view(batch, _to_unit(batch["images1"]), seed, settings)
@@ -118,7 +121,11 @@ class BatchStream:
             signature["images1"] = picture
         make: Callable[..., TensorBatch] = pair_batch if self._source.with_pairs else detector_batch
         dataset = tf.data.Dataset.from_generator(lambda: self._rendered(start_step), output_signature=signature)
-        return dataset.map(lambda batch: make(batch, self._seed, self._settings), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+        return dataset.map(
+            lambda batch: make(batch, self._seed, self._settings),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        ).prefetch(2)
 
     def batches(self, start_step: int = 0) -> Iterator[TensorBatch]:
         """Iterate over the batches from `start_step` on; an error in a worker is raised here as it was."""

@@ -14,6 +14,8 @@ from superpoint_tf.data.synthetic_sets import SPLITS, drawn_primitives, split_si
 
 PICTURES_PER_FILE = 1000  # a killed run loses at most the file it was at
 CONTACT_SHEET = "contact_sheet.png"
+_SINGLE_FILES = ("manifest.json", "plan.json", CONTACT_SHEET)
+_UNFINISHED_SINGLE_FILES = tuple(f"{name}.*{storage.TEMPORARY_SUFFIX}" for name in _SINGLE_FILES)
 
 
 class RecordFolderError(ValueError):
@@ -89,7 +91,7 @@ class RecordFolder:
         elif overwrite:
             for file in self.files[shard[0] :: shard[1]]:
                 self.discard(file)
-        if not Path(manifest_path(self.root)).exists():
+        if not any(Path(path).exists() for path in (manifest_path(self.root), self._plan)):
             storage.write_json(self._plan, self._settings)
 
     def _differences(self) -> list[str]:
@@ -109,9 +111,9 @@ class RecordFolder:
 
     def _clear(self) -> None:
         """Delete what this tool writes, and nothing else that somebody may keep here."""
-        patterns = [f"{split}-*-of-*.tfrecord*" for split in SPLITS]
-        single = ("manifest.json", "plan.json", CONTACT_SHEET)
-        patterns += [*single, *(f"{name}.*{storage.TEMPORARY_SUFFIX}" for name in single)]
+        self._unlink(*(f"{split}-*-of-*.tfrecord*" for split in SPLITS), *_SINGLE_FILES, *_UNFINISHED_SINGLE_FILES)
+
+    def _unlink(self, *patterns: str) -> None:
         for pattern in patterns:
             for path in Path(self.root).glob(pattern):
                 path.unlink(missing_ok=True)
@@ -124,8 +126,7 @@ class RecordFolder:
 
     def discard_unfinished(self, file: RecordFile) -> None:
         """Delete what a killed run left of a file; other shards may be writing theirs beside it."""
-        for path in Path(self.root).glob(f"{file.name}*{storage.TEMPORARY_SUFFIX}"):
-            path.unlink(missing_ok=True)
+        self._unlink(f"{file.name}*{storage.TEMPORARY_SUFFIX}")
 
     def _record_path(self, file: RecordFile) -> str:
         return self.path(file) + ".json"
@@ -170,7 +171,7 @@ class RecordFolder:
         storage.write_json(manifest_path(self.root), {**self._settings, "files": files})
         for file in self.files:
             Path(self._record_path(file)).unlink(missing_ok=True)
-        Path(self._plan).unlink(missing_ok=True)
+        self._unlink("plan.json", *_UNFINISHED_SINGLE_FILES)
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,7 +1,7 @@
 """Where training pictures come from: sample number n of a source is the same picture and keypoints in every run.
 
-A source turns numbers into payloads in the main process (cheap) and payloads into arrays in a worker (drawing, decoding,
-photometric change). Nothing here imports TensorFlow, so that workers start at once.
+A source turns numbers into payloads in the main process (cheap) and payloads into arrays in a worker (drawing,
+decoding, photometric change). Nothing here imports TensorFlow, so that workers start at once.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Source(Protocol):
     def render(self) -> Callable[[list[Any]], Batch]:
         """Return a picklable function from payloads to a batch.
 
-        The batch holds `numbers` int64 (B,), `images` uint8 (B, H, W), `keypoints` float32 (B, K, 2) xy padded with NaN, and
-        for pairs `images1` uint8 (B, H, W): the same picture under another photometric change.
+        The batch holds `numbers` int64 (B,), `images` uint8 (B, H, W), `keypoints` float32 (B, K, 2) xy padded with
+        NaN, and for pairs `images1` uint8 (B, H, W): the same picture under another photometric change.
         """
         ...
 
@@ -50,7 +50,7 @@ def _epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 def index_of_sample(seed: int, number: int, count: int) -> int:
-    """Return which of `count` items sample `number` is: every epoch is a new permutation, a function of seed and epoch."""
+    """Return which of `count` items sample `number` is; every epoch is a permutation of its own."""
     epoch, position = divmod(number, count)
     return int(_epoch_order(seed, epoch, count)[position])
 
@@ -136,7 +136,9 @@ class LabelledPhotographs:
         self, config: Config, image_root: str, photographs: Sequence[str], labels: str, round: int, with_pairs: bool
     ) -> None:
         if not photographs:
-            raise ValueError(f"{labels}: round {round} has no labelled photographs; run tools/homographic_adapt.py again")
+            raise ValueError(
+                f"{labels}: round {round} has no labelled photographs; run tools/homographic_adapt.py again"
+            )
         self._config, self._photographs = config, tuple(photographs)
         self._image_root, self._labels, self._round = image_root, labels, round
         self.with_pairs = with_pairs

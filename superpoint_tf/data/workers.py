@@ -10,10 +10,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from types import FrameType
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_GRACE_S = 10.0  # from SIGTERM to the end of a worker that nobody has stopped
 
 
 class WorkerDied(RuntimeError):
@@ -41,11 +44,18 @@ def start_pool(workers: int) -> concurrent.futures.ProcessPoolExecutor | None:
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _exit_later)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     import cv2
 
     cv2.setNumThreads(1)  # one process a core already
+
+
+def _exit_later(number: int, frame: FrameType | None) -> None:
+    """A scheduler's SIGTERM reaches the whole group too: let the main process save and end the pool itself."""
+    timer = threading.Timer(_GRACE_S, os._exit, (128 + number,))
+    timer.daemon = True
+    timer.start()
 
 
 def _exit_with_parent() -> None:

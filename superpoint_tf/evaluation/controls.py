@@ -30,7 +30,7 @@ def random_points(image: np.ndarray) -> Features:
     digest = hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()
     generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
     number = image.size // GRID_STEP_PX**2 * 4  # enough to fill any budget after suppression
-    keypoints = generator.random((number, 2), np.float32) * np.float32([width - 1, height - 1])
+    keypoints = generator.random((number, 2), np.float32) * np.array([width - 1, height - 1], np.float32)
     scores = np.sort(generator.random(number, np.float32))[::-1]
     descriptors = generator.standard_normal((number, RANDOM_DIM), np.float32)
     return Features(keypoints, scores, descriptors / np.linalg.norm(descriptors, axis=1, keepdims=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -171,17 +172,26 @@ def _average(name: str, values: np.ndarray) -> dict[str, float]:
     return {name: float(values.mean()) if len(values) else float("nan")}
 
 
-def evaluate_hpatches(
-    sequences: Sequence[HPatchesSequence], methods: Mapping[str, Extractor], on_pair: Callable[[], None] = lambda: None
+def evaluate_at_both_settings(
+    make_pairs: Callable[[tuple[int, int]], Iterable[ImagePair]],
+    methods: Mapping[str, Extractor],
+    on_pair: Callable[[], None] = lambda: None,
 ) -> list[dict[str, float | str]]:
     """Return the rows of the HPatches table: repeatability by the detector's protocol, all else by the matching one.
 
-    Groups are v, i and `i shifted`. `on_pair` is called twice a pair, once a protocol.
+    `make_pairs` yields the same pairs for any (height, width). `on_pair` is called twice a pair, once a protocol.
     """
-    at_low, at_high = (hpatches_pairs(sequences, p.image_shape) for p in (DETECTOR_PROTOCOL, MATCHING_PROTOCOL))
+    at_low, at_high = (make_pairs(p.image_shape) for p in (DETECTOR_PROTOCOL, MATCHING_PROTOCOL))
     low = summarize(evaluate_pairs(at_low, methods, DETECTOR_PROTOCOL, matching=False, on_pair=on_pair))
     high = summarize(evaluate_pairs(at_high, methods, MATCHING_PROTOCOL, on_pair=on_pair))
     return [row | {"repeatability": detector["repeatability"]} for detector, row in zip(low, high, strict=True)]
+
+
+def evaluate_hpatches(
+    sequences: Sequence[HPatchesSequence], methods: Mapping[str, Extractor], on_pair: Callable[[], None] = lambda: None
+) -> list[dict[str, float | str]]:
+    """Evaluate on sequences in HPatches layout at both settings; groups are v, i and `i shifted`."""
+    return evaluate_at_both_settings(functools.partial(hpatches_pairs, sequences), methods, on_pair)
 
 
 def evaluate_shapes(

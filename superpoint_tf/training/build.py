@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from superpoint_tf import storage
+from superpoint_tf.checkpoints import load_weights
 from superpoint_tf.config import Config, ConfigError, SyntheticSection
 from superpoint_tf.data.labels import LabelManifest, manifest_path, read_manifest
 from superpoint_tf.data.record_folder import record_settings
@@ -16,6 +17,7 @@ from superpoint_tf.training.tasks import DetectorTask, JointTask, Task
 from superpoint_tf.training.validation import PairsValidator, ShapesValidator, Validator
 
 DEFAULT_LABELS = "labels/coco"
+ADAPTED = "adapted"  # joint.init of this name: the detector that made the labels
 
 
 def build_shapes_task(config: Config) -> DetectorTask:
@@ -24,11 +26,12 @@ def build_shapes_task(config: Config) -> DetectorTask:
     recorded = config.synthetic.source == "records"
     source: Source = RecordedShapes(config) if recorded else GeneratedShapes(config)
     inputs = {"records": storage.sha256_file(records_manifest(config))} if recorded else {}
+    inputs |= init_input(config.detector.init)
     return DetectorTask(config, source, ShapesValidator(config), inputs)
 
 
 def build_task(config: Config) -> Task:
-    """Build what the config's `train` says: MagicPoint on synthetic shapes, or the joint model on labelled photographs."""
+    """Build what the config's `train` says: MagicPoint on synthetic shapes, or the joint model."""
     return build_joint_task(config) if config.train == "joint" else build_shapes_task(config)
 
 
@@ -46,23 +49,28 @@ def resolve_source(config: Config) -> SyntheticSection:
     if section.source == "generator" or (section.source == "auto" and not manifest.exists()):
         return dataclasses.replace(section, source="generator")
     if not manifest.exists():
-        raise ConfigError(f"{manifest}: missing; run `python tools/generate_synthetic.py`, or set synthetic.source=generator")
+        raise ConfigError(
+            f"{manifest}: missing; run `python tools/generate_synthetic.py`, or set synthetic.source=generator"
+        )
     drawn, wanted = read_record_manifest(section.root).get("draw"), record_settings(config)["draw"]
     if drawn == wanted:
         return dataclasses.replace(section, source="records")
     if section.source == "auto":
         return dataclasses.replace(section, source="generator")
     raise ConfigError(
-        f"{section.root}: holds other pictures than synthetic.draw asks for; generate again with this config and --overwrite"
+        f"{section.root}: holds other pictures than synthetic.draw asks for; generate with this config and --overwrite"
     )
 
 
 def build_adapted_task(config: Config, labels: str, round: int, photographs: LabelManifest) -> DetectorTask:
     """Build the retraining of a detector on the labels of one round of adaptation."""
     config = dataclasses.replace(config, train="detector")
-    source = LabelledPhotographs(config, photographs.image_root, photographs.photographs, labels, round, with_pairs=False)
+    source = LabelledPhotographs(
+        config, photographs.image_root, photographs.photographs, labels, round, with_pairs=False
+    )
     validator = _pairs_validator(config, photographs.image_root, photographs.validation, with_descriptor=False)
-    return DetectorTask(config, source, validator, on_photographs=True)
+    inputs = {"labels": photographs.fingerprint()} | init_input(config.detector.init)
+    return DetectorTask(config, source, validator, inputs, on_photographs=True)
 
 
 def build_joint_task(config: Config) -> JointTask:
@@ -79,10 +87,17 @@ def build_joint_task(config: Config) -> JointTask:
             f"{labels}: made for photographs.image_shape {list(made_for)}, the config says "
             f"{list(config.photographs.image_shape)}: label again with this config, or use the one that made them"
         )
+    if config.joint.init == ADAPTED:
+        config = dataclasses.replace(config, joint=dataclasses.replace(config.joint, init=manifest.detector["path"]))
     root = config.photographs.root or manifest.image_root
     source = LabelledPhotographs(config, root, manifest.photographs, labels, manifest.final_round, with_pairs=True)
-    inputs = {"labels": storage.sha256(storage.read_bytes(manifest_path(labels)))}
+    inputs = {"labels": manifest.fingerprint()} | init_input(config.joint.init)
     return JointTask(config, source, _pairs_validator(config, root, manifest.validation, True), inputs)
+
+
+def init_input(init: str) -> dict[str, str]:
+    """Return the fingerprint of the weights that a run starts from, if it names any."""
+    return {"first weights": load_weights(init).fingerprint()} if init else {}
 
 
 def find_labels(config: Config) -> str:

@@ -42,7 +42,7 @@ class Reporter:
     def validation(
         self, step: int, metrics: Mapping[str, float], figures: Mapping[str, np.ndarray], key: str, best_before: float
     ) -> None:
-        """Report a validation: its metrics, whether `metrics[key]` beats the best so far, and its figures (uint8 BGR)."""
+        """Report a validation: metrics, whether `metrics[key]` beats the best so far, figures (uint8 BGR)."""
         value = metrics[key]
         note = f"best (was {best_before:.3f})" if math.isfinite(best_before) else "first"
         if math.isfinite(best_before) and not value > best_before:

@@ -34,21 +34,21 @@ class RunFolder:
             return int(storage.read_json(self.summary)["steps"])
         return 0
 
-    def open(
-        self, config: Config, sections: Sequence[str], inputs: Mapping[str, str], overwrite: bool = False
-    ) -> None:
+    def open(self, config: Config, sections: Sequence[str], inputs: Mapping[str, str], overwrite: bool = False) -> None:
         """Make the folder, or check that the run in it has the same samples and weight shapes.
 
-        `inputs` are the SHA-256 of what the run reads, by name (labels, first weights). Raises ConfigError printing every
-        difference, unless `overwrite`, which deletes the earlier run.
+        `inputs` are the SHA-256 of what the run reads, by name (labels, first weights). Raises ConfigError printing
+        every difference, unless `overwrite`, which deletes the earlier run.
         """
         if overwrite:
             storage.remove_tree(self.path, marker="config.yaml")
         if self.config.exists():
             differences = config_differences(load_config(self.config), config, sections)
-            before = storage.read_json(self.inputs) if self.inputs.exists() else {}
+            before = storage.read_json(self.inputs) if self.inputs.exists() else dict(inputs)
             differences += [
-                f"{name}: their content changed" for name in inputs if before.get(name, inputs[name]) != inputs[name]
+                f"{name}: others than the run began with"
+                for name in sorted({*before, *inputs})
+                if before.get(name) != inputs.get(name)
             ]
             if differences:
                 listed = "\n  ".join(differences)
@@ -73,7 +73,9 @@ class RunFolder:
             return
         kept = []
         for line in self.metrics.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # the last line of a killed run may be half a line
+            with contextlib.suppress(
+                ValueError, KeyError, TypeError
+            ):  # the last line of a killed run may be half a line
                 if json.loads(line)["step"] <= step:
                     kept.append(line + "\n")
         storage.write_bytes(self.metrics, "".join(kept).encode())

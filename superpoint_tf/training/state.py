@@ -10,7 +10,6 @@ from pathlib import Path
 import tensorflow as tf
 
 from superpoint_tf.checkpoints import Weights, assign_weights, get_weights, load_weights
-from superpoint_tf.config import TrainingConfig
 from superpoint_tf.data.pipeline import TensorBatch
 from superpoint_tf.network import build_network
 from superpoint_tf.training.tasks import Task
@@ -130,7 +129,7 @@ class TrainingState:
     # -------------------------------------------------------------------------------------------- between steps
 
     def check_finite(self, numbers_of_step: range) -> None:
-        """Raise NonFiniteLoss with the step, the sample numbers and the terms, if a step since the last check failed."""
+        """Raise NonFiniteLoss with step, sample numbers and terms, if a step since the last check failed."""
         failed = self.failed.numpy()
         if failed.any():
             names = [name for name, bad in zip([*self.names, "gradient"], failed, strict=True) if bad]

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.config import Config, HomographyConfig, JointSection, TrainingConfig
+from superpoint_tf.config import Config, HomographyConfig, TrainingConfig
 from superpoint_tf.data.pipeline import TensorBatch
 from superpoint_tf.data.sources import Source
 from superpoint_tf.losses import collapsed_descriptor_loss, descriptor_loss, detector_loss
@@ -29,7 +29,6 @@ class Task(Protocol):
     """What the trainer needs to know of what it trains."""
 
     config: Config
-    settings: TrainingConfig
     source: Source
     homography: HomographyConfig
     with_descriptor: bool
@@ -37,6 +36,11 @@ class Task(Protocol):
     sections: tuple[str, ...]  # of the config, that decide samples and weight shapes
     inputs: Mapping[str, str]  # SHA-256 of what is read, by name: a run does not go on with other labels
     validator: Validator
+
+    @property
+    def settings(self) -> TrainingConfig:
+        """Return the section that says how long and how fast."""
+        ...
 
     def loss_terms(self, model: tf.keras.Model, batch: TensorBatch) -> dict[str, LossTerm]:
         """Return the loss terms of one batch by their short names."""
@@ -65,7 +69,8 @@ class DetectorTask:
         self.inputs = inputs or {}
         section = config.photographs if on_photographs else config.synthetic
         self.homography = section.homography
-        self.sections = ("train", "seed", "network", "detector", "photographs" if on_photographs else "synthetic")
+        pictures = "photographs" if on_photographs else "synthetic"
+        self.sections: tuple[str, ...] = ("train", "seed", "network", "detector", pictures)
 
     def loss_terms(self, model: tf.keras.Model, batch: TensorBatch) -> dict[str, LossTerm]:
         outputs = model(batch["images"], training=True)
@@ -81,7 +86,6 @@ class JointTask:
     with_descriptor = True
     term_names: tuple[str, ...] = ("det0", "det1", "desc")
     sections: tuple[str, ...] = ("train", "seed", "network", "joint", "photographs")
-    settings: JointSection
 
     def __init__(self, config: Config, source: Source, validator: Validator, inputs: Mapping[str, str]) -> None:
         self.config, self.settings, self.source, self.inputs = config, config.joint, source, inputs
@@ -120,5 +124,3 @@ class JointTask:
             f"the descriptor loss sits at {collapsed:.4f}, what equal descriptors everywhere would cost: "
             "lower joint.positive_weight or joint.learning_rate if it stays there"
         )
-
-

@@ -1,4 +1,4 @@
-"""The training loop: batches in, steps, reports, validations and checkpoints out, continued exactly where it stopped."""
+"""The training loop: steps, reports, validations and checkpoints, continued exactly where it stopped."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _TIMED_STEPS = 5  # after the first, which compiles
 def train(task: Task, output: str | Path, *, quick_command: str = "", overwrite: bool = False) -> Path:
     """Train until `task.settings.steps`; return the path of the best weights.
 
-    An unfinished run in `output` goes on where its last checkpoint was; a finished one is left as it is, unless more steps
-    are asked for. Raises ConfigError if the folder holds another run, NonFiniteLoss, and Interrupted after a
+    An unfinished run in `output` goes on where its last checkpoint was; a finished one is left as it is, unless more
+    steps are asked for. Raises ConfigError if the folder holds another run, NonFiniteLoss, and Interrupted after a
     checkpoint on Ctrl-C or SIGTERM.
     """
     folder = RunFolder(output)
@@ -33,7 +33,9 @@ def train(task: Task, output: str | Path, *, quick_command: str = "", overwrite:
     if folder.finished_steps() >= settings.steps and folder.weights.exists():
         return folder.weights
     state = TrainingState(task)
-    latest = tf.train.CheckpointManager(state.checkpoint, str(folder.checkpoints), max_to_keep=2, checkpoint_name="latest")
+    latest = tf.train.CheckpointManager(
+        state.checkpoint, str(folder.checkpoints), max_to_keep=2, checkpoint_name="latest"
+    )
     if latest.latest_checkpoint:
         state.restore(latest.latest_checkpoint)
     start = int(state.step)
@@ -45,7 +47,9 @@ def train(task: Task, output: str | Path, *, quick_command: str = "", overwrite:
     try:
         with (
             StopRequest() as stop,
-            BatchStream(task.source, settings.batch_size, task.config.seed, task.homography, task.config.workers) as stream,
+            BatchStream(
+                task.source, settings.batch_size, task.config.seed, task.homography, task.config.workers
+            ) as stream,
         ):
             _run(task, state, folder, reporter, latest, stream, stop, quick_command)
     finally:
@@ -76,7 +80,9 @@ def _run(
             if step - start == 1:
                 began = time.monotonic()
             else:
-                _announce(reporter, settings.steps - step, (time.monotonic() - began) / _TIMED_STEPS, state, quick_command)
+                _announce(
+                    reporter, settings.steps - step, (time.monotonic() - began) / _TIMED_STEPS, state, quick_command
+                )
         last = step == settings.steps
         if last or stop.requested or step % settings.log_every == 0 or step % settings.checkpoint_every == 0:
             state.check_finite(stream.numbers(int(state.step)))

@@ -13,9 +13,9 @@ from superpoint_tf.config import Config
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.synthetic_sets import synthetic_sample
 from superpoint_tf.evaluation import metrics
+from superpoint_tf.evaluation.methods import extractor_of
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
-from superpoint_tf.evaluation.protocols import Extractor, PairProtocol, evaluate_pairs, summarize
-from superpoint_tf.features import Features
+from superpoint_tf.evaluation.protocols import PairProtocol, evaluate_pairs, evaluate_shapes, summarize
 from superpoint_tf.figures import figure_detections, figure_matches
 from superpoint_tf.layout import side_by_side, stack
 from superpoint_tf.model import SuperPoint
@@ -35,15 +35,6 @@ class Validator(Protocol):
     def validate(self, model: tf.keras.Model, with_descriptor: bool) -> tuple[Metrics, Figures]:
         """Return metrics by name and figures (uint8 BGR) by file name."""
         ...
-
-
-def extractor_of(model: SuperPoint, threshold: float = 0.0) -> Extractor:
-    """Give a network the form that the evaluation protocols run: everything above `threshold`, suppressed."""
-
-    def extract(image: np.ndarray, nms_radius_px: int) -> Features:
-        return model.extract(image, detection_threshold=threshold, nms_radius_px=nms_radius_px)
-
-    return extract
 
 
 class ShapesValidator:
@@ -70,11 +61,10 @@ class ShapesValidator:
         if not self._samples:
             self._load()
         network = SuperPoint(model, with_descriptor)
-        extract, settings = extractor_of(network, threshold=1e-4), self._config.evaluation
+        extract, settings = extractor_of(network), self._config.evaluation
         result: Metrics = {}
         for name, samples in self._samples.items():
-            found = [(*extract(image, settings.nms_radius_px)[:2], truth) for image, truth, _ in samples]
-            precision, error = metrics.detection_average_precision(found, settings.distance_px)
+            precision, error = evaluate_shapes(samples, extract, settings.nms_radius_px, settings.distance_px)["all"]
             result |= {f"map_{name}": precision, f"loc_{name}": error}
         return result, self._figures(network)
 
@@ -117,9 +107,11 @@ class PairsValidator:
         if not self._pairs:
             self._load()
         settings = self._config.evaluation
-        protocol = PairProtocol(settings.image_shape, settings.num_keypoints, settings.nms_radius_px, settings.distance_px)
+        protocol = PairProtocol(
+            settings.image_shape, settings.num_keypoints, settings.nms_radius_px, settings.distance_px
+        )
         network = SuperPoint(model, with_descriptor)
-        extract = extractor_of(network, threshold=1e-4)
+        extract = extractor_of(network)
         row = summarize(evaluate_pairs(self._pairs, {"model": extract}, protocol, matching=with_descriptor))[0]
         names = {"repeatability": "repeatability", "localization_px": "loc_px"}
         if with_descriptor:
@@ -141,11 +133,10 @@ class PairsValidator:
             heatmap = draw_heatmap(network.heatmap(pair.image0), pair.image0, 2)
             rows.append(side_by_side([*panels, side_by_side([heatmap], ["heatmap of view 0"])]))
             if network.with_descriptor:
-                pairs = network.match(*found)
+                pairs = network.match(found[0], found[1])
                 errors = metrics.match_errors(found[0].keypoints, found[1].keypoints, pairs, pair.homography_0to1)
                 right = errors <= settings.distance_px
                 views = (pair.image0, pair.image1, found[0].keypoints, found[1].keypoints)
                 matches.append(figure_matches(pair.name, *views, pairs, right))
         figures = {"validation_detections": stack(rows)} if rows else {}
         return figures | ({"validation_matches": stack(matches)} if matches else {})
-

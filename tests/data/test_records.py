@@ -6,6 +6,7 @@ import dataclasses
 import pickle
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_folder_holds_three_sets_a_manifest_and_a_contact_sheet(reference: Path):
-    assert [name for name in contents(reference)] == [
+    assert list(contents(reference)) == [
         "contact_sheet.png",
         "manifest.json",
         "test-00000-of-00001.tfrecord",
@@ -100,8 +101,10 @@ def test_same_seed_same_bytes_with_worker_processes(reference: Path, tmp_path: P
 
 
 def test_same_seed_same_bytes_in_shards_of_which_the_first_waits(reference: Path, tmp_path: Path):
-    first = threading.Thread(target=generate_synthetic_sets, args=(small_config(tmp_path), (0, 2)))
+    first = threading.Thread(target=generate_synthetic_sets, args=(small_config(tmp_path), (0, 2)), daemon=True)
     first.start()
+    while not (tmp_path / "train-00000-of-00003.tfrecord.json").exists() and first.is_alive():
+        time.sleep(0.01)
     generate_synthetic_sets(small_config(tmp_path), (1, 2))
     first.join(timeout=60)
     assert contents(tmp_path) == contents(reference)
@@ -143,6 +146,7 @@ def test_what_a_killed_run_left_is_replaced(reference: Path, tmp_path: Path):
     with pytest.raises(Interrupted):
         generate_synthetic_sets(small_config(tmp_path), stop=StopAfter(2))
     (tmp_path / "train-00002-of-00003.tfrecord.4711.part").write_bytes(b"half a file")  # killed while writing
+    (tmp_path / "manifest.json.4711.part").write_bytes(b"{")
     (tmp_path / "train-00002-of-00003.tfrecord").write_bytes(b"renamed, but not noted")  # killed after the rename
     generate_synthetic_sets(small_config(tmp_path))
     assert contents(tmp_path) == contents(reference)
@@ -171,7 +175,8 @@ def test_a_folder_made_otherwise_is_refused_with_the_difference(reference: Path,
         generate_synthetic_sets(other)
     generate_synthetic_sets(other, overwrite=True)
     assert len(SyntheticRecords(str(tmp_path), "train")) == 7
-    assert sorted(path.name for path in tmp_path.glob("train-*")) == [f"train-0000{i}-of-00002.tfrecord" for i in (0, 1)]
+    names = sorted(path.name for path in tmp_path.glob("train-*"))
+    assert names == [f"train-0000{i}-of-00002.tfrecord" for i in (0, 1)]
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -67,6 +68,14 @@ def test_results_keep_the_order_errors_arrive_whole_and_a_death_is_named():
             list(ordered_map(pool, die, [0], window=1))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def test_a_sigterm_to_the_whole_group_leaves_the_workers_to_the_main_process():
+    pool = start_pool(1)
+    assert pool is not None
+    os.kill(pool.submit(os.getpid).result(), signal.SIGTERM)
+    assert list(ordered_map(pool, late_square, range(3), window=2)) == [0, 1, 4]
+    pool.shutdown()
 
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path):

@@ -1,0 +1,33 @@
+"""The sets of pairs that a protocol's name and a folder stand for."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+
+from superpoint_tf.config import Config
+from superpoint_tf.data.photograph_sets import list_photographs
+from superpoint_tf.evaluation.pairs import ImagePair, find_hpatches, hpatches_pairs, random_homography_pairs
+
+MakePairs = Callable[[tuple[int, int]], Iterable[ImagePair]]
+
+
+def open_pairs(protocol: str, root: str, config: Config, num_pairs: int) -> tuple[MakePairs, int]:
+    """Return a function that yields the pairs at any (height, width), and their number.
+
+    `hpatches` takes all pairs below `root`, i_ pairs twice (once shifted); `random-homography` warps `num_pairs` of the
+    photographs below it by the config's sampler and photometric ranges. Raises ValueError or OSError naming the folder.
+    """
+    if protocol == "hpatches":
+        sequences = find_hpatches(root)
+        count = sum(len(s.others) * (2 if s.group == "i" else 1) for s in sequences)
+        return functools.partial(hpatches_pairs, sequences), count
+    paths = [f"{root}/{name}" for name in list_photographs(root)]
+    return functools.partial(_random_pairs, paths, config, num_pairs), num_pairs
+
+
+def _random_pairs(
+    paths: list[str], config: Config, num_pairs: int, image_shape: tuple[int, int]
+) -> Iterable[ImagePair]:
+    homography, photometric = config.evaluation.homography, config.photographs.photometric
+    return random_homography_pairs(paths, image_shape, homography, photometric, config.seed, num_pairs)
