@@ -130,7 +130,10 @@ def _load_checkpoint(prefix: Path) -> Weights:
     names = {name for name, _ in tf.train.list_variables(str(prefix))}
     with_descriptor = config.train == "joint"
     model = build_network(config.network, with_descriptor)
-    tf.train.Checkpoint(model=model).restore(str(prefix)).assert_existing_objects_matched().expect_partial()
+    try:
+        tf.train.Checkpoint(model=model).restore(str(prefix)).assert_existing_objects_matched().expect_partial()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise WeightsError(f"{prefix}: damaged, or not a checkpoint of {prefix.parent.parent}/config.yaml") from error
     step = (
         int(tf.train.load_variable(str(prefix), "step/.ATTRIBUTES/VARIABLE_VALUE"))
         if any(name.startswith("step/") for name in names)

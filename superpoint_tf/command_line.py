@@ -97,7 +97,11 @@ def run_tool(main: Callable[[], None]) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except Exception as error:
-        if os.environ.get("SUPERPOINT_TF_TRACEBACK") or not type(error).__module__.startswith("superpoint_tf"):
+        # TensorFlow raises its own for a full disk or a damaged file
+        ours = type(error).__module__.startswith(
+            ("superpoint_tf", "tensorflow")
+        )
+        if os.environ.get("SUPERPOINT_TF_TRACEBACK") or not ours:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
 from superpoint_tf.evaluation.protocols import Extractor, PairProtocol, evaluate_pairs, summarize, suppressed
 from superpoint_tf.evaluation.table import format_table
 from superpoint_tf.figures import figure_matches, figure_stages
-from superpoint_tf.interruption import Interrupted
+from superpoint_tf.interruption import StopRequest
 from superpoint_tf.layout import stack
 from superpoint_tf.matching import match_descriptors
 from superpoint_tf.model import SuperPoint
@@ -38,16 +39,12 @@ def run_demo(output: str, console: Console) -> None:
     """Run the three commands with the quick config into `output`, then measure and draw every stage.
 
     A stage that an earlier call finished is skipped by its own command. Raises Interrupted if a command was
-    interrupted, and RuntimeError if one failed.
+    interrupted, and StageFailed if one failed.
     """
     began = time.monotonic()
     for arguments in _commands(output):
         console.line("demo", "python " + shlex.join(arguments))
-        code = subprocess.run([sys.executable, *arguments], cwd=CHECKOUT, check=False).returncode
-        if code in (130, 143, -2, -15):
-            raise Interrupted("the demonstration was interrupted", code - 128 if code > 0 else -code)
-        if code:
-            raise RuntimeError(f"`python {shlex.join(arguments)}` failed with exit code {code}; its message is above")
+        _run_command(arguments)
     console.line("demo", f"chain finished after {format_duration(time.monotonic() - began)}; measuring every stage")
     models = {
         "MagicPoint": SuperPoint.from_pretrained(f"{output}/magicpoint"),
@@ -65,6 +62,25 @@ def run_demo(output: str, console: Console) -> None:
         console.line("demo", f"look at {figure}")
     console.line("demo", f"finished after {format_duration(time.monotonic() - began)}")
     console.line("next", "python tools/homographic_adapt.py --iters 2 --images YOUR_FOLDER --config configs/small.yaml")
+
+
+class StageFailed(Exception):
+    """A command of the chain failed; its own message stands above."""
+
+
+def _run_command(arguments: list[str]) -> None:
+    """Run one command of the chain; Ctrl-C reaches it by itself, SIGTERM is passed on, and it saves before it ends."""
+    with StopRequest() as stop:
+        process = subprocess.Popen([sys.executable, str(CHECKOUT / arguments[0]), *arguments[1:]])
+        forwarded = False
+        while process.poll() is None:
+            time.sleep(0.2)
+            if stop.signal_number == signal.SIGTERM and not forwarded:
+                process.send_signal(signal.SIGTERM)
+                forwarded = True
+        stop.raise_if_requested("the demonstration was interrupted")
+    if process.returncode:
+        raise StageFailed(f"`python {shlex.join(arguments)}` failed with exit code {process.returncode}")
 
 
 def _commands(output: str) -> list[list[str]]:

@@ -67,6 +67,11 @@ def exists(path: str | Path) -> bool:
     return bool(_gfile().exists(str(path))) if is_remote(path) else Path(path).exists()
 
 
+def list_folder(folder: str | Path) -> list[str]:
+    """Return the names in a folder."""
+    return sorted(_gfile().listdir(str(folder)) if is_remote(folder) else os.listdir(folder))
+
+
 def join(folder: str | Path, *parts: str) -> str:
     """Join path parts with slashes, for paths on disk and URLs alike."""
     return "/".join([str(folder).rstrip("/") or "/", *parts])
@@ -86,12 +91,8 @@ def remove_tree(folder: str | Path, marker: str) -> None:
     """Delete a folder of ours, known by the file `marker` in it; raises ValueError for a non-empty folder without."""
     if not exists(folder):
         return
-    if not exists(join(folder, marker)):
-        entries = _gfile().listdir(str(folder)) if is_remote(folder) else os.listdir(folder)
-        if entries:
-            raise ValueError(
-                f"{folder}: not made by this tool (no {marker} in it), so it is not deleted; choose another"
-            )
+    if not exists(join(folder, marker)) and list_folder(folder):
+        raise ValueError(f"{folder}: not made by this tool (no {marker} in it), so it is not deleted; choose another")
     if is_remote(folder):
         _gfile().rmtree(str(folder))
     else:

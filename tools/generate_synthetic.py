@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def main() -> None:
     if arguments.shard[0] > 0:
         return  # shard 0 goes on
     given = "" if arguments.config == DEFAULTS else f" --config {arguments.config}"
+    given += "" if arguments.output is None else f" --set synthetic.root={shlex.quote(arguments.output)}"
     console.line("next", f"python tools/homographic_adapt.py --iters 2{given}")
 
 

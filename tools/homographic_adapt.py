@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 import sys
 from pathlib import Path
 
@@ -41,8 +42,9 @@ def main() -> None:
     console, output = Console(), arguments.output or f"labels/{config.name}"
     console.line("data", photographs.note)
     console.line("data", f"{len(photographs.train)} photographs to label, {len(photographs.validation)} held out")
-    quick_command = f"python tools/homographic_adapt.py --iters {arguments.iters} --config {QUICKSTART}"
-    detector = find_first_detector(config, arguments.detector, console, quick_command)
+    given = f" --images {shlex.quote(arguments.images)}" if arguments.images else ""
+    quick_command = f"python tools/homographic_adapt.py --iters {arguments.iters} --config {QUICKSTART}{given}"
+    detector = find_first_detector(config, arguments.detector, arguments.shard, console, quick_command)
     config = dataclasses.replace(config, photographs=dataclasses.replace(config.photographs, root=photographs.root))
     run = AdaptationRun(
         config, photographs, str(detector), output, arguments.iters, arguments.shard, strict=arguments.strict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -22,22 +23,26 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    overrides = [*arguments.overrides, *([f"joint.labels={arguments.labels}"] if arguments.labels else [])]
+    overrides = [*arguments.overrides, *([f"joint.labels={json.dumps(arguments.labels)}"] if arguments.labels else [])]
     config = command_line.load_config_argument(arguments.config, overrides)
     command_line.set_up_tensorflow()
+    from superpoint_tf.progress import QUICKSTART
     from superpoint_tf.training.build import build_task
     from superpoint_tf.training.trainer import train
 
     output = arguments.output or f"outputs/{config.name}"
-    quick_command = "python tools/train_superpoint.py configs/quickstart.yaml"
+    quick_command = f"python tools/train_superpoint.py {QUICKSTART}"
+    if config.train == "detector":
+        quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
     weights = train(build_task(config), output, quick_command=quick_command, overwrite=arguments.overwrite)
-    print(f" next | {next_command(config.train, str(weights))}")
+    print(f" next | {next_command(config.train, arguments.config, str(weights))}")
 
 
-def next_command(trained: str, weights: str) -> str:
+def next_command(trained: str, config: str, weights: str) -> str:
     """Return what a user does with these weights."""
     if trained == "detector":
-        return f"python tools/homographic_adapt.py --iters 2 --detector {weights}"
+        given = "" if Path(config).name == "magicpoint.yaml" else f" --config {config}"
+        return f"python tools/homographic_adapt.py --iters 2 --detector {weights}{given}"
     return f"python -c \"from superpoint_tf import SuperPoint; model = SuperPoint.from_pretrained('{weights}')\""
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+from superpoint_tf.adaptation.shards import wait_for_file
 from superpoint_tf.checkpoints import WEIGHTS_FILE, load_weights
-from superpoint_tf.config import Config
+from superpoint_tf.config import Config, ConfigError, config_differences, load_config
 from superpoint_tf.progress import Console
 from superpoint_tf.training.build import build_shapes_task
 from superpoint_tf.training.run_folder import RunFolder
@@ -14,30 +16,52 @@ from superpoint_tf.training.trainer import train
 USER_TRAINED = Path("outputs/magicpoint")
 
 
-def find_first_detector(config: Config, named: str | None, console: Console, quick_command: str) -> Path:
-    """Return the weights to begin with: `named`, else outputs/magicpoint, else MagicPoint is trained now.
+def find_first_detector(
+    config: Config, named: str | None, shard: tuple[int, int], console: Console, quick_command: str
+) -> Path:
+    """Return the weights to begin with: `named`, else outputs/magicpoint, else MagicPoint is trained now, by shard 0.
 
-    Raises WeightsError if the named weights are missing or damaged.
+    Raises WeightsError if the named weights are missing or damaged, ConfigError if outputs/magicpoint is not finished.
     """
     if named:
         load_weights(named)
         return Path(named)
     if (USER_TRAINED / WEIGHTS_FILE).exists():
         folder = RunFolder(USER_TRAINED)
-        state = "" if folder.finished_steps() else " (its training has not finished: the best weights so far)"
-        console.line("plan", f"first detector: {folder.weights}{state}")
+        if not folder.finished_steps():
+            raise ConfigError(
+                f"{USER_TRAINED}: its training has not finished; start it again, for example "
+                "`python tools/train_superpoint.py configs/magicpoint.yaml`, "
+                f"or pass --detector {USER_TRAINED} to use its best weights so far"
+            )
+        console.line("plan", f"first detector: {folder.weights}")
         return folder.weights
-    return train_first_detector(config, Path(f"outputs/{config.name}-magicpoint"), console, quick_command)
+    output = Path(f"outputs/{config.name}-magicpoint")
+    if shard[0] > 0:
+        wait_for_file(str(output / "summary.json"), "shard 0 to train the first detector", console)
+        return output / WEIGHTS_FILE
+    return train_first_detector(config, output, console, quick_command)
 
 
 def train_first_detector(config: Config, output: Path, console: Console, quick_command: str) -> Path:
-    """Train MagicPoint on synthetic shapes, or go on where an earlier call stopped; return its weights."""
-    task = build_shapes_task(config)
+    """Train MagicPoint on synthetic shapes, or go on where an earlier call stopped; return its weights.
+
+    A finished one is used as it is, whatever became of the shapes that it was trained on.
+    """
     folder = RunFolder(output)
-    if folder.finished_steps() < task.settings.steps:
-        console.line(
-            "plan",
-            f"no detector yet: training MagicPoint on {task.source.description} in {output}, "
-            f"{task.settings.steps} steps of {task.settings.batch_size}; the expected time follows",
-        )
+    if folder.config.exists():
+        before = load_config(folder.config)
+        same = not config_differences(before, config, ("seed", "network", "detector"))
+        if same and folder.finished_steps() >= config.detector.steps and folder.weights.exists():
+            console.line("plan", f"first detector: {folder.weights}")
+            return folder.weights
+        if config.synthetic.source == "auto":  # go on with what it began with
+            synthetic = dataclasses.replace(config.synthetic, source=before.synthetic.source)
+            config = dataclasses.replace(config, synthetic=synthetic)
+    task = build_shapes_task(config)
+    console.line(
+        "plan",
+        f"no detector yet: training MagicPoint on {task.source.description} in {output}, "
+        f"{task.settings.steps} steps of {task.settings.batch_size}; the expected time follows",
+    )
     return train(task, output, quick_command=quick_command)

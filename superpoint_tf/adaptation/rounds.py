@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from superpoint_tf import storage
@@ -18,9 +16,20 @@ from superpoint_tf.adaptation.figures import draw_round
 from superpoint_tf.adaptation.shards import merge_shards, wait_for_file
 from superpoint_tf.checkpoints import load_network, load_weights
 from superpoint_tf.config import Config, ConfigError, build_config, config_differences, config_to_dict
-from superpoint_tf.data.labels import Label, LabelManifest, label_path, load_label, save_label
+from superpoint_tf.data.labels import (
+    IDENTITY_FILE,
+    Label,
+    LabelManifest,
+    add_digests,
+    digest_label,
+    label_path,
+    manifest_path,
+    read_manifest,
+    save_label,
+)
 from superpoint_tf.data.photograph_sets import PhotographSet
-from superpoint_tf.data.photographs import PhotographError, cover_and_crop, decode_photograph, read_photograph_bytes
+from superpoint_tf.data.photographs import PhotographError
+from superpoint_tf.data.preparation import Preparation, PreparedPhotograph
 from superpoint_tf.data.workers import ordered_map, resolve_workers, start_pool
 from superpoint_tf.interruption import StopRequest
 from superpoint_tf.keypoints import detect_keypoints
@@ -56,6 +65,7 @@ class RoundResult:
 
     photographs: tuple[str, ...]
     num_keypoints: int
+    labels_sha256: str
     left_out: tuple[dict[str, str], ...]
 
 
@@ -91,38 +101,48 @@ def adapt(run: AdaptationRun, console: Console, quick_command: str = "", overwri
 def _identity(run: AdaptationRun) -> dict[str, Any]:
     names = "\n".join([*run.photographs.train, "", *run.photographs.validation])
     return {
-        "detector_sha256": storage.sha256(storage.read_bytes(_weights_file(run.detector))),
+        "rounds": run.rounds,  # training waits until they are done
+        "detector_sha256": load_weights(run.detector).fingerprint(),
         "photographs_sha256": storage.sha256(names.encode()),
         "config": config_to_dict(run.config),
     }
 
 
-def _weights_file(path: str) -> str:
-    return str(Path(path) / "weights.npz") if Path(path).is_dir() else path
-
-
 def _open_folder(run: AdaptationRun, overwrite: bool) -> None:
-    path, identity = storage.join(run.output, "inputs.json"), _identity(run)
-    if storage.exists(path) and not overwrite:
-        before = storage.read_json(path)
-        differences = config_differences(build_config(before["config"]), run.config, _SECTIONS)
-        for name, what in (
-            ("detector_sha256", "the first detector"),
-            ("photographs_sha256", "the list of photographs"),
-        ):
-            if before[name] != identity[name]:
-                differences.append(f"{what} is another one")
-        if differences:
-            listed = "\n  ".join(differences)
-            raise ConfigError(
-                f"{run.output}: holds labels made otherwise:\n  {listed}\n"
-                "use the same settings, choose another --output, or start anew with --overwrite"
-            )
-    if overwrite and run.shard[0] == 0:
-        storage.remove_tree(run.output, marker="inputs.json")
+    path, identity = storage.join(run.output, IDENTITY_FILE), _identity(run)
+    if storage.is_remote(run.output) and run.rounds > 1:
+        raise ConfigError(f"{run.output}: retraining between rounds needs a disk; use --iters 1, or a folder on a disk")
+    if overwrite and run.shard[1] > 1:
+        raise ConfigError("--overwrite would delete what other shards write: delete the folder, then start all shards")
+    if overwrite:
+        storage.remove_tree(run.output, marker=IDENTITY_FILE)
+    if storage.exists(path):
+        _check_identity(run, storage.read_json(path), identity)
+    elif storage.exists(run.output) and _holds_files(run.output):
+        raise ConfigError(f"{run.output}: not empty and not a label folder; choose another --output")
     if run.shard[1] == 1:
         storage.remove_unfinished(run.output)
     storage.write_json(path, identity)
+
+
+def _holds_files(folder: str) -> bool:
+    return any(not name.endswith(storage.TEMPORARY_SUFFIX) for name in storage.list_folder(folder))
+
+
+def _check_identity(run: AdaptationRun, before: dict[str, Any], identity: dict[str, Any]) -> None:
+    differences = config_differences(build_config(before["config"]), run.config, _SECTIONS)
+    for name, what in (("detector_sha256", "the first detector"), ("photographs_sha256", "the list of photographs")):
+        if before[name] != identity[name]:
+            differences.append(f"{what} is another one")
+    if differences:
+        listed = "\n  ".join(differences)
+        raise ConfigError(
+            f"{run.output}: holds labels made otherwise:\n  {listed}\n"
+            "use the same settings, choose another --output, or start anew with --overwrite"
+        )
+    if storage.exists(manifest_path(run.output)) and read_manifest(run.output).final_round > run.rounds:
+        done = read_manifest(run.output).final_round
+        raise ConfigError(f"{run.output}: {done} rounds are done; use --iters {done}, or another --output for fewer")
 
 
 def _manifest(run: AdaptationRun, round: int, result: RoundResult) -> LabelManifest:
@@ -131,12 +151,13 @@ def _manifest(run: AdaptationRun, round: int, result: RoundResult) -> LabelManif
         image_root=run.photographs.root,
         final_round=round,
         rounds=tuple(range(1, round + 1)),
-        detector={"path": detector, "sha256": storage.sha256(storage.read_bytes(_weights_file(detector)))},
+        detector={"path": detector, "sha256": load_weights(detector).fingerprint()},
         config=config_to_dict(run.config),
         counts={
             "photographs": len(result.photographs),
             "keypoints": result.num_keypoints,
             "keypoints_per_image": result.num_keypoints / max(len(result.photographs), 1),
+            "labels_sha256": result.labels_sha256,
             "left_out": list(result.left_out),
         },
         photographs=result.photographs,
@@ -145,33 +166,6 @@ def _manifest(run: AdaptationRun, round: int, result: RoundResult) -> LabelManif
 
 
 # ------------------------------------------------------------------------------------------------ labelling
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A photograph as a worker hands it over; `image` is None if it is labelled already or cannot be read."""
-
-    name: str
-    sha256: str = ""
-    image: np.ndarray | None = None  # uint8 (H, W), scaled and cropped
-    image_to_label: np.ndarray | None = None
-    num_keypoints: int = 0
-    error: str = ""
-
-
-def _prepare(root: str, output: str, round: int, image_shape: tuple[int, int], name: str) -> _Prepared:
-    path = storage.join(root, name)
-    try:
-        content = read_photograph_bytes(path)
-        sha256, finished = storage.sha256(content), label_path(output, round, name)
-        if storage.exists(finished):
-            label = load_label(finished)
-            if label.sha256 == sha256 and label.image_shape == image_shape:
-                return _Prepared(name, sha256, num_keypoints=len(label.keypoints))
-        image, image_to_label = cover_and_crop(decode_photograph(content, path), image_shape)
-    except PhotographError as error:
-        return _Prepared(name, error=str(error.reason))
-    return _Prepared(name, sha256, image, image_to_label)
 
 
 def _label_round(run: AdaptationRun, round: int, console: Console, quick_command: str) -> RoundResult:
@@ -184,9 +178,11 @@ def _label_round(run: AdaptationRun, round: int, console: Console, quick_command
         f"round {round}/{run.rounds} | {len(names)} photographs | {settings.num_homographies} homographies each | "
         f"detector {run.round_detector(round)} (width {weights.network.width:g})",
     )
-    labelled, left_out, num_keypoints, timer = [], [], 0, _Timer(run, round, console, quick_command)
+    image_shape = run.config.photographs.image_shape
+    prepare = Preparation(run.photographs.root, run.output, round, image_shape, weights.fingerprint())
+    labelled, left_out, digests, num_keypoints = [], [], [], 0
+    timer = _Timer(run, round, console, quick_command)
     workers = resolve_workers(run.config.workers)
-    prepare = functools.partial(_prepare, run.photographs.root, run.output, round, run.config.photographs.image_shape)
     pool = start_pool(workers)
     try:
         with StopRequest() as stop, Progress(len(names), "adapt", "photographs", console=console) as progress:
@@ -196,30 +192,33 @@ def _label_round(run: AdaptationRun, round: int, console: Console, quick_command
                         raise PhotographError(storage.join(run.photographs.root, item.name), item.error)
                     left_out.append({"path": item.name, "reason": item.error})
                 else:
-                    num_keypoints += item.num_keypoints if item.image is None else _label(run, round, adapter, item)
-                    labelled.append(item.name)
                     if item.image is not None:
+                        item = _label(run, prepare, adapter, item)
                         timer.count(len(names) - progress.done - 1)
+                    labelled.append(item.name)
+                    digests.append(item.label_sha256)
+                    num_keypoints += item.num_keypoints
                 progress.update(1, **{"kp/img": num_keypoints / max(len(labelled), 1)})
                 stop.raise_if_requested(f"{run.output}: stopped in round {round}")
     finally:
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
-    if not labelled:
+    if names and not labelled:
         raise ConfigError(f"{run.photographs.root}: none of {len(names)} photographs could be read: {left_out[:3]}")
-    if index == 0:
+    if index == 0 and labelled:
         draw_round(run.config, run.photographs.root, labelled, adapter, model, run.output, round)
-    return RoundResult(tuple(labelled), num_keypoints, tuple(left_out))
+    return RoundResult(tuple(labelled), num_keypoints, add_digests(digests), tuple(left_out))
 
 
-def _label(run: AdaptationRun, round: int, adapter: Adapter, item: _Prepared) -> int:
+def _label(run: AdaptationRun, prepared: Preparation, adapter: Adapter, item: PreparedPhotograph) -> PreparedPhotograph:
     assert item.image is not None and item.image_to_label is not None
     image = tf.constant(item.image, tf.float32) / 255.0
     heatmap = adapter(image, image_seed(run.config.seed, item.sha256)).heatmap.numpy()
     keypoints, scores = detect_keypoints(heatmap, run.config.adaptation.detection)
-    label = Label(keypoints, scores, run.config.photographs.image_shape, item.image_to_label, item.sha256)
-    save_label(label_path(run.output, round, item.name), label)
-    return len(keypoints)
+    made_from = (prepared.image_shape, item.image_to_label, item.sha256, prepared.detector_sha256)
+    digest = save_label(label_path(run.output, prepared.round, item.name), Label(keypoints, scores, *made_from))
+    digest = digest_label(item.name, digest)
+    return dataclasses.replace(item, image=None, num_keypoints=len(keypoints), label_sha256=digest)
 
 
 class _Timer:

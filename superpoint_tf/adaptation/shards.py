@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 
 from superpoint_tf import storage
-from superpoint_tf.data.labels import LabelManifest, read_manifest, write_manifest
+from superpoint_tf.data.labels import LabelManifest, add_digests, read_manifest, write_manifest
 from superpoint_tf.interruption import StopRequest
 from superpoint_tf.progress import Console
 
@@ -24,7 +25,7 @@ def merge_shards(output: str, shard: tuple[int, int], part: LabelManifest, conso
         _wait(lambda: _has_round(output, None, part.final_round), f"shard 0 to merge round {part.final_round}", console)
         return read_manifest(output)
     for other in range(1, count):
-        reached = lambda other=other: _has_round(output, (other, count), part.final_round)  # noqa: E731
+        reached = functools.partial(_is_part_of, output, (other, count), part)
         _wait(reached, f"shard {other}/{count} to finish round {part.final_round}", console)
     parts = [part, *(read_manifest(output, (other, count)) for other in range(1, count))]
     merged = _merge(parts)
@@ -41,6 +42,7 @@ def _merge(parts: list[LabelManifest]) -> LabelManifest:
         "photographs": len(photographs),
         "keypoints": keypoints,
         "keypoints_per_image": keypoints / max(len(photographs), 1),
+        "labels_sha256": add_digests(part.counts["labels_sha256"] for part in parts),
         "left_out": sorted((item for part in parts for item in part.counts["left_out"]), key=lambda item: item["path"]),
     }
     return LabelManifest(
@@ -53,6 +55,14 @@ def _merge(parts: list[LabelManifest]) -> LabelManifest:
         photographs=photographs,
         validation=first.validation,
     )
+
+
+def _is_part_of(output: str, shard: tuple[int, int], part: LabelManifest) -> bool:
+    """Tell whether another shard has finished the same round with the same detector (not an earlier run)."""
+    with contextlib.suppress(FileNotFoundError):
+        other = read_manifest(output, shard)
+        return (other.final_round, other.detector["sha256"]) == (part.final_round, part.detector["sha256"])
+    return False
 
 
 def _has_round(output: str, shard: tuple[int, int] | None, round: int) -> bool:

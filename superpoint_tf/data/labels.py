@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from superpoint_tf import storage
 
 SCHEMA_VERSION = 1
+IDENTITY_FILE = "adaptation.json"  # marks a label folder; says what it is made from and how many rounds are wanted
 _SHAPES: dict[str, tuple[int | None, ...]] = {
     "keypoints": (None, 2),
     "scores": (None,),
@@ -37,6 +39,7 @@ class Label:
     image_shape: tuple[int, int]  # (height, width) of the frame
     image_to_label: np.ndarray  # float64 (3, 3), from xy of the original file to xy of the frame
     sha256: str  # of the photograph's file: labels never attach to a picture that changed since
+    detector_sha256: str = ""  # of the weights that made it
 
 
 def label_path(root: str, round: int, photograph: str) -> str:
@@ -50,16 +53,18 @@ def label_path(root: str, round: int, photograph: str) -> str:
     return storage.join(root, f"round_{round}", *parts) + ".npz"
 
 
-def save_label(path: str, label: Label) -> None:
-    """Write a label; the same label gives the same bytes."""
+def save_label(path: str, label: Label) -> str:
+    """Write a label and return the SHA-256 of the file; the same label gives the same bytes."""
     content = storage.npz_bytes(
         keypoints=np.asarray(label.keypoints, np.float32).reshape(-1, 2),
         scores=np.asarray(label.scores, np.float32).reshape(-1),
         image_shape=np.asarray(label.image_shape, np.int64),
         image_to_label=np.asarray(label.image_to_label, np.float64),
         sha256=np.asarray(label.sha256),
+        detector_sha256=np.asarray(label.detector_sha256),
     )
     storage.write_bytes(path, content)
+    return storage.sha256(content)
 
 
 def load_label(path: str, expected_sha256: str | None = None) -> Label:
@@ -80,6 +85,7 @@ def load_label(path: str, expected_sha256: str | None = None) -> Label:
         image_shape=(int(arrays["image_shape"][0]), int(arrays["image_shape"][1])),
         image_to_label=arrays["image_to_label"],
         sha256=str(arrays["sha256"]),
+        detector_sha256=str(arrays.get("detector_sha256", "")),
     )
     if expected_sha256 is not None and label.sha256 != expected_sha256:
         raise LabelError(f"{path}: made from another version of the photograph (its content changed); {_REMEDY}")
@@ -116,17 +122,25 @@ class LabelManifest:
     rounds: tuple[int, ...]  # finished ones
     detector: dict[str, str]  # path, sha256 of the weights that made the final round
     config: dict[str, Any]  # resolved
-    counts: dict[str, Any]  # photographs, keypoints_per_image, left_out: [{path, reason}]
+    counts: dict[str, Any]  # photographs, keypoints, keypoints_per_image, labels_sha256, left_out: [{path, reason}]
     photographs: tuple[str, ...] = ()  # below image_root, those that have labels in the final round
     validation: tuple[str, ...] = ()  # below image_root, held out of retraining and training
     schema_version: int = field(default=SCHEMA_VERSION)
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 of what the labels are a function of: detector, settings, photographs; not of paths."""
-        settings: dict[str, Any] = {key: self.config.get(key) for key in ("seed", "adaptation", "photographs")}
-        settings["photographs"] = {**settings["photographs"], "root": ""}
-        content = [self.final_round, self.detector["sha256"], settings, self.photographs, self.validation]
-        return storage.sha256(json.dumps(content, sort_keys=True).encode())
+        """Return a SHA-256 of what training reads of the folder: labels and lists of photographs; not of paths."""
+        content = [self.final_round, self.counts["labels_sha256"], self.photographs, self.validation]
+        return storage.sha256(json.dumps(content).encode())
+
+
+def digest_label(photograph: str, label_sha256: str) -> str:
+    """Return one digest of a photograph's name and its label file."""
+    return storage.sha256(f"{photograph}\0{label_sha256}".encode())
+
+
+def add_digests(digests: Iterable[str]) -> str:
+    """Add SHA-256 digests (hexadecimal) modulo 2**256: one digest of a set, whatever the order and the shares."""
+    return f"{sum(int(digest, 16) for digest in digests) % 2**256:064x}"
 
 
 def manifest_path(root: str, shard: tuple[int, int] | None = None) -> str:

@@ -82,7 +82,7 @@ def pair_batch(batch: TensorBatch, seed: int, settings: HomographyConfig) -> Ten
         "images1": images1,
         "cell_labels0": labels0,
         "cell_labels1": keypoints_to_cell_labels(keypoints1, shape, seeds1),
-        "cells_valid0": tf.ones_like(valid1),
+        "cells_valid0": cells_valid(tf.ones_like(mask1)),
         "cells_valid1": valid1,
         "homography_0to1": homographies,
     }

@@ -88,7 +88,7 @@ def ordered_map(
             yield pending.popleft().result()
     except BrokenProcessPool as error:
         raise WorkerDied(
-            "a worker process was killed, perhaps for want of memory; start again with fewer (--workers 1, or 0)"
+            "a worker process was killed, perhaps for want of memory; start again with fewer (--set workers=1, or 0)"
         ) from error
     finally:
         for future in pending:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,16 @@ import cv2
 import numpy as np
 
 from superpoint_tf.config import HomographyConfig, PhotometricConfig
-from superpoint_tf.data.photographs import cover_and_crop, decode_photograph, read_photograph, read_photograph_bytes
+from superpoint_tf.data.photographs import (
+    PhotographError,
+    cover_and_crop,
+    decode_photograph,
+    read_photograph,
+    read_photograph_bytes,
+)
 
 IMAGE_NAME = re.compile(r"(\d+)\.(png|ppm|pgm|jpg|jpeg)", re.IGNORECASE)
+_PURPOSE, _FIRST_NUMBER = 7, 2**41  # random numbers that training never draws (data/pipeline.py, synthetic_sets.py)
 SHIFT_MARGIN_PX = 16  # the frame of a shifted second image is this much larger in height and width ...
 SHIFT_XY_PX = (3, -5)  # ... and the crop lies this far right and down of its centre
 
@@ -95,14 +103,28 @@ def random_homography_pairs(
     if not photographs:
         raise ValueError("no photographs to make pairs of; name a folder with at least one image")
     order = np.random.Generator(np.random.Philox(key=seed)).permutation(len(photographs))
-    for number in range(num_pairs):
-        path = photographs[order[number % len(order)]]
-        image, _ = cover_and_crop(read_photograph(path), image_shape)
-        seeds = np.array([[seed, number]], np.int32)
+    readable = _endless_photographs([photographs[index] for index in order], image_shape)
+    for number, (path, image) in zip(range(num_pairs), readable, strict=False):
+        seeds = np.array([[8 * seed + _PURPOSE, number]], np.int32)
         homography_0to1 = sample_homographies(seeds, image_shape, homography).numpy()[0]
         view0, view1 = _photometric_views(image, photometric, seed, number)
         image1 = _warp(view1, homography_0to1)
         yield ImagePair(f"{number:04d} {Path(path).name}", "random", view0, image1, homography_0to1.astype(np.float64))
+
+
+def _endless_photographs(
+    paths: Sequence[str | Path], image_shape: tuple[int, int]
+) -> Iterator[tuple[str | Path, np.ndarray]]:
+    """Go round the photographs for ever; those that cannot be read are left out, once with a warning."""
+    usable = list(paths)
+    while usable:
+        for path in tuple(usable):
+            try:
+                yield path, cover_and_crop(read_photograph(path), image_shape)[0]
+            except PhotographError as error:
+                usable.remove(path)
+                logging.getLogger(__name__).warning("left out: %s", error)
+    raise ValueError(f"none of {len(paths)} photographs can be read, the first: {paths[0]}")
 
 
 def _photometric_views(
@@ -111,8 +133,8 @@ def _photometric_views(
     from superpoint_tf.data.photometric import photometric_change  # imgaug takes a second to import
 
     return (
-        photometric_change(image, config, seed, number, view=0),
-        photometric_change(image, config, seed, number, view=1),
+        photometric_change(image, config, seed, _FIRST_NUMBER + number, view=0),
+        photometric_change(image, config, seed, _FIRST_NUMBER + number, view=1),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from superpoint_tf import storage
 from superpoint_tf.checkpoints import load_weights
 from superpoint_tf.config import Config, ConfigError, SyntheticSection
-from superpoint_tf.data.labels import LabelManifest, manifest_path, read_manifest
+from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest
 from superpoint_tf.data.record_folder import record_settings
 from superpoint_tf.data.record_reader import read_record_manifest
 from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs, RecordedShapes, Source
@@ -89,7 +89,9 @@ def build_joint_task(config: Config) -> JointTask:
         )
     if config.joint.init == ADAPTED:
         config = dataclasses.replace(config, joint=dataclasses.replace(config.joint, init=manifest.detector["path"]))
-    root = config.photographs.root or manifest.image_root
+    root = manifest.image_root
+    if not storage.exists(root) and config.photographs.root:  # the photographs were moved since
+        root = config.photographs.root
     source = LabelledPhotographs(config, root, manifest.photographs, labels, manifest.final_round, with_pairs=True)
     inputs = {"labels": manifest.fingerprint()} | init_input(config.joint.init)
     return JointTask(config, source, _pairs_validator(config, root, manifest.validation, True), inputs)
@@ -101,15 +103,24 @@ def init_input(init: str) -> dict[str, str]:
 
 
 def find_labels(config: Config) -> str:
-    """Return the label folder: `joint.labels`, else labels/<config name>, else labels/coco."""
+    """Return the label folder: `joint.labels`, else labels/<config name>, else labels/coco.
+
+    Raises ConfigError if there is none, or if the adaptation that writes it has not finished its rounds.
+    """
     candidates = [config.joint.labels] if config.joint.labels else [f"labels/{config.name}", DEFAULT_LABELS]
-    for folder in candidates:
-        if storage.exists(manifest_path(folder)):
-            return folder
     command = "python tools/homographic_adapt.py --iters 2"
-    unfinished = [folder for folder in candidates if storage.exists(folder)]
-    state = f"unfinished labels in {unfinished[0]}" if unfinished else f"no labels in {' or '.join(candidates)}"
-    raise ConfigError(f"{state}; run `{command} --config configs/{config.name}.yaml` to its end first")
+    for folder in candidates:
+        plan = storage.join(folder, IDENTITY_FILE)
+        if not storage.exists(plan):
+            continue
+        wanted = storage.read_json(plan)["rounds"]
+        done = read_manifest(folder).final_round if storage.exists(manifest_path(folder)) else 0
+        if done < wanted:
+            raise ConfigError(
+                f"{folder}: {done} of {wanted} rounds are done; start the `{command}` that writes it again, to its end"
+            )
+        return folder
+    raise ConfigError(f"no labels in {' or '.join(candidates)}; run `{command}` with the same --config first")
 
 
 def _pairs_validator(config: Config, root: str, photographs: Sequence[str], with_descriptor: bool) -> Validator:

@@ -35,7 +35,7 @@ class RunFolder:
         return 0
 
     def open(self, config: Config, sections: Sequence[str], inputs: Mapping[str, str], overwrite: bool = False) -> None:
-        """Make the folder, or check that the run in it has the same samples and weight shapes.
+        """Check that the folder is free, or holds a run with the same samples and weight shapes.
 
         `inputs` are the SHA-256 of what the run reads, by name (labels, first weights). Raises ConfigError printing
         every difference, unless `overwrite`, which deletes the earlier run.
@@ -58,6 +58,9 @@ class RunFolder:
                 )
         elif self.path.exists() and any(self.path.iterdir()):
             raise ConfigError(f"{self.path}: not empty and not a run folder (no config.yaml); choose another --output")
+
+    def write_inputs(self, config: Config, inputs: Mapping[str, str]) -> None:
+        """Record what the run is made from, before its first step, and clear what a killed writer left."""
         storage.remove_unfinished(self.path)
         storage.write_json(self.inputs, dict(inputs))
         storage.write_bytes(self.config, config_to_yaml(config).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import tensorflow as tf
 from superpoint_tf import storage
 from superpoint_tf.data.pipeline import BatchStream, TensorBatch
 from superpoint_tf.interruption import StopRequest
-from superpoint_tf.progress import announce_cost
+from superpoint_tf.progress import Console, announce_cost
 from superpoint_tf.training.reporting import Reporter
 from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.state import TrainingState
@@ -31,7 +32,9 @@ def train(task: Task, output: str | Path, *, quick_command: str = "", overwrite:
     folder.open(task.config, task.sections, task.inputs, overwrite)
     settings = task.settings
     if folder.finished_steps() >= settings.steps and folder.weights.exists():
+        Console().line("train", f"{folder.path}: finished before, {folder.finished_steps()} steps")
         return folder.weights
+    folder.write_inputs(task.config, task.inputs)
     state = TrainingState(task)
     latest = tf.train.CheckpointManager(
         state.checkpoint, str(folder.checkpoints), max_to_keep=2, checkpoint_name="latest"
@@ -84,21 +87,24 @@ def _run(
                     reporter, settings.steps - step, (time.monotonic() - began) / _TIMED_STEPS, state, quick_command
                 )
         last = step == settings.steps
-        if last or stop.requested or step % settings.log_every == 0 or step % settings.checkpoint_every == 0:
+        validate = last or step % settings.validate_every == 0
+        save = last or stop.requested or step % settings.checkpoint_every == 0
+        if validate or save or step % settings.log_every == 0:
             state.check_finite(stream.numbers(int(state.step)))
         if last or step % settings.log_every == 0:
             means = state.take_means()
             reporter.train(step, means, state.learning_rate(step - 1))
             if warning := task.warning(means, batch):
                 reporter.console.line("warn", warning)
-        if last or step % settings.validate_every == 0:
+        if validate:
             _validate(task, state, folder, reporter)
-        if last or stop.requested or step % settings.checkpoint_every == 0:
+        if save or stop.requested:  # asked to stop while validating
             latest.save(checkpoint_number=step)
-        if stop.requested and not last:
+        if last:
+            _finish(state, folder, reporter)
+        if stop.requested:
             reporter.console.line("train", f"stopped after step {step}; the same command goes on from there")
             stop.raise_if_requested(f"{folder.path}: stopped after step {step}")
-    _finish(state, folder, reporter)
 
 
 def _announce(reporter: Reporter, steps_left: int, step_s: float, state: TrainingState, quick_command: str) -> None:
@@ -110,9 +116,10 @@ def _validate(task: Task, state: TrainingState, folder: RunFolder, reporter: Rep
     metrics, figures = task.validator.validate(state.network_to_use(), task.with_descriptor)
     step, key, before = int(state.step), task.validator.key, float(state.best_value)
     reporter.validation(step, metrics, figures, key, before)
-    if metrics[key] > before or not folder.weights.exists():
+    value = metrics[key] if math.isfinite(metrics[key]) else -math.inf  # NaN: nothing to find in the whole set
+    if value > before or not folder.weights.exists():
         state.weights().save(folder.weights)
-        state.best_value.assign(metrics[key])
+        state.best_value.assign(value)
         state.best_step.assign(step)
 
 
@@ -122,9 +129,13 @@ def _finish(state: TrainingState, folder: RunFolder, reporter: Reporter) -> None
         {
             "steps": int(state.step),
             "best_step": int(state.best_step),
-            "best_value": float(state.best_value),
+            "best_value": float(state.best_value) if math.isfinite(float(state.best_value)) else None,
             "skipped_updates": int(state.num_skipped),
             "weights_sha256": storage.sha256_file(folder.weights),
         },
     )
+    if int(state.best_step) == 0:
+        reporter.console.line(
+            "warn", "no validation beat that of the weights the run began with: they are kept"
+        )
     reporter.console.line("train", f"done | best weights of step {int(state.best_step)} in {folder.weights}")

@@ -11,7 +11,7 @@ import tensorflow as tf
 from superpoint_tf import storage
 from superpoint_tf.config import Config
 from superpoint_tf.data.photometric import photometric_change
-from superpoint_tf.data.synthetic_sets import synthetic_sample
+from superpoint_tf.data.synthetic_sets import drawn_primitives, sample_number, synthetic_sample
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.methods import extractor_of
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
@@ -20,7 +20,6 @@ from superpoint_tf.figures import figure_detections, figure_matches
 from superpoint_tf.layout import side_by_side, stack
 from superpoint_tf.model import SuperPoint
 from superpoint_tf.visualization import draw_heatmap
-from synthetic.config import PRIMITIVES
 
 Metrics = dict[str, float]
 Figures = dict[str, np.ndarray]
@@ -49,19 +48,22 @@ class ShapesValidator:
     def _load(self) -> None:
         config, per_primitive = self._config, self._config.evaluation.num_synthetic
         per_primitive = min(per_primitive, config.synthetic.num_validation)
-        count = per_primitive * len(config.synthetic.draw.primitives)
+        count = per_primitive * len(drawn_primitives(config.synthetic.draw))
         clean = [synthetic_sample(config, "validation", index) for index in range(count)]
         noisy = [
-            (photometric_change(image, config.synthetic.photometric, config.seed, number), truth, primitive)
-            for number, (image, truth, primitive) in enumerate(clean)
+            (self._change(image, index), truth, primitive) for index, (image, truth, primitive) in enumerate(clean)
         ]
         self._samples = {"clean": clean, "noisy": noisy}
+
+    def _change(self, image: np.ndarray, index: int) -> np.ndarray:
+        number, _ = sample_number(self._config, "validation", index)
+        return photometric_change(image, self._config.synthetic.photometric, self._config.seed, number)
 
     def validate(self, model: tf.keras.Model, with_descriptor: bool) -> tuple[Metrics, Figures]:
         if not self._samples:
             self._load()
         network = SuperPoint(model, with_descriptor)
-        extract, settings = extractor_of(network), self._config.evaluation
+        extract, settings = extractor_of(network, threshold=0.0, border_px=0), self._config.evaluation
         result: Metrics = {}
         for name, samples in self._samples.items():
             precision, error = evaluate_shapes(samples, extract, settings.nms_radius_px, settings.distance_px)["all"]
@@ -70,7 +72,7 @@ class ShapesValidator:
 
     def _figures(self, network: SuperPoint) -> Figures:
         rows = []
-        wanted = [name for name in PRIMITIVES if name in self._config.synthetic.draw.primitives]
+        wanted = drawn_primitives(self._config.synthetic.draw)
         for primitive in wanted[: max(self._config.detector.num_figures, 0)]:
             image, truth, _ = next(sample for sample in self._samples["noisy"] if sample[2] == primitive)
             found = network.extract(image, detection_threshold=_SHOWN_THRESHOLD)

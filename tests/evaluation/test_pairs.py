@@ -181,3 +181,17 @@ def test_all_photographs_are_used_before_any_comes_again_with_another_homography
 def test_no_photographs_is_an_error():
     with pytest.raises(ValueError, match="no photographs"):
         random_pairs([])
+
+
+def test_an_unreadable_photograph_is_left_out_with_a_warning_and_the_pairs_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    cv2.imwrite(str(tmp_path / "good.png"), np.tile(np.arange(64, dtype=np.uint8), (48, 1)))
+    (tmp_path / "bad.png").write_bytes(b"not a picture")
+    paths = [tmp_path / "bad.png", tmp_path / "good.png"]
+    settings = ((40, 48), HomographyConfig(), PhotometricConfig(enabled=False), 0, 3)
+    pairs = list(random_homography_pairs(paths, *settings))
+    assert [pair.name.split()[1] for pair in pairs] == ["good.png"] * 3
+    assert caplog.text.count("bad.png") == 1
+    with pytest.raises(ValueError, match="none of 1 photographs can be read"):
+        list(random_homography_pairs(paths[:1], *settings))
