@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf import storage
-from superpoint_tf.config import Config, NetworkConfig, build_config, config_to_dict, load_config
+from superpoint_tf.config import Config, NetworkConfig
+from superpoint_tf.config_files import build_config, config_to_dict, load_config
 from superpoint_tf.network import build_network
 
 WEIGHTS_FILE = "weights.npz"
@@ -118,7 +119,7 @@ def load_weights(path: str | Path) -> Weights:
         known = {f.name for f in fields(NetworkConfig)}
         network = build_config({"network": {k: v for k, v in header["network"].items() if k in known}}).network
         result = Weights(network, bool(header["with_descriptor"]), arrays, int(header["step"]))
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path}: not a weights file of this project ({error})") from error
     if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays.values()):
         raise WeightsError(f"{path}: holds values that are not finite float32 numbers")
@@ -127,18 +128,19 @@ def load_weights(path: str | Path) -> Weights:
 
 def _load_checkpoint(prefix: Path) -> Weights:
     config: Config = load_config(prefix.parent.parent / "config.yaml")
-    names = {name for name, _ in tf.train.list_variables(str(prefix))}
     with_descriptor = config.train == "joint"
     model = build_network(config.network, with_descriptor)
     try:
         tf.train.Checkpoint(model=model).restore(str(prefix)).assert_existing_objects_matched().expect_partial()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        names = {name for name, _ in tf.train.list_variables(str(prefix))}
+        step = (
+            int(tf.train.load_variable(str(prefix), "step/.ATTRIBUTES/VARIABLE_VALUE"))
+            if any(name.startswith("step/") for name in names)
+            else 0
+        )
+    # for a file cut short TensorFlow's reader raises IndexError or RuntimeError
+    except (AssertionError, ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
         raise WeightsError(f"{prefix}: damaged, or not a checkpoint of {prefix.parent.parent}/config.yaml") from error
-    step = (
-        int(tf.train.load_variable(str(prefix), "step/.ATTRIBUTES/VARIABLE_VALUE"))
-        if any(name.startswith("step/") for name in names)
-        else 0
-    )
     return get_weights(model, config.network, with_descriptor, step)
 
 

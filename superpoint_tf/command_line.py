@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from superpoint_tf.config import Config, ConfigError, load_config
+from superpoint_tf.config import Config, ConfigError
+from superpoint_tf.config_files import load_config
 from superpoint_tf.interruption import Interrupted
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -98,9 +99,7 @@ def run_tool(main: Callable[[], None]) -> None:
         sys.exit(2)
     except Exception as error:
         # TensorFlow raises its own for a full disk or a damaged file
-        ours = type(error).__module__.startswith(
-            ("superpoint_tf", "tensorflow")
-        )
+        ours = type(error).__module__.startswith(("superpoint_tf", "tensorflow"))
         if os.environ.get("SUPERPOINT_TF_TRACEBACK") or not ours:
             raise
         print(f"error: {error}", file=sys.stderr)

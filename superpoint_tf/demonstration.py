@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import numpy as np
 
 from superpoint_tf import storage
 from superpoint_tf.command_line import CHECKOUT
-from superpoint_tf.config import load_config
+from superpoint_tf.config_files import load_config
 from superpoint_tf.data.labels import read_manifest
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.baselines import CLASSICAL
@@ -84,7 +85,8 @@ def _run_command(arguments: list[str]) -> None:
 
 
 def _commands(output: str) -> list[list[str]]:
-    synthetic = ["--set", f"synthetic.root={output}/synthetic"]
+    # quoted: a folder's name may hold what YAML reads as a comment or a mapping
+    synthetic = ["--set", "synthetic.root=" + json.dumps(f"{output}/synthetic")]
     return [
         ["tools/generate_synthetic.py", "--config", CONFIG, "--output", f"{output}/synthetic"],
         ["tools/train_superpoint.py", CONFIG, "--output", f"{output}/magicpoint", *synthetic, "train=detector"],

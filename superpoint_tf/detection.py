@@ -5,13 +5,12 @@ from __future__ import annotations
 import tensorflow as tf
 
 from superpoint_tf.config import CELL
-from superpoint_tf.keypoints import detect_keypoints, non_maximum_suppression, suppress_keypoints
+from superpoint_tf.keypoints import detect_keypoints, suppress_keypoints
 from superpoint_tf.network import normalize_descriptors
 
 __all__ = [
     "detect_keypoints",
     "logits_to_heatmap",
-    "non_maximum_suppression",
     "sample_descriptors",
     "suppress_keypoints",
 ]

@@ -44,14 +44,17 @@ def suppress_keypoints(
 
     keypoints (N, 2) xy pixels, scores (N,). Greedy: the highest score first, ties by row, then column, then index; a
     kept keypoint removes all others with max(|dx|, |dy|) <= radius_px on coordinates rounded to the nearest pixel
-    (.5 up). Stops after `max_keypoints`. A keypoint or score that is NaN or infinite is never kept.
+    (.5 up). Stops after `max_keypoints`: 0 keeps none, None sets no limit. A keypoint or score that is NaN or infinite
+    is never kept. Scores may be of any numeric type. Raises ValueError for unequal numbers or a negative limit.
     """
     keypoints = np.asarray(keypoints, np.float64).reshape(-1, 2)
-    scores = np.asarray(scores).reshape(-1)
+    scores = np.asarray(scores).reshape(-1).astype(np.float64)  # the negative of an unsigned integer wraps around
     if len(keypoints) != len(scores):
         raise ValueError(f"{len(keypoints)} keypoints but {len(scores)} scores; give one score a keypoint")
+    if max_keypoints is not None and max_keypoints < 0:
+        raise ValueError(f"max_keypoints: {max_keypoints}; give a number from 0 up, or None for no limit")
     present = np.flatnonzero(np.isfinite(keypoints).all(axis=-1) & np.isfinite(scores))
-    if not len(present):
+    if not len(present) or max_keypoints == 0:
         return np.zeros(0, np.int64)
     pixels = np.floor(keypoints[present] + 0.5).astype(np.int64)
     x, y = (pixels - pixels.min(axis=0)).T
@@ -78,18 +81,6 @@ def _suppress_on_grid(x: NDArray[np.int64], y: NDArray[np.int64], radius: int, l
         row, column = divmod(centre, columns)
         grid[row - radius : row - radius + side, column - radius : column - radius + side] = 1
     return kept
-
-
-def non_maximum_suppression(heatmap: NDArray[np.floating], radius_px: int) -> NDArray[np.float32]:
-    """Return a copy of a heatmap (H, W) or (B, H, W) with zeros everywhere but at the pixels that NMS keeps."""
-    heatmap = np.asarray(heatmap, np.float32)
-    if heatmap.ndim == 3:
-        return np.stack([non_maximum_suppression(single, radius_px) for single in heatmap])
-    rows, columns = np.nonzero((heatmap > 0) & np.isfinite(heatmap))
-    kept = suppress_keypoints(np.stack([columns, rows], axis=-1), heatmap[rows, columns], radius_px)
-    result = np.zeros_like(heatmap)
-    result[rows[kept], columns[kept]] = heatmap[rows[kept], columns[kept]]
-    return result
 
 
 def refine_keypoints(heatmap: NDArray[np.floating], keypoints: NDArray[np.floating]) -> NDArray[np.float32]:

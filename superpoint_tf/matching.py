@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,37 @@ def _to_vectors(descriptors: NDArray[Any]) -> NDArray[np.float64]:
     return bits.astype(np.float64)
 
 
+def squared_distances(descriptors0: NDArray[Any], descriptors1: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the squared distances (N, M) by which `match_descriptors` chooses, equal ones exactly equal.
+
+    Arguments and errors as there; inf to and from a descriptor that is not finite.
+    """
+    descriptors0, descriptors1 = np.asarray(descriptors0), np.asarray(descriptors1)
+    result = np.zeros((len(descriptors0), len(descriptors1)))
+    if result.size:
+        _check_comparable(descriptors0, descriptors1)
+        for rows, distances in _distance_blocks(_to_vectors(descriptors0), _to_vectors(descriptors1)):
+            result[rows] = distances
+    return result
+
+
+def _distance_blocks(
+    vectors0: NDArray[np.float64], vectors1: NDArray[np.float64]
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Yield the squared distances of some rows of view 0 at a time, rounded so that equal descriptors tie."""
+    finite0, finite1 = np.isfinite(vectors0).all(axis=1), np.isfinite(vectors1).all(axis=1)
+    vectors0, vectors1 = np.where(finite0[:, None], vectors0, 0.0), np.where(finite1[:, None], vectors1, 0.0)
+    lengths0, lengths1 = (np.einsum("nd,nd->n", v, v) for v in (vectors0, vectors1))
+    quantum = max(lengths0.max(), lengths1.max(), 1e-300) * _RESOLUTION
+    step = max(1, _BLOCK_ELEMENTS // len(vectors1))
+    for start in range(0, len(vectors0), step):
+        rows = slice(start, min(start + step, len(vectors0)))
+        distances = lengths0[rows, None] + lengths1 - 2.0 * (vectors0[rows] @ vectors1.T)
+        distances = np.maximum(np.rint(distances / quantum) * quantum, 0.0)
+        distances[~finite0[rows]] = distances[:, ~finite1] = np.inf
+        yield rows, distances
+
+
 def _nearest_neighbours(
     vectors0: NDArray[np.float64], vectors1: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
@@ -78,21 +110,12 @@ def _nearest_neighbours(
     count0, count1 = len(vectors0), len(vectors1)
     nearest, nearest_of_1 = np.zeros(count0, np.int64), np.zeros(count1, np.int64)
     squared, squared_of_1 = np.full((2, count0), np.inf), np.full(count1, np.inf)
-    finite0, finite1 = np.isfinite(vectors0).all(axis=1), np.isfinite(vectors1).all(axis=1)
-    vectors0, vectors1 = np.where(finite0[:, None], vectors0, 0.0), np.where(finite1[:, None], vectors1, 0.0)
-    lengths0, lengths1 = (np.einsum("nd,nd->n", v, v) for v in (vectors0, vectors1))
-    quantum = max(lengths0.max(), lengths1.max(), 1e-300) * _RESOLUTION
-    step = max(1, _BLOCK_ELEMENTS // count1)
-    for start in range(0, count0, step):
-        rows = slice(start, min(start + step, count0))
-        distances = lengths0[rows, None] + lengths1 - 2.0 * (vectors0[rows] @ vectors1.T)
-        distances = np.maximum(np.rint(distances / quantum) * quantum, 0.0)
-        distances[~finite0[rows]] = distances[:, ~finite1] = np.inf
+    two = min(2, count1)
+    for rows, distances in _distance_blocks(vectors0, vectors1):
         nearest[rows] = distances.argmin(axis=1)
         best = distances.argmin(axis=0)
         lowest = distances[best, np.arange(count1)]
         nearer = lowest < squared_of_1  # strictly: the lowest index wins a tie between blocks too
-        nearest_of_1[nearer], squared_of_1[nearer] = best[nearer] + start, lowest[nearer]
-        two = min(2, count1)
+        nearest_of_1[nearer], squared_of_1[nearer] = best[nearer] + rows.start, lowest[nearer]
         squared[:two, rows] = np.partition(distances, two - 1, axis=1)[:, :two].T
     return nearest, squared, nearest_of_1

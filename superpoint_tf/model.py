@@ -68,7 +68,7 @@ class SuperPoint:
             threshold=detection_threshold,
             nms_radius_px=nms_radius_px,
             border_px=border_px,
-            max_keypoints=max_keypoints or 2**31,
+            max_keypoints=2**31 if max_keypoints is None else max_keypoints,
         )
         keypoints, scores = detect_keypoints(outputs[0].numpy()[0], settings, subpixel)
         if not self.with_descriptor:

@@ -108,7 +108,7 @@ def format_duration(seconds: float) -> str:
 def format_bytes(count: float) -> str:
     """Format a number of bytes with a decimal unit."""
     for unit in ("B", "kB", "MB", "GB"):
-        if abs(count) < 1000:
+        if abs(count) < 999.5:  # what three digits would not round up to 1e+03
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} TB"

@@ -5,14 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from superpoint_tf.config import (
-    Config,
-    ConfigError,
-    build_config,
-    config_differences,
-    config_to_yaml,
-    load_config,
-)
+from superpoint_tf.config import Config, ConfigError
+from superpoint_tf.config_files import build_config, config_differences, config_to_yaml, load_config
 
 CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs").glob("*.yaml"))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.keypoints import detect_keypoints, non_maximum_suppression, refine_keypoints, suppress_keypoints
+from superpoint_tf.keypoints import detect_keypoints, refine_keypoints, suppress_keypoints
 
 
 def slow_suppression(keypoints: np.ndarray, scores: np.ndarray, radius: int) -> list[int]:
@@ -68,6 +68,19 @@ def test_no_keypoints_give_no_indices() -> None:
     assert suppress_keypoints(np.full((2, 2), np.nan), np.ones(2), 4).shape == (0,)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int8, np.float16])
+def test_scores_of_any_kind_are_sorted_by_value_although_the_negative_of_an_unsigned_one_wraps(kind: type) -> None:
+    keypoints = np.array([[0, 0], [20, 0], [40, 0]])
+    assert suppress_keypoints(keypoints, np.array([0, 100, 3], kind), 4).tolist() == [1, 2, 0]
+
+
+def test_a_limit_of_zero_keeps_nothing_and_none_keeps_all() -> None:
+    keypoints, scores = np.array([[0, 0], [20, 0]]), np.ones(2)
+    assert [len(suppress_keypoints(keypoints, scores, 4, limit)) for limit in (0, 1, 2, 3, None)] == [0, 1, 2, 2, 2]
+    with pytest.raises(ValueError, match=r"max_keypoints: -1.*None for no limit"):
+        suppress_keypoints(keypoints, scores, 4, -1)
+
+
 def test_a_missing_score_is_named() -> None:
     with pytest.raises(ValueError, match="2 keypoints but 1 scores"):
         suppress_keypoints(np.zeros((2, 2)), np.zeros(1), 4)
@@ -121,15 +134,9 @@ def test_a_batch_of_heatmaps_is_refused_with_its_shape() -> None:
 
 
 def test_a_constant_heatmap_keeps_a_grid_from_the_top_left() -> None:
-    kept = non_maximum_suppression(np.ones((5, 7), np.float32), 1)
-    assert np.argwhere(kept).tolist() == [[y, x] for y in (0, 2, 4) for x in (0, 2, 4, 6)]
-
-
-def test_a_suppressed_heatmap_keeps_the_scores_of_a_batch() -> None:
-    heatmaps = np.random.default_rng(0).random((2, 12, 12)).astype(np.float32)
-    kept = non_maximum_suppression(heatmaps, 3)
-    assert ((kept == 0) | (kept == heatmaps)).all()
-    assert all(kept[i].max() == heatmaps[i].max() for i in range(2))
+    constant = np.ones((5, 7), np.float32)
+    keypoints, _ = detect_keypoints(constant, DetectionConfig(border_px=0, nms_radius_px=1))
+    assert keypoints.tolist() == [[x, y] for y in (0, 2, 4) for x in (0, 2, 4, 6)]
 
 
 def test_refinement_moves_a_keypoint_to_the_centre_of_mass() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf import matching
-from superpoint_tf.matching import match_descriptors, match_with_distances
+from superpoint_tf.matching import match_descriptors, match_with_distances, squared_distances
 
 
 def column(*values: float) -> np.ndarray:
@@ -92,6 +92,20 @@ def test_nothing_matches_nothing(count0: int, count1: int) -> None:
 def test_a_descriptor_that_is_not_finite_matches_nothing() -> None:
     assert match_descriptors(column(np.nan, 1), column(np.inf, 2)).tolist() == [[1, 1]]
     assert match_descriptors(column(np.nan), column(2)).tolist() == []
+
+
+def test_squared_distances_are_those_that_matching_chooses_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(3)
+    first, second = (generator.integers(0, 4, (count, 3)).astype(np.float32) for count in (31, 20))
+    expected = ((first[:, None] - second[None]) ** 2).sum(axis=2)
+    monkeypatch.setattr(matching, "_BLOCK_ELEMENTS", 50)
+    np.testing.assert_allclose(squared_distances(first, second), expected, atol=1e-9)
+    second[4, 1] = np.nan
+    distances = squared_distances(first, second)
+    assert np.isinf(distances[:, 4]).all() and np.isfinite(np.delete(distances, 4, axis=1)).all()
+    matches = match_descriptors(first, second)
+    assert distances[matches[:, 0]].argmin(axis=1).tolist() == matches[:, 1].tolist()
+    assert squared_distances(first, second[:0]).shape == (31, 0)
 
 
 def test_differing_extractors_are_refused_by_name() -> None:

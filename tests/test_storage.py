@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf import storage
+from superpoint_tf.data.labels import Label, label_path, load_label, save_label
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -33,6 +34,45 @@ def test_unfinished_files_are_removed_and_others_kept(tmp_path: Path):
 def test_equal_arrays_give_equal_bytes():
     arrays = {"a": np.arange(3.0), "text": np.array("word")}
     assert storage.npz_bytes(**arrays) == storage.npz_bytes(**arrays)
+
+
+def test_an_npz_goes_to_a_url_by_way_of_bytes_although_savez_into_a_gfile_raises(tmp_path: Path):
+    import tensorflow as tf
+
+    url = f"file://{tmp_path}/store/round_1/a.jpg.npz"
+    arrays = {"keypoints": np.arange(6, dtype=np.float32).reshape(3, 2), "sha256": np.array("ab12")}
+    storage.write_bytes(url, storage.npz_bytes(**arrays))
+    assert [path.name for path in (tmp_path / "store/round_1").iterdir()] == ["a.jpg.npz"]  # no temporary is left
+    read = storage.load_npz(url)
+    assert read.keys() == arrays.keys()
+    assert all(np.array_equal(read[name], arrays[name]) for name in arrays)
+    with pytest.raises(tf.errors.PermissionDeniedError), tf.io.gfile.GFile(f"file://{tmp_path}/trap.npz", "wb") as file:
+        np.savez(file, **arrays)
+
+
+def test_a_folder_behind_a_url_is_listed_overwritten_and_deleted_like_one_on_a_disk(tmp_path: Path):
+    folder = f"file://{tmp_path}/store"
+    assert storage.is_remote(folder) and not storage.exists(folder)
+    with pytest.raises(FileNotFoundError, match=r"store/a\.json"):
+        storage.read_json(storage.join(folder, "a.json"))
+    for value in (1, 2):
+        storage.write_json(storage.join(folder, "a.json"), value)
+    assert storage.list_folder(folder) == ["a.json"]
+    assert storage.read_json(storage.join(folder, "a.json")) == 2
+    with pytest.raises(ValueError, match="not made by this tool"):
+        storage.remove_tree(folder, marker="config.yaml")
+    storage.remove_tree(folder, marker="a.json")
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_label_behind_a_url_is_the_label_that_was_written(tmp_path: Path):
+    path = label_path(f"file://{tmp_path}/labels", 1, "deep/a b.jpg")
+    label = Label(np.array([[1.5, 2.0]], np.float32), np.array([0.5], np.float32), (40, 48), np.eye(3), "ab", "cd")
+    written = save_label(path, label)
+    assert written == storage.sha256_file(tmp_path / "labels/round_1/deep/a b.jpg.npz")
+    read = load_label(path, expected_sha256="ab")
+    np.testing.assert_array_equal(read.keypoints, label.keypoints)
+    assert (read.image_shape, read.sha256, read.detector_sha256) == ((40, 48), "ab", "cd")
 
 
 def test_a_damaged_npz_is_named(tmp_path: Path):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from superpoint_tf.adaptation.shards import wait_for_file
 from superpoint_tf.checkpoints import WEIGHTS_FILE, load_weights
-from superpoint_tf.config import Config, ConfigError, config_differences, load_config
+from superpoint_tf.config import Config, ConfigError
+from superpoint_tf.config_files import config_differences, load_config
 from superpoint_tf.progress import Console
 from superpoint_tf.training.build import build_shapes_task
 from superpoint_tf.training.run_folder import RunFolder

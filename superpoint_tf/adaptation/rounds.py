@@ -15,7 +15,8 @@ from superpoint_tf.adaptation.aggregate import Adapter, image_seed
 from superpoint_tf.adaptation.figures import draw_round
 from superpoint_tf.adaptation.shards import merge_shards, wait_for_file
 from superpoint_tf.checkpoints import load_network, load_weights
-from superpoint_tf.config import Config, ConfigError, build_config, config_differences, config_to_dict
+from superpoint_tf.config import Config, ConfigError
+from superpoint_tf.config_files import build_config, config_differences, config_to_dict
 from superpoint_tf.data.labels import (
     IDENTITY_FILE,
     Label,
@@ -126,7 +127,8 @@ def _open_folder(run: AdaptationRun, overwrite: bool) -> None:
 
 
 def _holds_files(folder: str) -> bool:
-    return any(not name.endswith(storage.TEMPORARY_SUFFIX) for name in storage.list_folder(folder))
+    ours = (storage.TEMPORARY_SUFFIX, IDENTITY_FILE)  # another shard may be writing it at this moment
+    return any(not name.endswith(ours) for name in storage.list_folder(folder))
 
 
 def _check_identity(run: AdaptationRun, before: dict[str, Any], identity: dict[str, Any]) -> None:

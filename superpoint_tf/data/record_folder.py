@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from superpoint_tf import storage
-from superpoint_tf.config import Config, config_to_dict
+from superpoint_tf.config import Config
+from superpoint_tf.config_files import config_to_dict
 from superpoint_tf.data.record_reader import SCHEMA_VERSION, manifest_path
 from superpoint_tf.data.synthetic_sets import SPLITS, drawn_primitives, split_size
 

@@ -1,4 +1,8 @@
-"""Three controls that see nothing: what they reach is what a metric gives away for free."""
+"""Three controls that see nothing: what they reach is what a metric gives away for free.
+
+They go through the same suppression as every method. With a radius of 8 px, that of the matching protocol, neighbours
+on the 8-px grid suppress each other, so at 480x640 `grid` and `position` fill 922 of the 1000 keypoints allowed.
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy
+from superpoint_tf.matching import squared_distances
 
 MMA_THRESHOLDS_PX = tuple(range(1, 11))
 
@@ -171,12 +172,13 @@ def nearest_neighbour_map(
 ) -> float:
     """Return the mean over both directions of the average precision of nearest neighbours (paper appendix B).
 
-    Every keypoint of the shared area answers with its nearest neighbour among all the other view's; the answers are
-    ranked by descriptor distance and correct by the true homography, within `distance_px` of view 1. Recall is of the
-    keypoints of the shared area that have any true partner; if there are none, or nothing to answer with, it is 0.
+    Every keypoint of the shared area answers with its nearest neighbour among all the other view's, by the distances
+    of `match_descriptors`; one whose descriptor is not finite gives no answer and is none. Answers are ranked by
+    descriptor distance and correct by the true homography, within `distance_px` of view 1. Recall is of the keypoints
+    of the shared area that have any true partner; if there are none, or nothing to answer with, it is 0.
     """
     errors = _pairwise_distances(warp_points_numpy(keypoints0, homography_0to1), keypoints1)
-    distances = _descriptor_distances(descriptors0, descriptors1)
+    distances = squared_distances(descriptors0, descriptors1)
     shared0 = in_shared_area(keypoints0, homography_0to1, image_shape)
     shared1 = in_shared_area(keypoints1, np.linalg.inv(homography_0to1), image_shape)
     precision0 = _one_way_map(errors[shared0], distances[shared0], distance_px)
@@ -188,8 +190,8 @@ def _one_way_map(errors: np.ndarray, distances: np.ndarray, distance_px: float) 
     num_truth = int((errors <= distance_px).any(axis=1).sum())
     if not num_truth:
         return 0.0
-    nearest = distances.argmin(axis=1)
-    rows = np.arange(len(nearest))
+    rows = np.flatnonzero(np.isfinite(distances).any(axis=1))  # those that answer; num_truth counts the others too
+    nearest = distances[rows].argmin(axis=1)
     return average_precision(-distances[rows, nearest], errors[rows, nearest] <= distance_px, num_truth)
 
 
@@ -200,15 +202,6 @@ def _pairwise_distances(points0: np.ndarray, points1: np.ndarray) -> np.ndarray:
     distances = np.sqrt(np.einsum("ijk,ijk->ij", difference, difference))
     distances[np.isnan(distances)] = np.inf
     return distances
-
-
-def _descriptor_distances(descriptors0: np.ndarray, descriptors1: np.ndarray) -> np.ndarray:
-    """Return squared L2 distances (N0, N1); of uint8 bit strings those of the bits, which are Hamming distances."""
-    if descriptors0.dtype == np.uint8:
-        descriptors0, descriptors1 = np.unpackbits(descriptors0, axis=1), np.unpackbits(descriptors1, axis=1)
-    a, b = descriptors0.astype(np.float64), descriptors1.astype(np.float64)
-    squared: np.ndarray = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
-    return np.maximum(squared, 0)
 
 
 # ------------------------------------------------------------------------------------------------ homographies

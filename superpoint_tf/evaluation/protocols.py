@@ -179,6 +179,10 @@ def evaluate_at_both_settings(
 ) -> list[dict[str, float | str]]:
     """Return the rows of the HPatches table: repeatability by the detector's protocol, all else by the matching one.
 
+    So localization_px, keypoints and shared_keypoints, too, are those of 480x640, 1000 keypoints and NMS 8 px, and
+    localization_px is in pixels of that size: it does not belong to the repeatability beside it. The reference table
+    of the development data is made this way. For both at 240x320 use `evaluate_pairs` with DETECTOR_PROTOCOL.
+
     `make_pairs` yields the same pairs for any (height, width). `on_pair` is called twice a pair, once a protocol.
     """
     at_low, at_high = (make_pairs(p.image_shape) for p in (DETECTOR_PROTOCOL, MATCHING_PROTOCOL))

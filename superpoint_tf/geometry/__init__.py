@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .cells import cell_centres, cells_valid, keypoints_to_cell_labels
-    from .homography import compose_homographies, homography_between_quads, invert_homographies, sample_homographies
+    from .homography import homography_between_quads, invert_homographies, sample_homographies
     from .numpy_reference import cover_and_crop_frame, resize_crop_homography, warp_image_numpy, warp_points_numpy
     from .warp import erode_mask, warp_images, warp_points, warp_valid_mask
 
 _MODULE_OF = {
     "cell_centres": "cells",
     "cells_valid": "cells",
-    "compose_homographies": "homography",
     "cover_and_crop_frame": "numpy_reference",
     "erode_mask": "warp",
     "homography_between_quads": "homography",
@@ -32,7 +31,6 @@ _MODULE_OF = {
 __all__ = [
     "cell_centres",
     "cells_valid",
-    "compose_homographies",
     "cover_and_crop_frame",
     "erode_mask",
     "homography_between_quads",

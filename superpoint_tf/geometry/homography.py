@@ -42,14 +42,6 @@ def invert_homographies(homographies: tf.Tensor) -> tf.Tensor:
     return tf.cast(_normalise(exact_inverse(tf.cast(matrices, tf.float64))), matrices.dtype)
 
 
-def compose_homographies(homography_1to2: tf.Tensor, homography_0to1: tf.Tensor) -> tf.Tensor:
-    """Return homography_0to2 (..., 3, 3), scaled to H[2, 2] = 1 by a positive factor (see `invert_homographies`)."""
-    second = tf.convert_to_tensor(homography_1to2)
-    first = tf.convert_to_tensor(homography_0to1)
-    product = tf.matmul(tf.cast(second, tf.float64), tf.cast(first, tf.float64))
-    return tf.cast(_normalise(product), first.dtype)
-
-
 def homography_between_quads(quads0: tf.Tensor, quads1: tf.Tensor) -> tf.Tensor:
     """Return the homographies float64 (..., 3, 3) that map four corners (..., 4, 2) to four others of the same shape.
 

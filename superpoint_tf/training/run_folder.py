@@ -10,7 +10,8 @@ from typing import Any
 
 from superpoint_tf import storage
 from superpoint_tf.checkpoints import WEIGHTS_FILE
-from superpoint_tf.config import Config, ConfigError, config_differences, config_to_yaml, load_config
+from superpoint_tf.config import Config, ConfigError
+from superpoint_tf.config_files import config_differences, config_to_yaml, load_config
 
 
 class RunFolder:

@@ -89,7 +89,7 @@ def _run(
         last = step == settings.steps
         validate = last or step % settings.validate_every == 0
         save = last or stop.requested or step % settings.checkpoint_every == 0
-        if validate or save or step % settings.log_every == 0:
+        if validate or step % settings.log_every == 0:
             state.check_finite(stream.numbers(int(state.step)))
         if last or step % settings.log_every == 0:
             means = state.take_means()
@@ -98,7 +98,8 @@ def _run(
                 reporter.console.line("warn", warning)
         if validate:
             _validate(task, state, folder, reporter)
-        if save or stop.requested:  # asked to stop while validating
+        if save or stop.requested:  # perhaps asked to stop since `save` was decided
+            state.check_finite(stream.numbers(int(state.step)))
             latest.save(checkpoint_number=step)
         if last:
             _finish(state, folder, reporter)
@@ -135,7 +136,5 @@ def _finish(state: TrainingState, folder: RunFolder, reporter: Reporter) -> None
         },
     )
     if int(state.best_step) == 0:
-        reporter.console.line(
-            "warn", "no validation beat that of the weights the run began with: they are kept"
-        )
+        reporter.console.line("warn", "no validation beat that of the weights the run began with: they are kept")
     reporter.console.line("train", f"done | best weights of step {int(state.best_step)} in {folder.weights}")

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from superpoint_tf import storage
 from superpoint_tf.adaptation import rounds
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
 from superpoint_tf.checkpoints import get_weights
-from superpoint_tf.config import ConfigError, build_config
-from superpoint_tf.data.labels import LabelManifest, label_path, load_label, read_manifest, write_manifest
+from superpoint_tf.config import ConfigError
+from superpoint_tf.config_files import build_config
+from superpoint_tf.data.labels import LabelManifest, label_path, load_label, read_manifest, save_label, write_manifest
 from superpoint_tf.data.photograph_sets import PhotographSet
 from superpoint_tf.data.photographs import PhotographError
+from superpoint_tf.interruption import Interrupted, StopRequest
 from superpoint_tf.network import build_network
 from superpoint_tf.progress import Console
 from synthetic import draw_sample
@@ -33,13 +38,53 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def draw_photographs(folder: Path) -> Path:
     for number, name in enumerate((*NAMES, "validation.png")):
-        path = tmp_path / "images" / name
+        path = folder / "images" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), draw_sample(0, number)[0])
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return draw_photographs(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def one_round(tmp_path_factory: pytest.TempPathFactory, detector: str) -> Path:
+    folder = draw_photographs(tmp_path_factory.mktemp("one"))
+    start(make_run(folder, detector))
+    return folder
+
+
+@pytest.fixture
+def labelled(tmp_path: Path, one_round: Path) -> Path:
+    """Return a copy of photographs that are labelled once, in `labels`."""
+    shutil.copytree(one_round, tmp_path, dirs_exist_ok=True)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def two_rounds(tmp_path_factory: pytest.TempPathFactory, detector: str) -> Path:
+    """Return photographs that are labelled twice, undisturbed, in `labels`; nobody may change them."""
+    folder = draw_photographs(tmp_path_factory.mktemp("two"))
+    start(make_run(folder, detector, iters=2))
+    return folder
+
+
+@pytest.fixture
+def names_labelled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows by the name of each photograph that is labelled and not skipped."""
+    names: list[str] = []
+    label = rounds._label
+
+    def remember(run: Any, prepared: Any, adapter: Any, item: Any) -> Any:
+        names.append(item.name)
+        return label(run, prepared, adapter, item)
+
+    monkeypatch.setattr(rounds, "_label", remember)
+    return names
 
 
 def config(**adaptation: Any) -> Any:
@@ -72,13 +117,23 @@ def start(run: AdaptationRun, **options: Any) -> LabelManifest:
     return adapt(run, Console(), **options)
 
 
+def contents(folder: Path, below: str = "labels") -> dict[str, bytes]:
+    """Return the files below `folder / below`, with the folder's own path taken out of what is written in them.
+
+    Of a retraining only the weights: its logs hold times.
+    """
+    files = [p for p in sorted((folder / below).rglob("*")) if p.is_file()]
+    kept = [p for p in files if "detector_round_1" not in p.parts or p.name == "weights.npz"]
+    return {p.relative_to(folder).as_posix(): p.read_bytes().replace(str(folder).encode(), b"") for p in kept}
+
+
 def label_bytes(root: Path) -> dict[str, bytes]:
     return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.glob("round_*/**/*.npz"))}
 
 
-def test_every_photograph_gets_a_label_in_its_own_frame_and_the_manifest_says_how(folder: Path, detector: str):
-    manifest = start(make_run(folder, detector))
-    assert manifest == read_manifest(str(folder / "labels"))
+def test_every_photograph_gets_a_label_in_its_own_frame_and_the_manifest_says_how(one_round: Path):
+    folder = one_round
+    manifest = read_manifest(str(folder / "labels"))
     assert manifest.photographs == NAMES and manifest.validation == ("validation.png",)
     assert manifest.final_round == 1 and manifest.counts["left_out"] == []
     label = load_label(label_path(str(folder / "labels"), 1, "deep/c.png"))
@@ -89,8 +144,22 @@ def test_every_photograph_gets_a_label_in_its_own_frame_and_the_manifest_says_ho
     assert (folder / "labels/figures/round_1.png").stat().st_size > 1000
 
 
-def test_two_rounds_retrain_the_detector_between_them_and_the_second_uses_it(folder: Path, detector: str):
-    manifest = start(make_run(folder, detector, iters=2))
+def test_no_label_is_nearer_to_the_frame_than_the_border_because_erosion_keeps_the_frames_edge(
+    labelled: Path, detector: str
+):
+    def nearest_to_frame(output: str) -> float:
+        labels = [load_label(label_path(str(labelled / output), 1, name)) for name in NAMES]
+        height, width = labels[0].image_shape
+        points = np.concatenate([label.keypoints for label in labels])
+        return float(np.minimum(points, (width - 1, height - 1) - points).min())
+
+    start(make_run(labelled, detector, "no_border", config=config(detection={"border_px": 0}, num_figures=0)))
+    assert nearest_to_frame("no_border") == 0  # erosion leaves the edge
+    assert nearest_to_frame("labels") >= config().adaptation.detection.border_px > 0
+
+
+def test_two_rounds_retrain_the_detector_between_them_and_the_second_uses_it(two_rounds: Path):
+    folder, manifest = two_rounds, read_manifest(str(two_rounds / "labels"))
     retrained = folder / "labels/detector_round_1/weights.npz"
     assert manifest.final_round == 2 and manifest.rounds == (1, 2)
     assert manifest.detector == {"path": str(retrained), "sha256": storage.sha256_file(retrained)}
@@ -98,41 +167,101 @@ def test_two_rounds_retrain_the_detector_between_them_and_the_second_uses_it(fol
     assert not (folder / "labels/detector_round_2").exists()  # N labellings and N - 1 retrainings
 
 
-def test_finished_photographs_are_skipped_on_restart_and_changed_ones_are_labelled_again(
-    folder: Path, detector: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("retrain", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_run_stopped_in_its_second_round_and_restarted_equals_an_undisturbed_one(
+    retrain: bool,
+    folder: Path,
+    detector: str,
+    two_rounds: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    names_labelled: list[str],
 ):
-    run, labelled = make_run(folder, detector), []
-    start(run)
-    before = label_bytes(folder / "labels")
+    def copy_the_retrained(task: Any, output: str, **_: Any) -> None:
+        storage.write_bytes(f"{output}/weights.npz", (two_rounds / "labels/detector_round_1/weights.npz").read_bytes())
+
+    if not retrain:  # that training repeats itself is tested in the trainer's own tests
+        monkeypatch.setattr(rounds, "train", copy_the_retrained)
+    requests: list[StopRequest] = []
+
+    class Remembered(StopRequest):
+        def __init__(self) -> None:
+            super().__init__()
+            requests.append(self)
+
     label = rounds._label
 
-    def remember(run: Any, round: int, adapter: Any, item: Any) -> int:
-        labelled.append(item.name)
-        return label(run, round, adapter, item)
+    def stop_after_the_second_of_round_2(run: Any, prepared: Any, adapter: Any, item: Any) -> Any:
+        done = label(run, prepared, adapter, item)
+        if prepared.round == 2 and item.name == NAMES[1]:
+            requests[-1].signal_number = signal.SIGTERM
+        return done
 
-    monkeypatch.setattr(rounds, "_label", remember)
+    with monkeypatch.context() as patch:
+        patch.setattr(rounds, "StopRequest", Remembered)
+        patch.setattr(rounds, "_label", stop_after_the_second_of_round_2)
+        with pytest.raises(Interrupted, match="stopped in round 2") as stopped:
+            start(make_run(folder, detector, iters=2))
+    assert stopped.value.exit_code == 143
+    assert sorted(p.name for p in (folder / "labels/round_2").rglob("*.npz")) == ["a b.png.npz", "c.png.npz"]
+    assert read_manifest(str(folder / "labels")).final_round == 1
+    names_labelled.clear()
+    start(make_run(folder, detector, iters=2))
+    assert names_labelled == list(NAMES[2:])
+    assert contents(folder) == contents(two_rounds)
+
+
+def test_finished_photographs_are_skipped_on_restart_and_changed_ones_are_labelled_again(
+    labelled: Path, detector: str, names_labelled: list[str]
+):
+    run = make_run(labelled, detector)
+    before = label_bytes(labelled / "labels")
     start(run)
-    assert labelled == [] and label_bytes(folder / "labels") == before
-    cv2.imwrite(str(folder / "images/z.png"), draw_sample(0, 99)[0])
+    assert names_labelled == [] and label_bytes(labelled / "labels") == before
+    cv2.imwrite(str(labelled / "images/z.png"), draw_sample(0, 99)[0])
     start(run)
-    assert labelled == ["z.png"] and label_bytes(folder / "labels") != before
+    assert names_labelled == ["z.png"] and label_bytes(labelled / "labels") != before
 
 
-def test_labels_do_not_depend_on_which_photographs_are_labelled_with_them(folder: Path, detector: str):
-    start(make_run(folder, detector))
+def test_a_label_made_by_another_detector_is_made_again(labelled: Path, detector: str, names_labelled: list[str]):
+    before, path = label_bytes(labelled / "labels"), label_path(str(labelled / "labels"), 1, "deep/c.png")
+    foreign = dataclasses.replace(load_label(path), keypoints=np.ones((1, 2)), scores=np.ones(1), detector_sha256="0")
+    save_label(path, foreign)
+    start(make_run(labelled, detector))
+    assert names_labelled == ["deep/c.png"]
+    assert label_bytes(labelled / "labels") == before
+
+
+def test_settings_that_change_no_label_may_change_on_restart(labelled: Path, detector: str, names_labelled: list[str]):
+    before = label_bytes(labelled / "labels")
+    manifest = start(make_run(labelled, detector, config=config(retrain_steps=5, num_figures=0)))
+    assert names_labelled == [] and label_bytes(labelled / "labels") == before
+    assert manifest.config["adaptation"]["retrain_steps"] == 5
+
+
+def test_fewer_rounds_than_are_done_are_refused(two_rounds: Path, detector: str):
+    before = contents(two_rounds)
+    with pytest.raises(ConfigError, match="2 rounds are done; use --iters 2"):
+        start(make_run(two_rounds, detector, iters=1))
+    assert contents(two_rounds) == before
+
+
+def test_labels_do_not_depend_on_which_photographs_are_labelled_with_them(labelled: Path, detector: str):
+    folder = labelled
     alone = PhotographSet(str(folder / "images"), ("z.png",), ("validation.png",), "")
     start(make_run(folder, detector, "alone", photographs=alone))
     assert label_bytes(folder / "alone")["round_1/z.png.npz"] == label_bytes(folder / "labels")["round_1/z.png.npz"]
 
 
-def test_the_union_of_the_shards_is_what_one_process_writes(folder: Path, detector: str):
-    start(make_run(folder, detector, "one"))
+def test_the_union_of_the_shards_is_what_one_process_writes(labelled: Path, detector: str):
+    folder = labelled
+    start(make_run(folder, detector))  # labels nothing; the manifest names the copied folder
     shards = [make_run(folder, detector, "shards", shard=(index, 2)) for index in range(2)]
+    rounds._open_folder(shards[1], overwrite=False)
     part = rounds._label_round(shards[1], 1, Console(), "")
     write_manifest(str(folder / "shards"), rounds._manifest(shards[1], 1, part), (1, 2))
     start(shards[0])
-    assert label_bytes(folder / "shards") == label_bytes(folder / "one")
-    assert (folder / "shards/manifest.json").read_bytes() == (folder / "one/manifest.json").read_bytes()
+    assert label_bytes(folder / "shards") == label_bytes(folder / "labels")
+    assert (folder / "shards/manifest.json").read_bytes() == (folder / "labels/manifest.json").read_bytes()
 
 
 def test_an_unreadable_photograph_is_left_out_counted_and_named(folder: Path, detector: str):
@@ -144,8 +273,8 @@ def test_an_unreadable_photograph_is_left_out_counted_and_named(folder: Path, de
         start(make_run(folder, detector, "strict", strict=True))
 
 
-def test_a_folder_of_other_labels_is_refused_with_the_difference_unless_overwritten(folder: Path, detector: str):
-    start(make_run(folder, detector))
+def test_a_folder_of_other_labels_is_refused_with_the_difference_unless_overwritten(labelled: Path, detector: str):
+    folder = labelled
     before = label_bytes(folder / "labels")
     other = make_run(folder, detector, config=config(num_homographies=4))
     with pytest.raises(ConfigError, match=r"adaptation\.num_homographies: 3 -> 4"):
@@ -161,8 +290,16 @@ def test_overwrite_never_deletes_a_folder_of_somebody_else(folder: Path, detecto
     assert (folder / "images/z.png").exists()
 
 
-def test_another_list_of_photographs_is_refused(folder: Path, detector: str):
-    start(make_run(folder, detector))
+def test_an_output_folder_that_is_not_ours_is_refused_and_left_alone(folder: Path, detector: str):
+    before = contents(folder, "images")
+    assert len(before) == len(NAMES) + 1
+    with pytest.raises(ConfigError, match=r"images: not empty and not a label folder; choose another --output"):
+        start(make_run(folder, detector, "images"))
+    assert contents(folder, "images") == before
+
+
+def test_another_list_of_photographs_is_refused(labelled: Path, detector: str):
+    folder = labelled
     fewer = PhotographSet(str(folder / "images"), NAMES[:2], ("validation.png",), "")
     with pytest.raises(ConfigError, match="the list of photographs is another one"):
         start(make_run(folder, detector, photographs=fewer))

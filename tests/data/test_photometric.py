@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config import SYNTHETIC_PHOTOMETRIC, PhotometricConfig
+from superpoint_tf.data import photometric
 from superpoint_tf.data.photometric import photometric_change
 
 NOTHING = PhotometricConfig(
@@ -123,12 +124,17 @@ def test_a_blur_kernel_below_three_is_no_blur(kernel: int):
     np.testing.assert_array_equal(photometric_change(image, only(max_blur_kernel=kernel), 0, 0), image)
 
 
-def test_the_order_of_the_changes_is_shuffled():
-    """Brightness before contrast or after it: two results, and both occur."""
-    image = np.array([[50, 150]] * 2, np.uint8)
-    config = only(contrast=(0.5, 0.5), shade=(0.5, 0.5))
-    gaps = {int(np.ptp(photometric_change(image, config, 0, n)[0])) for n in range(30)}
-    assert len(gaps) > 1
+def test_the_order_of_the_changes_is_shuffled(monkeypatch: pytest.MonkeyPatch):
+    """Halving, then adding 100, or the other way round: two results, nothing else, and both occur."""
+
+    def halve_and_add(config: PhotometricConfig, generator: np.random.Generator, *_: object) -> list[iaa.Augmenter]:
+        changes = (lambda image: image // 2, lambda image: image + 100)
+        return [photometric._as_augmenter(change, generator) for change in changes]
+
+    monkeypatch.setattr(photometric, "_build_changes", halve_and_add)
+    image = np.full((2, 3), 40, np.uint8)
+    results = [photometric_change(image, NOTHING, 0, n) for n in range(30)]
+    assert {tuple(np.unique(result)) for result in results} == {((40 + 100) // 2,), (40 // 2 + 100,)}
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 200), (120, 160), (7, 3)])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf.config import CELL, Config, HomographyConfig, build_config
+from superpoint_tf.config import CELL, Config, HomographyConfig
+from superpoint_tf.config_files import build_config
 from superpoint_tf.data.pipeline import BatchStream, detector_batch, pair_batch, sample_seeds
 from superpoint_tf.data.sources import GeneratedShapes, index_of_sample, pad_keypoints
 from superpoint_tf.geometry import warp_points

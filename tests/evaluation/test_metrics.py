@@ -207,6 +207,28 @@ def test_nearest_neighbour_map_compares_bit_strings_by_hamming_distance():
     assert metrics.nearest_neighbour_map(keypoints, keypoints, descriptors0, descriptors1, IDENTITY, SHAPE) == 1
 
 
+def test_a_descriptor_that_is_not_finite_answers_nothing_and_costs_only_its_own_recall():
+    keypoints = points((10, 10), (50, 50), (90, 20), (150, 80))
+    descriptors = np.array([[0.0, 1.0], [10.0, 1.0], [20.0, 1.0], [30.0, 1.0]], np.float32)
+    damaged = descriptors.copy()
+    damaged[0, 0] = np.nan
+    # view 0 lacks one answer of four; in view 1 the same keypoint answers with a wrong one, farther than all others
+    value = metrics.nearest_neighbour_map(keypoints, keypoints, damaged, descriptors, IDENTITY, SHAPE)
+    assert value == 3 / 4
+    nothing = np.full_like(descriptors, np.nan)
+    assert metrics.nearest_neighbour_map(keypoints, keypoints, nothing, descriptors, IDENTITY, SHAPE) == 0
+
+
+def test_nearest_neighbour_map_breaks_ties_as_matching_does():
+    # 33 x 17 equal unit descriptors, which a matrix product rounds differently: the lowest index is everybody's answer
+    one = np.random.default_rng(2).normal(size=(1, 256))
+    descriptors0, descriptors1 = (np.repeat(one / np.linalg.norm(one), count, axis=0) for count in (33, 17))
+    keypoints0, keypoints1 = (points(*((10 + 5 * k, 50) for k in range(count))) for count in (33, 17))
+    value = metrics.nearest_neighbour_map(keypoints0, keypoints1, descriptors0, descriptors1, IDENTITY, SHAPE)
+    # of view 0 one of 33 is right and 17 could be, of view 1 one of 17
+    assert value == pytest.approx((1 / 17 / 33 + 1 / 17 / 17) / 2)
+
+
 def test_a_keypoint_without_any_true_partner_does_not_lower_recall():
     keypoints0, keypoints1 = points((10, 10), (150, 90)), points((10, 10))
     descriptors0, descriptors1 = np.array([[0.0], [5.0]]), np.array([[0.0]])

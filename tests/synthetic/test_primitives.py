@@ -13,13 +13,15 @@ import synthetic.stripes
 from synthetic import PRIMITIVES, SyntheticConfig, draw_sample
 from synthetic.board import Board
 from synthetic.canvas import Canvas
+from synthetic.checkerboard import draw_checkerboard
 from synthetic.cube import draw_cube
 from synthetic.ellipses import draw_ellipses
 from synthetic.lines import draw_lines
 from synthetic.noise import draw_noise
 from synthetic.polygons import draw_polygon, draw_polygons
 from synthetic.star import draw_star
-from synthetic.visibility import Corners
+from synthetic.stripes import draw_stripes
+from synthetic.visibility import Corners, visible_keypoints
 
 SHAPE = (120, 160)
 SAMPLES = 40
@@ -77,13 +79,27 @@ def test_every_keypoint_is_inside_the_border_and_on_contrast(primitive: str) -> 
 
 
 @pytest.mark.parametrize("primitive", PRIMITIVES)
-def test_a_higher_minimum_of_contrast_can_only_take_labels_away_from_the_same_corners(primitive: str) -> None:
+def test_labels_drawn_for_a_higher_minimum_of_contrast_have_that_contrast(primitive: str) -> None:
     for number in range(10):
         for contrast in (0, 80):
             image, keypoints = draw_sample(0, number, only(primitive, min_contrast=contrast))
             for x, y in np.rint(keypoints).astype(int):
                 around = image[max(y - 5, 0) : y + 6, max(x - 5, 0) : x + 6].astype(int)
                 assert around.max() - around.min() >= contrast
+
+
+@pytest.mark.parametrize("draw", [draw_lines, draw_polygons, draw_star, draw_cube, draw_checkerboard, draw_stripes])
+def test_a_higher_minimum_of_contrast_can_only_take_labels_away_from_the_same_corners(draw: Callable) -> None:
+    counts = np.zeros(3, int)
+    for seed in range(10):
+        canvas = Canvas(SHAPE, 2, 100.0)
+        corners = draw(canvas, np.random.default_rng(seed), 30.0)
+        image = canvas.finish(0.5)
+        low, middle, high = (visible_keypoints(image, corners, contrast, 2.0) for contrast in (0, 60, 120))
+        rows = [set(map(tuple, keypoints.tolist())) for keypoints in (low, middle, high)]
+        assert rows[0] >= rows[1] >= rows[2]
+        counts += [len(row) for row in rows]
+    assert counts[0] > counts[1] > counts[2]  # or nothing was put to the test
 
 
 @pytest.mark.parametrize("draw", [draw_ellipses, draw_noise])

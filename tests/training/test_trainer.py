@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,16 @@ import tensorflow as tf
 
 from superpoint_tf import storage
 from superpoint_tf.checkpoints import load_weights
-from superpoint_tf.config import Config, ConfigError, build_config
+from superpoint_tf.config import Config, ConfigError
+from superpoint_tf.config_files import build_config
 from superpoint_tf.data.sources import GeneratedShapes
 from superpoint_tf.interruption import Interrupted
 from superpoint_tf.training import trainer
 from superpoint_tf.training.state import NonFiniteLoss, TrainingState
 from superpoint_tf.training.tasks import DetectorTask
 from superpoint_tf.training.trainer import train
+
+SHORT: dict[str, Any] = {"steps": 4, "schedule": "constant"}
 
 
 class CountingValidator:
@@ -85,32 +89,39 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return results(run(tmp_path_factory.mktemp("run") / "undisturbed"))
 
 
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of four steps, for tests that leave it as it is."""
+    return run(tmp_path_factory.mktemp("run") / "short", **SHORT)
+
+
 def test_two_runs_with_one_seed_are_identical(undisturbed: dict[str, Any], tmp_path: Path):
     assert results(run(tmp_path / "again")) == undisturbed
 
 
-def test_another_seed_gives_other_weights(undisturbed: dict[str, Any], tmp_path: Path):
-    config = dataclasses.replace(tiny_config(), seed=1)
+def test_another_seed_gives_other_weights(short: Path, tmp_path: Path):
+    config = dataclasses.replace(tiny_config(**SHORT), seed=1)
     train(tiny_task(config), tmp_path / "other")
-    assert results(tmp_path / "other")["weights"] != undisturbed["weights"]
+    assert results(tmp_path / "other")["weights"] != results(short)["weights"]
 
 
-@pytest.mark.parametrize("killed_after", [1, 3, 5])
-def test_a_run_that_dies_and_is_started_again_ends_like_one_that_did_not(
-    undisturbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_after: int
+def test_a_run_that_dies_again_and_again_goes_on_from_its_checkpoints_and_ends_like_one_that_did_not(
+    undisturbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    step = TrainingState.train_step
+    step, deaths, steps_made = TrainingState.train_step, [1, 3, 5], []
 
     def die(state: TrainingState, batch: Any) -> None:
-        if state._next_step == killed_after:
-            raise MemoryError("dies here, without a checkpoint")
+        if deaths and state._next_step == deaths[0]:
+            raise MemoryError(f"dies here, without a checkpoint of step {deaths.pop(0)}")
+        steps_made.append(state._next_step)
         step(state, batch)
 
     monkeypatch.setattr(TrainingState, "train_step", die)
-    with pytest.raises(MemoryError):
-        run(tmp_path / "run")
-    monkeypatch.setattr(TrainingState, "train_step", step)
+    for _ in range(3):
+        with pytest.raises(MemoryError):
+            run(tmp_path / "run")
     assert results(run(tmp_path / "run")) == undisturbed
+    assert steps_made == [0, *[0, 1, 2], *[2, 3, 4], *[4, 5]]  # a checkpoint every second step
 
 
 def test_a_signal_stops_after_a_checkpoint_and_the_run_goes_on_from_that_very_step(
@@ -132,8 +143,8 @@ def test_a_signal_stops_after_a_checkpoint_and_the_run_goes_on_from_that_very_st
     assert steps_made == [0, 1, 2, 3, 4, 5]  # none repeated
 
 
-def test_training_longer_continues_a_finished_run(tmp_path: Path):
-    folder = run(tmp_path / "run", schedule="constant", steps=4)
+def test_training_longer_continues_a_finished_run(short: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(short, tmp_path / "run"))
     weights = load_weights(folder)
     run(folder, schedule="constant")
     steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -142,18 +153,18 @@ def test_training_longer_continues_a_finished_run(tmp_path: Path):
     assert weights.step <= 4
 
 
-def test_a_finished_run_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    folder = run(tmp_path / "run", steps=2)
+def test_a_finished_run_is_left_as_it_is(short: Path, monkeypatch: pytest.MonkeyPatch):
+    before = results(short)
     monkeypatch.setattr(trainer, "TrainingState", None)
-    run(folder, steps=2)
+    run(short, **SHORT)
+    assert results(short) == before
 
 
-def test_a_folder_with_other_samples_is_refused_with_the_difference(tmp_path: Path):
-    folder = run(tmp_path / "run", steps=2)
-    before = (folder / "weights.npz").read_bytes()
+def test_a_folder_with_other_samples_is_refused_with_the_difference(short: Path):
+    before = (short / "weights.npz").read_bytes()
     with pytest.raises(ConfigError, match=r"detector\.batch_size: 2 -> 3"):
-        run(folder, steps=2, batch_size=3)
-    assert (folder / "weights.npz").read_bytes() == before
+        run(short, **SHORT, batch_size=3)
+    assert (short / "weights.npz").read_bytes() == before
 
 
 def test_overwrite_starts_anew_but_never_deletes_a_foreign_folder(tmp_path: Path):
@@ -173,15 +184,14 @@ def test_a_non_finite_loss_stops_the_run_with_step_samples_and_term_and_keeps_th
 
     def poisoned(self: DetectorTask, model: tf.keras.Model, batch: Any) -> Any:
         result = terms(self, model, batch)
-        bad = tf.where(model.optimizer_step == 2, np.nan, 0.0)
-        return {name: term._replace(sum=term.sum + bad) for name, term in result.items()}
+        factor = tf.where(state_of[0].step == 2, np.nan, 1.0)
+        return {name: term._replace(sum=term.sum * factor) for name, term in result.items()}
 
     state_of: list[TrainingState] = []
     build = TrainingState.__init__
 
     def remember(self: TrainingState, task: Any) -> None:
         build(self, task)
-        self.model.optimizer_step = self.step
         state_of.append(self)
 
     monkeypatch.setattr(DetectorTask, "loss_terms", poisoned)
@@ -193,27 +203,32 @@ def test_a_non_finite_loss_stops_the_run_with_step_samples_and_term_and_keeps_th
 
 
 def test_the_learning_rate_warms_up_and_falls_to_a_hundredth():
-    config = tiny_config(steps=100, warmup_steps=10, learning_rate=1.0)
-    state = TrainingState(tiny_task(config))
+    state = TrainingState.__new__(TrainingState)  # a network is not needed
+    state.settings = tiny_config(steps=100, warmup_steps=10, learning_rate=1.0).detector
     rates = [state.learning_rate(step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1) and rates[9] == pytest.approx(1.0)
     assert rates[-1] == pytest.approx(0.01, abs=0.005)
     assert rates[10:] == sorted(rates[10:], reverse=True)
 
 
-def test_the_moving_average_is_what_is_validated_and_saved(tmp_path: Path):
-    folder = run(tmp_path / "run", ema_decay=0.9, steps=4)
-    assert load_weights(folder).arrays.keys() == load_weights(run(tmp_path / "plain", steps=4)).arrays.keys()
-    a, b = (load_weights(tmp_path / name).arrays["encoder_1a/kernel"] for name in ("run", "plain"))
+def test_the_moving_average_is_what_is_validated_and_saved(short: Path, tmp_path: Path):
+    folder = run(tmp_path / "run", **SHORT, ema_decay=0.9)
+    assert load_weights(folder).arrays.keys() == load_weights(short).arrays.keys()
+    a, b = (load_weights(path).arrays["encoder_1a/kernel"] for path in (folder, short))
     assert not np.array_equal(a, b)
 
 
-def test_training_starts_from_given_weights(tmp_path: Path):
-    first = run(tmp_path / "first", steps=4)
-    config = tiny_config(init=str(first))
+def test_training_starts_from_given_weights(short: Path):
+    config = tiny_config(init=str(short))
     state = TrainingState(tiny_task(config))
-    given = load_weights(first)
+    given = load_weights(short)
     np.testing.assert_array_equal(state.weights().arrays["encoder_1a/kernel"], given.arrays["encoder_1a/kernel"])
+
+
+def test_the_last_checkpoint_of_a_run_is_read_as_weights(short: Path):
+    weights = load_weights(tf.train.latest_checkpoint(str(short / "checkpoints")))
+    assert weights.step == 4 and not weights.with_descriptor
+    assert weights.arrays.keys() == load_weights(short).arrays.keys()
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from superpoint_tf import SuperPoint
+from superpoint_tf.checkpoints import WeightsError, get_weights
+from superpoint_tf.config import NetworkConfig
+from superpoint_tf.features import Features
+from superpoint_tf.model import prepare_image
+from superpoint_tf.network import build_network
+
+NETWORK = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)
+ALL = {"detection_threshold": 0.001, "border_px": 0}
+
+
+@pytest.fixture(scope="module")
+def network() -> tf.keras.Model:
+    tf.keras.utils.set_random_seed(5)
+    return build_network(NETWORK)
+
+
+@pytest.fixture(scope="module")
+def model(network: tf.keras.Model, tmp_path_factory: pytest.TempPathFactory) -> SuperPoint:
+    path = tmp_path_factory.mktemp("model") / "weights.npz"
+    get_weights(network, NETWORK, True).save(path)
+    return SuperPoint.from_pretrained(path)
+
+
+@pytest.fixture(scope="module")
+def detector(network: tf.keras.Model) -> SuperPoint:
+    return SuperPoint(network, with_descriptor=False)  # its descriptor head is not asked
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)
+
+
+def assert_equal(found: Features, expected: Features) -> None:
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("shape", [(33, 57), (32, 32), (8, 8), (7, 40), (1, 100)])
+def test_any_size_gives_keypoints_inside_the_image_with_unit_descriptors(model: SuperPoint, shape: tuple[int, int]):
+    found = model.extract(noise(*shape), **ALL)
+    count = len(found.keypoints)
+    assert found.descriptors is not None and count > 0
+    assert (found.keypoints.shape, found.scores.shape, found.descriptors.shape) == ((count, 2), (count,), (count, 8))
+    assert (found.keypoints >= 0).all() and (found.keypoints <= np.array(shape)[::-1] - 1).all()
+    assert (np.diff(found.scores) <= 0).all()
+    np.testing.assert_allclose(np.linalg.norm(found.descriptors, axis=1), 1, atol=1e-5)
+    assert {array.dtype for array in (found.keypoints, found.scores, found.descriptors)} == {np.dtype(np.float32)}
+
+
+def test_the_score_of_a_keypoint_is_the_heatmap_at_its_pixel(model: SuperPoint):
+    image = noise(33, 57)
+    heatmap, found = model.heatmap(image), model.extract(image, **ALL)
+    assert heatmap.shape == (33, 57) and heatmap.dtype == np.float32
+    x, y = found.keypoints.astype(int).T
+    np.testing.assert_array_equal(heatmap[y, x], found.scores)
+
+
+def test_uint8_and_float_and_a_channel_axis_agree(model: SuperPoint):
+    image = noise(33, 57)
+    expected = model.extract(image, **ALL)
+    unit = image.astype(np.float32) / 255
+    for same in (image[..., None], unit, unit[..., None], unit.astype(np.float64), tf.constant(unit)):
+        assert_equal(model.extract(same, **ALL), expected)
+
+
+def test_colour_is_weighted_red_green_blue_as_itu_r_601_says():
+    colours = np.zeros((1, 3, 3), np.uint8)
+    colours[0, [0, 1, 2], [0, 1, 2]] = 255
+    np.testing.assert_allclose(prepare_image(colours)[0, :, 0], [0.299, 0.587, 0.114], rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1, np.float32(1 / 255)])
+def test_grey_stored_as_colour_gives_what_grey_gives(model: SuperPoint, scale: Any):
+    image = noise(33, 57)
+    expected, found = (model.heatmap(i) for i in (image, np.repeat((image * scale)[..., None], 3, axis=2)))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_at_most_the_wanted_number_of_keypoints_the_strongest(model: SuperPoint):
+    image = noise(33, 57)
+    strongest = model.extract(image, **ALL).take(slice(5))
+    for found, expected in zip(model.extract(image, 5, **ALL), strongest, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_no_keypoints_are_wanted_and_none_are_given(model: SuperPoint):
+    found = model.extract(noise(16, 16), 0, **ALL)
+    assert found.descriptors is not None and found.descriptors.shape == (0, 8) and found.keypoints.shape == (0, 2)
+    with pytest.raises(ValueError, match="max_keypoints: -1"):
+        model.extract(noise(16, 16), -1, **ALL)
+
+
+def test_the_border_is_left_free(model: SuperPoint):
+    keypoints = model.extract(noise(33, 57), detection_threshold=0.001, border_px=6).keypoints
+    assert len(keypoints) and keypoints.min() >= 6 and (keypoints <= (56 - 6, 32 - 6)).all()
+
+
+@pytest.mark.parametrize("image", [np.zeros((1, 1), np.uint8), np.full((40, 48), 0.5), np.zeros((3, 200, 1), np.uint8)])
+def test_where_nothing_is_found_the_results_are_empty_with_right_shapes_and_match_nothing(
+    model: SuperPoint, image: np.ndarray
+):
+    found = model.extract(image, detection_threshold=0.9)
+    assert found.descriptors is not None
+    assert (found.keypoints.shape, found.scores.shape, found.descriptors.shape) == ((0, 2), (0,), (0, 8))
+    assert {array.dtype for array in (found.keypoints, found.scores, found.descriptors)} == {np.dtype(np.float32)}
+    assert model.match(found, found).shape == (0, 2)
+    assert model.match(found, model.extract(noise(33, 57), **ALL)).shape == (0, 2)
+
+
+def test_one_pixel_has_a_heatmap_of_one_pixel(model: SuperPoint):
+    assert model.heatmap(np.zeros((1, 1), np.uint8)).shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "image, message",
+    [
+        (np.full((8, 8), np.nan), r"not finite"),
+        (np.full((8, 8), np.inf, np.float32), r"not finite"),
+        (np.full((8, 8), 128.0), r"outside \[0, 1\].*divide grey levels by 255"),
+        (np.full((8, 8), -0.1), r"outside \[0, 1\]"),
+        (np.zeros((8, 8, 4), np.uint8), r"shape \(8, 8, 4\); expected \(H, W\)"),
+        (np.zeros((8, 8, 2), np.uint8), r"shape \(8, 8, 2\)"),
+        (np.zeros((1, 8, 8, 1), np.uint8), r"shape \(1, 8, 8, 1\)"),
+        (np.zeros(8, np.uint8), r"shape \(8,\)"),
+        (np.zeros((0, 8), np.uint8), r"not empty"),
+        (np.zeros((8, 8), np.int32), r"dtype int32; expected uint8"),
+        (np.zeros((8, 8), np.uint16), r"dtype uint16"),
+        (np.zeros((8, 8), bool), r"dtype bool"),
+        (None, r"shape \(\)"),  # what OpenCV returns for a file that is not there
+    ],
+)
+def test_what_is_no_image_is_refused_with_the_reason(model: SuperPoint, image: Any, message: str):
+    for ask in (model.extract, model.heatmap):
+        with pytest.raises(ValueError, match=message):
+            ask(image)
+
+
+def test_an_image_matches_itself_keypoint_by_keypoint(model: SuperPoint):
+    found = model.extract(noise(33, 57), **ALL)
+    number = np.arange(len(found.keypoints))
+    np.testing.assert_array_equal(model.match(found, found), np.stack([number, number], axis=1))
+    turned = found.take(number[::-1])
+    np.testing.assert_array_equal(model.match(found, turned), np.stack([number, number[::-1]], axis=1))
+
+
+def test_a_detector_alone_finds_the_same_but_describes_nothing_and_refuses_to_match(
+    model: SuperPoint, detector: SuperPoint
+):
+    image = noise(33, 57)
+    found, expected = detector.extract(image, **ALL), model.extract(image, **ALL)
+    assert found.descriptors is None
+    np.testing.assert_array_equal(found.keypoints, expected.keypoints)
+    for pair in ((found, expected), (expected, found)):
+        with pytest.raises(ValueError, match="a detector alone has no descriptors"):
+            detector.match(*pair)
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path):
+    with pytest.raises(WeightsError, match="nowhere"):
+        SuperPoint.from_pretrained(tmp_path / "nowhere")
