@@ -118,6 +118,8 @@ def load_weights(path: str | Path) -> Weights:
         header = json.loads(str(arrays.pop(_HEADER)))
         known = {f.name for f in fields(NetworkConfig)}
         network = build_config({"network": {k: v for k, v in header["network"].items() if k in known}}).network
+        if header["format"] != _FORMAT:
+            raise ValueError(f"format {header['format']}, this version reads {_FORMAT}")
         result = Weights(network, bool(header["with_descriptor"]), arrays, int(header["step"]))
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path}: not a weights file of this project ({error})") from error
@@ -129,19 +131,17 @@ def load_weights(path: str | Path) -> Weights:
 def _load_checkpoint(prefix: Path) -> Weights:
     config: Config = load_config(prefix.parent.parent / "config.yaml")
     with_descriptor = config.train == "joint"
+    settings = config.joint if with_descriptor else config.detector
     model = build_network(config.network, with_descriptor)
+    wanted = {"averaged" if settings.ema_decay else "model": model}  # the weights that the run would ship
+    step = tf.Variable(0, dtype=tf.int64)
     try:
-        tf.train.Checkpoint(model=model).restore(str(prefix)).assert_existing_objects_matched().expect_partial()
-        names = {name for name, _ in tf.train.list_variables(str(prefix))}
-        step = (
-            int(tf.train.load_variable(str(prefix), "step/.ATTRIBUTES/VARIABLE_VALUE"))
-            if any(name.startswith("step/") for name in names)
-            else 0
-        )
+        checkpoint = tf.train.Checkpoint(step=step, **wanted)
+        checkpoint.restore(str(prefix)).assert_existing_objects_matched().expect_partial()
     # for a file cut short TensorFlow's reader raises IndexError or RuntimeError
     except (AssertionError, ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
         raise WeightsError(f"{prefix}: damaged, or not a checkpoint of {prefix.parent.parent}/config.yaml") from error
-    return get_weights(model, config.network, with_descriptor, step)
+    return get_weights(model, config.network, with_descriptor, int(step))
 
 
 def load_network(path: str | Path) -> tuple[tf.keras.Model, Weights]:
