@@ -64,7 +64,7 @@ def test_results_keep_the_order_errors_arrive_whole_and_a_death_is_named():
         assert not any(ordered_map(pool, loaded_modules, range(2), window=2))
         with pytest.raises(PhotographError, match=r"^7\.jpg: empty file$"):
             list(ordered_map(pool, refuse, [7], window=1))
-        with pytest.raises(WorkerDied, match="--workers"):
+        with pytest.raises(WorkerDied, match="workers=1"):
             list(ordered_map(pool, die, [0], window=1))
     finally:
         pool.shutdown(cancel_futures=True)
