@@ -17,7 +17,7 @@ help:
 $(INSTALLED): setup.cfg pyproject.toml
 	@if ! $(or $(PYTHON),false) -c "$(SUPPORTED)" >/dev/null 2>&1; then \
 		echo "SuperPoint-TF needs Python 3.10 or 3.11 (TensorFlow 2.15 and tensorflow-addons have no later build);" \
-			"$(if $(PYTHON),$(PYTHON) is $$($(PYTHON) --version 2>&1),none was found): run make PYTHON=/path/to/python3.11" >&2; \
+			"$(if $(PYTHON),$(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there),none was found): run make PYTHON=/path/to/python3.11" >&2; \
 		exit 1; fi
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip

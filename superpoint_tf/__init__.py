@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +14,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Features", "SuperPoint", "__version__"]
 
+if not (3, 10) <= sys.version_info < (3, 12):
+    raise ImportError(
+        f"SuperPoint-TF needs Python 3.10 or 3.11, this is {sys.version_info.major}.{sys.version_info.minor}: "
+        "TensorFlow 2.15 and tensorflow-addons have no later build"
+    )
+_missing = [name for name in ("numpy", "yaml", "cv2", "tqdm") if importlib.util.find_spec(name) is None]
+if _missing:
+    raise ImportError(
+        f"{', '.join(_missing)} not installed for {sys.executable}: "
+        "run `source .venv/bin/activate` if make has made .venv, else `pip install -e .`"
+    )
+
 _MODULES = {"SuperPoint": "superpoint_tf.model", "Features": "superpoint_tf.features"}
 
 
@@ -18,6 +33,4 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used (PEP 562): TensorFlow takes six seconds."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
     return getattr(importlib.import_module(_MODULES[name]), name)

@@ -54,7 +54,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     values.setdefault("name", path.stem)
     for override in overrides:
         _set_value(values, override)
-    return build_config(values, source=str(path))
+    return build_config(values, source=f"{path} with --set {' '.join(overrides)}" if overrides else str(path))
 
 
 def build_config(values: Mapping[str, Any], source: str = "config") -> Config:

@@ -89,6 +89,8 @@ def prepare_image(image: Any) -> tf.Tensor:
 
     Raises ValueError for other shapes, other ranges, NaN, or an empty image.
     """
+    if image is None:
+        raise ValueError("image is None: cv2.imread returns that for a file that is missing or no picture")
     array = np.asarray(image)
     if array.ndim == 2:
         array = array[..., None]

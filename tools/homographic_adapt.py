@@ -17,7 +17,9 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Label photographs through many random homographies, in rounds.")
     parser.add_argument("--iters", type=command_line.positive_int, default=2, help="rounds (default: %(default)s)")
     parser.add_argument("--images", help="folder of photographs (default: the config's, else data/coco)")
-    parser.add_argument("--detector", help="weights or run folder of the first detector (default: outputs/magicpoint)")
+    parser.add_argument(
+        "--detector", help="weights or run folder of the first detector (default: outputs/magicpoint, else trained)"
+    )
     parser.add_argument("--num-homographies", type=command_line.positive_int, help="overrides the config")
     parser.add_argument("--output", help="label folder (default: labels/<config name>)")
     parser.add_argument("--strict", action="store_true", help="a photograph that cannot be read is an error")

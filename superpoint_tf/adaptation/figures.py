@@ -45,6 +45,6 @@ def draw_round(
         seed = image_seed(config.seed, label.sha256)  # that of the labels: what is drawn is what they were taken from
         heatmap = adapter(tf.constant(image, tf.float32) / 255.0, seed).heatmap.numpy()
         single, _ = detect_keypoints(detector.heatmap(image), settings)
-        classical = suppressed(harris)(image, settings.nms_radius_px).keypoints[: max(len(label.keypoints), 1)]
+        classical = suppressed(harris)(image, settings.nms_radius_px).keypoints[: max(len(label.keypoints), 30)]
         rows.append(figure_adaptation(image, single, heatmap, label.keypoints, classical))
     save_png(storage.join(output, "figures", f"round_{round}.png"), stack(rows))

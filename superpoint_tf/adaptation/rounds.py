@@ -38,6 +38,7 @@ from superpoint_tf.progress import Console, Progress, announce_cost
 from superpoint_tf.training.build import build_adapted_task
 from superpoint_tf.training.trainer import train
 
+FEW_KEYPOINTS = 3.0  # an image, below which a warning is given
 _SECTIONS = ("seed", "adaptation", "photographs")  # of the config, that decide the labels
 _TIMED_PHOTOGRAPHS = 3  # after the first, which compiles
 _TRAINING_COST = 6.0  # a training step costs about this many times the forward pass of its pictures
@@ -89,6 +90,12 @@ def adapt(run: AdaptationRun, console: Console, quick_command: str = "", overwri
             f"round {round}/{run.rounds} done | {counts['photographs']} photographs | "
             f"{counts['keypoints_per_image']:.1f} keypoints an image | {len(counts['left_out'])} left out",
         )
+        if counts["keypoints_per_image"] < FEW_KEYPOINTS:
+            console.line(
+                "warn",
+                f"{counts['keypoints_per_image']:.1f} keypoints an image are too few to learn from: look at "
+                f"{run.output}/figures, train the first detector longer or lower adaptation.detection.threshold",
+            )
         for item in counts["left_out"]:
             console.line("warn", f"left out: {item['path']}: {item['reason']}")
     if manifest is None:

@@ -143,7 +143,9 @@ class LabelledPhotographs:
         self._image_root, self._labels, self._round = image_root, labels, round
         self.with_pairs = with_pairs
         self.image_shape = config.photographs.image_shape
-        self.description = f"{len(photographs)} photographs with the labels of round {round} in {labels}"
+        self.description = (
+            f"{len(photographs)} photographs of {image_root} with the labels of round {round} in {labels}"
+        )
 
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         result = []

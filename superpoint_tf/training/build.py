@@ -120,7 +120,8 @@ def find_labels(config: Config) -> str:
                 f"{folder}: {done} of {wanted} rounds are done; start the `{command}` that writes it again, to its end"
             )
         return folder
-    raise ConfigError(f"no labels in {' or '.join(candidates)}; run `{command}` with the same --config first")
+    looked_in = " or ".join(dict.fromkeys(candidates))
+    raise ConfigError(f"no labels in {looked_in}; run `{command}` with the same --config first")
 
 
 def _pairs_validator(config: Config, root: str, photographs: Sequence[str], with_descriptor: bool) -> Validator:
