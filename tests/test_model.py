@@ -136,7 +136,7 @@ def test_one_pixel_has_a_heatmap_of_one_pixel(model: SuperPoint):
         (np.zeros((8, 8), np.int32), r"dtype int32; expected uint8"),
         (np.zeros((8, 8), np.uint16), r"dtype uint16"),
         (np.zeros((8, 8), bool), r"dtype bool"),
-        (None, r"shape \(\)"),  # what OpenCV returns for a file that is not there
+        (None, r"image is None: cv2\.imread"),  # what OpenCV returns for a file that is not there
     ],
 )
 def test_what_is_no_image_is_refused_with_the_reason(model: SuperPoint, image: Any, message: str):

@@ -110,7 +110,7 @@ def test_a_joint_task_reads_the_last_round_and_validates_on_held_out_photographs
     manifest = write_labels("labels/mine")
     task = build_task(config())
     assert task.with_descriptor and task.config.train == "joint"
-    assert "2 photographs with the labels of round 2 in labels/mine" in task.source.description
+    assert "2 photographs of images with the labels of round 2 in labels/mine" in task.source.description
     assert isinstance(task.validator, PairsValidator) and task.validator.key == "matching_score"
     assert task.inputs == {"labels": manifest.fingerprint()}
 
