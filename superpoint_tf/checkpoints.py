@@ -150,3 +150,11 @@ def load_network(path: str | Path) -> tuple[tf.keras.Model, Weights]:
     model = build_network(weights.network, weights.with_descriptor)
     assign_weights(model, weights, str(path))
     return model, weights
+
+
+def initial_network(config: Config) -> tuple[tf.keras.Model, Weights]:
+    """Build the network of a config as its training begins: random weights by its seed, nothing learnt."""
+    with_descriptor = config.train == "joint"
+    tf.keras.utils.set_random_seed(config.seed)
+    model = build_network(config.network, with_descriptor)
+    return model, get_weights(model, config.network, with_descriptor)

@@ -19,9 +19,10 @@ from superpoint_tf.data.labels import read_manifest
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.baselines import CLASSICAL
 from superpoint_tf.evaluation.controls import CONTROLS
-from superpoint_tf.evaluation.methods import extractor_of, load_methods
+from superpoint_tf.evaluation.measures import PairProtocol, summarize
+from superpoint_tf.evaluation.methods import extractor_of, load_extractors
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
-from superpoint_tf.evaluation.protocols import Extractor, PairProtocol, evaluate_pairs, summarize, suppressed
+from superpoint_tf.evaluation.protocols import Extractor, evaluate_pairs, suppressed
 from superpoint_tf.evaluation.table import format_table
 from superpoint_tf.figures import figure_matches, figure_stages
 from superpoint_tf.interruption import StopRequest
@@ -115,7 +116,7 @@ def _held_out_pairs(output: str) -> list[ImagePair]:
 
 def _measure(models: dict[str, SuperPoint], pairs: list[ImagePair], console: Console) -> list[Row]:
     methods: dict[str, Extractor] = {name: extractor_of(model) for name, model in models.items()}
-    methods |= load_methods([*SHOWN_CLASSICAL, "controls"])
+    methods |= load_extractors([*SHOWN_CLASSICAL, "controls"])
     with Progress(len(pairs), "eval", "pairs", console=console) as progress:
         return summarize(evaluate_pairs(pairs, methods, PROTOCOL, on_pair=progress.update))
 

@@ -97,8 +97,13 @@ def _distance_blocks(
     step = max(1, _BLOCK_ELEMENTS // len(vectors1))
     for start in range(0, len(vectors0), step):
         rows = slice(start, min(start + step, len(vectors0)))
-        distances = lengths0[rows, None] + lengths1 - 2.0 * (vectors0[rows] @ vectors1.T)
-        distances = np.maximum(np.rint(distances / quantum) * quantum, 0.0)
+        products = vectors0[rows] @ vectors1.T
+        distances = lengths0[rows, None] + lengths1
+        distances -= np.multiply(products, 2.0, out=products)  # in place: memory traffic is what takes the time here
+        distances /= quantum
+        np.rint(distances, out=distances)
+        distances *= quantum
+        np.maximum(distances, 0.0, out=distances)
         distances[~finite0[rows]] = distances[:, ~finite1] = np.inf
         yield rows, distances
 

@@ -16,7 +16,7 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 LAYERS = [
     ["storage", "interruption", "config", "config_files", "features"],
     ["progress", "layout"],
-    ["keypoints", "geometry", "network", "visualization", "matching"],
+    ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
     ["checkpoints", "detection", "losses", "descriptor_loss", "figures"],
     ["model", "data", "command_line"],
     ["evaluation"],

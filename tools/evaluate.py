@@ -1,30 +1,55 @@
-"""Measure methods on image pairs: python tools/evaluate.py hpatches --data DIR --methods classical controls"""
+"""Measure methods side by side: python tools/evaluate.py hpatches --data DIR --methods classical controls"""
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
+from superpoint_tf.config import Config
+
+if TYPE_CHECKING:
+    from superpoint_tf.evaluation.run import Request
+
+PROTOCOLS = ("hpatches", "random-homography", "synthetic")
+METHODS_HELP = """\
+classical, controls, one of either by name (Harris, "grid (control)"), or WHAT or 'ROW NAME=WHAT', where WHAT is weights
+(file, run folder or checkpoint), config.yaml (that network untrained), module:function or file.py:function (from a grey
+image to keypoints, scores, descriptors), or features.h5 (default: classical controls)"""
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure methods side by side: same pairs, budget and suppression.")
-    parser.add_argument("protocol", choices=("hpatches", "random-homography"))
-    parser.add_argument("--data", required=True, help="folder in HPatches layout, or a folder of photographs")
+    parser = argparse.ArgumentParser(description="Measure methods side by side: same images, budget and suppression.")
+    parser.add_argument("protocol", choices=PROTOCOLS)
+    parser.add_argument("--data", help="folder in HPatches layout, or of photographs (`bundled`: scikit-image's)")
+    parser.add_argument("--methods", nargs="+", default=["classical", "controls"], help=METHODS_HELP)
     parser.add_argument(
-        "--methods",
+        "--presets",
         nargs="+",
-        default=["classical", "controls"],
-        help="classical, controls, one of them by name, or weights: PATH or 'ROW NAME=PATH' (default: %(default)s)",
+        choices=("240x320", "480x640", "config"),
+        default=["240x320", "480x640"],
+        help="240x320: 300 keypoints, NMS 4 px; 480x640: 1000, NMS 8 px; config: its evaluation section (default: two)",
     )
-    parser.add_argument("--num-pairs", type=command_line.positive_int, default=200, help="of random-homography")
-    parser.add_argument("--output", help="also write the table's rows to this JSON file")
+    parser.add_argument(
+        "--num",
+        type=command_line.positive_int,
+        help="pairs of random-homography (default: 200); pictures a primitive of synthetic (default: the config's)",
+    )
+    parser.add_argument("--output", help="results folder (default: outputs/evaluation/PROTOCOL)")
+    parser.add_argument("--write-images", metavar="DIR", help="also write the frames as PNG, for other programs")
+    parser.add_argument("--overwrite", action="store_true", help="delete earlier results in the folder first")
     command_line.add_config_arguments(parser, default="configs/coco.yaml")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.protocol != "synthetic" and not arguments.data:
+        parser.error(f"{arguments.protocol} needs --data DIR")
+    if arguments.protocol == "synthetic" and (arguments.data or arguments.write_images):
+        parser.error("synthetic draws its own pictures: --data and --write-images do not apply")
+    return arguments
 
 
 def main() -> None:
@@ -32,21 +57,44 @@ def main() -> None:
     config = command_line.load_config_argument(arguments.config, arguments.overrides)
     command_line.set_up_tensorflow()
     from superpoint_tf import storage
-    from superpoint_tf.evaluation.methods import load_methods
-    from superpoint_tf.evaluation.pair_sets import open_pairs
-    from superpoint_tf.evaluation.protocols import evaluate_at_both_settings
-    from superpoint_tf.evaluation.table import format_table
-    from superpoint_tf.progress import Progress
+    from superpoint_tf.evaluation import methods, run
+    from superpoint_tf.progress import Console
 
-    methods = load_methods(arguments.methods)
-    make_pairs, count = open_pairs(arguments.protocol, arguments.data, config, arguments.num_pairs)
-    with Progress(2 * count, "eval", "pairs") as progress:
-        rows = evaluate_at_both_settings(make_pairs, methods, progress.update)
-    print(format_table(rows))
-    print("repeat.: 240x320, 300 keypoints, NMS 4 px")
-    print("the rest, the localization error included: 480x640, 1000 keypoints, NMS 8 px; right within 3 px")
-    if arguments.output:
-        storage.write_json(arguments.output, rows)
+    shapes = arguments.protocol == "synthetic"
+    output = arguments.output or f"outputs/evaluation/{arguments.protocol}"
+    if arguments.overwrite:
+        storage.remove_tree(output, run.MARKER)
+    command = "python tools/evaluate.py " + shlex.join(sys.argv[1:])
+    request = run.Request(
+        config,
+        methods.load_methods(arguments.methods, methods.FOR_SHAPES if shapes else methods.FOR_PAIRS),
+        output,
+        run.describe_run(arguments.protocol, arguments.data or "drawn", config, command),
+        Console(),
+        arguments.write_images,
+    )
+    evaluate_shapes(request, arguments.num) if shapes else evaluate_pairs(request, arguments, config)
+
+
+def evaluate_shapes(request: Request, num: int | None) -> None:
+    from superpoint_tf.evaluation.run import run_shapes
+    from superpoint_tf.evaluation.table import format_shapes_table
+
+    evaluation = run_shapes(request, num or request.config.synthetic.num_test)
+    print(format_shapes_table(evaluation))
+
+
+def evaluate_pairs(request: Request, arguments: argparse.Namespace, config: Config) -> None:
+    from superpoint_tf.evaluation.pair_sets import open_pairs
+    from superpoint_tf.evaluation.run import resolve_settings, run_pairs
+    from superpoint_tf.evaluation.table import format_table
+
+    settings = resolve_settings(arguments.presets, config)
+    make_pairs, count = open_pairs(arguments.protocol, arguments.data, config, arguments.num or 200)
+    evaluation = run_pairs(request, arguments.protocol, make_pairs, count, settings)
+    for name, protocol in settings.items():
+        print(f"\n{name}: {protocol}; right within {protocol.distance_px:g} px; RANSAC {protocol.ransac_px:g} px")
+        print(format_table(evaluation.rows(name)))
 
 
 if __name__ == "__main__":

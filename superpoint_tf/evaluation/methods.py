@@ -1,15 +1,26 @@
-"""What can be evaluated, by name: classical methods, blind controls, and weights of our own."""
+"""What can be evaluated, by name: classical methods, blind controls, weights of ours, plug-ins, features on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
+import superpoint_tf
+from superpoint_tf import storage
+from superpoint_tf.config_files import load_config
+from superpoint_tf.evaluation import baselines, controls
 from superpoint_tf.evaluation.baselines import CLASSICAL
 from superpoint_tf.evaluation.controls import CONTROLS
+from superpoint_tf.evaluation.features_on_disk import load_features_on_disk
+from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.evaluation.pairs import View
+from superpoint_tf.evaluation.plug_ins import load_plug_in
 from superpoint_tf.evaluation.protocols import Extractor, suppressed
 from superpoint_tf.features import Features
 
@@ -17,37 +28,121 @@ if TYPE_CHECKING:
     from superpoint_tf.model import SuperPoint
 
 GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}
+FindFeatures = Callable[[View, str, PairProtocol], Features]
 
 
-def extractor_of(model: SuperPoint, threshold: float = 1e-4, border_px: int = 4) -> Extractor:
-    """Give a network the form that the protocols run: everything above `threshold`, suppressed, strongest first.
+@dataclass(frozen=True)
+class NetworkThreshold:
+    """What a network's heatmap is cut at before suppression."""
 
-    The budget of a protocol over pairs is reached long before so low a threshold; it only spares the sorting of noise.
-    The mean average precision on synthetic shapes has no budget: it wants threshold 0 and no border.
-    """
+    threshold: float
+    border_px: int
+
+
+# A budget is reached long before so low a threshold; it only spares the sorting of noise.
+FOR_PAIRS = NetworkThreshold(1e-4, 4)
+# The average precision on synthetic shapes has no budget and no threshold.
+FOR_SHAPES = NetworkThreshold(0.0, 0)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the tables."""
+
+    name: str
+    identity: dict[str, Any]  # equal identities give equal features
+    find: FindFeatures  # from a view, a setting's name and its protocol to all features, suppressed, strongest first
+
+    @property
+    def file_name(self) -> str:
+        """Return a name for this method's feature file: two methods never share one."""
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "_", self.name).strip("._") or "method"
+        return f"{plain}{'' if plain == self.name else '-' + storage.sha256(self.name.encode())[:6]}.h5"
+
+
+def extractor_of(model: SuperPoint, cut: NetworkThreshold = FOR_PAIRS) -> Extractor:
+    """Give a network the form that the protocols run: everything above a threshold, suppressed, strongest first."""
 
     def extract(image: np.ndarray, nms_radius_px: int) -> Features:
-        return model.extract(image, detection_threshold=threshold, nms_radius_px=nms_radius_px, border_px=border_px)
+        return model.extract(
+            image, detection_threshold=cut.threshold, nms_radius_px=nms_radius_px, border_px=cut.border_px
+        )
 
     return extract
 
 
-def load_methods(names: Sequence[str]) -> dict[str, Extractor]:
-    """Return extractors by the names of their rows.
+def load_extractors(names: Sequence[str]) -> dict[str, Extractor]:
+    """Return built-in extractors by name: `classical`, `controls`, or one of either (`Harris`, `grid (control)`)."""
+    wanted = [part for given in names for part in GROUPS.get(given, (given,))]
+    return {name: suppressed((CLASSICAL | CONTROLS)[name]) for name in wanted}
 
-    A name is `classical`, `controls`, one of either (`Harris`, `grid (control)`), or weights: `path` or `row
-    name=path`. Raises ValueError listing what there is, or WeightsError.
+
+def load_methods(names: Sequence[str], cut: NetworkThreshold = FOR_PAIRS) -> list[Method]:
+    """Return methods by what `--methods` names, in that order.
+
+    A name is `classical`, `controls`, one of either, or `WHAT` or `ROW NAME=WHAT`, where WHAT is weights (a file, run
+    folder or checkpoint), `config.yaml` (that network before any training), `module:function` or `file.py:function`
+    (see `plug_ins`), or `features.h5` (see `features_on_disk`). `cut` is for networks. Raises ValueError that names
+    what cannot be used and says what there is.
     """
-    methods: dict[str, Extractor] = {}
-    for name in (part for given in names for part in GROUPS.get(given, (given,))):
-        if name in CLASSICAL or name in CONTROLS:
-            methods[name] = suppressed((CLASSICAL | CONTROLS)[name])
-            continue
-        title, _, path = name.rpartition("=")
-        if not Path(path).exists() and not Path(f"{path}.index").exists():
-            known = ", ".join([*GROUPS, *CLASSICAL, *CONTROLS])
-            raise ValueError(f"--methods {name}: neither weights nor a method; there are {known}")
-        from superpoint_tf.model import SuperPoint  # TensorFlow only where a network is asked for
-
-        methods[title or path] = extractor_of(SuperPoint.from_pretrained(path))
+    methods = [_load(part, cut) for given in names for part in GROUPS.get(given, (given,))]
+    seen: set[str] = set()
+    for method in methods:
+        if method.name in seen:
+            raise ValueError(f"--methods: two rows are called {method.name!r}; name one of them, ROW NAME=WHAT")
+        seen.add(method.name)
     return methods
+
+
+def _load(given: str, cut: NetworkThreshold) -> Method:
+    if given in CLASSICAL or given in CONTROLS:
+        return _built_in(given)
+    title, _, what = given.rpartition("=")
+    name = title or what
+    if what.endswith((".h5", ".hdf5")):
+        features = load_features_on_disk(what)
+        return Method(name, {"kind": "features", **features.identity}, features.find)
+    if re.search(r":[A-Za-z_]\w*$", what):
+        plug_in = load_plug_in(what)
+        return _of_extractor(name, {"kind": "plug-in", **plug_in.identity}, suppressed(plug_in.extract))
+    if not (Path(what).exists() or Path(f"{what}.index").exists()):
+        known = ", ".join([*GROUPS, *CLASSICAL, *CONTROLS])
+        raise ValueError(
+            f"--methods {given}: no file or folder {what}, and no method of that name; there are {known}, and "
+            "ROW NAME= before weights, config.yaml, module:function or features.h5"
+        )
+    return _network(name, what, cut)
+
+
+def _built_in(name: str) -> Method:
+    module = baselines if name in CLASSICAL else controls
+    source = Path(str(module.__file__)).read_bytes()  # its settings are in its code
+    identity = {"kind": module.__name__.rpartition(".")[2], "opencv": cv2.__version__, "code": storage.sha256(source)}
+    return _of_extractor(name, identity, suppressed((CLASSICAL | CONTROLS)[name]))
+
+
+def _network(name: str, what: str, cut: NetworkThreshold) -> Method:
+    import tensorflow as tf  # only where a network is asked for
+
+    from superpoint_tf.checkpoints import initial_network, load_network
+    from superpoint_tf.model import SuperPoint
+
+    untrained = what.endswith((".yaml", ".yml"))
+    network, weights = initial_network(load_config(what)) if untrained else load_network(what)
+    model = SuperPoint(network, weights.with_descriptor)
+    identity = {
+        "kind": "untrained network" if untrained else "weights",
+        "from": what,
+        "weights_sha256": weights.fingerprint(),
+        "threshold": cut.threshold,
+        "border_px": cut.border_px,
+        "tensorflow": tf.__version__,
+    }
+    return _of_extractor(name, identity, extractor_of(model, cut))
+
+
+def _of_extractor(name: str, identity: dict[str, Any], extract: Extractor) -> Method:
+    def find(view: View, setting: str, protocol: PairProtocol) -> Features:
+        return extract(view.image, protocol.nms_radius_px)
+
+    return Method(name, {**identity, "superpoint_tf": superpoint_tf.__version__}, find)

@@ -8,6 +8,7 @@ matches and no homography give 0 or an infinite error. The two exceptions are me
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -104,24 +105,43 @@ def average_precision(scores: np.ndarray, correct: np.ndarray, num_truth: int) -
     return float(np.sum(precision * recall_steps))
 
 
-def detection_average_precision(
-    pictures: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], distance_px: float = 3.0
-) -> tuple[float, float]:
+class Judged(NamedTuple):
+    """The detections of one picture, compared with its true keypoints."""
+
+    scores: np.ndarray  # (N,)
+    correct: np.ndarray  # (N,) bool
+    errors_px: np.ndarray  # of the correct ones
+    num_truth: int
+
+
+def judge_detections(keypoints: np.ndarray, scores: np.ndarray, truth: np.ndarray, distance_px: float = 3.0) -> Judged:
+    """Judge the detections (N, 2) of one picture by its true keypoints (M, 2), as `match_detections` does."""
+    correct, errors = match_detections(keypoints, scores, truth, distance_px)
+    return Judged(np.asarray(scores), correct, errors[correct], len(truth))
+
+
+def pool_detections(pictures: Iterable[Judged]) -> tuple[float, float]:
     """Return the average precision of detections pooled over pictures, and their localization error in pixels.
 
-    Each picture is (keypoints (N, 2), scores (N,), truth (M, 2)); one without truth counts too: all it has is wrong.
-    The localization error is the mean distance of the correct detections; NaN if there are none.
+    A picture without true keypoints counts too: all it has is wrong. The localization error is the mean distance of
+    the correct detections; NaN if there are none.
     """
     scores, correct, errors, num_truth = [np.zeros(0)], [np.zeros(0, bool)], [np.zeros(0)], 0
-    for keypoints, picture_scores, truth in pictures:
-        picture_correct, error = match_detections(keypoints, picture_scores, truth, distance_px)
-        scores.append(np.asarray(picture_scores))
-        correct.append(picture_correct)
-        errors.append(error[picture_correct])
-        num_truth += len(truth)
+    for picture in pictures:
+        scores.append(picture.scores)
+        correct.append(picture.correct)
+        errors.append(picture.errors_px)
+        num_truth += picture.num_truth
     pooled = np.concatenate(errors)
     precision = average_precision(np.concatenate(scores), np.concatenate(correct), num_truth)
     return precision, float(pooled.mean()) if len(pooled) else float("nan")
+
+
+def detection_average_precision(
+    pictures: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], distance_px: float = 3.0
+) -> tuple[float, float]:
+    """Return `pool_detections` of pictures (keypoints (N, 2), scores (N,), truth (M, 2)): the synthetic mAP."""
+    return pool_detections(judge_detections(*picture, distance_px) for picture in pictures)
 
 
 # ------------------------------------------------------------------------------------------------ matches
@@ -198,8 +218,10 @@ def _one_way_map(errors: np.ndarray, distances: np.ndarray, distance_px: float) 
 def _pairwise_distances(points0: np.ndarray, points1: np.ndarray) -> np.ndarray:
     """Return the distances (N0, N1) of points; inf to a point that is NaN."""
     points0, points1 = np.asarray(points0, np.float64), np.asarray(points1, np.float64)
-    difference = points0[:, None] - points1[None]
-    distances = np.sqrt(np.einsum("ijk,ijk->ij", difference, difference))
+    distances, dy = (points0[:, None, axis] - points1[None, :, axis] for axis in (0, 1))
+    distances *= distances
+    distances += np.multiply(dy, dy, out=dy)
+    np.sqrt(distances, out=distances)
     distances[np.isnan(distances)] = np.inf
     return distances
 

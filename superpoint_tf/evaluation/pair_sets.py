@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 
-from superpoint_tf.config import Config
-from superpoint_tf.data.photograph_sets import list_photographs
+from superpoint_tf.config import Config, PhotographsSection
+from superpoint_tf.data.photograph_sets import BUNDLED, find_photographs, list_photographs
 from superpoint_tf.evaluation.pairs import ImagePair, find_hpatches, hpatches_pairs, random_homography_pairs
 
 MakePairs = Callable[[tuple[int, int]], Iterable[ImagePair]]
@@ -16,14 +16,20 @@ def open_pairs(protocol: str, root: str, config: Config, num_pairs: int) -> tupl
     """Return a function that yields the pairs at any (height, width), and their number.
 
     `hpatches` takes all pairs below `root`, i_ pairs twice (once shifted); `random-homography` warps `num_pairs` of the
-    photographs below it by the config's sampler and photometric ranges. Raises ValueError or OSError naming the folder.
+    photographs below it (`bundled`: of scikit-image's) by the config's sampler and photometric ranges. Raises
+    ValueError or OSError naming the folder.
     """
     if protocol == "hpatches":
         sequences = find_hpatches(root)
         count = sum(len(s.others) * (2 if s.group == "i" else 1) for s in sequences)
         return functools.partial(hpatches_pairs, sequences), count
-    paths = [f"{root}/{name}" for name in list_photographs(root)]
+    paths = [f"{root}/{name}" for name in list_photographs(root)] if root != BUNDLED else _bundled()
     return functools.partial(_random_pairs, paths, config, num_pairs), num_pairs
+
+
+def _bundled() -> list[str]:
+    found = find_photographs(PhotographsSection(), BUNDLED)
+    return [f"{found.root}/{name}" for name in sorted(found.train + found.validation)]
 
 
 def _random_pairs(

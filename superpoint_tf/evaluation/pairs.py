@@ -27,14 +27,43 @@ SHIFT_XY_PX = (3, -5)  # ... and the crop lies this far right and down of its ce
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The file that a frame was cut from, and where its pixels went."""
+
+    path: str  # below the data folder, with slashes
+    image_shape: tuple[int, int]  # (height, width) of the whole picture
+    to_frame: np.ndarray  # float64 (3, 3), from xy of the picture to xy of the frame
+
+
+@dataclass(frozen=True)
+class View:
+    """One frame that extractors see: a grey uint8 image (H, W) under a name that no other frame of the set has."""
+
+    name: str
+    image: np.ndarray
+    origin: Origin | None = None  # None: the frame was made, no file holds it
+
+
+@dataclass(frozen=True)
 class ImagePair:
-    """Two grey uint8 images (H, W) and the homography (3, 3) from pixels of image0 to pixels of image1."""
+    """Two views and the homography (3, 3) from pixels of view 0 to pixels of view 1."""
 
     name: str
     group: str  # rows of one group are averaged: v, i, i shifted, ...
-    image0: np.ndarray
-    image1: np.ndarray
+    view0: View
+    view1: View
     homography_0to1: np.ndarray
+    sequence: str = ""
+
+    @property
+    def image0(self) -> np.ndarray:
+        """Return the first image, grey uint8 (H, W)."""
+        return self.view0.image
+
+    @property
+    def image1(self) -> np.ndarray:
+        """Return the second image, grey uint8 (H, W)."""
+        return self.view1.image
 
 
 @dataclass(frozen=True)
@@ -74,15 +103,23 @@ def hpatches_pairs(
     With `shifted`, i_ pairs come a second time in the group `i shifted`, where standing still is no advantage.
     """
     for sequence in sequences:
-        image0, to_frame0 = cover_and_crop(_read_benchmark_image(sequence.reference), image_shape)
+        reference = _read_benchmark_image(sequence.reference)
+        image0, to_frame0 = cover_and_crop(reference, image_shape)
+        view0 = _view(f"{sequence.name}/1", image0, sequence.reference, reference, to_frame0)
         for number, path, homography in sequence.others:
-            original = _read_benchmark_image(path)
-            frames = [(sequence.group, *cover_and_crop(original, image_shape))]
+            original, name = _read_benchmark_image(path), f"{sequence.name}/{number}"
+            frames = [(sequence.group, name, *cover_and_crop(original, image_shape))]
             if shifted and sequence.group == "i":
-                frames.append(("i shifted", *_cover_and_crop_shifted(original, image_shape)))
-            for group, image1, to_frame1 in frames:
+                frames.append(("i shifted", f"shifted/{name}", *_cover_and_crop_shifted(original, image_shape)))
+            for group, frame_name, image1, to_frame1 in frames:
                 homography_0to1 = _normalize(to_frame1 @ homography @ np.linalg.inv(to_frame0))
-                yield ImagePair(f"{sequence.name}/1-{number}", group, image0, image1, homography_0to1)
+                view1 = _view(frame_name, image1, path, original, to_frame1)
+                yield ImagePair(f"{sequence.name}/1-{number}", group, view0, view1, homography_0to1, sequence.name)
+
+
+def _view(name: str, image: np.ndarray, path: Path, original: np.ndarray, to_frame: np.ndarray) -> View:
+    shape = (original.shape[0], original.shape[1])
+    return View(name, image, Origin(f"{path.parent.name}/{path.name}", shape, to_frame))
 
 
 def random_homography_pairs(
@@ -108,8 +145,9 @@ def random_homography_pairs(
         seeds = np.array([[8 * seed + _PURPOSE, number]], np.int32)
         homography_0to1 = sample_homographies(seeds, image_shape, homography).numpy()[0]
         view0, view1 = _photometric_views(image, photometric, seed, number)
-        image1 = _warp(view1, homography_0to1)
-        yield ImagePair(f"{number:04d} {Path(path).name}", "random", view0, image1, homography_0to1.astype(np.float64))
+        views = (View(f"{number:04d}/0", view0), View(f"{number:04d}/1", _warp(view1, homography_0to1)))
+        name = f"{number:04d} {Path(path).name}"
+        yield ImagePair(name, "random", *views, homography_0to1.astype(np.float64))
 
 
 def _endless_photographs(

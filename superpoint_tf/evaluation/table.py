@@ -1,9 +1,11 @@
-"""The evaluation's rows as an aligned table for the console."""
+"""The evaluation's rows as aligned tables for the console."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+
+from superpoint_tf.evaluation.results import ShapesEvaluation
 
 COLUMNS = {  # value: (title, digits after the point)
     "pairs": ("pairs", 0),
@@ -30,7 +32,7 @@ def format_table(rows: Sequence[Mapping[str, float | str]], columns: Sequence[st
 
     Text is aligned left, numbers right; what a row lacks and what is NaN is a dash. A single group has no heading.
     """
-    header = [COLUMNS.get(column, (column, 0))[0] for column in columns]
+    header = [COLUMNS.get(column, (column.replace("_", " "), 0))[0] for column in columns]
     cells = [[_format_cell(row.get(column), column) for column in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     is_text = [any(isinstance(row.get(column), str) for row in rows) for column in columns]
@@ -43,6 +45,17 @@ def format_table(rows: Sequence[Mapping[str, float | str]], columns: Sequence[st
             lines.append(f"[{group}: {row['pairs']} pairs]" if "pairs" in row else f"[{group}]")
         lines.append(_format_line(line, widths, is_text))
     return "\n".join(lines)
+
+
+def format_shapes_table(evaluation: ShapesEvaluation) -> str:
+    """Return average precision on synthetic shapes: a row a method, clean then noisy, a column a primitive."""
+    rows: list[dict[str, float | str]] = []
+    for condition, methods in evaluation.precision.items():
+        for method, values in methods.items():
+            error = evaluation.localization_px[condition][method]["all"]
+            rows.append({"group": condition, "method": method, "localization_px": error, **values})
+    primitives = [key for key in rows[0] if key not in ("group", "method", "localization_px", "all")] if rows else []
+    return format_table(rows, ("method", "all", *primitives, "localization_px"))
 
 
 def _format_cell(value: float | str | None, column: str) -> str:

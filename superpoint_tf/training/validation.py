@@ -10,12 +10,13 @@ import tensorflow as tf
 
 from superpoint_tf import storage
 from superpoint_tf.config import Config
-from superpoint_tf.data.photometric import photometric_change
-from superpoint_tf.data.synthetic_sets import drawn_primitives, sample_number, synthetic_sample
+from superpoint_tf.data.synthetic_sets import drawn_primitives
 from superpoint_tf.evaluation import metrics
-from superpoint_tf.evaluation.methods import extractor_of
+from superpoint_tf.evaluation.measures import PairProtocol, summarize
+from superpoint_tf.evaluation.methods import FOR_SHAPES, extractor_of
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
-from superpoint_tf.evaluation.protocols import PairProtocol, evaluate_pairs, evaluate_shapes, summarize
+from superpoint_tf.evaluation.protocols import evaluate_pairs, evaluate_shapes
+from superpoint_tf.evaluation.shapes import CONDITIONS, draw_shapes
 from superpoint_tf.figures import figure_detections, figure_matches
 from superpoint_tf.layout import side_by_side, stack
 from superpoint_tf.model import SuperPoint
@@ -48,22 +49,17 @@ class ShapesValidator:
     def _load(self) -> None:
         config, per_primitive = self._config, self._config.evaluation.num_synthetic
         per_primitive = min(per_primitive, config.synthetic.num_validation)
-        count = per_primitive * len(drawn_primitives(config.synthetic.draw))
-        clean = [synthetic_sample(config, "validation", index) for index in range(count)]
-        noisy = [
-            (self._change(image, index), truth, primitive) for index, (image, truth, primitive) in enumerate(clean)
-        ]
-        self._samples = {"clean": clean, "noisy": noisy}
-
-    def _change(self, image: np.ndarray, index: int) -> np.ndarray:
-        number, _ = sample_number(self._config, "validation", index)
-        return photometric_change(image, self._config.synthetic.photometric, self._config.seed, number)
+        shapes = list(draw_shapes(config, "validation", per_primitive))
+        self._samples = {
+            condition: [(shape.images[condition], shape.keypoints, shape.primitive) for shape in shapes]
+            for condition in CONDITIONS
+        }
 
     def validate(self, model: tf.keras.Model, with_descriptor: bool) -> tuple[Metrics, Figures]:
         if not self._samples:
             self._load()
         network = SuperPoint(model, with_descriptor)
-        extract, settings = extractor_of(network, threshold=0.0, border_px=0), self._config.evaluation
+        extract, settings = extractor_of(network, FOR_SHAPES), self._config.evaluation
         result: Metrics = {}
         for name, samples in self._samples.items():
             precision, error = evaluate_shapes(samples, extract, settings.nms_radius_px, settings.distance_px)["all"]

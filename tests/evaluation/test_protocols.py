@@ -1,16 +1,18 @@
 """Protocols: equal budget and suppression, failures counted, deterministic, and the published table on real images."""
 
+import dataclasses
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from superpoint_tf.evaluation import protocols
+from superpoint_tf.evaluation import measures, protocols
 from superpoint_tf.evaluation.baselines import CLASSICAL
 from superpoint_tf.evaluation.controls import CONTROLS
-from superpoint_tf.evaluation.pairs import ImagePair, find_hpatches, hpatches_pairs
-from superpoint_tf.evaluation.protocols import PairProtocol, PairResult, evaluate_pairs, summarize, suppressed
+from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
+from superpoint_tf.evaluation.pairs import ImagePair, View, find_hpatches, hpatches_pairs
+from superpoint_tf.evaluation.protocols import evaluate_pairs, suppressed
 from superpoint_tf.features import Features
 
 SMALL = PairProtocol((100, 200), max_keypoints=3, nms_radius_px=4)
@@ -22,8 +24,8 @@ def described(xy: np.ndarray, step: float = 1) -> Features:
 
 
 def pair(number: int = 0, group: str = "v", homography: np.ndarray | None = None) -> ImagePair:
-    images = (np.full((100, 200), value, np.uint8) for value in (2 * number, 2 * number + 1))
-    return ImagePair(f"pair {number}", group, *images, np.eye(3) if homography is None else homography)
+    views = (View(f"{v}", np.full((100, 200), v, np.uint8)) for v in (2 * number, 2 * number + 1))
+    return ImagePair(f"pair {number}", group, *views, np.eye(3) if homography is None else homography)
 
 
 def test_suppression_and_budget_are_the_protocols():
@@ -54,16 +56,17 @@ def test_an_extractor_that_finds_nothing_keeps_its_rows_with_failures(empty):
 
 def test_a_detector_alone_has_no_matching_values():
     values = evaluate_pairs([pair()], {"d": lambda i, r: described(XY)._replace(descriptors=None)}, SMALL)[0].values
-    assert set(values) == {"keypoints", "repeatability", "localization_px", "shared_keypoints"}
+    curve = {f"repeatability_{threshold}" for threshold in range(1, 11)}
+    assert set(values) == {"keypoints", "repeatability", "localization_px", "shared_keypoints"} | curve
 
 
 def test_fewer_than_four_matches_give_no_homography():
-    assert protocols.estimate_homography(XY[:3], XY[:3]) is None
+    assert measures.estimate_homography(XY[:3], XY[:3]) is None
 
 
 def test_points_in_line_or_in_one_place_fail_without_raising():
     for points in (np.ones((10, 2), np.float32), np.stack([np.arange(10)] * 2, axis=1).astype(np.float32)):
-        estimated = protocols.estimate_homography(points, points)
+        estimated = measures.estimate_homography(points, points)
         assert estimated is None or estimated.shape == (3, 3)
 
 
@@ -77,14 +80,14 @@ def test_ransac_gives_the_same_bits_whatever_the_global_random_state():
     for seed in (0, 1, 2):
         cv2.setRNGSeed(seed)
         cv2.randu(np.zeros(7), 0, 1)
-        found.append(protocols.estimate_homography(points0, points1))
+        found.append(measures.estimate_homography(points0, points1))
     assert all(np.array_equal(found[0], other) for other in found)
 
 
 def test_a_first_image_shared_by_pairs_is_extracted_once():
     calls = []
     first = pair()
-    others = [ImagePair("other", "v", first.image0, first.image1 + n, np.eye(3)) for n in range(3)]
+    others = [ImagePair("other", "v", first.view0, View("1", first.image1 + n), np.eye(3)) for n in range(3)]
     evaluate_pairs(others, {"m": lambda image, radius: calls.append(image[0, 0]) or described(XY)}, SMALL)
     assert calls.count(0) == 1 and len(calls) == 4
 
@@ -169,7 +172,7 @@ def deviations(rows: list[dict]) -> list[str]:
 def test_corner_detectors_repeat_as_the_reference_table_says():
     methods = {name: suppressed(CLASSICAL[name]) for name in ("FAST", "Harris", "Shi-Tomasi")}
     sequences = [sequence for sequence in find_hpatches(HPATCHES) if sequence.group == "v"]
-    protocol = protocols.DETECTOR_PROTOCOL
+    protocol = measures.DETECTOR_PROTOCOL
     results = evaluate_pairs(hpatches_pairs(sequences, protocol.image_shape), methods, protocol)
     rows = [{"group": r["group"], "method": r["method"], "pairs": r["pairs"], "repeatability": r["repeatability"]}
             for r in summarize(results)]  # fmt: skip
@@ -180,10 +183,10 @@ def test_corner_detectors_repeat_as_the_reference_table_says():
 @needs_hpatches
 def test_the_wrong_direction_loses_most_real_pairs():
     methods = {"FAST": suppressed(CLASSICAL["FAST"])}
-    protocol = protocols.DETECTOR_PROTOCOL
+    protocol = measures.DETECTOR_PROTOCOL
     sequences = [sequence for sequence in find_hpatches(HPATCHES) if sequence.name == "v_bark"]
     right = list(hpatches_pairs(sequences, protocol.image_shape))
-    wrong = [ImagePair(p.name, p.group, p.image0, p.image1, np.linalg.inv(p.homography_0to1)) for p in right]
+    wrong = [dataclasses.replace(p, homography_0to1=np.linalg.inv(p.homography_0to1)) for p in right]
     scores = [summarize(evaluate_pairs(found, methods, protocol))[0]["repeatability"] for found in (right, wrong)]
     assert scores[0] > 0.4 and scores[1] < scores[0] / 2
 

@@ -1,0 +1,96 @@
+"""The pictures of a report: the best and the worst pair of each method, and shapes with what was found on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from superpoint_tf.evaluation import metrics
+from superpoint_tf.evaluation.extraction import PairRecord
+from superpoint_tf.evaluation.feature_store import read_stored
+from superpoint_tf.evaluation.measures import PairProtocol, PairResult
+from superpoint_tf.evaluation.pairs import ImagePair
+from superpoint_tf.evaluation.panels import is_control
+from superpoint_tf.evaluation.results import Example
+from superpoint_tf.evaluation.shapes import Shape, ShapeRecord
+from superpoint_tf.feature_files import open_features
+from superpoint_tf.figures import figure_detections, figure_matches
+from superpoint_tf.layout import join_row, stack
+from superpoint_tf.matching import match_descriptors
+
+_PANELS_A_ROW = 4
+UNINFORMATIVE_GROUP = "i"  # mostly identities: the best pair of every method would be one
+
+
+def choose_examples(results: Sequence[PairResult]) -> list[tuple[PairResult, str]]:
+    """Return the best and the worst pair of each method with descriptors, by matching score, the first among equals.
+
+    Pairs that are mostly identities are left out while there are others; controls are, too.
+    """
+    described = [r for r in results if "matching_score" in r.values and not is_control(r.method)]
+    informative = [r for r in described if r.group != UNINFORMATIVE_GROUP] or described
+    chosen = []
+    for method in dict.fromkeys(r.method for r in informative):
+        ranked = sorted((r for r in informative if r.method == method), key=lambda r: -r.values["matching_score"])
+        chosen += [(ranked[0], "best"), (ranked[-1], "worst")] if len(ranked) > 1 else [(ranked[0], "only")]
+    return chosen
+
+
+def draw_pair_examples(
+    pairs: Iterable[ImagePair],
+    records: Sequence[PairRecord],
+    files: Mapping[str, str],
+    results: Sequence[PairResult],
+    protocol: PairProtocol,
+) -> list[Example]:
+    """Draw the chosen pairs with right matches green and wrong ones red, from the features on disk."""
+    chosen = choose_examples(results)
+    wanted = {(result.pair, result.group) for result, _ in chosen}
+    found = {(p.name, p.group): p for p in pairs if (p.name, p.group) in wanted}
+    frames = {(record.name, record.group): record.frames for record in records}
+    return [
+        _draw_example(found[key], frames[key], files[result.method], result, rank, protocol)
+        for result, rank in chosen
+        for key in [(result.pair, result.group)]
+    ]
+
+
+def _draw_example(
+    pair: ImagePair, frames: tuple[str, str], path: str, result: PairResult, rank: str, protocol: PairProtocol
+) -> Example:
+    with open_features(path) as file:
+        features0, features1 = (read_stored(file, name) for name in frames)
+    descriptors = [features.descriptors for features in (features0, features1)]
+    assert descriptors[0] is not None and descriptors[1] is not None  # only methods that describe are chosen
+    matches = match_descriptors(descriptors[0], descriptors[1])
+    errors = metrics.match_errors(features0.keypoints, features1.keypoints, matches, pair.homography_0to1)
+    title = f"{result.method}, {rank}: {pair.name} ({pair.group}), matching score {result.values['matching_score']:.3f}"
+    right: np.ndarray = errors <= protocol.distance_px
+    picture = figure_matches(
+        result.method, pair.image0, pair.image1, features0.keypoints, features1.keypoints, matches, right
+    )
+    return Example(title, picture)
+
+
+def draw_shape_examples(
+    shapes: Iterable[Shape], records: Sequence[ShapeRecord], files: Mapping[str, str], protocol: PairProtocol
+) -> list[Example]:
+    """Draw the noisy shapes with each method's strongest detections, as many as there are corners, and the truth.
+
+    So a missed corner is a ring without a dot, and every dot outside a ring is a corner that was ranked too high.
+    """
+    frames = {record.name: record.frames["noisy"] for record in records}
+    examples = []
+    for shape in shapes:
+        panels = []
+        for method, path in files.items():
+            with open_features(path) as file:
+                features = read_stored(file, frames[shape.name])
+            strongest = features.keypoints[: max(len(shape.keypoints), 1)]
+            panels.append(
+                figure_detections(shape.images["noisy"], strongest, shape.keypoints, title=method, width_px=240)
+            )
+        rows = [join_row(panels[start : start + _PANELS_A_ROW]) for start in range(0, len(panels), _PANELS_A_ROW)]
+        examples.append(Example(f"{shape.primitive}, noisy", stack(rows)))
+    return examples

@@ -1,0 +1,107 @@
+"""Phase one: every method's features of every frame, computed once and kept on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from superpoint_tf import storage
+from superpoint_tf.evaluation.feature_store import FeatureStore
+from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.evaluation.methods import Method
+from superpoint_tf.evaluation.pairs import ImagePair, View
+from superpoint_tf.progress import Console
+
+Stores = Sequence[tuple[Method, FeatureStore]]
+
+
+@dataclass(frozen=True)
+class PairRecord:
+    """A pair without its pixels: all that phase two needs besides the features."""
+
+    name: str
+    group: str
+    sequence: str
+    frames: tuple[str, str]  # keys of the feature files: `<setting>/<view name>`
+    homography_0to1: np.ndarray
+
+
+@contextlib.contextmanager
+def open_stores(folder: str | Path, methods: Sequence[Method], console: Console) -> Iterator[Stores]:
+    """Open a feature file a method, `<folder>/<method>.h5`; says which earlier features were dropped, and why."""
+    with contextlib.ExitStack() as stack:
+        stores = [
+            (method, stack.enter_context(FeatureStore(Path(folder) / method.file_name, method.identity)))
+            for method in methods
+        ]
+        report_dropped(stores, console)
+        yield stores
+
+
+def report_dropped(stores: Stores, console: Console) -> None:
+    """Say which methods are computed again, and why."""
+    for method, store in stores:
+        if store.dropped:
+            console.line("eval", f"{method.name}: computed again ({store.dropped})")
+            store.dropped = ""
+
+
+def extract_view(view: View, setting: str, protocol: PairProtocol, stores: Stores, describe: bool = True) -> int:
+    """Extract one frame by each method that has not yet; return by how many."""
+    shape, digest, name = view.image.shape, _digest(view.image), f"{setting}/{view.name}"
+    computed = 0
+    for method, store in stores:
+        if not store.has(name, digest):
+            features = method.find(view, setting, protocol)
+            if not describe:
+                features = features._replace(descriptors=None)
+            store.write(name, features, (shape[0], shape[1]), digest, protocol.max_keypoints)
+            computed += 1
+    return computed
+
+
+def extract_pairs(
+    pairs: Iterable[ImagePair],
+    setting: str,
+    protocol: PairProtocol,
+    stores: Stores,
+    on_pair: Callable[[int], None] = lambda computed: None,
+    images_folder: str | Path | None = None,
+) -> list[PairRecord]:
+    """Extract both frames of each pair, a shared one once, and return the pairs without their pixels.
+
+    `on_pair` gets the number of frames that were really computed. With `images_folder` the frames are written there as
+    `<setting>/<view name>.png`, for extractors in other programs.
+    """
+    for _, store in stores:
+        store.open_setting(setting, protocol)
+    seen: set[str] = set()
+    records = []
+    for pair in pairs:
+        computed = 0
+        for view in (pair.view0, pair.view1):
+            if view.name not in seen:
+                seen.add(view.name)
+                if images_folder is not None:
+                    _write_image(Path(images_folder) / setting / f"{view.name}.png", view.image)
+                computed += extract_view(view, setting, protocol, stores)
+        frames = (f"{setting}/{pair.view0.name}", f"{setting}/{pair.view1.name}")
+        records.append(PairRecord(pair.name, pair.group, pair.sequence, frames, pair.homography_0to1))
+        on_pair(computed)
+    return records
+
+
+def _digest(image: np.ndarray) -> str:
+    return hashlib.sha256(str(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def _write_image(path: Path, image: np.ndarray) -> None:
+    done, content = cv2.imencode(".png", image)
+    assert done  # a grey uint8 picture always can be
+    storage.write_bytes(path, content.tobytes())

@@ -1,0 +1,108 @@
+"""The features of one method on every frame of an evaluation, kept on disk so that nothing is computed twice.
+
+A frame's group is `<setting>/<frame name>`, laid out as `feature_files` says: the strongest keypoints, up to the
+setting's budget, with descriptors. The rest, which the repeatability needs because it spends its budget inside the
+shared area, follows without descriptors in `weaker_keypoints` and `weaker_scores`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.feature_files import DamagedFeatures, open_features, read_features, write_features
+from superpoint_tf.features import Features
+
+_IDENTITY, _FRAME = "identity", "image_sha256"  # attributes of the file and of each setting; of each frame
+
+
+class FeatureStore:
+    """The HDF5 file of one method, open for adding; what was computed otherwise, or half, is dropped when it is met."""
+
+    def __init__(self, path: str | Path, identity: Mapping[str, Any]) -> None:
+        """Open or create the file; `dropped` says why an earlier content was deleted, or is empty.
+
+        Raises ValueError if another process is writing it.
+        """
+        self.path, self.dropped = Path(path), ""
+        try:
+            self._file = open_features(path, "a")
+        except DamagedFeatures:  # killed while writing
+            os.unlink(path)
+            self._file, self.dropped = open_features(path, "a"), "the file was damaged"
+        self._keep_if_same(self._file, identity)
+
+    def _keep_if_same(self, group: h5py.Group, identity: Mapping[str, Any]) -> None:
+        """Empty a group that was made otherwise than `identity` says."""
+        text = json.dumps(identity, sort_keys=True)
+        before = group.attrs.get(_IDENTITY)
+        if before != text and len(group):
+            self.dropped = _describe_change(json.loads(before) if before else {}, json.loads(text))
+            for name in list(group):
+                del group[name]
+        group.attrs[_IDENTITY] = text
+
+    def open_setting(self, setting: str, protocol: PairProtocol) -> None:
+        """Make ready for frames of a setting; features made for another budget, size or suppression are dropped."""
+        identity = {
+            "image_shape": list(protocol.image_shape),
+            "max_keypoints": protocol.max_keypoints,
+            "nms_radius_px": protocol.nms_radius_px,
+        }
+        self._keep_if_same(self._file.require_group(setting), identity)
+
+    def has(self, name: str, image_sha256: str) -> bool:
+        """Tell whether the features of the very frame are there, complete."""
+        group = self._file.get(name)
+        return group is not None and group.attrs.get(_FRAME) == image_sha256
+
+    def write(
+        self, name: str, features: Features, image_shape: tuple[int, int], image_sha256: str, max_keypoints: int
+    ) -> None:
+        """Store a frame's features (suppressed, strongest first); they are safe from a kill when this returns."""
+        strongest = features.take(slice(max_keypoints))
+        weaker = {}
+        if len(features.keypoints) > max_keypoints:
+            weaker = {
+                "weaker_keypoints": np.asarray(features.keypoints[max_keypoints:], np.float32),
+                "weaker_scores": np.asarray(features.scores[max_keypoints:], np.float32),
+            }
+        group = write_features(self._file, name, strongest, image_shape, **weaker)
+        group.attrs[_FRAME] = image_sha256  # last: a group without it is unfinished
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> FeatureStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_stored(file: h5py.File, name: str) -> Features:
+    """Return a frame's features as `measure_pair` takes them: all keypoints, descriptors of the strongest alone."""
+    strongest, _ = read_features(file, name)
+    group = file[name]
+    if "weaker_keypoints" not in group:
+        return strongest
+    keypoints = np.concatenate([strongest.keypoints, group["weaker_keypoints"][()]])
+    scores = np.concatenate([strongest.scores, group["weaker_scores"][()]])
+    return Features(keypoints, scores, strongest.descriptors)
+
+
+def _describe_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return ", ".join(f"{key}: {before.get(key, 'unknown')} became {now.get(key, 'nothing')}" for key in changed)

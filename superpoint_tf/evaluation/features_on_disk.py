@@ -1,0 +1,70 @@
+"""Features that another program wrote as a method: HDF5 in the layout of `feature_files`, a group an image.
+
+A frame's features are looked for under three names: `<setting>/<frame>` and `<setting>/<frame>.png`, as
+`--write-images` writes the frames; then the original's path below the data folder, such as `v_graf/1.ppm`, whose
+keypoints are brought into the frame, so that features of whole pictures serve every setting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from superpoint_tf import storage
+from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.evaluation.pairs import View
+from superpoint_tf.feature_files import open_features, read_features
+from superpoint_tf.features import Features
+from superpoint_tf.geometry.numpy_reference import warp_points_numpy
+from superpoint_tf.keypoints import suppress_keypoints
+
+
+@dataclass(frozen=True)
+class FeaturesOnDisk:
+    """A feature file of another program."""
+
+    path: Path
+    identity: dict[str, Any]
+    _file: h5py.File
+
+    def find(self, view: View, setting: str, protocol: PairProtocol) -> Features:
+        """Return a view's features with the protocol's suppression, strongest first.
+
+        Raises ValueError naming the file and the names looked for if it has none, or if they are of another size.
+        """
+        frame_shape = (view.image.shape[0], view.image.shape[1])
+        for name in (f"{setting}/{view.name}", f"{setting}/{view.name}.png"):
+            if name in self._file:
+                features, shape = read_features(self._file, name)
+                _check_shape(shape, frame_shape, f"{self.path}: {name}")
+                return _suppress(features, protocol.nms_radius_px)
+        origin = view.origin
+        if origin is None or origin.path not in self._file:
+            names = f"{setting}/{view.name}" + (f", {setting}/{view.name}.png or {origin.path}" if origin else "")
+            raise ValueError(f"{self.path}: no features under {names}; extract from every image (see --write-images)")
+        features, shape = read_features(self._file, origin.path)
+        _check_shape(shape, origin.image_shape, f"{self.path}: {origin.path}")
+        keypoints = warp_points_numpy(features.keypoints, origin.to_frame).astype(np.float32)
+        limit = np.array(frame_shape[::-1]) - 1
+        inside = ((keypoints >= 0) & (keypoints <= limit)).all(axis=1)
+        return _suppress(features._replace(keypoints=keypoints).take(inside), protocol.nms_radius_px)
+
+
+def load_features_on_disk(path: str) -> FeaturesOnDisk:
+    """Open a feature file; raises FileNotFoundError or ValueError naming it."""
+    file = open_features(path)
+    return FeaturesOnDisk(Path(path), {"from": path, "sha256": storage.sha256_file(path)}, file)
+
+
+def _suppress(features: Features, nms_radius_px: int) -> Features:
+    return features.take(suppress_keypoints(features.keypoints, features.scores, nms_radius_px))
+
+
+def _check_shape(found: tuple[int, int] | None, expected: tuple[int, int], where: str) -> None:
+    if found is not None and found != expected:
+        sizes = f"{found[1]}x{found[0]}, the picture is {expected[1]}x{expected[0]}"
+        raise ValueError(f"{where}: image_size is {sizes}; extract from the pictures of this set")

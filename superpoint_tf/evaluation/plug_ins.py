@@ -1,0 +1,95 @@
+"""Any other extractor as a method: a Python function from a grey image to keypoints, scores and descriptors.
+
+    # my_extractor.py
+    def extract(image):
+        '''image: uint8 (H, W). Return keypoints (N, 2) xy, scores (N,), descriptors (N, D), or None for a detector.'''
+
+    python tools/evaluate.py hpatches --data DIR --methods classical Mine=my_extractor.py:extract
+
+Suppression and budget are applied to what it returns, as to every method: it should return all it finds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from superpoint_tf import storage
+from superpoint_tf.feature_files import check_features
+from superpoint_tf.features import Features
+
+
+@dataclass(frozen=True)
+class PlugIn:
+    """A function from outside, with what it returns checked."""
+
+    identity: dict[str, Any]
+    extract: Callable[[np.ndarray], Features]
+
+
+def load_plug_in(target: str) -> PlugIn:
+    """Load `module:function` (importable, or in the working folder) or `path/file.py:function`.
+
+    The identity holds the hash of the file with the function; what that file loads itself, such as weights, is not
+    seen: after a change there use --overwrite. Raises ValueError naming the target.
+    """
+    place, _, name = target.rpartition(":")
+    module = _import(place, target)
+    function = getattr(module, name, None)
+    if not callable(function):
+        there = ", ".join(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
+        raise ValueError(f"{target}: {place} has no function {name}; it has {there or 'none'}")
+    source = getattr(module, "__file__", None)
+    code = storage.sha256_file(source) if source else "unknown"
+
+    def extract(image: np.ndarray) -> Features:
+        return _call(function, image, target)
+
+    return PlugIn({"function": target, "code": code}, extract)
+
+
+def _import(place: str, target: str) -> ModuleType:
+    if place.endswith(".py"):
+        if not Path(place).is_file():
+            raise ValueError(f"{target}: no file {place}; give file.py:function or module:function")
+        spec = importlib.util.spec_from_file_location(Path(place).stem, place)
+    else:
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        spec = _find(place)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{target}: no module {place} here or among the installed; give file.py:function for a file")
+    try:
+        module = importlib.util.module_from_spec(spec)
+        sys.modules.setdefault(spec.name, module)
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(f"{target}: importing {place} failed with {type(error).__name__}: {error}") from error
+    return module
+
+
+def _find(name: str) -> Any:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+
+
+def _call(function: Callable[[np.ndarray], Any], image: np.ndarray, target: str) -> Features:
+    try:
+        found = function(image)
+    except Exception as error:
+        raise ValueError(f"{target} failed on an image of {image.shape}: {type(error).__name__}: {error}") from error
+    if not isinstance(found, tuple) or len(found) not in (2, 3):
+        raise ValueError(f"{target} returned {type(found).__name__}; expected (keypoints, scores, descriptors or None)")
+    keypoints, scores, descriptors = (*found, None)[:3]
+    return check_features(keypoints, scores, descriptors, target)

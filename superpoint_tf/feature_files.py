@@ -1,0 +1,109 @@
+"""Features on disk: HDF5 with a group an image, the layout that hloc and LightGlue read.
+
+A group holds `keypoints` float32 (N, 2) xy, `scores` float32 (N,), `descriptors` (D, N) float32, or uint8 bit strings,
+if the method describes, and `image_size` (width, height) of the picture whose pixels the keypoints are.
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from superpoint_tf.features import Features
+
+_DATASETS = ("keypoints", "scores", "descriptors", "image_size")
+_NOT_THE_CONTENT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EISDIR, errno.EMFILE)
+
+
+def open_features(path: str | Path, mode: str = "r") -> h5py.File:
+    """Open a feature file for reading (`r`) or for adding to it (`a`).
+
+    Raises FileNotFoundError, or ValueError naming a file that another process is writing, or one that is damaged.
+    """
+    if mode == "r" and not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file; expected features in HDF5")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return h5py.File(path, mode)
+    except BlockingIOError as error:
+        raise ValueError(f"{path}: another process is writing it; wait for it or choose another folder") from error
+    except OSError as error:
+        if isinstance(error, PermissionError) or (error.errno and error.errno in _NOT_THE_CONTENT):
+            raise
+        raise DamagedFeatures(f"{path}: damaged or not HDF5 ({error}); delete it and extract again") from error
+
+
+class DamagedFeatures(ValueError):
+    """A feature file that cannot be read, as a killed writer may leave it; the message names it."""
+
+
+def write_features(
+    parent: h5py.Group, name: str, features: Features, image_shape: tuple[int, int], **extra: np.ndarray
+) -> h5py.Group:
+    """Write the features of one picture of (height, width) as a group, in place of an earlier one; return it.
+
+    `extra` arrays are stored beside the standard ones.
+    """
+    if name in parent:
+        del parent[name]
+    group = parent.create_group(name)
+    group["keypoints"] = np.asarray(features.keypoints, np.float32)
+    group["scores"] = np.asarray(features.scores, np.float32)
+    group["image_size"] = np.array(image_shape[::-1], np.int32)
+    if features.descriptors is not None:
+        group["descriptors"] = np.ascontiguousarray(features.descriptors.T)
+    for key, value in extra.items():
+        group[key] = value
+    return group
+
+
+def read_features(parent: h5py.Group, name: str) -> tuple[Features, tuple[int, int] | None]:
+    """Return the features of a picture, in the order of the file, and its (height, width) if the file says.
+
+    Files of hloc are read too: half precision becomes float32, without scores all are 1. Raises ValueError naming the
+    file, the picture and what is wrong: no such picture, arrays that do not fit each other, values that are not finite.
+    """
+    where = f"{parent.file.filename}: {name}"
+    group = parent.get(name)
+    if not isinstance(group, h5py.Group) or "keypoints" not in group:
+        raise ValueError(f"{where}: no features of this picture in the file")
+    try:
+        arrays = {key: np.asarray(group[key]) for key in _DATASETS if key in group}
+    except OSError as error:
+        raise DamagedFeatures(f"{where}: cannot be read ({error}); delete the file and extract again") from error
+    keypoints = arrays["keypoints"]
+    scores = arrays.get("scores", np.ones(len(keypoints), np.float32))
+    descriptors = arrays.get("descriptors")
+    features = check_features(keypoints, scores, None if descriptors is None else descriptors.T, where)
+    size = arrays.get("image_size")
+    return features, None if size is None else (int(size[1]), int(size[0]))
+
+
+def check_features(keypoints: Any, scores: Any, descriptors: Any, where: str) -> Features:
+    """Return arrays from outside as Features; raises ValueError, beginning with `where`, for what does not fit.
+
+    keypoints (N, 2), scores (N,), descriptors (N, D) or None: uint8 stays, any float becomes float32. Order is kept.
+    """
+    keypoints, scores = np.asarray(keypoints), np.asarray(scores)
+    if keypoints.size == 0:
+        keypoints = keypoints.reshape(0, 2)
+    if keypoints.ndim != 2 or keypoints.shape[1] != 2:
+        raise ValueError(f"{where}: keypoints have shape {keypoints.shape}; expected (N, 2), xy in pixels")
+    if scores.shape != (len(keypoints),):
+        raise ValueError(f"{where}: scores have shape {scores.shape} for {len(keypoints)} keypoints; expected one each")
+    keypoints, scores = keypoints.astype(np.float32), scores.astype(np.float32)
+    if not (np.isfinite(keypoints).all() and np.isfinite(scores).all()):
+        raise ValueError(f"{where}: keypoints or scores hold NaN or infinity")
+    if descriptors is None:
+        return Features(keypoints, scores)
+    descriptors = np.asarray(descriptors)
+    if descriptors.ndim != 2 or len(descriptors) != len(keypoints):
+        expected = f"expected ({len(keypoints)}, D), one a keypoint"
+        raise ValueError(f"{where}: descriptors have shape {descriptors.shape}; {expected}")
+    if descriptors.dtype != np.uint8:
+        descriptors = descriptors.astype(np.float32)
+    return Features(keypoints, scores, descriptors)

@@ -1,0 +1,69 @@
+"""Names on the command line become methods with identities."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from superpoint_tf.evaluation.baselines import CLASSICAL
+from superpoint_tf.evaluation.controls import CONTROLS
+from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.evaluation.methods import FOR_PAIRS, FOR_SHAPES, load_methods
+from superpoint_tf.evaluation.pairs import View
+
+PROTOCOL = PairProtocol((48, 64), max_keypoints=50, nms_radius_px=4)
+VIEW = View("a", np.random.default_rng(0).integers(0, 255, (48, 64)).astype(np.uint8))
+TINY = "network: {width: 0.0625}\nseed: 3\n"
+
+
+def test_groups_and_names_keep_their_order():
+    assert [m.name for m in load_methods(["controls", "Harris", "classical"][:2])] == [*CONTROLS, "Harris"]
+    assert [m.name for m in load_methods(["classical"])] == list(CLASSICAL)
+
+
+def test_two_rows_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="two rows are called 'Harris'"):
+        load_methods(["classical", "Harris"])
+
+
+def test_an_unknown_name_lists_what_there_is():
+    with pytest.raises(ValueError, match=r"--methods Haris: .*FAST, Harris, .*grid \(control\)"):
+        load_methods(["Haris"])
+
+
+def test_two_methods_never_share_a_file(tmp_path: Path):
+    (tmp_path / "m.py").write_text("def f(image): return [], [], None")
+    names = ["a b", "a_b", "a/b", "grid (control)", "..", "é"]
+    methods = [m for n in names for m in load_methods([n if "control" in n else f"{n}={tmp_path}/m.py:f"])]
+    files = [method.file_name for method in methods]
+    assert len(set(files)) == len(files) and all("/" not in file and file.isascii() for file in files)
+
+
+def test_built_in_features_are_suppressed_by_the_protocol():
+    found = load_methods(["Harris"])[0].find(VIEW, "s", PROTOCOL).keypoints
+    distance = np.abs(found[:, None] - found[None]).max(axis=-1) + 100 * np.eye(len(found))
+    assert len(found) > 3 and distance.min() > PROTOCOL.nms_radius_px
+
+
+def test_an_untrained_network_is_that_of_its_config_and_seed(tmp_path: Path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "other.yaml").write_text(TINY.replace("3", "4"))
+    first, again, other = load_methods([f"{row}={tmp_path}/{row[:-1]}.yaml" for row in ("tiny1", "tiny2", "other1")])
+    assert first.identity == again.identity != other.identity
+    features = first.find(VIEW, "s", PROTOCOL)
+    assert features.descriptors is not None and features.descriptors.shape[1] == 256
+    np.testing.assert_array_equal(features.keypoints, again.find(VIEW, "s", PROTOCOL).keypoints)
+
+
+def test_weights_are_known_by_content_and_cut(tmp_path: Path):
+    from superpoint_tf.checkpoints import initial_network
+    from superpoint_tf.config_files import load_config
+
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    _, weights = initial_network(load_config(tmp_path / "tiny.yaml"))
+    weights.save(tmp_path / "run" / "weights.npz")
+    trained, untrained = load_methods([f"t={tmp_path}/run", f"u={tmp_path}/tiny.yaml"])
+    assert trained.identity["weights_sha256"] == untrained.identity["weights_sha256"] == weights.fingerprint()
+    np.testing.assert_array_equal(*(m.find(VIEW, "s", PROTOCOL).keypoints for m in (trained, untrained)))
+    identities = [load_methods([f"t={tmp_path}/run"], cut)[0].identity for cut in (FOR_PAIRS, FOR_SHAPES)]
+    assert identities[0] != identities[1]

@@ -1,0 +1,92 @@
+"""Feature files: the layout that hloc reads, what other programs wrote, and damage that is named."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from superpoint_tf.feature_files import DamagedFeatures, check_features, open_features, read_features, write_features
+from superpoint_tf.features import Features
+
+THREE = Features(
+    np.array([[1, 2], [3, 4], [5, 6]], np.float32),
+    np.array([0.9, 0.5, 0.1], np.float32),
+    np.arange(12, dtype=np.float32).reshape(3, 4),
+)
+
+
+def test_a_group_has_the_names_shapes_and_size_order_that_hloc_reads(tmp_path: Path):
+    with open_features(tmp_path / "f.h5", "a") as file:
+        write_features(file, "folder/a.jpg", THREE, (480, 640))
+    with h5py.File(tmp_path / "f.h5") as file:
+        group = file["folder/a.jpg"]
+        assert group["keypoints"].shape == (3, 2) and group["scores"].shape == (3,)
+        assert group["descriptors"].shape == (4, 3)  # a column a keypoint
+        assert group["image_size"][()].tolist() == [640, 480]  # width first
+
+
+@pytest.mark.parametrize("descriptors", [THREE.descriptors, None, np.arange(6, dtype=np.uint8).reshape(3, 2)])
+def test_what_is_written_is_read_again_and_bit_strings_stay_bytes(tmp_path: Path, descriptors):
+    features = THREE._replace(descriptors=descriptors)
+    with open_features(tmp_path / "f.h5", "a") as file:
+        write_features(file, "a", features, (48, 64))
+        found, shape = read_features(file, "a")
+    assert shape == (48, 64)
+    for before, after in zip(features, found, strict=True):
+        assert (before is None) == (after is None)
+        if before is not None:
+            np.testing.assert_array_equal(before, after)
+            assert before.dtype == after.dtype
+
+
+def test_half_precision_and_missing_scores_of_other_programs_are_read(tmp_path: Path):
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file["a/keypoints"] = THREE.keypoints.astype(np.float16)
+        file["a/descriptors"] = THREE.descriptors.T.astype(np.float16)
+    with open_features(tmp_path / "f.h5") as file:
+        features, shape = read_features(file, "a")
+    assert shape is None and features.scores.tolist() == [1, 1, 1] and features.descriptors.dtype == np.float32
+
+
+def test_errors_name_the_file_and_the_picture(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=r"none\.h5: no such file"):
+        open_features(tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text("not HDF5")
+    with pytest.raises(DamagedFeatures, match=r"text\.h5: damaged"):
+        open_features(tmp_path / "text.h5")
+    with open_features(tmp_path / "f.h5", "a") as file, pytest.raises(ValueError, match=r"f\.h5: b\.jpg: no features"):
+        read_features(file, "b.jpg")
+
+
+def test_a_file_that_another_process_writes_is_not_called_damaged(tmp_path: Path):
+    import subprocess
+    import sys
+
+    hold = "import h5py, sys; f = h5py.File(sys.argv[1], 'a'); print('open', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", hold, str(tmp_path / "f.h5")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline()
+        with pytest.raises(ValueError, match="another process is writing") as raised:
+            open_features(tmp_path / "f.h5", "a")
+        assert not isinstance(raised.value, DamagedFeatures)
+        other.communicate()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"keypoints": np.zeros((3, 3))}, r"keypoints have shape \(3, 3\)"),
+        ({"scores": np.zeros(2)}, r"scores have shape \(2,\) for 3 keypoints"),
+        ({"descriptors": np.zeros((4, 3))}, r"descriptors have shape \(4, 3\); expected \(3, D\)"),
+        ({"keypoints": np.full((3, 2), np.nan)}, "NaN or infinity"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_by_name(change, words):
+    with pytest.raises(ValueError, match="mine: .*" + words):
+        check_features(**{**THREE._asdict(), **change}, where="mine")
+
+
+def test_nothing_found_is_no_error():
+    features = check_features([], [], np.zeros((0, 8)), "mine")
+    assert features.keypoints.shape == (0, 2) and features.descriptors.shape == (0, 8)
