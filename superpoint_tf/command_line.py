@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -69,17 +70,12 @@ def _in_checkout(path: str) -> str:
 
 
 def set_up_tensorflow() -> None:
-    """Quiet TensorFlow's start-up messages; call before it is imported."""
+    """Quiet TensorFlow's start-up messages and let GPU memory grow; call before it is imported, which this does not."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TFA_CHECK_VERSION", "0")
-    import warnings
-
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # take memory as it is needed, not all at once
     # tensorflow-addons announces its end of life on every import; the README says which versions are used and why
     warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow_addons")
-    import tensorflow as tf
-
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def run_tool(main: Callable[[], None]) -> None:

@@ -151,8 +151,9 @@ def shapes_definitions(protocol: PairProtocol) -> dict[str, str]:
     """Return what the tables over synthetic shapes mean."""
     return {
         "average precision": f"Detections, after suppression within {protocol.nms_radius_px} px and without a "
-        f"threshold, are ranked by score over all pictures of the primitive. One is right if it is within {protocol.distance_px:g} px of a true corner that no stronger one has taken. "
-        "The area under the curve of precision over recall.",
+        "threshold, are ranked by score over all pictures of the primitive. One is right if it is within "
+        f"{protocol.distance_px:g} px of a true corner that no stronger one has taken. The area under the curve of "
+        "precision over recall.",
         "localization error": "The mean distance in pixels of the right detections from their corners. Less is better.",
         "all": "All pictures together, those without corners included: everything found there is wrong. A primitive "
         "that has no corners has no column of its own.",
