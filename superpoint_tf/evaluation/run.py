@@ -23,6 +23,7 @@ from superpoint_tf.data.workers import start_pool
 from superpoint_tf.evaluation.curves import pairs_figures, shapes_figures
 from superpoint_tf.evaluation.examples import draw_pair_examples, draw_shape_examples
 from superpoint_tf.evaluation.extraction import PairRecord, Stores, extract_pairs, open_stores, report_dropped
+from superpoint_tf.evaluation.markdown import pairs_markdown, shapes_markdown
 from superpoint_tf.evaluation.measures import PRESETS, PairProtocol
 from superpoint_tf.evaluation.measuring import measure_budgets, measure_records, smaller_budgets
 from superpoint_tf.evaluation.methods import Method
@@ -97,7 +98,7 @@ def run_pairs(
         results = evaluation.results[setting]
         examples = draw_pair_examples(pairs, records[setting], request.files, results, protocol)
     figures = pairs_figures(evaluation)
-    _write_report(request, pairs_report(evaluation, examples, figures), figures, examples)
+    _write_report(request, pairs_report(evaluation, examples, figures), pairs_markdown(evaluation), figures, examples)
     return evaluation
 
 
@@ -156,7 +157,7 @@ def run_shapes(request: Request, num_a_primitive: int) -> ShapesEvaluation:
     evaluation.save(request.output)
     examples = draw_shape_examples(draw_shapes(config, "test", 1), records, request.files, protocol)
     figures = shapes_figures(evaluation)
-    _write_report(request, shapes_report(evaluation, examples, figures), figures, examples)
+    _write_report(request, shapes_report(evaluation, examples, figures), shapes_markdown(evaluation), figures, examples)
     return evaluation
 
 
@@ -185,14 +186,17 @@ def _pool(config: Config) -> Iterator[Pool]:
             pool.shutdown(cancel_futures=True)
 
 
-def _write_report(request: Request, page: str, figures: dict[str, np.ndarray], examples: Sequence[Example]) -> None:
+def _write_report(
+    request: Request, page: str, markdown: str, figures: dict[str, np.ndarray], examples: Sequence[Example]
+) -> None:
     folder = Path(request.output)
     for name, figure in figures.items():
         save_png(folder / "figures" / f"{name}.png", figure)
     for number, example in enumerate(examples):
         save_png(folder / "figures" / f"example_{number:02d}.png", example.picture)
+    storage.write_bytes(folder / "table.md", markdown.encode())
     storage.write_bytes(folder / "report.html", page.encode())
-    request.console.line("eval", f"{folder}/report.html | summary.json | figures/")
+    request.console.line("eval", f"{folder}/report.html | table.md | summary.json | figures/")
 
 
 def describe_run(protocol: str, data: str, config: Config, command: str) -> dict[str, Any]:

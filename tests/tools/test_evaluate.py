@@ -43,7 +43,7 @@ def test_the_command_prints_a_table_a_setting_and_writes_the_report(tmp_path, da
     assert sum(line.startswith("Harris ") for line in lines) == sum(line.startswith("grid ") for line in lines) == 6
     output = tmp_path / "outputs/evaluation/hpatches"
     assert {path.name for path in output.iterdir()} == {
-        "features", "figures", "pairs.csv", "report.html", "summary.json"
+        "features", "figures", "pairs.csv", "report.html", "summary.json", "table.md"
     }  # fmt: skip
     again = evaluate("hpatches", "--data", str(data), "--methods", "Harris", "grid (control)", cwd=tmp_path)
     assert "0 frames computed" in again.stdout
