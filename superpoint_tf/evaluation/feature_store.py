@@ -36,19 +36,16 @@ class FeatureStore:
         try:
             self._file = open_features(path, "a")
         except DamagedFeatures:  # killed while writing
-            os.unlink(path)
-            self._file, self.dropped = open_features(path, "a"), "the file was damaged"
-        self._keep_if_same(self._file, identity)
+            self._begin_again("the file was damaged")
+        before, now = self._file.attrs.get(_IDENTITY), json.dumps(identity, sort_keys=True)
+        if before != now and len(self._file):
+            self._file.close()
+            self._begin_again(_describe_change(before, now))
+        self._file.attrs[_IDENTITY] = now
 
-    def _keep_if_same(self, group: h5py.Group, identity: Mapping[str, Any]) -> None:
-        """Empty a group that was made otherwise than `identity` says."""
-        text = json.dumps(identity, sort_keys=True)
-        before = group.attrs.get(_IDENTITY)
-        if before != text and len(group):
-            self.dropped = _describe_change(json.loads(before) if before else {}, json.loads(text))
-            for name in list(group):
-                del group[name]
-        group.attrs[_IDENTITY] = text
+    def _begin_again(self, reason: str) -> None:
+        os.unlink(self.path)
+        self._file, self.dropped = open_features(self.path, "a"), reason
 
     def open_setting(self, setting: str, protocol: PairProtocol) -> None:
         """Make ready for frames of a setting; features made for another budget, size or suppression are dropped."""
@@ -57,7 +54,13 @@ class FeatureStore:
             "max_keypoints": protocol.max_keypoints,
             "nms_radius_px": protocol.nms_radius_px,
         }
-        self._keep_if_same(self._file.require_group(setting), identity)
+        group, now = self._file.require_group(setting), json.dumps(identity)
+        before = group.attrs.get(_IDENTITY)
+        if before != now and len(group):
+            self.dropped = _describe_change(before, now)
+            for name in list(group):
+                del group[name]
+        group.attrs[_IDENTITY] = now
 
     def has(self, name: str, image_sha256: str) -> bool:
         """Tell whether the features of the very frame are there, complete."""
@@ -103,6 +106,7 @@ def read_stored(file: h5py.File, name: str) -> Features:
     return Features(keypoints, scores, strongest.descriptors)
 
 
-def _describe_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def _describe_change(before_text: str | None, now_text: str) -> str:
+    before, now = json.loads(before_text) if before_text else {}, json.loads(now_text)
     changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     return ", ".join(f"{key}: {before.get(key, 'unknown')} became {now.get(key, 'nothing')}" for key in changed)
