@@ -119,6 +119,8 @@ class PhotographsSection:
     )  # sub-folder(s, comma-separated); "" = train2017 if it is there, else everything
     validation: str = _setting("", free=True)  # sub-folder(s); "" = val2017 if it is there, else 5 % are held out
     image_shape: tuple[int, int] = _setting((240, 320), minimum=32)  # (height, width): cover, then centre crop
+    # A training sample is a random part of this (height, width) of the labelled frame; [0, 0] takes the whole frame.
+    crop_shape: tuple[int, int] = _setting((0, 0), minimum=0)
     homography: HomographyConfig = HomographyConfig()
     photometric: PhotometricConfig = PhotometricConfig()
 

@@ -178,6 +178,7 @@ def _check_consistency(config: Config, source: str) -> None:
     for key, shape in (
         ("synthetic.draw.image_shape", config.synthetic.draw.image_shape),
         ("photographs.image_shape", config.photographs.image_shape),
+        ("photographs.crop_shape", config.photographs.crop_shape),
     ):
         if any(side % CELL for side in shape):
             nearest = [max(32, round(side / CELL) * CELL) for side in shape]
@@ -186,6 +187,11 @@ def _check_consistency(config: Config, source: str) -> None:
             )
         if max(shape) > 8192:
             raise ConfigError(f"{source}: `{key}`: {list(shape)} is above 8192 pixels a side")
+    frame, crop = config.photographs.image_shape, config.photographs.crop_shape
+    if crop != (0, 0) and (0 in crop or crop[0] > frame[0] or crop[1] > frame[1]):
+        raise ConfigError(
+            f"{source}: `photographs.crop_shape`: {list(crop)} is not within image_shape {list(frame)}; [0, 0]: no crop"
+        )
     if config.joint.negative_margin >= config.joint.positive_margin:
         raise ConfigError(f"{source}: `joint.negative_margin` must be below `joint.positive_margin`")
 

@@ -21,6 +21,8 @@ from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.synthetic_sets import synthetic_sample
 
 Batch = dict[str, np.ndarray]
+NO_CROP = (0, 0)
+_CROP_STREAM = 0xC409  # parts the crop's random numbers from those of the photometric change
 
 
 class Source(Protocol):
@@ -142,7 +144,8 @@ class LabelledPhotographs:
         self._config, self._photographs = config, tuple(photographs)
         self._image_root, self._labels, self._round = image_root, labels, round
         self.with_pairs = with_pairs
-        self.image_shape = config.photographs.image_shape
+        crop = config.photographs.crop_shape
+        self.image_shape = config.photographs.image_shape if crop == NO_CROP else crop
         self.description = (
             f"{len(photographs)} photographs of {image_root} with the labels of round {round} in {labels}"
         )
@@ -165,13 +168,15 @@ class RenderSettings:
     """What a worker needs of the config."""
 
     image_shape: tuple[int, int]
+    crop_shape: tuple[int, int]
     photometric: PhotometricConfig
     seed: int
 
     @classmethod
     def of(cls, config: Config) -> RenderSettings:
         """Take the settings for photographs from a config."""
-        return cls(config.photographs.image_shape, config.photographs.photometric, config.seed)
+        section = config.photographs
+        return cls(section.image_shape, section.crop_shape, section.photometric, config.seed)
 
 
 def _render_photographs(settings: RenderSettings, with_pairs: bool, samples: list[Any]) -> Batch:
@@ -186,11 +191,29 @@ def _render_photographs(settings: RenderSettings, with_pairs: bool, samples: lis
                 "use the config that made the labels, or run tools/homographic_adapt.py again"
             )
         image, _ = cover_and_crop(decode_photograph(content, path), settings.image_shape)
+        image, points = _random_crop(image, label.keypoints, settings, number)
         for view in range(2 if with_pairs else 1):
             views[view].append(photometric_change(image, settings.photometric, settings.seed, number, view))
-        keypoints.append(label.keypoints)
+        keypoints.append(points)
         numbers.append(number)
     batch = _stack(numbers, views[0], keypoints)
     if with_pairs:
         batch["images1"] = np.stack(views[1])
     return batch
+
+
+def _random_crop(
+    image: np.ndarray, keypoints: np.ndarray, settings: RenderSettings, number: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a sample's part out of its frame (H, W), and bring the keypoints (N, 2) that lie in it along."""
+    if settings.crop_shape == NO_CROP:
+        return image, keypoints
+    generator = np.random.Generator(np.random.Philox(key=[settings.seed, number], counter=[0, 0, 0, _CROP_STREAM]))
+    height, width = settings.crop_shape
+    top, left = (
+        int(generator.integers(side - part + 1)) for side, part in zip(image.shape, (height, width), strict=True)
+    )
+    moved: np.ndarray = keypoints - np.array([left, top], np.float32)
+    # the part reaches half a pixel beyond its outer pixels' centres
+    inside = ((moved >= -0.5) & (moved < np.array([width, height]) - 0.5)).all(axis=1)
+    return np.ascontiguousarray(image[top : top + height, left : left + width]), moved[inside]
