@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from superpoint_tf import command_line
 
 BENCHMARKS = ("synthetic", "pipeline", "network", "loss", "adaptation", "extract")
-QUICK_REPEATS, REPEATS = 3, 5
+QUICK_REPEATS, REPEATS = 2, 5
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -20,8 +20,8 @@ from superpoint_tf.geometry import invert_homographies, sample_homographies, war
 from superpoint_tf.network import build_network
 
 _SHAPES = ((120, 160), (240, 320), (480, 640))
-_TIMED = 20  # homographies: the time of a photograph is proportional to them
-_FEW, _MANY = 10, 100  # between which the memory must not grow
+_TIMED, _QUICK_TIMED = 20, 10  # homographies: the time of a photograph is proportional to them
+_FEW, _MANY, _QUICK_MANY = 10, 100, 50  # between which the memory must not grow
 _CONSTANT = 1.1
 
 
@@ -37,7 +37,8 @@ def benchmark_adaptation(settings: Settings, limits: Limits) -> Iterator[Entry]:
 
 def _shape_entries(shape: ImageShape, settings: Settings, limits: Limits) -> Iterator[Entry]:
     section, repeats = settings.config.adaptation, settings.repeats
-    timed = dataclasses.replace(section, num_homographies=min(section.num_homographies, _TIMED))
+    num = min(section.num_homographies, _QUICK_TIMED if settings.quick else _TIMED)
+    timed = dataclasses.replace(section, num_homographies=num)
     model = build_network(settings.config.network, with_descriptor=False)
     # a photograph costs this many times what is timed
     photograph = section.num_homographies / timed.num_homographies
@@ -112,7 +113,7 @@ def _part_entries(shape: ImageShape, section: AdaptationSection, repeats: int, l
 def _memory_entries(settings: Settings) -> Iterator[Entry]:
     shape = _SHAPES[0 if settings.quick else 1]
     arguments = {"image_shape": shape, "width": settings.config.network.width}
-    counts = (_FEW, _MANY)
+    counts = (_FEW, _QUICK_MANY if settings.quick else _MANY)
     jobs = [memory.Job(f"{__name__}:prepare_peak", {**arguments, "num": num}) for num in counts]
     peaks = memory.measure_peaks(jobs)
     for index, (num, peak) in enumerate(zip(counts, peaks, strict=True)):

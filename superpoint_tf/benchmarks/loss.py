@@ -52,7 +52,7 @@ def num_cells(image_shape: ImageShape) -> int:
 
 
 def _time_entry(form: str, shape: ImageShape, settings: Settings, limits: Limits) -> Entry:
-    pairs = settings.batch_size or _PAIRS[shape]
+    pairs = settings.batch_size or (2 if settings.quick else _PAIRS[shape])
     run = prepare_loss(form, shape, pairs)
     flops = 3 * 2.0 * num_cells(shape) ** 2 * _DIM  # similarities, and a product for each view's gradient
     name = f"{form} {shape_name(shape)}, batch {pairs}"

@@ -32,10 +32,11 @@ def benchmark_network(settings: Settings, limits: Limits) -> Iterator[Entry]:
     """Measure images a second of forward passes and training steps, then each convolution alone."""
     cases = [(width, shape) for width in _WIDTHS[: 1 if settings.quick else 2] for shape in settings.shapes(*_SHAPES)]
     kinds = _QUICK_KINDS if settings.quick else _KINDS
-    peaks = iter(memory.measure_peaks([_peak_job(kind, *case, settings) for case in cases for kind in kinds]))
-    for width, shape in cases:
-        for kind in kinds:
-            yield _case_entry(kind, width, shape, settings, limits).with_peak(next(peaks))
+    runs = [(kind, *case) for case in cases for kind in kinds]
+    measured = runs[-1:] if settings.quick else runs
+    peaks = dict(zip(measured, memory.measure_peaks([_peak_job(*run, settings) for run in measured]), strict=True))
+    for run in runs:
+        yield dataclasses.replace(_case_entry(*run, settings, limits), peak_bytes=peaks.get(run))
     shape = _SHAPES[0 if settings.quick else 1]
     for width in _WIDTHS[: 1 if settings.quick else 2]:
         yield from _layer_entries(width, shape, settings, limits)
@@ -129,7 +130,9 @@ def _layer_entries(width: float, shape: ImageShape, settings: Settings, limits: 
     for convolution in convolutions:
         timing = measure(_prepare_layer(model.get_layer(convolution.name), convolution, batch), settings.repeats)
         seconds += timing.median
-        entry = convolution_entry(f"  {convolution.name}", timing, batch, "img/s", convolution.flops, limits)
+        entry = convolution_entry(
+            f"  {convolution.name}, width {width:g}", timing, batch, "img/s", convolution.flops, limits
+        )
         yield _with_memory_bound(entry, convolution, limits)
     yield _sum_entry(convolutions, seconds, width, shape, batch, settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -30,6 +31,7 @@ from superpoint_tf.network import build_network
 _MAX_PHOTOGRAPHS = 200  # of a folder: enough that decoding is typical
 _KEYPOINTS = 100  # a photograph
 _RATIO = 2.0  # to what the training step consumes
+_WORKERS_END_S = 20.0
 _REPEAT_S, _QUICK_REPEAT_S = 2.0, 0.5
 
 
@@ -144,7 +146,10 @@ def _time_stream(feed: Feed, workers: int, settings: Settings) -> tuple[Timing, 
             batch["images0" if feed.joint else "images"][0, 0, 0, 0].numpy()
 
         timing = measure(take, settings.repeats, min_repeat_s=0.0)
-        return timing, per_repeat, memory.workers_peak_bytes() if workers else None
+        peak = memory.workers_peak_bytes() if workers else None
+    for worker in multiprocessing.active_children():  # they finish what they have, and would disturb what comes next
+        worker.join(timeout=_WORKERS_END_S)
+    return timing, per_repeat, peak
 
 
 # ------------------------------------------------------------------------------------------------ parts

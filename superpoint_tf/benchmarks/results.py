@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from superpoint_tf.benchmarks.limits import Limits
@@ -57,10 +57,6 @@ class Entry:
         if self.mark is None or measured is None:
             return None
         return self.mark.at_least <= measured <= self.mark.at_most
-
-    def with_peak(self, peak_bytes: float) -> Entry:
-        """Return the entry with its peak memory."""
-        return replace(self, peak_bytes=peak_bytes)
 
     def as_json(self) -> dict[str, Any]:
         """Return everything known of the entry, each repeat included, as JSON values."""

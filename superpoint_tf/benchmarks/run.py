@@ -37,6 +37,7 @@ _SAY_EVERY_S = 15.0
 
 def run_benchmarks(names: Sequence[str], settings: Settings, output: str, command: str, console: Console) -> None:
     """Run benchmarks by name; print a table and write the JSON file after each, so that a stopped run leaves some."""
+    _quiet_retracing()
     machine = describe_machine()
     settings = replace(settings, on_gpu=bool(machine["gpus"]))
     console.line("bench", f"{machine['device']} | {machine['cores']} cores | load {machine['load_average']:.2f}")
@@ -58,6 +59,13 @@ def run_benchmarks(names: Sequence[str], settings: Settings, output: str, comman
     ]
     console.line("bench", f"marks missed: {'; '.join(missed) or 'none'}")
     console.line("bench", f"every repeat is in {output}")
+
+
+def _quiet_retracing() -> None:
+    """Keep TensorFlow from warning that one piece of code makes many graphs: here each case wants its own."""
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")
 
 
 def _run(name: str, settings: Settings, console: Console) -> dict[str, Any]:
