@@ -22,7 +22,7 @@ LAYERS = [
     ["evaluation"],
     ["training"],
     ["adaptation"],
-    ["demonstration"],
+    ["demonstration", "benchmarks"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONE_DOOR = {"tensorflow_addons": "superpoint_tf/geometry", "imgaug": "superpoint_tf/data/photometric.py"}

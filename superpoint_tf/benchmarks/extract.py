@@ -1,0 +1,110 @@
+"""Using the network: SuperPoint.extract end to end, and what its parts take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+
+from superpoint_tf import storage
+from superpoint_tf.benchmarks import memory
+from superpoint_tf.benchmarks.convolutions import forward_flops, list_convolutions
+from superpoint_tf.benchmarks.limits import Limits
+from superpoint_tf.benchmarks.results import Entry, convolution_entry, copying_entry
+from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
+from superpoint_tf.benchmarks.timing import measure
+from superpoint_tf.config import DetectionConfig, NetworkConfig, PhotographsSection
+from superpoint_tf.data.photographs import cover_and_crop, find_photographs, read_photograph
+from superpoint_tf.detection import detect_keypoints, sample_descriptors
+from superpoint_tf.model import SuperPoint
+from superpoint_tf.network import build_network
+
+_SHAPES = ((240, 320), (480, 640))
+_MAX_KEYPOINTS = 1000
+_CANDIDATES = 0.02  # share of the pixels that an untrained network is given as candidates
+
+
+def benchmark_extract(settings: Settings, limits: Limits) -> Iterator[Entry]:
+    """Measure images a second of the whole call and of its parts, one image at a time."""
+    model = _load_model(settings)
+    shapes = settings.shapes(*_SHAPES)
+    peaks: list[float | None] = [None] * len(shapes)
+    if not settings.quick:
+        width, batch_norm = settings.config.network.width, settings.config.network.batch_norm
+        arguments = {"width": width, "batch_norm": batch_norm}
+        target = f"{__name__}:prepare_peak"
+        peaks = [*memory.measure_peaks([memory.Job(target, {**arguments, "image_shape": s}) for s in shapes])]
+    for shape, peak in zip(shapes, peaks, strict=True):
+        yield from _shape_entries(model, read_frame(settings.images, shape), settings, limits, peak)
+
+
+def read_frame(images: str, image_shape: ImageShape) -> np.ndarray:
+    """Return the first photograph of a root as uint8 (H, W)."""
+    found = find_photographs(PhotographsSection(), images)
+    picture = read_photograph(storage.join(found.root, found.train[0]))
+    return cover_and_crop(picture, image_shape)[0]
+
+
+def _load_model(settings: Settings) -> SuperPoint:
+    if settings.weights:
+        return SuperPoint.from_pretrained(settings.weights)
+    return SuperPoint(build_network(settings.config.network), with_descriptor=True)
+
+
+def choose_threshold(heatmap: np.ndarray, trained: bool) -> float:
+    """Return the detection threshold: a network that is not trained would find every second pixel."""
+    return DetectionConfig().threshold if trained else float(np.quantile(heatmap, 1 - _CANDIDATES))
+
+
+def _shape_entries(
+    model: SuperPoint, image: np.ndarray, settings: Settings, limits: Limits, peak: float | None
+) -> Iterator[Entry]:
+    name, repeats = shape_name(image.shape), settings.repeats
+    heatmap = model.heatmap(image)
+    detection = replace(
+        DetectionConfig(),
+        threshold=choose_threshold(heatmap, bool(settings.weights)),
+        max_keypoints=_MAX_KEYPOINTS,
+    )
+    flops = forward_flops(list_convolutions(model.network, (image.shape[0], image.shape[1])))
+    whole = measure(lambda: model.extract(image, _MAX_KEYPOINTS, detection.threshold), repeats)
+    entry = convolution_entry(f"extract {name}", whole, 1, "img/s", flops, limits)
+    keypoints, _ = detect_keypoints(heatmap, detection)
+    note = f"{entry.note}; {len(keypoints)} keypoints of {int((heatmap >= detection.threshold).sum())} candidates"
+    yield replace(entry, note=note, peak_bytes=peak)
+    forward = measure(lambda: model.heatmap(image), repeats)
+    yield _share(convolution_entry(f"  forward {name}", forward, 1, "img/s", flops, limits), whole.median)
+    suppression = measure(lambda: detect_keypoints(heatmap, detection), repeats)
+    entry = copying_entry(f"  NMS, top-k {name}", suppression, 1, "img/s", 8.0 * heatmap.size, limits.copy_bytes)
+    yield _share(entry, whole.median)
+    if model.with_descriptor:
+        yield _share(_sampling_entry(model, image, keypoints, repeats, limits), whole.median)
+
+
+def _sampling_entry(model: SuperPoint, image: np.ndarray, keypoints: np.ndarray, repeats: int, limits: Limits) -> Entry:
+    unit = tf.constant(image[None, :, :, None], tf.float32) / 255.0
+    descriptor_map = model.network(unit, training=False)["descriptors"][0]
+    timing = measure(lambda: sample_descriptors(descriptor_map, tf.constant(keypoints)).numpy(), repeats)
+    dim = int(descriptor_map.shape[-1])
+    moved = (
+        4.0 * dim * (2 * descriptor_map.shape[0] * descriptor_map.shape[1] + 5 * len(keypoints))
+    )  # 4 read, 1 written
+    name = f"  descriptor sampling {shape_name(image.shape)}"
+    return copying_entry(name, timing, 1, "img/s", moved, limits.device_copy_bytes)
+
+
+def _share(entry: Entry, whole_s: float) -> Entry:
+    assert entry.timing is not None  # parts are timed
+    share = entry.timing.median / whole_s
+    note = f"{entry.note}; " if entry.note else ""
+    return replace(entry, note=f"{note}{share:.0%} of the call", details={**entry.details, "share_of_call": share})
+
+
+def prepare_peak(image_shape: ImageShape, width: float, batch_norm: bool) -> Callable[[], object]:
+    """Return the call on a random picture by a fresh network, for the memory measurement."""
+    model = SuperPoint(build_network(NetworkConfig(width, batch_norm)), with_descriptor=True)
+    image = np.random.default_rng(0).random(tuple(image_shape), np.float32)
+    threshold = choose_threshold(model.heatmap(image[:64, :64]), trained=False)
+    return lambda: model.extract(image, _MAX_KEYPOINTS, threshold)
