@@ -26,6 +26,8 @@ class SuperPoint:
         self._forward = tf.function(
             self._predict, input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)], autograph=False
         )
+        descriptor_map, keypoints = tf.TensorSpec((None, None, None), tf.float32), tf.TensorSpec((None, 2), tf.float32)
+        self._sample = tf.function(sample_descriptors, input_signature=[descriptor_map, keypoints], autograph=False)
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> SuperPoint:
@@ -73,7 +75,7 @@ class SuperPoint:
         keypoints, scores = detect_keypoints(outputs[0].numpy()[0], settings, subpixel)
         if not self.with_descriptor:
             return Features(keypoints, scores, None)
-        return Features(keypoints, scores, sample_descriptors(outputs[1][0], tf.constant(keypoints)).numpy())
+        return Features(keypoints, scores, self._sample(outputs[1][0], keypoints).numpy())
 
     def match(
         self, features0: Features, features1: Features, ratio: float | None = None, max_distance: float | None = None
