@@ -19,7 +19,7 @@ from superpoint_tf.data.labels import read_manifest
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.baselines import CLASSICAL
 from superpoint_tf.evaluation.controls import CONTROLS
-from superpoint_tf.evaluation.measures import PairProtocol, summarize
+from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, summarize
 from superpoint_tf.evaluation.methods import extractor_of, load_extractors
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
 from superpoint_tf.evaluation.protocols import Extractor, evaluate_pairs, suppressed
@@ -33,7 +33,7 @@ from superpoint_tf.progress import Console, Progress, format_duration
 from superpoint_tf.visualization import save_png
 
 CONFIG = "configs/quickstart.yaml"
-PROTOCOL = PairProtocol((240, 320), max_keypoints=300, nms_radius_px=4)
+PROTOCOL = DETECTOR_PROTOCOL
 NUM_PAIRS = 40
 COLUMNS = ("method", "repeatability", "localization_px", "matching_score", "h_1", "h_3", "h_5", "keypoints", "matches")
 Row = dict[str, float | str]
@@ -150,7 +150,11 @@ def _draw(models: dict[str, SuperPoint], pairs: list[ImagePair], folder: Path) -
 
 
 def _match_figure(name: str, model: SuperPoint, pair: ImagePair) -> np.ndarray:
-    found = [model.extract(image, PROTOCOL.max_keypoints) for image in (pair.image0, pair.image1)]
+    extract = extractor_of(model)  # as the table measures it
+    found = [
+        extract(image, PROTOCOL.nms_radius_px).take(slice(PROTOCOL.max_keypoints))
+        for image in (pair.image0, pair.image1)
+    ]
     assert found[0].descriptors is not None and found[1].descriptors is not None  # the joint model describes
     matches = match_descriptors(found[0].descriptors, found[1].descriptors)
     errors = metrics.match_errors(found[0].keypoints, found[1].keypoints, matches, pair.homography_0to1)

@@ -1,12 +1,12 @@
-"""Features on disk: HDF5 with a group an image, the layout that hloc and LightGlue read.
+"""Features on disk: HDF5 with a group an image, the layout of hloc.
 
-A group holds `keypoints` float32 (N, 2) xy, `scores` float32 (N,), `descriptors` (D, N) float32, or uint8 bit strings,
-if the method describes, and `image_size` (width, height) of the picture whose pixels the keypoints are.
+A group holds `keypoints` float32 (N, 2) xy, `scores` float32 (N,), `descriptors` (D, N) if the method describes, and
+`image_size` (width, height) of the picture whose pixels the keypoints are. Descriptors are floats; uint8 means bit
+strings, eight bits a byte.
 """
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ import numpy as np
 
 from superpoint_tf.features import Features
 
-_DATASETS = ("keypoints", "scores", "descriptors", "image_size")
-_NOT_THE_CONTENT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EISDIR, errno.EMFILE)
+_DATASETS = ("keypoints", "scores", "keypoint_scores", "descriptors", "image_size")
+INSIDE_DAMAGE = (OSError, RuntimeError, KeyError)  # what h5py raises for a file that opens and is broken within
 
 
 def open_features(path: str | Path, mode: str = "r") -> h5py.File:
@@ -32,9 +32,10 @@ def open_features(path: str | Path, mode: str = "r") -> h5py.File:
     except BlockingIOError as error:
         raise ValueError(f"{path}: another process is writing it; wait for it or choose another folder") from error
     except OSError as error:
-        if isinstance(error, PermissionError) or (error.errno and error.errno in _NOT_THE_CONTENT):
-            raise
-        raise DamagedFeatures(f"{path}: damaged or not HDF5 ({error}); delete it and extract again") from error
+        # a disk without locks, a full one and many others fail too: only what the content itself shows is damage
+        if Path(path).is_file() and ("truncated file" in str(error) or not h5py.is_hdf5(path)):
+            raise DamagedFeatures(f"{path}: damaged or not HDF5 ({error}); delete it and extract again") from error
+        raise OSError(error.errno, f"{path}: cannot be opened ({error})") from error
 
 
 class DamagedFeatures(ValueError):
@@ -64,23 +65,33 @@ def write_features(
 def read_features(parent: h5py.Group, name: str) -> tuple[Features, tuple[int, int] | None]:
     """Return the features of a picture, in the order of the file, and its (height, width) if the file says.
 
-    Files of hloc are read too: half precision becomes float32, without scores all are 1. Raises ValueError naming the
-    file, the picture and what is wrong: no such picture, arrays that do not fit each other, values that are not finite.
+    Files of other programs are read too: half precision becomes float32, `keypoint_scores` are scores, and without any
+    the order in the file is the ranking. Raises ValueError naming the file, the picture and what is wrong: no such
+    picture, arrays that do not fit each other, values that are not finite, damage.
     """
     where = f"{parent.file.filename}: {name}"
-    group = parent.get(name)
-    if not isinstance(group, h5py.Group) or "keypoints" not in group:
-        raise ValueError(f"{where}: no features of this picture in the file")
     try:
-        arrays = {key: np.asarray(group[key]) for key in _DATASETS if key in group}
-    except OSError as error:
-        raise DamagedFeatures(f"{where}: cannot be read ({error}); delete the file and extract again") from error
-    keypoints = arrays["keypoints"]
-    scores = arrays.get("scores", np.ones(len(keypoints), np.float32))
+        group = parent.get(name)
+        there = isinstance(group, h5py.Group) and "keypoints" in group
+        arrays = {key: np.asarray(group[key]) for key in _DATASETS if key in group} if there else {}
+    except INSIDE_DAMAGE as error:
+        raise damaged(where, error) from error
+    if not there:
+        raise ValueError(f"{where}: no features of this picture in the file")
+    count = len(arrays["keypoints"])
+    scores = arrays.get("scores", arrays.get("keypoint_scores", np.arange(count, 0, -1)))
     descriptors = arrays.get("descriptors")
-    features = check_features(keypoints, scores, None if descriptors is None else descriptors.T, where)
+    if descriptors is not None and (descriptors.ndim != 2 or descriptors.shape[1] != count):
+        shapes = f"descriptors have shape {descriptors.shape} for {count} keypoints"
+        raise ValueError(f"{where}: {shapes}; expected (D, {count}), a column a keypoint")
+    features = check_features(arrays["keypoints"], scores, None if descriptors is None else descriptors.T, where)
     size = arrays.get("image_size")
     return features, None if size is None else (int(size[1]), int(size[0]))
+
+
+def damaged(where: str, error: Exception) -> DamagedFeatures:
+    """Return the error for a place in a file that cannot be read or written."""
+    return DamagedFeatures(f"{where}: damaged ({type(error).__name__}: {error}); delete the file and extract again")
 
 
 def check_features(keypoints: Any, scores: Any, descriptors: Any, where: str) -> Features:
@@ -88,22 +99,33 @@ def check_features(keypoints: Any, scores: Any, descriptors: Any, where: str) ->
 
     keypoints (N, 2), scores (N,), descriptors (N, D) or None: uint8 stays, any float becomes float32. Order is kept.
     """
-    keypoints, scores = np.asarray(keypoints), np.asarray(scores)
+    try:
+        keypoints, scores = np.asarray(keypoints, np.float32), np.asarray(scores, np.float32)
+        descriptors = None if descriptors is None else np.asarray(descriptors)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: not arrays of numbers in main memory ({error})") from error
     if keypoints.size == 0:
         keypoints = keypoints.reshape(0, 2)
     if keypoints.ndim != 2 or keypoints.shape[1] != 2:
         raise ValueError(f"{where}: keypoints have shape {keypoints.shape}; expected (N, 2), xy in pixels")
     if scores.shape != (len(keypoints),):
         raise ValueError(f"{where}: scores have shape {scores.shape} for {len(keypoints)} keypoints; expected one each")
-    keypoints, scores = keypoints.astype(np.float32), scores.astype(np.float32)
     if not (np.isfinite(keypoints).all() and np.isfinite(scores).all()):
         raise ValueError(f"{where}: keypoints or scores hold NaN or infinity")
     if descriptors is None:
         return Features(keypoints, scores)
-    descriptors = np.asarray(descriptors)
+    if descriptors.size == 0 and not len(keypoints):
+        descriptors = descriptors.reshape(0, descriptors.shape[-1] if descriptors.ndim == 2 else 0)
     if descriptors.ndim != 2 or len(descriptors) != len(keypoints):
         expected = f"expected ({len(keypoints)}, D), one a keypoint"
         raise ValueError(f"{where}: descriptors have shape {descriptors.shape}; {expected}")
     if descriptors.dtype != np.uint8:
         descriptors = descriptors.astype(np.float32)
     return Features(keypoints, scores, descriptors)
+
+
+def in_frame(keypoints: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray:
+    """Tell which keypoints (N, 2) lie on a pixel of a picture (height, width)."""
+    height, width = image_shape[:2]
+    inside: np.ndarray = ((keypoints >= -0.5) & (keypoints < (width - 0.5, height - 0.5))).all(axis=1)
+    return inside

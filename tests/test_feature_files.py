@@ -46,7 +46,28 @@ def test_half_precision_and_missing_scores_of_other_programs_are_read(tmp_path: 
         file["a/descriptors"] = THREE.descriptors.T.astype(np.float16)
     with open_features(tmp_path / "f.h5") as file:
         features, shape = read_features(file, "a")
-    assert shape is None and features.scores.tolist() == [1, 1, 1] and features.descriptors.dtype == np.float32
+    assert shape is None and features.descriptors.dtype == np.float32
+    assert features.scores.tolist() == [3, 2, 1]  # the order in the file is the ranking
+
+
+def test_descriptors_stored_the_wrong_way_round_are_refused_in_the_files_own_terms(tmp_path: Path):
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file["a/keypoints"], file["a/descriptors"] = THREE.keypoints, THREE.descriptors
+    with open_features(tmp_path / "f.h5") as file, pytest.raises(ValueError, match=r"\(3, 4\) for 3 .* \(D, 3\)"):
+        read_features(file, "a")
+
+
+def test_a_disk_that_fails_is_not_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with open_features(tmp_path / "f.h5", "a") as file:
+        write_features(file, "a", THREE, (480, 640))
+
+    def fail(path, mode):
+        raise OSError(37, "Unable to lock file, errno = 37, error message = 'No locks available'")
+
+    monkeypatch.setattr(h5py, "File", fail)
+    with pytest.raises(OSError, match="No locks available") as raised:
+        open_features(tmp_path / "f.h5", "a")
+    assert not isinstance(raised.value, DamagedFeatures)
 
 
 def test_errors_name_the_file_and_the_picture(tmp_path: Path):
@@ -80,6 +101,7 @@ def test_a_file_that_another_process_writes_is_not_called_damaged(tmp_path: Path
         ({"scores": np.zeros(2)}, r"scores have shape \(2,\) for 3 keypoints"),
         ({"descriptors": np.zeros((4, 3))}, r"descriptors have shape \(4, 3\); expected \(3, D\)"),
         ({"keypoints": np.full((3, 2), np.nan)}, "NaN or infinity"),
+        ({"keypoints": [[1, 2], [3], [4, 5]]}, "not arrays of numbers"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused_by_name(change, words):
@@ -90,3 +112,4 @@ def test_arrays_that_do_not_fit_are_refused_by_name(change, words):
 def test_nothing_found_is_no_error():
     features = check_features([], [], np.zeros((0, 8)), "mine")
     assert features.keypoints.shape == (0, 2) and features.descriptors.shape == (0, 8)
+    assert len(check_features([], [], np.array([]), "mine").descriptors) == 0

@@ -16,6 +16,7 @@ from superpoint_tf.config import Config
 if TYPE_CHECKING:
     from superpoint_tf.evaluation.run import Request
 
+DEFAULT_NUM_PAIRS = 200
 PROTOCOLS = ("hpatches", "random-homography", "synthetic")
 METHODS_HELP = """\
 classical, controls, one of either by name (Harris, "grid (control)"), or WHAT or 'ROW NAME=WHAT', where WHAT is weights
@@ -32,7 +33,6 @@ def parse_arguments() -> argparse.Namespace:
         "--presets",
         nargs="+",
         choices=("240x320", "480x640", "config"),
-        default=["240x320", "480x640"],
         help="240x320: 300 keypoints, NMS 4 px; 480x640: 1000, NMS 8 px; config: its evaluation section (default: two)",
     )
     parser.add_argument(
@@ -42,13 +42,15 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--output", help="results folder (default: outputs/evaluation/PROTOCOL)")
     parser.add_argument("--write-images", metavar="DIR", help="also write the frames as PNG, for other programs")
-    parser.add_argument("--overwrite", action="store_true", help="delete earlier results in the folder first")
+    parser.add_argument("--overwrite", action="store_true", help="compute the features of these methods again")
     command_line.add_config_arguments(parser, default="configs/coco.yaml")
     arguments = parser.parse_args()
     if arguments.protocol != "synthetic" and not arguments.data:
         parser.error(f"{arguments.protocol} needs --data DIR")
-    if arguments.protocol == "synthetic" and (arguments.data or arguments.write_images):
-        parser.error("synthetic draws its own pictures: --data and --write-images do not apply")
+    if arguments.protocol == "synthetic" and (arguments.data or arguments.presets):
+        parser.error("synthetic draws its own pictures at their own size: --data and --presets do not apply")
+    if arguments.protocol == "hpatches" and arguments.num:
+        parser.error("hpatches takes all pairs of the folder: --num does not apply")
     return arguments
 
 
@@ -56,14 +58,11 @@ def main() -> None:
     arguments = parse_arguments()
     config = command_line.load_config_argument(arguments.config, arguments.overrides)
     command_line.set_up_tensorflow()
-    from superpoint_tf import storage
     from superpoint_tf.evaluation import methods, run
     from superpoint_tf.progress import Console
 
     shapes = arguments.protocol == "synthetic"
     output = arguments.output or f"outputs/evaluation/{arguments.protocol}"
-    if arguments.overwrite:
-        storage.remove_tree(output, run.MARKER)
     command = "python tools/evaluate.py " + shlex.join(sys.argv[1:])
     request = run.Request(
         config,
@@ -72,6 +71,7 @@ def main() -> None:
         run.describe_run(arguments.protocol, arguments.data or "drawn", config, command),
         Console(),
         arguments.write_images,
+        arguments.overwrite,
     )
     evaluate_shapes(request, arguments.num) if shapes else evaluate_pairs(request, arguments, config)
 
@@ -85,12 +85,14 @@ def evaluate_shapes(request: Request, num: int | None) -> None:
 
 
 def evaluate_pairs(request: Request, arguments: argparse.Namespace, config: Config) -> None:
+    from superpoint_tf.evaluation.measures import PRESETS
     from superpoint_tf.evaluation.pair_sets import open_pairs
     from superpoint_tf.evaluation.run import resolve_settings, run_pairs
     from superpoint_tf.evaluation.table import format_table
 
-    settings = resolve_settings(arguments.presets, config)
-    make_pairs, count = open_pairs(arguments.protocol, arguments.data, config, arguments.num or 200)
+    settings = resolve_settings(arguments.presets or tuple(PRESETS), config)
+    num = arguments.num or DEFAULT_NUM_PAIRS
+    make_pairs, count = open_pairs(arguments.protocol, arguments.data, config, num, request.left_out)
     evaluation = run_pairs(request, arguments.protocol, make_pairs, count, settings)
     for name, protocol in settings.items():
         print(f"\n{name}: {protocol}; right within {protocol.distance_px:g} px; RANSAC {protocol.ransac_px:g} px")

@@ -50,17 +50,19 @@ class PhotographSet:
     note: str
 
 
-def list_photographs(root: str | Path, subfolders: Sequence[str] = ()) -> list[str]:
+def list_photographs(
+    root: str | Path, subfolders: Sequence[str] = (), remedy: str = "set photographs.root or pass --images"
+) -> list[str]:
     """Return the picture files below `root` (or these sub-folders of it) as slash-separated relative paths, sorted.
 
     Linked folders are entered, each once; hidden names are skipped. Whether a file can be read shows when it is read:
     a dangling link or a damaged file is listed, so that it is counted and named. Raises FileNotFoundError if a folder
-    is missing or there is no picture.
+    is missing or there is no picture, with `remedy` as the last words.
     """
     root = Path(root)
     if not root.is_dir():
         found = "it is not a folder" if root.exists() else "it does not exist"
-        raise FileNotFoundError(f"no photographs in {root}: {found}; set photographs.root or pass --images")
+        raise FileNotFoundError(f"no photographs in {root}: {found}; {remedy}")
     for name in subfolders:
         if not (root / name).is_dir():
             there = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir())) or "none"
@@ -69,9 +71,7 @@ def list_photographs(root: str | Path, subfolders: Sequence[str] = ()) -> list[s
     if not found_files:
         places = ", ".join(str(root / name) for name in subfolders) or str(root)
         patterns = ", ".join("*" + suffix for suffix in SUFFIXES)
-        raise FileNotFoundError(
-            f"no photographs in {places} (looked for {patterns}); set photographs.root or pass --images"
-        )
+        raise FileNotFoundError(f"no photographs in {places} (looked for {patterns}); {remedy}")
     return found_files
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from superpoint_tf.evaluation import metrics
-from superpoint_tf.evaluation.measures import CURVE_THRESHOLDS_PX, PairResult
+from superpoint_tf.evaluation.measures import PairResult
 from superpoint_tf.evaluation.panels import Curves, Panel, looks_of, plot_dots, plot_panels
 from superpoint_tf.evaluation.results import PairsEvaluation, Row, ShapesEvaluation
 
@@ -90,8 +90,8 @@ def _pairs_plots(evaluation: PairsEvaluation) -> list[_Plot]:
 
 def threshold_curves(rows: Iterable[Row], group: str, value: str) -> Curves:
     """Return `value`_1 .. `value`_10 of a group's rows against 1..10 px; methods without them are left out."""
-    names = [f"{value}_{threshold}" for threshold in CURVE_THRESHOLDS_PX]
-    x = np.array(CURVE_THRESHOLDS_PX, np.float64)
+    names = [f"{value}_{threshold}" for threshold in metrics.MMA_THRESHOLDS_PX]
+    x = np.array(metrics.MMA_THRESHOLDS_PX, np.float64)
     return {
         str(row["method"]): (x, np.array([row[name] for name in names], np.float64))
         for row in rows

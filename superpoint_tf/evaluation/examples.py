@@ -24,7 +24,7 @@ UNINFORMATIVE_GROUP = "i"  # mostly identities: the best pair of every method wo
 
 
 def choose_examples(results: Sequence[PairResult]) -> list[tuple[PairResult, str]]:
-    """Return the best and the worst pair of each method with descriptors, by matching score, the first among equals.
+    """Return the best and the worst pair of each method with descriptors, by matching score.
 
     Pairs that are mostly identities are left out while there are others; controls are, too.
     """
@@ -61,9 +61,9 @@ def _draw_example(
 ) -> Example:
     with open_features(path) as file:
         features0, features1 = (read_stored(file, name) for name in frames)
-    descriptors = [features.descriptors for features in (features0, features1)]
-    assert descriptors[0] is not None and descriptors[1] is not None  # only methods that describe are chosen
-    matches = match_descriptors(descriptors[0], descriptors[1])
+    matches = np.zeros((0, 2), np.int64)
+    if features0.descriptors is not None and features1.descriptors is not None:  # None: nothing was found there
+        matches = match_descriptors(features0.descriptors, features1.descriptors)
     errors = metrics.match_errors(features0.keypoints, features1.keypoints, matches, pair.homography_0to1)
     title = f"{result.method}, {rank}: {pair.name} ({pair.group}), matching score {result.values['matching_score']:.3f}"
     right: np.ndarray = errors <= protocol.distance_px

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -33,13 +33,17 @@ class PairRecord:
 
 
 @contextlib.contextmanager
-def open_stores(folder: str | Path, methods: Sequence[Method], console: Console) -> Iterator[Stores]:
+def open_stores(
+    folder: str | Path, methods: Sequence[Method], console: Console, overwrite: bool = False
+) -> Iterator[Stores]:
     """Open a feature file a method, `<folder>/<method>.h5`; says which earlier features were dropped, and why."""
     with contextlib.ExitStack() as stack:
-        stores = [
-            (method, stack.enter_context(FeatureStore(Path(folder) / method.file_name, method.identity)))
-            for method in methods
-        ]
+        stores = []
+        for method in methods:
+            path = Path(folder) / method.file_name
+            if "from" in method.identity and path.resolve() == Path(method.identity["from"]).resolve():
+                raise ValueError(f"--methods {method.name}: {path} is read and would be written; give it another name")
+            stores.append((method, stack.enter_context(FeatureStore(path, method.identity, overwrite))))
         report_dropped(stores, console)
         yield stores
 
@@ -58,7 +62,8 @@ def extract_view(view: View, setting: str, protocol: PairProtocol, stores: Store
     computed = 0
     for method, store in stores:
         if not store.has(name, digest):
-            features = method.find(view, setting, protocol)
+            own = replace(view, image=view.image.copy())  # whatever a method does to it, the next sees the picture
+            features = method.find(own, setting, protocol)
             if not describe:
                 features = features._replace(descriptors=None)
             store.write(name, features, (shape[0], shape[1]), digest, protocol.max_keypoints)
@@ -88,8 +93,7 @@ def extract_pairs(
         for view in (pair.view0, pair.view1):
             if view.name not in seen:
                 seen.add(view.name)
-                if images_folder is not None:
-                    _write_image(Path(images_folder) / setting / f"{view.name}.png", view.image)
+                write_image(images_folder, setting, view)
                 computed += extract_view(view, setting, protocol, stores)
         frames = (f"{setting}/{pair.view0.name}", f"{setting}/{pair.view1.name}")
         records.append(PairRecord(pair.name, pair.group, pair.sequence, frames, pair.homography_0to1))
@@ -101,7 +105,10 @@ def _digest(image: np.ndarray) -> str:
     return hashlib.sha256(str(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
-def _write_image(path: Path, image: np.ndarray) -> None:
-    done, content = cv2.imencode(".png", image)
+def write_image(folder: str | Path | None, setting: str, view: View) -> None:
+    """Write a frame as `<folder>/<setting>/<view name>.png`; nothing without a folder."""
+    if folder is None:
+        return
+    done, content = cv2.imencode(".png", view.image)
     assert done  # a grey uint8 picture always can be
-    storage.write_bytes(path, content.tobytes())
+    storage.write_bytes(Path(folder) / setting / f"{view.name}.png", content.tobytes())

@@ -18,7 +18,14 @@ import h5py
 import numpy as np
 
 from superpoint_tf.evaluation.measures import PairProtocol
-from superpoint_tf.feature_files import DamagedFeatures, open_features, read_features, write_features
+from superpoint_tf.feature_files import (
+    INSIDE_DAMAGE,
+    DamagedFeatures,
+    damaged,
+    open_features,
+    read_features,
+    write_features,
+)
 from superpoint_tf.features import Features
 
 _IDENTITY, _FRAME = "identity", "image_sha256"  # attributes of the file and of each setting; of each frame
@@ -27,20 +34,25 @@ _IDENTITY, _FRAME = "identity", "image_sha256"  # attributes of the file and of 
 class FeatureStore:
     """The HDF5 file of one method, open for adding; what was computed otherwise, or half, is dropped when it is met."""
 
-    def __init__(self, path: str | Path, identity: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | Path, identity: Mapping[str, Any], overwrite: bool = False) -> None:
         """Open or create the file; `dropped` says why an earlier content was deleted, or is empty.
 
-        Raises ValueError if another process is writing it.
+        `overwrite` deletes it in any case. Raises ValueError if another process is writing the file, or if it is not
+        one of ours: only those are ever deleted.
         """
         self.path, self.dropped = Path(path), ""
+        now = json.dumps(identity, sort_keys=True)
         try:
             self._file = open_features(path, "a")
         except DamagedFeatures:  # killed while writing
             self._begin_again("the file was damaged")
-        before, now = self._file.attrs.get(_IDENTITY), json.dumps(identity, sort_keys=True)
-        if before != now and len(self._file):
+        before = self._file.attrs.get(_IDENTITY)
+        if before is None and len(self._file):
             self._file.close()
-            self._begin_again(_describe_change(before, now))
+            raise ValueError(f"{path}: holds features that this tool did not write; move it or choose another --output")
+        if before is not None and (overwrite or before != now):
+            self._file.close()
+            self._begin_again("as asked" if before == now else _describe_change(before, now))
         self._file.attrs[_IDENTITY] = now
 
     def _begin_again(self, reason: str) -> None:
@@ -64,8 +76,11 @@ class FeatureStore:
 
     def has(self, name: str, image_sha256: str) -> bool:
         """Tell whether the features of the very frame are there, complete."""
-        group = self._file.get(name)
-        return group is not None and group.attrs.get(_FRAME) == image_sha256
+        try:
+            group = self._file.get(name)
+            return group is not None and group.attrs.get(_FRAME) == image_sha256
+        except INSIDE_DAMAGE as error:
+            raise damaged(f"{self.path}: {name}", error) from error
 
     def write(
         self, name: str, features: Features, image_shape: tuple[int, int], image_sha256: str, max_keypoints: int
@@ -78,9 +93,12 @@ class FeatureStore:
                 "weaker_keypoints": np.asarray(features.keypoints[max_keypoints:], np.float32),
                 "weaker_scores": np.asarray(features.scores[max_keypoints:], np.float32),
             }
-        group = write_features(self._file, name, strongest, image_shape, **weaker)
-        group.attrs[_FRAME] = image_sha256  # last: a group without it is unfinished
-        self._file.flush()
+        try:
+            group = write_features(self._file, name, strongest, image_shape, **weaker)
+            group.attrs[_FRAME] = image_sha256  # last: a group without it is unfinished
+            self._file.flush()
+        except (RuntimeError, KeyError, ValueError) as error:  # an OSError is the disk's, not the file's
+            raise damaged(f"{self.path}: {name}", error) from error
 
     def close(self) -> None:
         """Close the file."""

@@ -2,7 +2,8 @@
 
 A frame's features are looked for under three names: `<setting>/<frame>` and `<setting>/<frame>.png`, as
 `--write-images` writes the frames; then the original's path below the data folder, such as `v_graf/1.ppm`, whose
-keypoints are brought into the frame, so that features of whole pictures serve every setting.
+keypoints are brought into the frame, so that features of whole pictures serve every setting. A file should hold all
+keypoints that were found, not the strongest: repeatability spends its budget inside the area that both views show.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import h5py
 import numpy as np
 
 from superpoint_tf import storage
+from superpoint_tf.evaluation.feature_store import read_stored
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.pairs import View
-from superpoint_tf.feature_files import open_features, read_features
+from superpoint_tf.feature_files import in_frame, open_features, read_features
 from superpoint_tf.features import Features
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy
 from superpoint_tf.keypoints import suppress_keypoints
@@ -39,9 +41,9 @@ class FeaturesOnDisk:
         frame_shape = (view.image.shape[0], view.image.shape[1])
         for name in (f"{setting}/{view.name}", f"{setting}/{view.name}.png"):
             if name in self._file:
-                features, shape = read_features(self._file, name)
+                _, shape = read_features(self._file, name)
                 _check_shape(shape, frame_shape, f"{self.path}: {name}")
-                return _suppress(features, protocol.nms_radius_px)
+                return _suppress(read_stored(self._file, name), frame_shape, protocol.nms_radius_px)
         origin = view.origin
         if origin is None or origin.path not in self._file:
             names = f"{setting}/{view.name}" + (f", {setting}/{view.name}.png or {origin.path}" if origin else "")
@@ -49,9 +51,7 @@ class FeaturesOnDisk:
         features, shape = read_features(self._file, origin.path)
         _check_shape(shape, origin.image_shape, f"{self.path}: {origin.path}")
         keypoints = warp_points_numpy(features.keypoints, origin.to_frame).astype(np.float32)
-        limit = np.array(frame_shape[::-1]) - 1
-        inside = ((keypoints >= 0) & (keypoints <= limit)).all(axis=1)
-        return _suppress(features._replace(keypoints=keypoints).take(inside), protocol.nms_radius_px)
+        return _suppress(features._replace(keypoints=keypoints), frame_shape, protocol.nms_radius_px)
 
 
 def load_features_on_disk(path: str) -> FeaturesOnDisk:
@@ -60,8 +60,14 @@ def load_features_on_disk(path: str) -> FeaturesOnDisk:
     return FeaturesOnDisk(Path(path), {"from": path, "sha256": storage.sha256_file(path)}, file)
 
 
-def _suppress(features: Features, nms_radius_px: int) -> Features:
-    return features.take(suppress_keypoints(features.keypoints, features.scores, nms_radius_px))
+def _suppress(features: Features, frame_shape: tuple[int, int], nms_radius_px: int) -> Features:
+    """Keep what lies in the frame and survives suppression; descriptors may be there for the strongest alone."""
+    inside = np.flatnonzero(in_frame(features.keypoints, frame_shape))
+    kept = inside[suppress_keypoints(features.keypoints[inside], features.scores[inside], nms_radius_px)]
+    described = features.descriptors
+    if described is not None:
+        described = described[kept[kept < len(described)]]
+    return Features(features.keypoints[kept], features.scores[kept], described)
 
 
 def _check_shape(found: tuple[int, int] | None, expected: tuple[int, int], where: str) -> None:

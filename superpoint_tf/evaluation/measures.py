@@ -13,7 +13,6 @@ from superpoint_tf.features import Features
 from superpoint_tf.matching import match_descriptors
 
 HOMOGRAPHY_THRESHOLDS_PX = (1, 3, 5)
-CURVE_THRESHOLDS_PX = tuple(range(1, 11))
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,10 @@ def measure_pair(
     values = {"keypoints": sum(counts) / 2}
     if detector:
         values |= measure_detector(features0.keypoints, features1.keypoints, homography_0to1, protocol)
-    if matching and features1.descriptors is not None:
+    described = [features.descriptors is not None for features in (features0, features1)]
+    if described[0] != described[1]:
+        raise ValueError("only one of the two views has descriptors; return (0, D) ones where nothing was found")
+    if matching and described[0]:
         values |= measure_matching(features0, features1, homography_0to1, protocol)
     return values
 
@@ -82,7 +84,7 @@ def measure_detector(
     )
     return {
         "repeatability": metrics.repeatability(distances0, distances1, protocol.distance_px),
-        **{f"repeatability_{t}": metrics.repeatability(distances0, distances1, t) for t in CURVE_THRESHOLDS_PX},
+        **{f"repeatability_{t}": metrics.repeatability(distances0, distances1, t) for t in metrics.MMA_THRESHOLDS_PX},
         "localization_px": metrics.localization_error(distances0, distances1, protocol.distance_px),
         "shared_keypoints": (len(distances0) + len(distances1)) / 2,
     }
@@ -136,7 +138,7 @@ def summarize(results: Sequence[PairResult], by_sequence: bool = False) -> list[
 
     Adds pairs, and from the corner errors h_1, h_3, h_5 (homography accuracy) and auc_1, auc_3, auc_5. Values are means
     over all pairs of the group, localization_px over those with partners (NaN if none has). `by_sequence` averages the
-    pairs of each sequence alone and adds its name.
+    pairs of each sequence alone and adds its name. Raises ValueError if results of one row have different values.
     """
     groups: dict[tuple[str, str, str], list[PairResult]] = {}
     for result in results:
@@ -147,6 +149,9 @@ def summarize(results: Sequence[PairResult], by_sequence: bool = False) -> list[
         row: dict[str, float | str] = {"group": group, "method": method, "pairs": len(members)}
         if by_sequence:
             row["sequence"] = sequence
+        for member in members:
+            if member.values.keys() != members[0].values.keys():
+                raise ValueError(f"{method}: {member.pair} has other values than {members[0].pair}")
         for name in members[0].values:
             row |= _average(name, np.array([member.values[name] for member in members]))
         rows.append(row)

@@ -6,6 +6,8 @@ import concurrent.futures
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from superpoint_tf.data.workers import ordered_map
 from superpoint_tf.evaluation.extraction import PairRecord
 from superpoint_tf.evaluation.feature_store import read_stored
@@ -25,6 +27,7 @@ class Task:
     path: str  # its feature file
     protocol: PairProtocol
     records: tuple[PairRecord, ...]
+    no_descriptors: np.ndarray | None  # (0, D), for frames where a describing method found nothing; None: a detector
 
 
 def smaller_budgets(protocol: PairProtocol) -> list[int]:
@@ -40,8 +43,9 @@ def measure_records(
     on_pairs: Callable[[int], None] = lambda count: None,
 ) -> list[PairResult]:
     """Measure every method, given its feature file, on every pair; results in the order of the pairs, then methods."""
+    empty = {method: _no_descriptors(path, records) for method, path in files.items()}
     tasks = [
-        Task(method, path, protocol, tuple(records[start : start + _PAIRS_A_TASK]))
+        Task(method, path, protocol, tuple(records[start : start + _PAIRS_A_TASK]), empty[method])
         for start in range(0, len(records), _PAIRS_A_TASK)
         for method, path in files.items()
     ]
@@ -59,10 +63,29 @@ def measure_task(task: Task) -> list[PairResult]:
         cached: dict[str, Features] = {}
         for record in task.records:
             cached = {name: cached.get(name) or read_stored(file, name) for name in record.frames}
-            features0, features1 = (cached[name] for name in record.frames)
+            features0, features1 = (_described(cached[name], task, name) for name in record.frames)
             values = measure_pair(features0, features1, record.homography_0to1, task.protocol)
             results.append(PairResult(task.method, record.name, record.group, values, record.sequence))
     return results
+
+
+def _no_descriptors(path: str, records: Sequence[PairRecord]) -> np.ndarray | None:
+    """Return the (0, D) descriptors of nothing if any frame has descriptors, else None: the method is a detector."""
+    with open_features(path) as file:
+        for name in dict.fromkeys(name for record in records for name in record.frames):
+            descriptors = read_stored(file, name).descriptors
+            if descriptors is not None:
+                return descriptors[:0]
+    return None
+
+
+def _described(features: Features, task: Task, name: str) -> Features:
+    """Give a frame without descriptors those of nothing, if the method describes and found nothing there."""
+    if features.descriptors is not None or task.no_descriptors is None:
+        return features
+    if len(features.keypoints):
+        raise ValueError(f"{task.method}: {name} has keypoints without descriptors, other frames have descriptors")
+    return features._replace(descriptors=task.no_descriptors)
 
 
 def measure_budgets(

@@ -27,6 +27,11 @@ from superpoint_tf.features import Features
 if TYPE_CHECKING:
     from superpoint_tf.model import SuperPoint
 
+_LONGEST_STEM = 60
+_PACKAGE = Path(__file__).resolve().parent.parent
+# The code that features depend on besides the method's own: a change there must not meet features of before.
+_SUPPRESSION_CODE = ("keypoints.py", "features.py")
+_NETWORK_CODE = ("model.py", "network.py", "detection.py", *_SUPPRESSION_CODE)
 GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}
 FindFeatures = Callable[[View, str, PairProtocol], Features]
 
@@ -56,8 +61,8 @@ class Method:
     @property
     def file_name(self) -> str:
         """Return a name for this method's feature file: two methods never share one."""
-        plain = re.sub(r"[^A-Za-z0-9._-]+", "_", self.name).strip("._") or "method"
-        return f"{plain}{'' if plain == self.name else '-' + storage.sha256(self.name.encode())[:6]}.h5"
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "_", self.name).strip("._")[:_LONGEST_STEM] or "method"
+        return f"{plain}-{storage.sha256(self.name.encode())[:6]}.h5"  # some disks do not tell A from a
 
 
 def extractor_of(model: SuperPoint, cut: NetworkThreshold = FOR_PAIRS) -> Extractor:
@@ -97,15 +102,17 @@ def load_methods(names: Sequence[str], cut: NetworkThreshold = FOR_PAIRS) -> lis
 def _load(given: str, cut: NetworkThreshold) -> Method:
     if given in CLASSICAL or given in CONTROLS:
         return _built_in(given)
-    title, _, what = given.rpartition("=")
+    title, what = ("", given) if _exists(given) or "=" not in given else given.split("=", 1)
     name = title or what
     if what.endswith((".h5", ".hdf5")):
         features = load_features_on_disk(what)
-        return Method(name, {"kind": "features", **features.identity}, features.find)
+        identity = {"kind": "features", **features.identity, "code": _code_sha256(_SUPPRESSION_CODE)}
+        return Method(name, identity, features.find)
     if re.search(r":[A-Za-z_]\w*$", what):
         plug_in = load_plug_in(what)
-        return _of_extractor(name, {"kind": "plug-in", **plug_in.identity}, suppressed(plug_in.extract))
-    if not (Path(what).exists() or Path(f"{what}.index").exists()):
+        identity = {"kind": "plug-in", **plug_in.identity, "suppression": _code_sha256(_SUPPRESSION_CODE)}
+        return _of_extractor(name, identity, suppressed(plug_in.extract))
+    if not _exists(what):
         known = ", ".join([*GROUPS, *CLASSICAL, *CONTROLS])
         raise ValueError(
             f"--methods {given}: no file or folder {what}, and no method of that name; there are {known}, and "
@@ -116,8 +123,9 @@ def _load(given: str, cut: NetworkThreshold) -> Method:
 
 def _built_in(name: str) -> Method:
     module = baselines if name in CLASSICAL else controls
-    source = Path(str(module.__file__)).read_bytes()  # its settings are in its code
-    identity = {"kind": module.__name__.rpartition(".")[2], "opencv": cv2.__version__, "code": storage.sha256(source)}
+    kind = module.__name__.rpartition(".")[2]
+    code = _code_sha256((f"evaluation/{kind}.py", *_SUPPRESSION_CODE))  # its settings are in its code
+    identity = {"kind": kind, "opencv": cv2.__version__, "code": code}
     return _of_extractor(name, identity, suppressed((CLASSICAL | CONTROLS)[name]))
 
 
@@ -137,6 +145,7 @@ def _network(name: str, what: str, cut: NetworkThreshold) -> Method:
         "threshold": cut.threshold,
         "border_px": cut.border_px,
         "tensorflow": tf.__version__,
+        "code": _code_sha256(_NETWORK_CODE),
     }
     return _of_extractor(name, identity, extractor_of(model, cut))
 
@@ -146,3 +155,14 @@ def _of_extractor(name: str, identity: dict[str, Any], extract: Extractor) -> Me
         return extract(view.image, protocol.nms_radius_px)
 
     return Method(name, {**identity, "superpoint_tf": superpoint_tf.__version__}, find)
+
+
+def _exists(what: str) -> bool:
+    try:
+        return Path(what).exists() or Path(f"{what}.index").exists()
+    except OSError:  # longer than a name can be
+        return False
+
+
+def _code_sha256(names: Sequence[str]) -> str:
+    return storage.sha256(b"".join((_PACKAGE / name).read_bytes() for name in names))

@@ -121,7 +121,7 @@ def judge_detections(keypoints: np.ndarray, scores: np.ndarray, truth: np.ndarra
 
 
 def pool_detections(pictures: Iterable[Judged]) -> tuple[float, float]:
-    """Return the average precision of detections pooled over pictures, and their localization error in pixels.
+    """Return the synthetic mAP (average precision of detections pooled over pictures) and the localization error in px.
 
     A picture without true keypoints counts too: all it has is wrong. The localization error is the mean distance of
     the correct detections; NaN if there are none.
@@ -135,13 +135,6 @@ def pool_detections(pictures: Iterable[Judged]) -> tuple[float, float]:
     pooled = np.concatenate(errors)
     precision = average_precision(np.concatenate(scores), np.concatenate(correct), num_truth)
     return precision, float(pooled.mean()) if len(pooled) else float("nan")
-
-
-def detection_average_precision(
-    pictures: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], distance_px: float = 3.0
-) -> tuple[float, float]:
-    """Return `pool_detections` of pictures (keypoints (N, 2), scores (N,), truth (M, 2)): the synthetic mAP."""
-    return pool_detections(judge_detections(*picture, distance_px) for picture in pictures)
 
 
 # ------------------------------------------------------------------------------------------------ matches

@@ -12,19 +12,25 @@ from superpoint_tf.evaluation.pairs import ImagePair, find_hpatches, hpatches_pa
 MakePairs = Callable[[tuple[int, int]], Iterable[ImagePair]]
 
 
-def open_pairs(protocol: str, root: str, config: Config, num_pairs: int) -> tuple[MakePairs, int]:
+def open_pairs(
+    protocol: str, root: str, config: Config, num_pairs: int, left_out: list[str] | None = None
+) -> tuple[MakePairs, int]:
     """Return a function that yields the pairs at any (height, width), and their number.
 
     `hpatches` takes all pairs below `root`, i_ pairs twice (once shifted); `random-homography` warps `num_pairs` of the
     photographs below it (`bundled`: of scikit-image's) by the config's sampler and photometric ranges. Raises
-    ValueError or OSError naming the folder.
+    ValueError or OSError naming the folder. Folders and files that cannot be used are named in `left_out`.
     """
     if protocol == "hpatches":
-        sequences = find_hpatches(root)
+        sequences = find_hpatches(root, left_out)
         count = sum(len(s.others) * (2 if s.group == "i" else 1) for s in sequences)
         return functools.partial(hpatches_pairs, sequences), count
-    paths = [f"{root}/{name}" for name in list_photographs(root)] if root != BUNDLED else _bundled()
-    return functools.partial(_random_pairs, paths, config, num_pairs), num_pairs
+    paths = (
+        [f"{root}/{name}" for name in list_photographs(root, remedy="pass another --data")]
+        if root != BUNDLED
+        else _bundled()
+    )
+    return functools.partial(_random_pairs, paths, config, num_pairs, left_out), num_pairs
 
 
 def _bundled() -> list[str]:
@@ -33,7 +39,7 @@ def _bundled() -> list[str]:
 
 
 def _random_pairs(
-    paths: list[str], config: Config, num_pairs: int, image_shape: tuple[int, int]
+    paths: list[str], config: Config, num_pairs: int, left_out: list[str] | None, image_shape: tuple[int, int]
 ) -> Iterable[ImagePair]:
     homography, photometric = config.evaluation.homography, config.photographs.photometric
-    return random_homography_pairs(paths, image_shape, homography, photometric, config.seed, num_pairs)
+    return random_homography_pairs(paths, image_shape, homography, photometric, config.seed, num_pairs, left_out)

@@ -6,7 +6,8 @@
 
     python tools/evaluate.py hpatches --data DIR --methods classical Mine=my_extractor.py:extract
 
-Suppression and budget are applied to what it returns, as to every method: it should return all it finds.
+Suppression and budget are applied to what it returns, as to every method: it should return all it finds. Keypoints
+outside the frame are dropped.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from superpoint_tf import storage
-from superpoint_tf.feature_files import check_features
+from superpoint_tf.feature_files import check_features, in_frame
 from superpoint_tf.features import Features
 
 
@@ -61,10 +62,10 @@ def _import(place: str, target: str) -> ModuleType:
     if place.endswith(".py"):
         if not Path(place).is_file():
             raise ValueError(f"{target}: no file {place}; give file.py:function or module:function")
+        _import_from(str(Path(place).resolve().parent))
         spec = importlib.util.spec_from_file_location(Path(place).stem, place)
     else:
-        if os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())
+        _import_from(os.getcwd())
         spec = _find(place)
     if spec is None or spec.loader is None:
         raise ValueError(f"{target}: no module {place} here or among the installed; give file.py:function for a file")
@@ -75,6 +76,11 @@ def _import(place: str, target: str) -> ModuleType:
     except Exception as error:
         raise ValueError(f"{target}: importing {place} failed with {type(error).__name__}: {error}") from error
     return module
+
+
+def _import_from(folder: str) -> None:
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
 
 
 def _find(name: str) -> Any:
@@ -89,7 +95,10 @@ def _call(function: Callable[[np.ndarray], Any], image: np.ndarray, target: str)
         found = function(image)
     except Exception as error:
         raise ValueError(f"{target} failed on an image of {image.shape}: {type(error).__name__}: {error}") from error
-    if not isinstance(found, tuple) or len(found) not in (2, 3):
-        raise ValueError(f"{target} returned {type(found).__name__}; expected (keypoints, scores, descriptors or None)")
+    if not isinstance(found, tuple | list) or len(found) not in (2, 3):
+        size = f" of {len(found)}" if isinstance(found, tuple | list) else ""
+        expected = "a tuple (keypoints, scores, descriptors or None)"
+        raise ValueError(f"{target} returned a {type(found).__name__}{size}; expected {expected}")
     keypoints, scores, descriptors = (*found, None)[:3]
-    return check_features(keypoints, scores, descriptors, target)
+    features = check_features(keypoints, scores, descriptors, target)
+    return features.take(in_frame(features.keypoints, image.shape))

@@ -31,7 +31,7 @@ from superpoint_tf.evaluation.report_tables import (
 from superpoint_tf.evaluation.results import Example, PairsEvaluation, ShapesEvaluation
 
 TITLES = {"hpatches": "HPatches evaluation", "random-homography": "Evaluation on random homographies"}
-MOST_SEQUENCES = 150  # HPatches has 116; a table of a thousand photographs is for pairs.csv
+MOST_SEQUENCES = 150  # HPatches has 116; more are for pairs.csv
 BOLD_NOTE = "Bold is the best method of a column. Controls, in italics, see nothing: what they reach is free."
 DASH_NOTE = "A dash is a value that does not exist: without descriptors there are no matches."
 _SECTIONS = {
@@ -101,8 +101,7 @@ def _pairs_count(evaluation: PairsEvaluation) -> str:
     results = next(iter(evaluation.results.values()), [])
     pairs = {(result.group, result.sequence, result.pair) for result in results}
     sequences = {result.sequence for result in results} - {""}
-    what = "sequence" if evaluation.protocol == "hpatches" else "photograph"
-    of_sequences = f" of {_counted(len(sequences), what)}" if sequences else ""
+    of_sequences = f" of {_counted(len(sequences), 'sequence')}" if sequences else ""
     return f"{_counted(len(pairs), 'pair')}{of_sequences}, {_counted(len(evaluation.methods), 'method')}"
 
 

@@ -7,7 +7,7 @@ import contextlib
 import datetime
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from superpoint_tf.config import Config
 from superpoint_tf.config_files import config_to_dict
 from superpoint_tf.data.synthetic_sets import drawn_primitives
 from superpoint_tf.data.workers import start_pool
-from superpoint_tf.evaluation.curves import pairs_figures, shapes_figures
+from superpoint_tf.evaluation.curves import CAPTIONS, pairs_figures, shapes_figures
 from superpoint_tf.evaluation.examples import draw_pair_examples, draw_shape_examples
 from superpoint_tf.evaluation.extraction import PairRecord, Stores, extract_pairs, open_stores, report_dropped
 from superpoint_tf.evaluation.markdown import pairs_markdown, shapes_markdown
@@ -43,7 +43,7 @@ from superpoint_tf.progress import Console, Progress
 from superpoint_tf.visualization import save_png
 
 Pool = concurrent.futures.Executor | None
-MARKER = "summary.json"
+RESULT_FILES = ("summary.json", "pairs.csv", "pictures.csv", "table.md", "report.html")
 OWN_SETTING = "config"
 
 
@@ -57,6 +57,8 @@ class Request:
     facts: dict[str, Any]  # written to the summary: protocol, data, command
     console: Console
     images_folder: str | None = None  # write the frames there
+    overwrite: bool = False  # compute the methods' features again
+    left_out: list[str] = field(default_factory=list)  # what the data held and could not be used; filled on the way
 
     @property
     def features_folder(self) -> Path:
@@ -67,6 +69,21 @@ class Request:
     def files(self) -> dict[str, str]:
         """Return the feature file of each method."""
         return {method.name: str(self.features_folder / method.file_name) for method in self.methods}
+
+
+def check_output(folder: str) -> None:
+    """Refuse a folder whose summary.json is not an evaluation's; raises ValueError."""
+    path = Path(folder) / "summary.json"
+    if path.exists() and "protocol" not in storage.read_json(path):
+        raise ValueError(f"{folder}: its summary.json is not of an evaluation; choose another --output")
+
+
+def remove_results(folder: str) -> None:
+    """Delete the results of an earlier run, all but the features, so that none stands beside those of this one."""
+    figures = Path(folder) / "figures"
+    names = [*CAPTIONS, "example_*"]
+    for path in [Path(folder) / name for name in RESULT_FILES] + [p for n in names for p in figures.glob(f"{n}.png")]:
+        path.unlink(missing_ok=True)
 
 
 def resolve_settings(names: Sequence[str], config: Config) -> dict[str, PairProtocol]:
@@ -87,9 +104,11 @@ def run_pairs(
 ) -> PairsEvaluation:
     """Evaluate on image pairs and write everything into the output folder."""
     console = request.console
-    with open_stores(request.features_folder, request.methods, console) as stores:
+    check_output(request.output)
+    with open_stores(request.features_folder, request.methods, console, request.overwrite) as stores:
         records = _extract_settings(request, make_pairs, num_pairs, settings, stores)
     evaluation = _measure_settings(request, protocol_name, settings, records)
+    remove_results(request.output)
     evaluation.save(request.output)
     examples = []
     if settings:
@@ -117,7 +136,9 @@ def _extract_settings(
             pairs = make_pairs(protocol.image_shape)
             records[setting] = extract_pairs(pairs, setting, protocol, stores, on_pair, request.images_folder)
             report_dropped(stores, request.console)
-    request.console.line("eval", f"{total} frames computed, all others were there | {request.features_folder}")
+    request.console.line("eval", f"extractions: {total} computed, all others were there | {request.features_folder}")
+    if request.left_out:
+        request.console.line("eval", f"left out: {len(request.left_out)} | {'; '.join(request.left_out[:5])}")
     return records
 
 
@@ -132,12 +153,14 @@ def _measure_settings(
             results[name] = measure_records(records[name], request.files, protocol, pool, progress.update)
             budgets[name] = measure_budgets(records[name], request.files, protocol, pool, progress.update)
     identities = {method.name: method.identity for method in request.methods}
-    return PairsEvaluation(protocol_name, request.facts, identities, settings, results, budgets)
+    facts = request.facts | {"left_out": request.left_out}
+    return PairsEvaluation(protocol_name, facts, identities, settings, results, budgets)
 
 
 def run_shapes(request: Request, num_a_primitive: int) -> ShapesEvaluation:
     """Evaluate on the synthetic test set, clean and noisy, and write everything into the output folder."""
     config, console = request.config, request.console
+    check_output(request.output)
     protocol = shapes_protocol(config.synthetic.draw.image_shape)
     setting = "{}x{}".format(*protocol.image_shape)
     count = num_a_primitive * len(drawn_primitives(config.synthetic.draw))
@@ -154,6 +177,7 @@ def run_shapes(request: Request, num_a_primitive: int) -> ShapesEvaluation:
         {condition: {name: results[condition, name].localization_px for name in names} for condition in CONDITIONS},
         [line for condition in CONDITIONS for name in names for line in results[condition, name].pictures],
     )
+    remove_results(request.output)
     evaluation.save(request.output)
     examples = draw_shape_examples(draw_shapes(config, "test", 1), records, request.files, protocol)
     figures = shapes_figures(evaluation)
@@ -165,13 +189,13 @@ def _extract_shapes(
     request: Request, setting: str, protocol: PairProtocol, shapes: Iterator[Shape], count: int
 ) -> list[ShapeRecord]:
     records = []
-    with open_stores(request.features_folder, request.methods, request.console) as stores:
+    with open_stores(request.features_folder, request.methods, request.console, request.overwrite) as stores:
         for _, store in stores:
             store.open_setting(setting, protocol)
         report_dropped(stores, request.console)
         with Progress(count, "eval", "shapes extracted, clean and noisy", console=request.console) as progress:
             for shape in shapes:
-                records.append(extract_shape(shape, setting, protocol, stores))
+                records.append(extract_shape(shape, setting, protocol, stores, request.images_folder))
                 progress.update()
     return records
 

@@ -14,7 +14,7 @@ from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.synthetic_sets import drawn_primitives, sample_number, synthetic_sample
 from superpoint_tf.data.workers import ordered_map
 from superpoint_tf.evaluation import metrics
-from superpoint_tf.evaluation.extraction import Stores, extract_view
+from superpoint_tf.evaluation.extraction import Stores, extract_view, write_image
 from superpoint_tf.evaluation.feature_store import read_stored
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.pairs import View
@@ -67,12 +67,16 @@ class ShapeRecord:
     keypoints: np.ndarray
 
 
-def extract_shape(shape: Shape, setting: str, protocol: PairProtocol, stores: Stores) -> ShapeRecord:
-    """Extract a shape under both conditions, and return it without its pixels."""
+def extract_shape(
+    shape: Shape, setting: str, protocol: PairProtocol, stores: Stores, images_folder: str | None = None
+) -> ShapeRecord:
+    """Extract a shape under both conditions, and return it without its pixels; writes the pictures if asked."""
     frames = {}
     for condition, image in shape.images.items():
         name = f"{condition}/{shape.name}"
-        extract_view(View(name, image), setting, protocol, stores, describe=False)
+        view = View(name, image)
+        write_image(images_folder, setting, view)
+        extract_view(view, setting, protocol, stores, describe=False)
         frames[condition] = f"{setting}/{name}"
     return ShapeRecord(shape.name, shape.primitive, frames, shape.keypoints)
 

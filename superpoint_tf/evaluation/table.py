@@ -28,7 +28,7 @@ ABSENT = "-"  # a method without descriptors has no matches
 
 
 def format_table(rows: Sequence[Mapping[str, float | str]], columns: Sequence[str] = DEFAULT_COLUMNS) -> str:
-    """Return rows of `protocols.summarize` as lines of text: a header, then a line a row, groups under their names.
+    """Return rows of `measures.summarize` as lines of text: a header, then a line a row, groups under their names.
 
     Text is aligned left, numbers right; what a row lacks and what is NaN is a dash. A single group has no heading.
     """

@@ -83,6 +83,31 @@ def test_a_frame_that_a_kill_left_half_written_is_written_again(path):
         np.testing.assert_array_equal(read_stored(file, "s/a").scores, THREE.scores)
 
 
+def test_overwrite_begins_again_and_a_foreign_file_is_refused_and_kept(path):
+    fill(path)
+    with FeatureStore(path, {"kind": "test"}, overwrite=True) as store:
+        assert store.dropped and not store.has("s/a", "hash")
+    with h5py.File(path, "w") as file:
+        file["years of work"] = 1
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match="did not write"):
+            FeatureStore(path, {"kind": "test"}, overwrite)
+    with h5py.File(path) as file:
+        assert "years of work" in file
+
+
+def test_damage_inside_a_file_that_opens_is_named(path):
+    fill(path)
+    content = bytearray(path.read_bytes())
+    for start in (i for i in range(len(content) - 4) if content[i : i + 4] in (b"TREE", b"SNOD", b"HEAP")):
+        content[start : start + 4] = b"ruin"
+    path.write_bytes(content)
+    with h5py.File(path) as file, pytest.raises(ValueError, match=r"m\.h5: s/a: "):
+        read_stored(file, "s/a")
+    with pytest.raises((ValueError, OSError), match=r"m\.h5"):
+        fill(path)
+
+
 def test_a_damaged_file_is_begun_again(path):
     fill(path)
     path.write_bytes(path.read_bytes()[:700])

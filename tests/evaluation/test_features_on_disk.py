@@ -19,7 +19,7 @@ VIEW = View("v_a/1", np.zeros((100, 200), np.uint8), Origin("v_a/1.ppm", (240, 4
 
 def features(*xy: tuple[float, float]) -> Features:
     keypoints = np.array(xy, np.float32)
-    return Features(keypoints, np.arange(len(xy), dtype=np.float32), np.eye(len(xy), 8, dtype=np.float32))
+    return Features(keypoints, np.arange(len(xy), dtype=np.float32), np.eye(len(xy), 16, dtype=np.float32))
 
 
 def find(tmp_path: Path, name: str, written: Features, shape: tuple[int, int]) -> Features:
@@ -32,7 +32,7 @@ def find(tmp_path: Path, name: str, written: Features, shape: tuple[int, int]) -
 def test_features_of_the_frame_are_taken_strongest_first(tmp_path, name):
     found = find(tmp_path, name, features((10, 20), (100, 50)), (100, 200))
     assert found.keypoints.tolist() == [[100, 50], [10, 20]] and found.scores.tolist() == [1, 0]
-    np.testing.assert_array_equal(found.descriptors, np.eye(2, 8)[::-1])
+    np.testing.assert_array_equal(found.descriptors, np.eye(2, 16)[::-1])
 
 
 def test_features_of_the_original_are_brought_into_the_frame_and_those_outside_left_out(tmp_path):
@@ -43,6 +43,17 @@ def test_features_of_the_original_are_brought_into_the_frame_and_those_outside_l
 def test_the_protocols_suppression_is_applied(tmp_path):
     found = find(tmp_path, "100x200/v_a/1", features((10, 20), (13, 20), (30, 20)), (100, 200))
     assert found.keypoints.tolist() == [[30, 20], [13, 20]]
+
+
+def test_our_own_files_serve_with_all_their_keypoints(tmp_path):
+    from superpoint_tf.evaluation.feature_store import FeatureStore
+
+    with FeatureStore(tmp_path / "f.h5", {"kind": "test"}) as store:
+        store.open_setting("100x200", PROTOCOL)
+        xy = [(float(x), 50.0) for x in range(10, 190, 15)]
+        store.write("100x200/v_a/1", features(*xy)._replace(scores=np.linspace(1, 0, 12)), (100, 200), "hash", 10)
+    found = load_features_on_disk(str(tmp_path / "f.h5")).find(VIEW, "100x200", PROTOCOL)
+    assert len(found.keypoints) == 12 and len(found.descriptors) == 10
 
 
 def test_a_missing_picture_and_another_size_are_errors_that_say_where(tmp_path):

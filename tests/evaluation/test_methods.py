@@ -33,10 +33,30 @@ def test_an_unknown_name_lists_what_there_is():
 
 def test_two_methods_never_share_a_file(tmp_path: Path):
     (tmp_path / "m.py").write_text("def f(image): return [], [], None")
-    names = ["a b", "a_b", "a/b", "grid (control)", "..", "é"]
+    names = ["a b", "a_b", "A_b", "a/b", "grid (control)", "..", "é", "x" * 300]
     methods = [m for n in names for m in load_methods([n if "control" in n else f"{n}={tmp_path}/m.py:f"])]
     files = [method.file_name for method in methods]
-    assert len(set(files)) == len(files) and all("/" not in file and file.isascii() for file in files)
+    assert len({file.lower() for file in files}) == len(files)  # some disks do not tell A from a
+    assert all("/" not in file and file.isascii() and len(file) < 100 for file in files)
+
+
+def test_a_path_may_hold_an_equals_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path("lr=0.1.yaml").write_text(TINY)
+    assert [m.name for m in load_methods(["lr=0.1.yaml", "row=lr=0.1.yaml"])] == ["lr=0.1.yaml", "row"]
+
+
+def test_every_identity_follows_the_code_that_shapes_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "m.py").write_text("def f(image): return [], [], None")
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    names = ["Harris", "grid (control)", f"p={tmp_path}/m.py:f", f"n={tmp_path}/tiny.yaml"]
+    before = [method.identity for method in load_methods(names)]
+    read = Path.read_bytes
+    changed = "keypoints.py"
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + (b"#" if path.name == changed else b""))
+    assert all(m.identity != old for m, old in zip(load_methods(names), before, strict=True))
+    changed = "network.py"
+    assert [m.identity != old for m, old in zip(load_methods(names), before, strict=True)] == [False] * 3 + [True]
 
 
 def test_built_in_features_are_suppressed_by_the_protocol():

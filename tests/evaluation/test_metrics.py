@@ -150,12 +150,16 @@ def test_average_precision_of_nothing():
     assert metrics.average_precision(np.ones(2), np.zeros(2, bool), 5) == 0
 
 
+def pooled(*pictures: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[float, float]:
+    return metrics.pool_detections(metrics.judge_detections(*picture) for picture in pictures)
+
+
 def test_detections_are_pooled_so_one_without_truth_costs_precision_everywhere():
     found = (points((10, 10)), np.array([0.5]), points((10, 11)))
     empty = (points((50, 50)), np.array([0.9]), NONE)  # an ellipse on which something is seen
-    assert metrics.detection_average_precision([found]) == (1, 1)
-    assert metrics.detection_average_precision([found, empty]) == (0.5, 1)
-    assert metrics.detection_average_precision([(NONE, np.zeros(0), NONE), found]) == (1, 1)
+    assert pooled(found) == (1, 1)
+    assert pooled(found, empty) == (0.5, 1)
+    assert pooled((NONE, np.zeros(0), NONE), found) == (1, 1)
 
 
 # ------------------------------------------------------------------------------------------------ matches
@@ -268,7 +272,8 @@ def test_the_area_of_a_perfect_method_is_one():
 
 
 def test_the_evaluation_imports_no_tensorflow():
-    names = ("metrics", "baselines", "controls", "pairs", "protocols", "table")
+    names = ("baselines", "controls", "measuring", "methods", "metrics", "pairs", "protocols", "table")
     code = "".join(f"import superpoint_tf.evaluation.{name}\n" for name in names)
-    code += "import sys; assert 'tensorflow' not in sys.modules and 'imgaug' not in sys.modules"
+    code += "import sys; assert 'tensorflow' not in sys.modules and 'imgaug' not in sys.modules\n"
+    code += "import superpoint_tf.evaluation.run; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,6 +15,7 @@ def corners(image):
 def two(image): return np.zeros((1, 2)), np.ones(1)
 def wrong(image): return np.zeros((4, 3)), np.ones(4), None
 def nothing(image): return None
+def outside(image): return [[0, 0], [30, 5], [1e6, 0], [-3, 2]], [4, 3, 2, 1], None
 def broken(image): raise KeyError("weights")
 VALUE = 3
 """
@@ -37,6 +38,17 @@ def test_a_function_is_found_by_file_and_by_module(folder, place):
 
 def test_descriptors_may_be_left_out(folder):
     assert load_plug_in("my_corners.py:two").extract(IMAGE).descriptors is None
+
+
+def test_keypoints_outside_the_frame_are_dropped(folder):
+    assert load_plug_in("my_corners.py:outside").extract(IMAGE).keypoints.tolist() == [[0, 0]]
+
+
+def test_a_file_may_import_its_neighbours(folder):
+    (folder / "sub").mkdir()
+    (folder / "sub" / "neighbour_of_mine.py").write_text("from math import inf")
+    (folder / "sub" / "mine.py").write_text("import neighbour_of_mine\ndef f(image): return [], [], None")
+    assert len(load_plug_in("sub/mine.py:f").extract(IMAGE).keypoints) == 0
 
 
 def test_the_identity_follows_the_code(folder):
@@ -70,7 +82,7 @@ def test_a_file_that_fails_to_import_is_named(folder):
     ("name", "words"),
     [
         ("wrong", r"my_corners\.py:wrong: keypoints have shape \(4, 3\)"),
-        ("nothing", "nothing returned NoneType; expected"),
+        ("nothing", "nothing returned a NoneType; expected a tuple"),
         ("broken", "broken failed on an image of .20, 30.: KeyError"),
     ],
 )

@@ -175,6 +175,66 @@ def test_an_extractor_that_finds_nothing_has_all_its_rows(tmp_path, data):
     assert all(math.isinf(result.values["corner_error_px"]) for result in found.results["high"])
 
 
+def test_a_method_that_describes_keeps_its_values_where_it_finds_nothing(tmp_path, data):
+    def find(view, setting, protocol):  # as cv2's detectAndCompute: None where there is nothing
+        if view.name in ("v_turn/2", "i_dark/1"):
+            return Features(np.zeros((0, 2), np.float32), np.zeros(0, np.float32), None)
+        return counting()[0].find(view, setting, protocol)
+
+    rows = evaluate(tmp_path, data, [Method("half blind", {}, find)]).rows("high")
+    assert [row["pairs"] for row in rows] == [1, 1, 1] and all(row["h_5"] == row["matching_score"] == 0 for row in rows)
+
+
+def test_a_method_that_paints_over_its_picture_does_not_change_the_next_ones(tmp_path, data):
+    def find(view, setting, protocol):
+        view.image[:] = 128
+        return Features(np.zeros((0, 2), np.float32), np.zeros(0, np.float32), None)
+
+    alone = evaluate(tmp_path / "a", data, load_methods(["Harris"]))
+    after = evaluate(tmp_path / "b", data, [Method("painter", {}, find), *load_methods(["Harris"])])
+    for setting in SETTINGS:
+        assert_same([r for r in after.results[setting] if r.method == "Harris"], alone.results[setting])
+
+
+def test_results_of_an_earlier_run_do_not_stand_beside_those_of_this_one(tmp_path, data, with_report):
+    evaluate(tmp_path, data, load_methods(["ORB"]))
+    (tmp_path / "figures" / "mine.png").write_bytes(b"")
+    (tmp_path / "pictures.csv").write_text("")
+    evaluate(tmp_path, data, load_methods(["Harris"]))
+    left = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert left == {"repeatability.png", "keypoints_repeatability.png", "mine.png"}
+    assert not (tmp_path / "pictures.csv").exists()
+
+
+def test_a_run_folder_of_training_is_refused(tmp_path, data):
+    (tmp_path / "summary.json").write_text('{"steps": 7}')
+    with pytest.raises(ValueError, match="not of an evaluation"):
+        evaluate(tmp_path, data)
+
+
+def test_a_feature_file_is_not_read_and_written_at_once(tmp_path, data):
+    evaluate(tmp_path, data, load_methods(["ORB"]))
+    name = load_methods(["ORB"])[0].file_name
+    before = (tmp_path / "features" / name).read_bytes()
+    source = load_methods([f"ORB={tmp_path}/features/{name}"])
+    with pytest.raises(ValueError, match="is read and would be written"):
+        evaluate(tmp_path, data, source)
+    assert (tmp_path / "features" / name).read_bytes() == before
+
+
+def test_what_cannot_be_used_is_counted_and_named(tmp_path, data, capsys):
+    for path in data.rglob("*.*"):
+        (tmp_path / "set" / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / path.parent.name / path.name).write_bytes(path.read_bytes())
+        (tmp_path / "set" / path.parent.name / "H_1_2").write_bytes((path.parent / "H_1_2").read_bytes())
+    (tmp_path / "set" / "v_img1").mkdir()
+    request = ask(tmp_path / "out", load_methods(["Harris"]))
+    make_pairs, count = open_pairs("hpatches", str(tmp_path / "set"), CONFIG, 0, request.left_out)
+    run.run_pairs(request, "hpatches", make_pairs, count, SETTINGS)
+    assert "left out: 1 | " in capsys.readouterr().out
+    assert "v_img1" in json.loads((tmp_path / "out/summary.json").read_text())["left_out"][0]
+
+
 def test_frames_written_as_png_and_extracted_elsewhere_give_the_same_table(tmp_path, data):
     from superpoint_tf.evaluation.baselines import orb
     from superpoint_tf.feature_files import open_features, write_features

@@ -46,13 +46,10 @@ def test_the_command_prints_a_table_a_setting_and_writes_the_report(tmp_path, da
         "features", "figures", "pairs.csv", "report.html", "summary.json", "table.md"
     }  # fmt: skip
     again = evaluate("hpatches", "--data", str(data), "--methods", "Harris", "grid (control)", cwd=tmp_path)
-    assert "0 frames computed" in again.stdout
-    other = tmp_path / "not ours"
-    other.mkdir()
-    (other / "thesis.txt").write_text("years of work")
-    refused = evaluate("hpatches", "--data", str(data), "--output", str(other), "--overwrite", cwd=tmp_path)
-    assert refused.returncode == 2 and "not made by this tool" in refused.stderr
-    assert (other / "thesis.txt").exists()
+    assert "extractions: 0 computed" in again.stdout
+    (output / "thesis.txt").write_text("years of work")
+    again = evaluate("hpatches", "--data", str(data), "--methods", "Harris", "--overwrite", cwd=tmp_path)
+    assert "Harris: computed again (as asked)" in again.stdout and (output / "thesis.txt").exists()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +60,9 @@ def test_the_command_prints_a_table_a_setting_and_writes_the_report(tmp_path, da
         (["synthetic", "--data", "x"], "synthetic draws its own pictures"),
         (["synthetic", "--methods", "Haris"], "--methods Haris: no file or folder Haris"),
         (["synthetic", "--methods", "x=absent.py:f"], "no file absent.py"),
-        (["random-homography", "--data", "."], "no photographs in ."),
+        (["random-homography", "--data", "."], "pass another --data"),
+        (["hpatches", "--data", ".", "--num", "3"], "--num does not apply"),
+        (["synthetic", "--presets", "240x320"], "--presets do not apply"),
     ],
 )
 def test_errors_are_one_line_with_code_2_and_create_nothing(tmp_path, arguments, words):
