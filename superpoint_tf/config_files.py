@@ -186,6 +186,12 @@ def _check_consistency(config: Config, source: str) -> None:
             )
         if max(shape) > 8192:
             raise ConfigError(f"{source}: `{key}`: {list(shape)} is above 8192 pixels a side")
+    for key, training in (("detector", config.detector), ("joint", config.joint)):
+        if training.batch_size % training.accumulate:
+            raise ConfigError(
+                f"{source}: `{key}.batch_size`: {training.batch_size} does not divide into `{key}.accumulate`: "
+                f"{training.accumulate} equal micro-batches; make it a multiple"
+            )
     if config.joint.negative_margin >= config.joint.positive_margin:
         raise ConfigError(f"{source}: `joint.negative_margin` must be below `joint.positive_margin`")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -19,6 +20,13 @@ _FLOAT16_LOSS_SCALE = 1024.0  # constant: losses here start near 4 and fall
 
 class NonFiniteLoss(ArithmeticError):
     """A loss or gradient became NaN or infinite; the weights are still those before that step."""
+
+
+class Share(NamedTuple):
+    """What a part of a batch adds to its update."""
+
+    gradients: list[tf.Tensor]  # of the weighted total, times the loss scale
+    values: tf.Tensor  # total and loss terms, float32
 
 
 @contextlib.contextmanager
@@ -38,6 +46,7 @@ class TrainingState:
     def __init__(self, task: Task) -> None:
         settings = task.settings
         self._task, self.settings = task, settings
+        self._loss_scale = _FLOAT16_LOSS_SCALE if settings.precision == "mixed_float16" else 1.0
         tf.keras.utils.set_random_seed(task.config.seed)  # the initial weights
         with precision_policy(settings.precision):
             self.model = build_network(task.config.network, task.with_descriptor)
@@ -64,7 +73,10 @@ class TrainingState:
             num_summed=self.num_summed,
             num_skipped=self.num_skipped,
         )
-        self._compiled = tf.function(self._train_step, jit_compile=settings.xla or None, reduce_retracing=True)
+        self._whole, self._begin, self._add, self._end = (
+            tf.function(part, jit_compile=settings.xla or None, reduce_retracing=True)
+            for part in (self._whole_step, self._begin_step, self._add_micro_batch, self._end_step)
+        )
         if settings.init:
             weights = load_weights(settings.init)
             assign_weights(self.model, weights, settings.init, allow_new_head=True)
@@ -76,7 +88,15 @@ class TrainingState:
         """Make one optimizer update; nothing is waited for."""
         self.optimizer.learning_rate.assign(self.learning_rate(self._next_step))
         self._next_step += 1
-        self._compiled({name: tensor for name, tensor in batch.items() if name != "numbers"})
+        tensors = {name: tensor for name, tensor in batch.items() if name != "numbers"}
+        if self.settings.accumulate == 1:
+            self._whole(tensors)
+            return
+        # Compiled piece by piece, not as one graph: so the activations of one micro-batch are gone before the next.
+        counts, share = self._begin(tensors)
+        for index in range(self.settings.accumulate):
+            share = self._add(tensors, tf.constant(index), counts, share)
+        self._end(share)
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a 0-based step: linear warm-up, then constant or a cosine to a hundredth."""
@@ -89,21 +109,41 @@ class TrainingState:
         progress = min((step - warmup) / max(settings.steps - warmup, 1), 1.0)
         return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
-    def _train_step(self, batch: TensorBatch) -> None:
-        scale = _FLOAT16_LOSS_SCALE if self.settings.precision == "mixed_float16" else 1.0
+    def _whole_step(self, batch: TensorBatch) -> None:
+        self._end_step(self._share_of(batch, self._task.counts(batch)))
+
+    def _begin_step(self, batch: TensorBatch) -> tuple[dict[str, tf.Tensor], Share]:
+        # Counts depend on the data alone. With those of the whole batch known first, every micro-batch's gradient is
+        # divided by its final denominator: exact, and one backward pass whatever the number of loss terms.
+        zeros = [tf.zeros_like(variable) for variable in self.model.trainable_variables]
+        return self._task.counts(batch), Share(zeros, tf.zeros(len(self.names)))
+
+    def _add_micro_batch(
+        self, batch: TensorBatch, index: tf.Tensor, counts: Mapping[str, tf.Tensor], share: Share
+    ) -> Share:
+        size = self.settings.batch_size // self.settings.accumulate
+        micro = {name: tf.reshape(tensor, [-1, size, *tensor.shape[1:]])[index] for name, tensor in batch.items()}
+        more = self._share_of(micro, counts)
+        return Share([a + b for a, b in zip(share.gradients, more.gradients, strict=True)], share.values + more.values)
+
+    def _share_of(self, batch: TensorBatch, counts: Mapping[str, tf.Tensor]) -> Share:
+        """Return what a batch, or a part of one that has `counts` as a whole, adds to gradients and losses."""
         with tf.GradientTape() as tape:
             terms = self._task.loss_terms(self.model, batch)
-            means = {name: term.sum / tf.maximum(term.count, 1.0) for name, term in terms.items()}
+            means = {name: term.sum / tf.maximum(counts[name], 1.0) for name, term in terms.items()}
             total = tf.add_n([term.weight * means[name] for name, term in terms.items()])
-            scaled = total * scale
-        variables = self.model.trainable_variables
-        gradients = [tf.convert_to_tensor(g) / scale for g in tape.gradient(scaled, variables)]
+            scaled = total * self._loss_scale
+        gradients = tape.gradient(scaled, self.model.trainable_variables)
+        values = tf.stack([total, *(means[name] for name in self.names[1:])])
+        return Share([tf.convert_to_tensor(gradient) for gradient in gradients], values)
+
+    def _end_step(self, share: Share) -> None:
+        gradients, values = [gradient / self._loss_scale for gradient in share.gradients], share.values
         norm = tf.linalg.global_norm(gradients)
         if self.settings.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, use_norm=norm)
-        values = tf.stack([total, *(means[name] for name in self.names[1:])])
         finite = tf.concat([tf.math.is_finite(values), tf.math.is_finite(norm)[None]], 0)
-        overflow = tf.logical_and(scale != 1.0, tf.logical_not(finite[-1]))
+        overflow = tf.logical_and(self._loss_scale != 1.0, tf.logical_not(finite[-1]))
         tolerated = tf.concat([finite[:-1], tf.logical_or(finite[-1:], overflow)], 0)
         usable = tf.reduce_all(tolerated) & ~tf.reduce_any(self.failed)
         self.failed.assign(tf.where(tf.reduce_any(self.failed), self.failed, ~tolerated))
