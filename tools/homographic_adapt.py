@@ -33,6 +33,7 @@ def main() -> None:
     arguments = parse_arguments()
     overrides = [f"adaptation.num_homographies={arguments.num_homographies}"] if arguments.num_homographies else []
     config = command_line.load_config_argument(arguments.config, [*arguments.overrides, *overrides])
+    shard = command_line.resolve_shard(arguments.shard)
     from superpoint_tf.data.photograph_sets import find_photographs
 
     photographs = find_photographs(config.photographs, arguments.images)
@@ -46,11 +47,9 @@ def main() -> None:
     console.line("data", f"{len(photographs.train)} photographs to label, {len(photographs.validation)} held out")
     given = f" --images {shlex.quote(arguments.images)}" if arguments.images else ""
     quick_command = f"python tools/homographic_adapt.py --iters {arguments.iters} --config {QUICKSTART}{given}"
-    detector = find_first_detector(config, arguments.detector, arguments.shard, console, quick_command)
+    detector = find_first_detector(config, arguments.detector, shard, console, quick_command)
     config = dataclasses.replace(config, photographs=dataclasses.replace(config.photographs, root=photographs.root))
-    run = AdaptationRun(
-        config, photographs, str(detector), output, arguments.iters, arguments.shard, strict=arguments.strict
-    )
+    run = AdaptationRun(config, photographs, str(detector), output, arguments.iters, shard, strict=arguments.strict)
     adapt(run, console, quick_command, arguments.overwrite)
     labels = "" if output == f"labels/{config.name}" else f" --labels {output}"
     console.line("next", f"python tools/train_superpoint.py {arguments.config}{labels}")
