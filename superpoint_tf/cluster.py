@@ -10,8 +10,9 @@ from typing import Any
 from superpoint_tf.config import ConfigError
 
 VARIABLE = "TF_CONFIG"
+STRATEGIES = ("auto", "mirrored", "multiworker")  # of --strategy
 WORKING_TYPES = ("chief", "worker")  # in this order they are numbered
-_EXAMPLE = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
+EXAMPLE = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
 
 def _error(text: str, reason: str) -> ConfigError:
     shown = text if len(text) <= 300 else text[:300] + "..."
-    return ConfigError(f"{VARIABLE}={shown}: {reason}; unset it, or write for example {_EXAMPLE}")
+    return ConfigError(f"{VARIABLE}={shown}: {reason}; unset it, or write for example {EXAMPLE}")
 
 
 def _parse(text: str) -> dict[str, Any]:

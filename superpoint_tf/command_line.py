@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from superpoint_tf.cluster import read_cluster
+from superpoint_tf.cluster import STRATEGIES, read_cluster
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config_files import load_config
 from superpoint_tf.interruption import Interrupted
@@ -54,6 +54,19 @@ def resolve_shard(given: tuple[int, int] | None, environment: Mapping[str, str] 
         return given
     cluster = read_cluster(environment)
     return (cluster.index, cluster.count) if cluster else (0, 1)
+
+
+def add_strategy_argument(parser: argparse.ArgumentParser, choices: Sequence[str] = STRATEGIES) -> None:
+    """Add --strategy with all choices, or those that make sense for a tool."""
+    meanings = {
+        "auto": "the cluster in TF_CONFIG if this tool uses it, else all GPUs, else one device",
+        "mirrored": "every device of this machine",
+        "multiworker": "every machine of the cluster in TF_CONFIG",
+    }
+    listed = "; ".join(f"{choice}: {meanings[choice]}" for choice in choices)
+    parser.add_argument(
+        "--strategy", choices=choices, default="auto", help=f"devices that share each batch. {listed} (default: auto)"
+    )
 
 
 def parse_shard(text: str) -> tuple[int, int]:
