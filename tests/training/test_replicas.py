@@ -1,4 +1,4 @@
-"""Several replicas follow one device; on one machine."""
+"""Several replicas follow one device; on one machine, and as two workers on loopback."""
 
 from __future__ import annotations
 
@@ -54,6 +54,12 @@ def ended(processes: list[subprocess.Popen[bytes]]) -> Iterator[list[subprocess.
             if process.poll() is None:
                 process.kill()
             process.wait()
+
+
+def start_pair(folder: Path, what: str, output: str, *settings: str) -> list[subprocess.Popen[bytes]]:
+    cluster = {"worker": free_addresses(2)}
+    configs = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}) for index in (0, 1)]
+    return [start(folder, what, "auto", output, *settings, TF_CONFIG=config) for config in configs]
 
 
 def wait(folder: Path, processes: list[subprocess.Popen[bytes]]) -> list[int]:
@@ -156,3 +162,31 @@ def test_two_devices_of_one_machine_follow_one_device(tmp_path: Path, settings: 
     assert_follow(losses(tmp_path / "one.0.json"), losses(tmp_path / "two.0.json"))
     one, two = (load_weights(tmp_path / f"{name}.0.npz").arrays for name in ("one", "two"))
     assert one.keys() == two.keys()
+
+
+@pytest.mark.slow
+def test_two_workers_with_half_a_batch_follow_one_worker_with_the_batch(tmp_path: Path):
+    """Batch norm takes its statistics over both; of the second worker's cells under a quarter are valid."""
+    settings = ["learning_rate=3e-5", "steps=20"]
+    run(tmp_path, "shapes", "single", "one", *settings)
+    with ended(start_pair(tmp_path, "shapes", "two", *settings)) as processes:
+        assert wait(tmp_path, processes) == [0, 0], (tmp_path / "log").read_text()[-3000:]
+    assert_follow(losses(tmp_path / "one.0.json"), losses(tmp_path / "two.0.json"))
+    assert losses(tmp_path / "two.0.json") == losses(tmp_path / "two.1.json")
+    assert (tmp_path / "two.0.npz").read_bytes() == (tmp_path / "two.1.npz").read_bytes()
+    run(tmp_path, "shapes", "single", "still", "learning_rate=0", "steps=20")
+    learnt = losses(tmp_path / "one.0.json")[-1]["det"] - losses(tmp_path / "still.0.json")[-1]["det"]
+    assert abs(learnt) > 10 * TOLERANCE  # the agreement is not that of networks which stand still
+
+
+@pytest.mark.slow
+def test_workers_with_different_settings_stop_together_with_a_reason(tmp_path: Path):
+    cluster = {"worker": free_addresses(2)}
+    configs = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}) for index in (0, 1)]
+    pair = [
+        start(tmp_path, "training", "auto", "run", f"checkpoint_every={3 + index}", TF_CONFIG=config)
+        for index, config in enumerate(configs)
+    ]
+    with ended(pair) as processes:
+        assert wait(tmp_path, processes) == [2, 2]
+    assert (tmp_path / "log").read_text().count("error: the workers have different settings or inputs") == 2
