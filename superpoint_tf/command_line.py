@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from superpoint_tf.cluster import STRATEGIES, read_cluster
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config_files import load_config
 from superpoint_tf.interruption import Interrupted
@@ -35,9 +36,36 @@ def add_config_arguments(parser: argparse.ArgumentParser, default: str | None) -
 
 
 def add_shard_argument(parser: argparse.ArgumentParser) -> None:
-    """Add --shard i/n."""
+    """Add --shard i/n; `resolve_shard` says what its absence means."""
     parser.add_argument(
-        "--shard", type=parse_shard, default=(0, 1), metavar="i/n", help="do share i of n, 0 <= i < n (default: all)"
+        "--shard",
+        type=parse_shard,
+        metavar="i/n",
+        help="do share i of n, 0 <= i < n (default: this task's share under TF_CONFIG, else all)",
+    )
+
+
+def resolve_shard(given: tuple[int, int] | None, environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
+    """Return the share to do: the one `given`, else this task's of the cluster in TF_CONFIG, else everything.
+
+    Raises ConfigError if TF_CONFIG is not valid.
+    """
+    if given is not None:
+        return given
+    cluster = read_cluster(environment)
+    return (cluster.index, cluster.count) if cluster else (0, 1)
+
+
+def add_strategy_argument(parser: argparse.ArgumentParser, choices: Sequence[str] = STRATEGIES) -> None:
+    """Add --strategy with all choices, or those that make sense for a tool."""
+    meanings = {
+        "auto": "the cluster in TF_CONFIG if this tool uses it, else all GPUs, else one device",
+        "mirrored": "every device of this machine",
+        "multiworker": "every machine of the cluster in TF_CONFIG",
+    }
+    listed = "; ".join(f"{choice}: {meanings[choice]}" for choice in choices)
+    parser.add_argument(
+        "--strategy", choices=choices, default="auto", help=f"devices that share each batch. {listed} (default: auto)"
     )
 
 

@@ -78,7 +78,10 @@ class TrainingConfig:
     """One optimisation."""
 
     steps: int = _setting(200_000, free=True, minimum=1)
-    batch_size: int = _setting(32, minimum=1)
+    batch_size: int = _setting(32, minimum=1)  # of one update, over all micro-batches and devices
+    # Micro-batches an update, one in memory at a time. Batch norm sees one micro-batch at a time: its statistics are
+    # those of batch_size / accumulate pictures, and its moving averages move `accumulate` times an update.
+    accumulate: int = _setting(1, minimum=1)
     learning_rate: float = _setting(1e-3, free=True, minimum=0.0)  # Adam, peak
     schedule: str = _setting("cosine", free=True, choices=("cosine", "constant"))  # cosine ends at a hundredth
     warmup_steps: int = _setting(1000, free=True, minimum=0)  # linear from zero

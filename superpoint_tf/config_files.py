@@ -192,6 +192,12 @@ def _check_consistency(config: Config, source: str) -> None:
         raise ConfigError(
             f"{source}: `photographs.crop_shape`: {list(crop)} is not within image_shape {list(frame)}; [0, 0]: no crop"
         )
+    for key, training in (("detector", config.detector), ("joint", config.joint)):
+        if training.batch_size % training.accumulate:
+            raise ConfigError(
+                f"{source}: `{key}.batch_size`: {training.batch_size} does not divide into `{key}.accumulate`: "
+                f"{training.accumulate} equal micro-batches; make it a multiple"
+            )
     if config.joint.negative_margin >= config.joint.positive_margin:
         raise ConfigError(f"{source}: `joint.negative_margin` must be below `joint.positive_margin`")
 

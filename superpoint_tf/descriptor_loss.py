@@ -49,6 +49,14 @@ def descriptor_loss(
     return form(unit0, unit1, cells, grid, config), _count_pairs(cells)
 
 
+def count_pairs(cells_valid0: tf.Tensor, cells_valid1: tf.Tensor) -> tf.Tensor:
+    """Return the number by which `descriptor_loss` is divided, float32, from the masks bool (B, Hc, Wc) alone."""
+    num0, num1 = (
+        tf.reduce_sum(tf.cast(_flatten_cells(valid), tf.float32), axis=1) for valid in (cells_valid0, cells_valid1)
+    )
+    return tf.reduce_sum(num0 * num1)
+
+
 def scaled_positive_weight(config: JointSection, grid: _Grid, dtype: tf.DType = tf.float32) -> tf.Tensor:
     """Return lambda_d for a grid (Hc, Wc): it grows with the cells, as negatives outnumber positives the more."""
     return tf.constant(config.positive_weight / REFERENCE_CELLS, dtype) * tf.cast(grid[0] * grid[1], dtype)

@@ -29,6 +29,10 @@ class StopRequest:
         """Tell whether a signal has arrived."""
         return self.signal_number is not None
 
+    def request(self) -> None:
+        """Ask for a stop as SIGTERM does, where another process has received it."""
+        self.signal_number = self.signal_number or signal.SIGTERM
+
     def raise_if_requested(self, message: str) -> None:
         """Raise Interrupted if a signal has arrived; call it where everything is saved."""
         if self.signal_number is not None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from superpoint_tf.descriptor_loss import collapsed_descriptor_loss, descriptor_loss
+from superpoint_tf.descriptor_loss import collapsed_descriptor_loss, count_pairs, descriptor_loss
 
-__all__ = ["collapsed_descriptor_loss", "descriptor_loss", "detector_loss"]
+__all__ = ["collapsed_descriptor_loss", "count_cells", "count_pairs", "descriptor_loss", "detector_loss"]
 
 
 def detector_loss(logits: tf.Tensor, cell_labels: tf.Tensor, cells_valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -19,4 +19,9 @@ def detector_loss(logits: tf.Tensor, cell_labels: tf.Tensor, cells_valid: tf.Ten
     entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels=tf.cast(cell_labels, tf.int32), logits=tf.cast(logits, tf.float32)
     )
-    return tf.reduce_sum(entropy * weights), tf.reduce_sum(weights)
+    return tf.reduce_sum(entropy * weights), count_cells(cells_valid)
+
+
+def count_cells(cells_valid: tf.Tensor) -> tf.Tensor:
+    """Return the number by which `detector_loss` is divided, float32, from the mask alone."""
+    return tf.reduce_sum(tf.cast(cells_valid, tf.float32))

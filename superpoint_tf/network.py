@@ -58,7 +58,8 @@ def build_network(config: NetworkConfig, with_descriptor: bool = True) -> tf.ker
     Takes images (B, H, W, 1) in [0, 1] of any height and width; returns {"logits": (B, Hc, Wc, 65)} and, with the
     descriptor, "descriptors": (B, Hc, Wc, D), not normalised; Hc = ceil(H/8); float32 under every precision policy.
     At width 1 with D = 256 and no batch norm it has 1,300,865 weights. Layers are named `encoder_1a` ... `encoder_4b`,
-    `detector_a/b`, `descriptor_a/b`; their batch norms carry the suffix `_bn`.
+    `detector_a/b`, `descriptor_a/b`; their batch norms carry the suffix `_bn`. Built in the scope of a strategy with
+    several replicas, batch norm takes its statistics over all of them.
     """
     images = tf.keras.Input((None, None, 1), name="images")
     features = PadToCells(name="pad")(images)
@@ -95,7 +96,11 @@ def _batch_norm(features: Any, name: str, config: NetworkConfig) -> Any:
     if not config.batch_norm:
         return features
     layer = tf.keras.layers.BatchNormalization(
-        epsilon=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, name=f"{name}_bn"
+        epsilon=BATCH_NORM_EPSILON,
+        momentum=BATCH_NORM_MOMENTUM,
+        # Not on one device, where Keras would leave the fused kernel and change the last bits of every run.
+        synchronized=tf.distribute.get_strategy().num_replicas_in_sync > 1,
+        name=f"{name}_bn",
     )
     return layer(features)
 

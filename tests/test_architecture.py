@@ -14,7 +14,7 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 
 # from the bottom up: a module may import those of its own layer and of the layers below
 LAYERS = [
-    ["storage", "interruption", "config", "config_files", "features"],
+    ["storage", "interruption", "config", "config_files", "cluster", "features"],
     ["progress", "layout"],
     ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
     ["checkpoints", "detection", "losses", "descriptor_loss", "figures"],
@@ -77,7 +77,8 @@ def test_a_library_has_one_door(library: str):
 
 def test_importing_the_package_does_not_import_tensorflow():
     light = (
-        "superpoint_tf, superpoint_tf.config, superpoint_tf.data.sources, superpoint_tf.evaluation.metrics, synthetic"
+        "superpoint_tf, superpoint_tf.config, superpoint_tf.cluster, superpoint_tf.command_line, "
+        "superpoint_tf.data.sources, superpoint_tf.evaluation.metrics, synthetic"
     )
     code = f"import sys, {light}; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -45,6 +45,7 @@ def setting_overrides(arguments: argparse.Namespace) -> list[str]:
 def main() -> None:
     arguments = parse_arguments()
     config = command_line.load_config_argument(arguments.config, [*arguments.overrides, *setting_overrides(arguments)])
+    shard = command_line.resolve_shard(arguments.shard)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it only writes files here
     from superpoint_tf.data.generation import generate_synthetic_sets
     from superpoint_tf.interruption import StopRequest
@@ -52,8 +53,8 @@ def main() -> None:
 
     console = Console()
     with StopRequest() as stop:
-        generate_synthetic_sets(config, arguments.shard, arguments.overwrite, console, stop)
-    if arguments.shard[0] > 0:
+        generate_synthetic_sets(config, shard, arguments.overwrite, console, stop)
+    if shard[0] > 0:
         return  # shard 0 goes on
     given = "" if arguments.config == DEFAULTS else f" --config {arguments.config}"
     given += "" if arguments.output is None else f" --set synthetic.root={shlex.quote(arguments.output)}"

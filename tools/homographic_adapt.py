@@ -25,6 +25,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--strict", action="store_true", help="a photograph that cannot be read is an error")
     parser.add_argument("--overwrite", action="store_true", help="delete earlier labels in the folder")
     command_line.add_shard_argument(parser)
+    command_line.add_strategy_argument(parser, choices=("auto", "mirrored"))  # machines share the labelling instead
     command_line.add_config_arguments(parser, default="configs/coco.yaml")
     return parser.parse_args()
 
@@ -33,6 +34,7 @@ def main() -> None:
     arguments = parse_arguments()
     overrides = [f"adaptation.num_homographies={arguments.num_homographies}"] if arguments.num_homographies else []
     config = command_line.load_config_argument(arguments.config, [*arguments.overrides, *overrides])
+    shard = command_line.resolve_shard(arguments.shard)
     from superpoint_tf.data.photograph_sets import find_photographs
 
     photographs = find_photographs(config.photographs, arguments.images)
@@ -40,16 +42,19 @@ def main() -> None:
     from superpoint_tf.adaptation.first_detector import find_first_detector
     from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
     from superpoint_tf.progress import QUICKSTART, Console
+    from superpoint_tf.training.replicas import build_local_replicas
 
+    replicas = build_local_replicas(arguments.strategy)
+    replicas.check(config.detector)  # now, not when the first round is labelled
     console, output = Console(), arguments.output or f"labels/{config.name}"
     console.line("data", photographs.note)
     console.line("data", f"{len(photographs.train)} photographs to label, {len(photographs.validation)} held out")
     given = f" --images {shlex.quote(arguments.images)}" if arguments.images else ""
     quick_command = f"python tools/homographic_adapt.py --iters {arguments.iters} --config {QUICKSTART}{given}"
-    detector = find_first_detector(config, arguments.detector, arguments.shard, console, quick_command)
+    detector = find_first_detector(config, arguments.detector, shard, console, quick_command, replicas)
     config = dataclasses.replace(config, photographs=dataclasses.replace(config.photographs, root=photographs.root))
     run = AdaptationRun(
-        config, photographs, str(detector), output, arguments.iters, arguments.shard, strict=arguments.strict
+        config, photographs, str(detector), output, arguments.iters, shard, strict=arguments.strict, replicas=replicas
     )
     adapt(run, console, quick_command, arguments.overwrite)
     labels = "" if output == f"labels/{config.name}" else f" --labels {output}"

@@ -18,6 +18,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", help="run folder (default: outputs/<config name>)")
     parser.add_argument("--labels", help="label folder (default: labels/<config name>, else labels/coco)")
     parser.add_argument("--overwrite", action="store_true", help="delete an earlier run in the folder")
+    command_line.add_strategy_argument(parser)
     return parser.parse_args()
 
 
@@ -27,6 +28,9 @@ def main() -> None:
     config = command_line.load_config_argument(arguments.config, overrides)
     command_line.set_up_tensorflow()
     from superpoint_tf.progress import QUICKSTART
+    from superpoint_tf.training.replicas import build_replicas
+
+    replicas = build_replicas(arguments.strategy)  # before anything runs in TensorFlow
     from superpoint_tf.training.build import build_task
     from superpoint_tf.training.trainer import train
 
@@ -34,8 +38,11 @@ def main() -> None:
     quick_command = f"python tools/train_superpoint.py {QUICKSTART}"
     if config.train == "detector":
         quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
-    weights = train(build_task(config), output, quick_command=quick_command, overwrite=arguments.overwrite)
-    print(f" next | {next_command(config.train, arguments.config, str(weights))}")
+    weights = train(
+        build_task(config), output, quick_command=quick_command, overwrite=arguments.overwrite, replicas=replicas
+    )
+    if replicas.is_chief:
+        print(f" next | {next_command(config.train, arguments.config, str(weights))}")
 
 
 def next_command(trained: str, config: str, weights: str) -> str:

@@ -11,6 +11,7 @@ from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config_files import config_differences, load_config
 from superpoint_tf.progress import Console
 from superpoint_tf.training.build import build_shapes_task
+from superpoint_tf.training.replicas import Replicas
 from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.trainer import train
 
@@ -18,9 +19,15 @@ USER_TRAINED = Path("outputs/magicpoint")
 
 
 def find_first_detector(
-    config: Config, named: str | None, shard: tuple[int, int], console: Console, quick_command: str
+    config: Config,
+    named: str | None,
+    shard: tuple[int, int],
+    console: Console,
+    quick_command: str,
+    replicas: Replicas | None = None,
 ) -> Path:
-    """Return the weights to begin with: `named`, else outputs/magicpoint, else MagicPoint is trained now, by shard 0.
+    """Return the weights to begin with: `named`, else outputs/magicpoint, else MagicPoint is trained now, by shard 0,
+    on `replicas` or one device.
 
     Raises WeightsError if the named weights are missing or damaged, ConfigError if outputs/magicpoint is not finished.
     """
@@ -41,10 +48,12 @@ def find_first_detector(
     if shard[0] > 0:
         wait_for_file(str(output / "summary.json"), "shard 0 to train the first detector", console)
         return output / WEIGHTS_FILE
-    return train_first_detector(config, output, console, quick_command)
+    return train_first_detector(config, output, console, quick_command, replicas)
 
 
-def train_first_detector(config: Config, output: Path, console: Console, quick_command: str) -> Path:
+def train_first_detector(
+    config: Config, output: Path, console: Console, quick_command: str, replicas: Replicas | None = None
+) -> Path:
     """Train MagicPoint on synthetic shapes, or go on where an earlier call stopped; return its weights.
 
     A finished one is used as it is, whatever became of the shapes that it was trained on.
@@ -65,4 +74,4 @@ def train_first_detector(config: Config, output: Path, console: Console, quick_c
         f"no detector yet: training MagicPoint on {task.source.description} in {output}, "
         f"{task.settings.steps} steps of {task.settings.batch_size}; the expected time follows",
     )
-    return train(task, output, quick_command=quick_command)
+    return train(task, output, quick_command=quick_command, replicas=replicas)

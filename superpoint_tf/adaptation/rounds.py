@@ -36,6 +36,7 @@ from superpoint_tf.interruption import StopRequest
 from superpoint_tf.keypoints import detect_keypoints
 from superpoint_tf.progress import Console, Progress, announce_cost
 from superpoint_tf.training.build import build_adapted_task
+from superpoint_tf.training.replicas import Replicas
 from superpoint_tf.training.trainer import train
 
 FEW_KEYPOINTS = 3.0  # an image, below which a warning is given
@@ -55,6 +56,7 @@ class AdaptationRun:
     rounds: int
     shard: tuple[int, int] = (0, 1)
     strict: bool = False  # a photograph that cannot be read is an error
+    replicas: Replicas | None = None  # devices that retrain the detector; None: one
 
     def round_detector(self, round: int) -> str:
         """Return the weights that label in `round`: the first detector, then the one retrained on the round before."""
@@ -274,4 +276,9 @@ def _retrain(run: AdaptationRun, manifest: LabelManifest, round: int, console: C
     )
     config = dataclasses.replace(run.config, detector=settings, network=load_weights(before).network)
     console.line("adapt", f"retraining the detector on the labels of round {round} | {settings.steps} steps | {output}")
-    train(build_adapted_task(config, run.output, round, manifest), output, quick_command=quick_command)
+    train(
+        build_adapted_task(config, run.output, round, manifest),
+        output,
+        quick_command=quick_command,
+        replicas=run.replicas,
+    )

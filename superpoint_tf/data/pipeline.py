@@ -89,20 +89,38 @@ def pair_batch(batch: TensorBatch, seed: int, settings: HomographyConfig) -> Ten
 
 
 class BatchStream:
-    """Batches of a source from any step on, rendered ahead by worker processes; use it as a context manager."""
+    """Batches of a source from any step on, rendered ahead by worker processes; use it as a context manager.
 
-    def __init__(self, source: Source, batch_size: int, seed: int, settings: HomographyConfig, workers: int) -> None:
+    With `share` (i, n) only the i-th of n equal parts of each batch is rendered, and given as the batch.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        batch_size: int,
+        seed: int,
+        settings: HomographyConfig,
+        workers: int,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
         self._source, self._batch_size, self._seed, self._settings = source, batch_size, seed, settings
+        self._share = share
         self._workers = resolve_workers(workers)
         self._pool = start_pool(self._workers)
         self._error: BaseException | None = None
 
     def numbers(self, step: int) -> range:
-        """Return the sample numbers of the batch of `step` (0-based)."""
+        """Return the sample numbers of the whole batch of `step` (0-based)."""
         return range(step * self._batch_size, (step + 1) * self._batch_size)
 
+    def own_numbers(self, step: int) -> range:
+        """Return those of its numbers that are rendered here."""
+        index, count = self._share
+        size = self._batch_size // count
+        return self.numbers(step)[index * size : (index + 1) * size]
+
     def _rendered(self, start_step: int) -> Iterator[Batch]:
-        payloads = (self._source.payloads(self.numbers(step)) for step in itertools.count(start_step))
+        payloads = (self._source.payloads(self.own_numbers(step)) for step in itertools.count(start_step))
         try:
             yield from ordered_map(self._pool, self._source.render, payloads, window=2 * max(self._workers, 1))
         except Exception as error:  # tf.data would hide the message in a traceback; batches() raises it
@@ -111,11 +129,12 @@ class BatchStream:
     def dataset(self, start_step: int = 0) -> tf.data.Dataset:
         """Return the endless dataset that starts with the batch of `start_step`."""
         height, width = self._source.image_shape
-        picture = tf.TensorSpec((self._batch_size, height, width), tf.uint8)
+        size = len(self.own_numbers(0))
+        picture = tf.TensorSpec((size, height, width), tf.uint8)
         signature = {
-            "numbers": tf.TensorSpec((self._batch_size,), tf.int64),
+            "numbers": tf.TensorSpec((size,), tf.int64),
             "images": picture,
-            "keypoints": tf.TensorSpec((self._batch_size, None, 2), tf.float32),
+            "keypoints": tf.TensorSpec((size, None, 2), tf.float32),
         }
         if self._source.with_pairs:
             signature["images1"] = picture

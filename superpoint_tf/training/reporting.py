@@ -68,3 +68,26 @@ class Reporter:
         """Flush and close the files."""
         self._writer.close()
         self.console.close()
+
+
+class SilentReporter(Reporter):
+    """Report nothing: of several workers the chief alone writes."""
+
+    def __init__(self) -> None:
+        self.console = _SilentConsole()
+
+    def train(self, step: int, terms: Mapping[str, float], learning_rate: float) -> None:
+        pass
+
+    def validation(
+        self, step: int, metrics: Mapping[str, float], figures: Mapping[str, np.ndarray], key: str, best_before: float
+    ) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class _SilentConsole(Console):
+    def line(self, label: str, text: str) -> None:
+        pass

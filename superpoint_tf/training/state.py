@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from superpoint_tf.checkpoints import Weights, assign_weights, get_weights, load_weights
 from superpoint_tf.data.pipeline import TensorBatch
 from superpoint_tf.network import build_network
+from superpoint_tf.training.replicas import Replicas, cut, single_replica
 from superpoint_tf.training.tasks import Task
 
 _FLOAT16_LOSS_SCALE = 1024.0  # constant: losses here start near 4 and fall
@@ -19,6 +22,13 @@ _FLOAT16_LOSS_SCALE = 1024.0  # constant: losses here start near 4 and fall
 
 class NonFiniteLoss(ArithmeticError):
     """A loss or gradient became NaN or infinite; the weights are still those before that step."""
+
+
+class Share(NamedTuple):
+    """What a part of a batch adds to its update."""
+
+    gradients: list[tf.Tensor]  # of the weighted total, times the loss scale
+    values: tf.Tensor  # total and loss terms, float32
 
 
 @contextlib.contextmanager
@@ -35,17 +45,24 @@ def precision_policy(precision: str) -> Iterator[None]:
 class TrainingState:
     """Network, optimizer, moving average, step, and the sums since the last report: one checkpoint holds them all."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, replicas: Replicas | None = None) -> None:
         settings = task.settings
         self._task, self.settings = task, settings
+        self.replicas = replicas or single_replica()
+        self.replicas.check(settings)
+        self._loss_scale = _FLOAT16_LOSS_SCALE if settings.precision == "mixed_float16" else 1.0
         tf.keras.utils.set_random_seed(task.config.seed)  # the initial weights
-        with precision_policy(settings.precision):
+        scope = self.replicas.strategy.scope
+        with scope(), precision_policy(settings.precision):
             self.model = build_network(task.config.network, task.with_descriptor)
+        # Outside the scope, a network of this worker alone: the chief validates it without waiting for the others.
         self.averaged = build_network(task.config.network, task.with_descriptor)  # float32: validated and saved
-        self.optimizer = tf.keras.optimizers.Adam(settings.learning_rate)
-        self.optimizer.build(self.model.trainable_variables)
+        with scope():
+            self.optimizer = tf.keras.optimizers.Adam(settings.learning_rate)
+            self.optimizer.build(self.model.trainable_variables)
         self.step = tf.Variable(0, dtype=tf.int64)
         self._next_step = 0  # the same, known without waiting for the device
+        self._stops: collections.deque[tf.Tensor] = collections.deque(maxlen=2)
         self.best_step = tf.Variable(0, dtype=tf.int64)
         self.best_value = tf.Variable(-math.inf, dtype=tf.float64)
         self.names = ["total", *task.term_names]
@@ -64,7 +81,10 @@ class TrainingState:
             num_summed=self.num_summed,
             num_skipped=self.num_skipped,
         )
-        self._compiled = tf.function(self._train_step, jit_compile=settings.xla or None, reduce_retracing=True)
+        self._whole, self._begin, self._add, self._end = (
+            tf.function(part, jit_compile=settings.xla or None, reduce_retracing=True)
+            for part in (self._whole_step, self._begin_step, self._add_step, self._end_step)
+        )
         if settings.init:
             weights = load_weights(settings.init)
             assign_weights(self.model, weights, settings.init, allow_new_head=True)
@@ -72,11 +92,30 @@ class TrainingState:
 
     # -------------------------------------------------------------------------------------------- one step
 
-    def train_step(self, batch: TensorBatch) -> None:
-        """Make one optimizer update; nothing is waited for."""
+    def train_step(self, batch: TensorBatch, stop: bool = False) -> None:
+        """Make one optimizer update of this worker's share of a batch; nothing is waited for.
+
+        `stop` tells the other workers that this one was asked to stop, see `stop_agreed`.
+        """
         self.optimizer.learning_rate.assign(self.learning_rate(self._next_step))
         self._next_step += 1
-        self._compiled({name: tensor for name, tensor in batch.items() if name != "numbers"})
+        tensors = {name: tensor for name, tensor in batch.items() if name != "numbers"}
+        asked = tf.constant(float(stop))
+        if self.settings.accumulate == 1:
+            self._stops.append(self._whole(tensors, asked))
+            return
+        # Compiled piece by piece, not as one graph: so the activations of one micro-batch are gone before the next.
+        counts, share = self._begin(tensors)
+        for index in range(self.settings.accumulate):
+            share = self._add(tensors, tf.constant(index), counts, share)
+        self._stops.append(self._end(share, asked))
+
+    def stop_agreed(self) -> bool:
+        """Tell whether a worker said `stop` at the step before the last, the same on all workers after the same step.
+
+        The last step may still be running: reading what it was told would wait for it.
+        """
+        return len(self._stops) == 2 and bool(self._stops[0] > 0)
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a 0-based step: linear warm-up, then constant or a cosine to a hundredth."""
@@ -89,36 +128,85 @@ class TrainingState:
         progress = min((step - warmup) / max(settings.steps - warmup, 1), 1.0)
         return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
-    def _train_step(self, batch: TensorBatch) -> None:
-        scale = _FLOAT16_LOSS_SCALE if self.settings.precision == "mixed_float16" else 1.0
+    # A method `_replica_...` runs on each replica, on its samples; the others run once for all of them.
+
+    def _whole_step(self, batch: TensorBatch, stop: tf.Tensor) -> tf.Tensor:
+        return self._end_step(self.replicas.strategy.run(self._replica_whole, (batch,)), stop)
+
+    def _replica_whole(self, batch: TensorBatch) -> Share:
+        own = self.replicas.part(batch)
+        return self._share_of(own, self._replica_counts(own))
+
+    def _replica_counts(self, own: TensorBatch) -> dict[str, tf.Tensor]:
+        counts: dict[str, tf.Tensor] = tf.distribute.get_replica_context().all_reduce("sum", self._task.counts(own))
+        return counts
+
+    def _begin_step(self, batch: TensorBatch) -> Any:
+        return self.replicas.strategy.run(self._replica_begin, (batch,))
+
+    def _replica_begin(self, batch: TensorBatch) -> tuple[dict[str, tf.Tensor], Share]:
+        # Counts depend on the data alone. With those of the whole batch known first, every micro-batch's gradient is
+        # divided by its final denominator: exact, and one backward pass whatever the number of loss terms.
+        zeros = [tf.zeros_like(variable) for variable in self.model.trainable_variables]
+        return self._replica_counts(self.replicas.part(batch)), Share(zeros, tf.zeros(len(self.names)))
+
+    def _add_step(self, batch: TensorBatch, index: tf.Tensor, counts: Any, share: Any) -> Any:
+        return self.replicas.strategy.run(self._replica_add, (batch, index, counts, share))
+
+    def _replica_add(
+        self, batch: TensorBatch, index: tf.Tensor, counts: Mapping[str, tf.Tensor], share: Share
+    ) -> Share:
+        more = self._share_of(cut(self.replicas.part(batch), index, self.settings.accumulate), counts)
+        return Share([a + b for a, b in zip(share.gradients, more.gradients, strict=True)], share.values + more.values)
+
+    def _share_of(self, batch: TensorBatch, counts: Mapping[str, tf.Tensor]) -> Share:
+        """Return what a batch, or a part of one that has `counts` as a whole, adds to gradients and losses."""
         with tf.GradientTape() as tape:
             terms = self._task.loss_terms(self.model, batch)
-            means = {name: term.sum / tf.maximum(term.count, 1.0) for name, term in terms.items()}
+            means = {name: term.sum / tf.maximum(counts[name], 1.0) for name, term in terms.items()}
             total = tf.add_n([term.weight * means[name] for name, term in terms.items()])
-            scaled = total * scale
-        variables = self.model.trainable_variables
-        gradients = [tf.convert_to_tensor(g) / scale for g in tape.gradient(scaled, variables)]
+            scaled = total * self._loss_scale
+        gradients = tape.gradient(scaled, self.model.trainable_variables)
+        values = tf.stack([total, *(means[name] for name in self.names[1:])])
+        return Share([tf.convert_to_tensor(gradient) for gradient in gradients], values)
+
+    def _replica_reduce(self, share: Share, stop: tf.Tensor) -> tuple[list[tf.Tensor], tuple[tf.Tensor, ...]]:
+        """Add up over all replicas, then clip; return the gradients, and their norm, the losses and the stops."""
+        context = tf.distribute.get_replica_context()
+        here = tf.identity(stop)  # on this replica's device
+        *gradients, values, stops = context.all_reduce("sum", [*share.gradients, share.values, here])
+        gradients = [gradient / self._loss_scale for gradient in gradients]
         norm = tf.linalg.global_norm(gradients)
         if self.settings.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, use_norm=norm)
-        values = tf.stack([total, *(means[name] for name in self.names[1:])])
+        return gradients, (norm, values, stops)
+
+    def _end_step(self, share: Any, stop: tf.Tensor) -> tf.Tensor:
+        """Update from the shares of all replicas, if everything is finite; return how many were asked to stop."""
+        gradients, results = self.replicas.strategy.run(self._replica_reduce, (share, stop))
+        norm, values, stops = (self.replicas.local(result) for result in results)
         finite = tf.concat([tf.math.is_finite(values), tf.math.is_finite(norm)[None]], 0)
-        overflow = tf.logical_and(scale != 1.0, tf.logical_not(finite[-1]))
+        overflow = tf.logical_and(self._loss_scale != 1.0, tf.logical_not(finite[-1]))
         tolerated = tf.concat([finite[:-1], tf.logical_or(finite[-1:], overflow)], 0)
         usable = tf.reduce_all(tolerated) & ~tf.reduce_any(self.failed)
         self.failed.assign(tf.where(tf.reduce_any(self.failed), self.failed, ~tolerated))
         tf.cond(usable & ~overflow, lambda: self._update(gradients), lambda: None)
         tf.cond(usable, lambda: self._count(values, overflow), lambda: None)
+        return stops
 
-    def _update(self, gradients: list[tf.Tensor]) -> None:
-        self.optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))
+    def _replica_apply(self, gradients: list[tf.Tensor]) -> None:
+        pairs = zip(gradients, self.model.trainable_variables, strict=True)
+        self.optimizer.apply_gradients(pairs, skip_gradients_aggregation=True)  # they are added up
+
+    def _update(self, gradients: Any) -> None:
+        self.replicas.strategy.run(self._replica_apply, (gradients,))
         decay = self.settings.ema_decay
         if decay:
             # the usual correction: a short history is averaged over what there is
             step = tf.cast(self.step + 1, tf.float32)
             rate = 1.0 - tf.minimum(decay, step / (10.0 + step))
             for average, variable in zip(self.averaged.weights, self.model.weights, strict=True):
-                average.assign_add(rate * (tf.cast(variable, tf.float32) - average))
+                average.assign_add(rate * (tf.cast(self.replicas.local(variable), tf.float32) - average))
 
     def _count(self, values: tf.Tensor, overflow: tf.Tensor) -> None:
         self.step.assign_add(1)
@@ -148,7 +236,7 @@ class TrainingState:
 
     def _copy_average(self) -> None:
         for average, variable in zip(self.averaged.weights, self.model.weights, strict=True):
-            average.assign(tf.cast(variable, tf.float32))
+            average.assign(tf.cast(self.replicas.local(variable), tf.float32))
 
     def network_to_use(self) -> tf.keras.Model:
         """Return the network to validate and save: the moving average where there is one, else the present weights."""

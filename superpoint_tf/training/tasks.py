@@ -11,17 +11,16 @@ import tensorflow as tf
 from superpoint_tf.config import Config, HomographyConfig, TrainingConfig
 from superpoint_tf.data.pipeline import TensorBatch
 from superpoint_tf.data.sources import Source
-from superpoint_tf.losses import collapsed_descriptor_loss, descriptor_loss, detector_loss
+from superpoint_tf.losses import collapsed_descriptor_loss, count_cells, count_pairs, descriptor_loss, detector_loss
 from superpoint_tf.training.validation import Validator
 
 Figures = dict[str, np.ndarray]
 
 
 class LossTerm(NamedTuple):
-    """A loss as a sum and what it is divided by, so that shares of a batch can be added up before dividing."""
+    """A loss as a sum, to be divided by its count over the whole batch once the shares of the batch are added up."""
 
     sum: tf.Tensor
-    count: tf.Tensor
     weight: float  # in the total
 
 
@@ -42,8 +41,12 @@ class Task(Protocol):
         """Return the section that says how long and how fast."""
         ...
 
+    def counts(self, batch: TensorBatch) -> dict[str, tf.Tensor]:
+        """Return what each loss term is divided by, float32 scalars; they need no network and add up over shares."""
+        ...
+
     def loss_terms(self, model: tf.keras.Model, batch: TensorBatch) -> dict[str, LossTerm]:
-        """Return the loss terms of one batch by their short names."""
+        """Return the loss terms of one batch, or of a share of it, by their short names."""
         ...
 
     def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
@@ -72,9 +75,13 @@ class DetectorTask:
         pictures = "photographs" if on_photographs else "synthetic"
         self.sections: tuple[str, ...] = ("train", "seed", "network", "detector", pictures)
 
+    def counts(self, batch: TensorBatch) -> dict[str, tf.Tensor]:
+        return {"det": count_cells(batch["cells_valid"])}
+
     def loss_terms(self, model: tf.keras.Model, batch: TensorBatch) -> dict[str, LossTerm]:
         outputs = model(batch["images"], training=True)
-        return {"det": LossTerm(*detector_loss(outputs["logits"], batch["cell_labels"], batch["cells_valid"]), 1.0)}
+        entropy, _ = detector_loss(outputs["logits"], batch["cell_labels"], batch["cells_valid"])
+        return {"det": LossTerm(entropy, 1.0)}
 
     def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
         return ""
@@ -91,6 +98,10 @@ class JointTask:
         self.config, self.settings, self.source, self.inputs = config, config.joint, source, inputs
         self.homography, self.validator = config.photographs.homography, validator
 
+    def counts(self, batch: TensorBatch) -> dict[str, tf.Tensor]:
+        valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
+        return {"det0": count_cells(valid0), "det1": count_cells(valid1), "desc": count_pairs(valid0, valid1)}
+
     def loss_terms(self, model: tf.keras.Model, batch: TensorBatch) -> dict[str, LossTerm]:
         # one forward pass for both views: batch normalisation then sees one set of statistics
         outputs = model(tf.concat([batch["images0"], batch["images1"]], axis=0), training=True)
@@ -98,11 +109,11 @@ class JointTask:
         descriptors = tf.split(outputs["descriptors"], 2)
         terms = {
             f"det{view}": LossTerm(
-                *detector_loss(logits[view], batch[f"cell_labels{view}"], batch[f"cells_valid{view}"]), 0.5
+                detector_loss(logits[view], batch[f"cell_labels{view}"], batch[f"cells_valid{view}"])[0], 0.5
             )
             for view in (0, 1)
         }
-        pairs = descriptor_loss(
+        pairs, _ = descriptor_loss(
             descriptors[0],
             descriptors[1],
             batch["homography_0to1"],
@@ -110,7 +121,7 @@ class JointTask:
             batch["cells_valid1"],
             self.settings,
         )
-        return {**terms, "desc": LossTerm(*pairs, self.settings.descriptor_weight)}
+        return {**terms, "desc": LossTerm(pairs, self.settings.descriptor_weight)}
 
     def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
         collapsed = float(

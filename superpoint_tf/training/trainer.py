@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import tensorflow as tf
-
 from superpoint_tf import storage
 from superpoint_tf.data.pipeline import BatchStream, TensorBatch
 from superpoint_tf.interruption import StopRequest
-from superpoint_tf.progress import Console, announce_cost
-from superpoint_tf.training.reporting import Reporter
+from superpoint_tf.progress import announce_cost
+from superpoint_tf.training.opening import open_together
+from superpoint_tf.training.replicas import Replicas, single_replica
+from superpoint_tf.training.reporting import Reporter, SilentReporter
+from superpoint_tf.training.run_checkpoints import RunCheckpoints
 from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.state import TrainingState
 from superpoint_tf.training.tasks import Task
@@ -21,40 +22,47 @@ from superpoint_tf.training.tasks import Task
 _TIMED_STEPS = 5  # after the first, which compiles
 
 
-def train(task: Task, output: str | Path, *, quick_command: str = "", overwrite: bool = False) -> Path:
+def train(
+    task: Task,
+    output: str | Path,
+    *,
+    quick_command: str = "",
+    overwrite: bool = False,
+    replicas: Replicas | None = None,
+) -> Path:
     """Train until `task.settings.steps`; return the path of the best weights.
 
     An unfinished run in `output` goes on where its last checkpoint was; a finished one is left as it is, unless more
-    steps are asked for. Raises ConfigError if the folder holds another run, NonFiniteLoss, and Interrupted after a
-    checkpoint on Ctrl-C or SIGTERM.
+    steps are asked for. With `replicas` of several workers each calls this, on one shared `output`; the chief alone
+    validates and writes, and a stop that one worker is asked for is a stop of all. Raises ConfigError if the folder
+    holds another run, or a batch does not divide into the replicas, NonFiniteLoss, and Interrupted after a checkpoint
+    on Ctrl-C or SIGTERM.
     """
-    folder = RunFolder(output)
-    folder.open(task.config, task.sections, task.inputs, overwrite)
-    settings = task.settings
-    if folder.finished_steps() >= settings.steps and folder.weights.exists():
-        Console().line("train", f"{folder.path}: finished before, {folder.finished_steps()} steps")
+    folder, settings = RunFolder(output), task.settings
+    replicas = replicas or single_replica()
+    replicas.check(settings)
+    if not open_together(task, folder, replicas, overwrite):
         return folder.weights
-    folder.write_inputs(task.config, task.inputs)
-    state = TrainingState(task)
-    latest = tf.train.CheckpointManager(
-        state.checkpoint, str(folder.checkpoints), max_to_keep=2, checkpoint_name="latest"
-    )
-    if latest.latest_checkpoint:
-        state.restore(latest.latest_checkpoint)
+    state = TrainingState(task, replicas)
+    checkpoints = RunCheckpoints(state, folder)
+    checkpoints.restore()
     start = int(state.step)
-    folder.cut_metrics(start or -1)  # nothing is kept of a run that died before its first checkpoint
-    reporter = Reporter(folder, settings.steps, settings.batch_size, start)
+    if replicas.is_chief:
+        folder.cut_metrics(start or -1)  # nothing is kept of a run that died before its first checkpoint
+    reporter = Reporter(folder, settings.steps, settings.batch_size, start) if replicas.is_chief else SilentReporter()
     note = f"continues at step {start}" if start else "starts"
+    devices = f" | {replicas.count} replicas on {replicas.workers} workers" if replicas.count > 1 else ""
     reporter.console.line("data", f"{task.source.description} | batch {settings.batch_size} | seed {task.config.seed}")
-    reporter.console.line("train", f"{note} | {state.model.count_params():,} weights | {folder.path}")
+    reporter.console.line("train", f"{note} | {state.model.count_params():,} weights | {folder.path}{devices}")
+    share = (replicas.worker, replicas.workers)
     try:
         with (
             StopRequest() as stop,
             BatchStream(
-                task.source, settings.batch_size, task.config.seed, task.homography, task.config.workers
+                task.source, settings.batch_size, task.config.seed, task.homography, task.config.workers, share
             ) as stream,
         ):
-            _run(task, state, folder, reporter, latest, stream, stop, quick_command)
+            _run(task, state, folder, reporter, checkpoints, stream, stop, quick_command)
     finally:
         reporter.close()
     return folder.weights
@@ -65,19 +73,23 @@ def _run(
     state: TrainingState,
     folder: RunFolder,
     reporter: Reporter,
-    latest: tf.train.CheckpointManager,
+    checkpoints: RunCheckpoints,
     stream: BatchStream,
     stop: StopRequest,
     quick_command: str,
 ) -> None:
-    settings, start = task.settings, int(state.step)
+    settings, start, replicas = task.settings, int(state.step), state.replicas
     batches: Iterator[TensorBatch] = stream.batches(start)
+
+    def stopping() -> bool:
+        return state.stop_agreed() if replicas.workers > 1 else stop.requested
+
     if start == 0:
         _validate(task, state, folder, reporter)
     began = time.monotonic()
     for step in range(start + 1, settings.steps + 1):
         batch = next(batches)
-        state.train_step(batch)
+        state.train_step(batch, stop=stop.requested) if replicas.workers > 1 else state.train_step(batch)
         if step - start in (1, 1 + _TIMED_STEPS):
             state.check_finite(stream.numbers(int(state.step)))
             if step - start == 1:
@@ -88,7 +100,7 @@ def _run(
                 )
         last = step == settings.steps
         validate = last or step % settings.validate_every == 0
-        save = last or stop.requested or step % settings.checkpoint_every == 0
+        save = last or stopping() or step % settings.checkpoint_every == 0
         if validate or step % settings.log_every == 0:
             state.check_finite(stream.numbers(int(state.step)))
         if last or step % settings.log_every == 0:
@@ -98,13 +110,16 @@ def _run(
                 reporter.console.line("warn", warning)
         if validate:
             _validate(task, state, folder, reporter)
-        if save or stop.requested:  # perhaps asked to stop since `save` was decided
+        if save or stopping():  # perhaps asked to stop since `save` was decided
             state.check_finite(stream.numbers(int(state.step)))
-            latest.save(checkpoint_number=step)
+            checkpoints.save(step)
         if last:
             _finish(state, folder, reporter)
-        if stop.requested:
+        if last or stopping():
+            replicas.add(0.0)  # nobody leaves before the chief has written everything
+        if stopping():
             reporter.console.line("train", f"stopped after step {step}; the same command goes on from there")
+            stop.request()  # perhaps it was another worker
             stop.raise_if_requested(f"{folder.path}: stopped after step {step}")
 
 
@@ -114,6 +129,9 @@ def _announce(reporter: Reporter, steps_left: int, step_s: float, state: Trainin
 
 
 def _validate(task: Task, state: TrainingState, folder: RunFolder, reporter: Reporter) -> None:
+    """Measure on the chief alone: its own copy of the network communicates with nobody, the others wait at a step."""
+    if not state.replicas.is_chief:
+        return
     metrics, figures = task.validator.validate(state.network_to_use(), task.with_descriptor)
     step, key, before = int(state.step), task.validator.key, float(state.best_value)
     reporter.validation(step, metrics, figures, key, before)
@@ -125,6 +143,8 @@ def _validate(task: Task, state: TrainingState, folder: RunFolder, reporter: Rep
 
 
 def _finish(state: TrainingState, folder: RunFolder, reporter: Reporter) -> None:
+    if not state.replicas.is_chief:
+        return
     storage.write_json(
         folder.summary,
         {

@@ -26,7 +26,7 @@ class Trainings:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, Path, str]] = []
 
-    def __call__(self, task: Any, output: Path, *, quick_command: str) -> Path:
+    def __call__(self, task: Any, output: Path, *, quick_command: str, replicas: Any) -> Path:
         self.calls.append((task, output, quick_command))
         return output / "weights.npz"
 

@@ -20,8 +20,9 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, str(CHECKOUT / "tools/generate_synthetic.py"), *arguments]
 
 
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), cwd=cwd, capture_output=True, text=True, timeout=120)
+def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    variables = {**os.environ, **environment}
+    return subprocess.run(command(*arguments), cwd=cwd, capture_output=True, text=True, timeout=120, env=variables)
 
 
 def test_help_is_there_at_once_and_loads_no_tensorflow(tmp_path: Path):
@@ -65,6 +66,25 @@ def test_the_default_output_and_the_next_command(tmp_path: Path):
     assert (tmp_path / "data/synthetic/contact_sheet.png").exists()
     again = run("--num", "6", "--primitives", "star,noise", *SMALL, cwd=tmp_path)
     assert again.returncode == 2 and "pictures.train: 5 -> 6" in again.stderr and "--overwrite" in again.stderr
+
+
+def test_tasks_of_a_cluster_write_their_shares_and_together_what_one_process_writes(tmp_path: Path):
+    arguments = ["--num", "5", "--workers", "0", *SMALL, "--output"]
+    cluster = {"worker": ["host0:2222", "host1:2222"]}
+    for index in (1, 0):  # the chief last: it waits for the other
+        tf_config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        done = run(*arguments, "shared", cwd=tmp_path, TF_CONFIG=tf_config)
+        assert done.returncode == 0 and f"shard {index}/2 of 3 files" in done.stdout, done.stderr
+    assert run(*arguments, "whole", cwd=tmp_path, TF_CONFIG="").returncode == 0
+    names = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert sorted(path.name for path in (tmp_path / "shared").iterdir()) == names
+    assert all((tmp_path / "shared" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes() for name in names)
+
+
+def test_a_malformed_tf_config_ends_with_code_2_and_creates_nothing(tmp_path: Path):
+    done = run("--num", "5", cwd=tmp_path, TF_CONFIG="{cluster")
+    assert done.returncode == 2 and "TF_CONFIG={cluster: not valid JSON" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -190,8 +190,8 @@ def test_a_non_finite_loss_stops_the_run_with_step_samples_and_term_and_keeps_th
     state_of: list[TrainingState] = []
     build = TrainingState.__init__
 
-    def remember(self: TrainingState, task: Any) -> None:
-        build(self, task)
+    def remember(self: TrainingState, *arguments: Any) -> None:
+        build(self, *arguments)
         state_of.append(self)
 
     monkeypatch.setattr(DetectorTask, "loss_terms", poisoned)
