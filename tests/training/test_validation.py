@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from superpoint_tf.config import Config
 from superpoint_tf.config_files import build_config
-from superpoint_tf.data.synthetic_sets import drawn_primitives, synthetic_sample
+from superpoint_tf.data.photometric import photometric_change
+from superpoint_tf.data.synthetic_sets import drawn_primitives, sample_number, synthetic_sample
 from superpoint_tf.features import Features
 from superpoint_tf.network import build_network
 from superpoint_tf.training import validation
@@ -73,12 +74,14 @@ def assert_pictures(figures: dict[str, np.ndarray], *names: str) -> None:
 class Oracle:
     """Answers every validation picture with its true keypoints, `off_px` to the right."""
 
-    def __init__(self, config: Config, validator: ShapesValidator, off_px: float) -> None:
+    def __init__(self, config: Config, off_px: float) -> None:
         count = len(drawn_primitives(config.synthetic.draw)) * config.evaluation.num_synthetic
         self.truth: dict[bytes, np.ndarray] = {}
         for index in range(count):
             image, keypoints, _ = synthetic_sample(config, "validation", index)
-            self.truth |= {image.tobytes(): keypoints, validator._change(image, index).tobytes(): keypoints}
+            number, _ = sample_number(config, "validation", index)
+            noisy = photometric_change(image, config.synthetic.photometric, config.seed, number)
+            self.truth |= {image.tobytes(): keypoints, noisy.tobytes(): keypoints}
         self.off_px = off_px
 
     def extract(self, image: np.ndarray, **settings: Any) -> Features:
@@ -98,7 +101,7 @@ def test_an_oracle_has_precision_1_one_that_is_a_pixel_off_an_error_of_1_and_one
 ):
     settings = config({"primitives": ["star", "cube"]})
     validator = ShapesValidator(settings)
-    oracle = Oracle(settings, validator, off_px)
+    oracle = Oracle(settings, off_px)
     monkeypatch.setattr(validation, "SuperPoint", lambda model, with_descriptor: oracle)
     metrics, _ = validator.validate(None, False)
     for name in ("clean", "noisy"):
@@ -136,7 +139,7 @@ def test_two_validations_of_one_network_are_equal_and_the_samples_are_drawn_once
 ):
     validator = ShapesValidator(config({"primitives": ["star"]}))
     first = validator.validate(network, False)[0]
-    monkeypatch.setattr(validation, "synthetic_sample", None)
+    monkeypatch.setattr(validation, "draw_shapes", None)
     np.testing.assert_equal(validator.validate(network, False)[0], first)
 
 
