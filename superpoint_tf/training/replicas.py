@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -65,13 +66,19 @@ class Replicas:
         """Add a number up over all workers. Each must call it, and waits here for the others."""
         if self.workers == 1:
             return value
-        added = self.strategy.run(tf.function(_add_up), (tf.constant(value, tf.float64),))
+        added = _compiled_sum(self.strategy)(tf.constant(value, tf.float64))
         return float(self.local(added)) / self.local_count
 
     def agree(self, value: float) -> bool:
         """Tell on every worker whether all have the chief's number; each must call it."""
         of_chief = self.add(value if self.is_chief else 0.0)
         return self.add(float(value != of_chief)) == 0.0
+
+
+@functools.lru_cache(maxsize=2)
+def _compiled_sum(strategy: tf.distribute.Strategy) -> Any:
+    """Return one graph a strategy: a new one at every call would be traced again."""
+    return tf.function(lambda value: strategy.run(_add_up, (value,)), autograph=False)
 
 
 def _add_up(value: tf.Tensor) -> tf.Tensor:
