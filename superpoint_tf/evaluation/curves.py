@@ -10,7 +10,7 @@ import numpy as np
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.measures import PairResult
 from superpoint_tf.evaluation.panels import Curves, Panel, looks_of, plot_dots, plot_panels
-from superpoint_tf.evaluation.results import PairsEvaluation, Row, ShapesEvaluation
+from superpoint_tf.evaluation.results import UNINFORMATIVE_GROUP, PairsEvaluation, Row, ShapesEvaluation
 
 ACCURACY_THRESHOLDS_PX = np.linspace(0, 10, 101)
 CAPTIONS = {  # by file stem
@@ -21,7 +21,6 @@ CAPTIONS = {  # by file stem
     "keypoints_homography": "H@3 against the number of keypoints, at growing budgets.",
     "average_precision": "Average precision of each primitive; a dot a method, in the order of the legend.",
 }
-_GROUPS_LAST = ("i",)  # the standard i_ pairs favour what stands still; read them after the others
 
 
 @dataclass(frozen=True)
@@ -127,4 +126,4 @@ def budget_curves(rows: Iterable[Row], group: str, x: str, y: str) -> Curves:
 def group_counts(rows: Iterable[Row]) -> dict[str, int]:
     """Return the number of pairs of each group, in the order to read them: the standard i_ pairs last."""
     counts = {str(row["group"]): int(row["pairs"]) for row in rows}
-    return dict(sorted(counts.items(), key=lambda item: item[0] in _GROUPS_LAST))
+    return dict(sorted(counts.items(), key=lambda item: item[0] == UNINFORMATIVE_GROUP))

@@ -12,7 +12,7 @@ from superpoint_tf.evaluation.feature_store import read_stored
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult
 from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.evaluation.panels import is_control
-from superpoint_tf.evaluation.results import Example
+from superpoint_tf.evaluation.results import UNINFORMATIVE_GROUP, Example
 from superpoint_tf.evaluation.shapes import Shape, ShapeRecord
 from superpoint_tf.feature_files import open_features
 from superpoint_tf.figures import figure_detections, figure_matches
@@ -20,7 +20,6 @@ from superpoint_tf.layout import join_row, stack
 from superpoint_tf.matching import match_descriptors
 
 _PANELS_A_ROW = 4
-UNINFORMATIVE_GROUP = "i"  # mostly identities: the best pair of every method would be one
 
 
 def choose_examples(results: Sequence[PairResult]) -> list[tuple[PairResult, str]]:

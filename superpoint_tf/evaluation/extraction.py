@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,7 +101,7 @@ def extract_pairs(
 
 
 def _digest(image: np.ndarray) -> str:
-    return hashlib.sha256(str(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+    return storage.sha256(str(image.shape).encode() + np.ascontiguousarray(image).tobytes())
 
 
 def write_image(folder: str | Path | None, setting: str, view: View) -> None:

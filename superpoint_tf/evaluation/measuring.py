@@ -73,9 +73,9 @@ def _no_descriptors(path: str, records: Sequence[PairRecord]) -> np.ndarray | No
     """Return the (0, D) descriptors of nothing if any frame has descriptors, else None: the method is a detector."""
     with open_features(path) as file:
         for name in dict.fromkeys(name for record in records for name in record.frames):
-            descriptors = read_stored(file, name).descriptors
+            descriptors = file[name].get("descriptors")  # (D, N); its values are not read
             if descriptors is not None:
-                return descriptors[:0]
+                return np.zeros((0, descriptors.shape[0]), descriptors.dtype)
     return None
 
 

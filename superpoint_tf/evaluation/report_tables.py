@@ -9,7 +9,7 @@ from superpoint_tf.evaluation.curves import group_counts
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.panels import is_control
 from superpoint_tf.evaluation.report_html import element, folded, number_cell, table, text_element
-from superpoint_tf.evaluation.results import Row
+from superpoint_tf.evaluation.results import UNINFORMATIVE_GROUP, Row
 from superpoint_tf.evaluation.table import COLUMNS
 
 PAIRS_COLUMNS = (
@@ -53,7 +53,7 @@ def group_blocks(rows: Sequence[Row], columns: Sequence[str] = PAIRS_COLUMNS) ->
     blocks = []
     for group, count in group_counts(rows).items():
         blocks.append(text_element("h4", f"{GROUP_TITLES.get(group, group)} ({count} pairs)"))
-        if group == "i":
+        if group == UNINFORMATIVE_GROUP:
             blocks.append(text_element("p", STANDING_STILL))
         members = [row for row in rows if row["group"] == group]
         values = {str(row["method"]): {name: _number(row, name) for name in columns} for row in members}

@@ -110,12 +110,10 @@ def run_pairs(
     evaluation = _measure_settings(request, protocol_name, settings, records)
     remove_results(request.output)
     evaluation.save(request.output)
-    examples = []
-    if settings:
-        setting, protocol = list(settings.items())[-1]
-        pairs = make_pairs(protocol.image_shape)
-        results = evaluation.results[setting]
-        examples = draw_pair_examples(pairs, records[setting], request.files, results, protocol)
+    setting, protocol = list(settings.items())[-1]
+    pairs = make_pairs(protocol.image_shape)
+    results = evaluation.results[setting]
+    examples = draw_pair_examples(pairs, records[setting], request.files, results, protocol)
     figures = pairs_figures(evaluation)
     _write_report(request, pairs_report(evaluation, examples, figures), pairs_markdown(evaluation), figures, examples)
     return evaluation
