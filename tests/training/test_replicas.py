@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from superpoint_tf import storage
 from superpoint_tf.checkpoints import load_weights
 from superpoint_tf.config import ConfigError, TrainingConfig
 from superpoint_tf.config_files import build_config
@@ -177,6 +179,42 @@ def test_two_workers_with_half_a_batch_follow_one_worker_with_the_batch(tmp_path
     run(tmp_path, "shapes", "single", "still", "learning_rate=0", "steps=20")
     learnt = losses(tmp_path / "one.0.json")[-1]["det"] - losses(tmp_path / "still.0.json")[-1]["det"]
     assert abs(learnt) > 10 * TOLERANCE  # the agreement is not that of networks which stand still
+
+
+def results(folder: Path) -> dict[str, Any]:
+    return {
+        "metrics": (folder / "metrics.jsonl").read_text(),
+        "weights": storage.sha256_file(folder / "weights.npz"),
+        "summary": storage.read_json(folder / "summary.json"),
+    }
+
+
+def wait_for(path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not path.exists() and time.monotonic() < deadline:
+        assert all(process.poll() is None for process in processes)
+        time.sleep(0.05)
+    assert path.exists()
+
+
+@pytest.mark.slow
+def test_a_pair_that_is_killed_or_stopped_goes_on_from_the_common_checkpoint(tmp_path: Path):
+    settings = ["steps=60", "checkpoint_every=3"]
+    with ended(start_pair(tmp_path, "training", "undisturbed", *settings)) as processes:
+        assert wait(tmp_path, processes) == [0, 0], (tmp_path / "log").read_text()[-3000:]
+    with ended(start_pair(tmp_path, "training", "run", *settings)) as processes:
+        wait_for(tmp_path / "run/checkpoints/latest-3.index", processes)
+        for process in processes:
+            process.kill()
+    with ended(start_pair(tmp_path, "training", "run", *settings)) as processes:
+        wait_for(tmp_path / "run/checkpoints/latest-9.index", processes)
+        os.kill(processes[1].pid, signal.SIGTERM)  # one alone: both save and stop
+        assert wait(tmp_path, processes) == [143, 143], (tmp_path / "log").read_text()[-3000:]
+    with ended(start_pair(tmp_path, "training", "run", *settings)) as processes:
+        assert wait(tmp_path, processes) == [0, 0], (tmp_path / "log").read_text()[-3000:]
+    log = (tmp_path / "run/log.txt").read_text()
+    assert log.count("continues at step") == 2 and "stopped after step" in log
+    assert results(tmp_path / "run") == results(tmp_path / "undisturbed")
 
 
 @pytest.mark.slow
