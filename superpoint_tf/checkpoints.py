@@ -13,7 +13,7 @@ import tensorflow as tf
 from superpoint_tf import storage
 from superpoint_tf.config import Config, NetworkConfig
 from superpoint_tf.config_files import build_config, config_to_dict, load_config
-from superpoint_tf.network import build_network
+from superpoint_tf.network import build_network, precision_policy
 
 WEIGHTS_FILE = "weights.npz"
 _FORMAT = 1
@@ -144,10 +144,14 @@ def _load_checkpoint(prefix: Path) -> Weights:
     return get_weights(model, config.network, with_descriptor, int(step))
 
 
-def load_network(path: str | Path) -> tuple[tf.keras.Model, Weights]:
-    """Build the network that a weights file describes and fill it; see `load_weights` for `path`."""
+def load_network(path: str | Path, precision: str = "float32") -> tuple[tf.keras.Model, Weights]:
+    """Build the network that a weights file describes and fill it; see `load_weights` for `path`.
+
+    `precision` is a Keras policy; the weights and the outputs stay float32.
+    """
     weights = load_weights(path)
-    model = build_network(weights.network, weights.with_descriptor)
+    with precision_policy(precision):
+        model = build_network(weights.network, weights.with_descriptor)
     assign_weights(model, weights, str(path))
     return model, weights
 

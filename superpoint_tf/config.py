@@ -8,6 +8,7 @@ from typing import Any
 from synthetic.config import SyntheticConfig
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 class ConfigError(ValueError):
@@ -87,7 +88,7 @@ class TrainingConfig:
     warmup_steps: int = _setting(1000, free=True, minimum=0)  # linear from zero
     clip_norm: float = _setting(10.0, free=True, minimum=0.0)  # global gradient norm; 0 = off
     ema_decay: float = _setting(0.0, minimum=0.0, maximum=0.99999)  # moving average of the weights; 0 = off
-    precision: str = _setting("float32", choices=("float32", "mixed_float16", "mixed_bfloat16"))
+    precision: str = _setting("float32", choices=PRECISIONS)
     xla: bool = _setting(False, free=True)  # compile the step with XLA
     init: str = _setting(
         "", free=True
@@ -138,6 +139,7 @@ class AdaptationSection:
     # in the reference, labels were eight times as dense 4 to 8 px from the frame as in the middle; from 8 px on, not.
     erosion_px: int = _setting(12, minimum=0, maximum=64)
     aggregation: str = _setting("mean", choices=("mean", "max"))
+    precision: str = _setting("float32", choices=PRECISIONS)  # of the network's layers; the votes add up in float32
     homography: HomographyConfig = HomographyConfig(max_angle_deg=180.0)
     detection: DetectionConfig = DetectionConfig(border_px=8)  # few warps vote nearer to the frame
     retrain_steps: int = _setting(20_000, free=True, minimum=1)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ import tensorflow as tf
 
 from superpoint_tf.checkpoints import Weights, assign_weights, get_weights, load_weights
 from superpoint_tf.data.pipeline import TensorBatch
-from superpoint_tf.network import build_network
+from superpoint_tf.network import build_network, precision_policy
 from superpoint_tf.training.replicas import Replicas, cut, single_replica
 from superpoint_tf.training.tasks import Task
 
@@ -29,17 +28,6 @@ class Share(NamedTuple):
 
     gradients: list[tf.Tensor]  # of the weighted total, times the loss scale
     values: tf.Tensor  # total and loss terms, float32
-
-
-@contextlib.contextmanager
-def precision_policy(precision: str) -> Iterator[None]:
-    """Build layers under a Keras precision policy."""
-    before = tf.keras.mixed_precision.global_policy()
-    tf.keras.mixed_precision.set_global_policy(precision)
-    try:
-        yield
-    finally:
-        tf.keras.mixed_precision.set_global_policy(before)
 
 
 class TrainingState:

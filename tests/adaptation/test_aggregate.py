@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf.adaptation.aggregate import Adapter, compute_warp_weights
+from superpoint_tf.checkpoints import get_weights, load_network
 from superpoint_tf.config import CELL, AdaptationSection, NetworkConfig
 from superpoint_tf.detection import logits_to_heatmap
 from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images, warp_valid_mask
@@ -200,3 +201,16 @@ def test_memory_does_not_grow_with_the_number_of_homographies():
         peaks_mb.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
     one_map_mb = 240 * 320 * 4 / 2**20  # keeping a heatmap a homography would cost 180 of these
     assert abs(peaks_mb[1] - peaks_mb[0]) < 180 * one_map_mb / 2, f"peak {peaks_mb} MB for 20 and 200 homographies"
+
+
+def test_half_precision_computes_the_network_in_it_and_moves_the_votes_little(tmp_path):
+    network = NetworkConfig(width=0.0625)
+    model = build_network(network, with_descriptor=False)
+    path = tmp_path / "weights.npz"
+    get_weights(model, network, with_descriptor=False).save(path)
+    whole, half = (load_network(path, precision)[0] for precision in ("float32", "mixed_bfloat16"))
+    assert {layer.compute_dtype for layer in half.layers if "encoder" in layer.name} == {"bfloat16"}
+    image = noise_image()
+    (expected, count), (found, half_count) = (aggregate(each, image) for each in (whole, half))
+    np.testing.assert_array_equal(half_count, count)  # geometry stays float32
+    assert 0 < np.abs(found - expected).max() < 0.05 * expected.max()

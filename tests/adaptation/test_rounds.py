@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf import storage
-from superpoint_tf.adaptation import rounds
+from superpoint_tf.adaptation import labelling, rounds
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
 from superpoint_tf.checkpoints import get_weights
 from superpoint_tf.config import ConfigError
@@ -77,13 +77,14 @@ def two_rounds(tmp_path_factory: pytest.TempPathFactory, detector: str) -> Path:
 def names_labelled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows by the name of each photograph that is labelled and not skipped."""
     names: list[str] = []
-    label = rounds._label
+    finish = labelling._finish
 
-    def remember(run: Any, prepared: Any, adapter: Any, item: Any) -> Any:
-        names.append(item.name)
-        return label(run, prepared, adapter, item)
+    def remember(run: Any, prepare: Any, detected: Any) -> Any:
+        if detected.heatmap is not None:
+            names.append(detected.photograph.name)
+        return finish(run, prepare, detected)
 
-    monkeypatch.setattr(rounds, "_label", remember)
+    monkeypatch.setattr(labelling, "_finish", remember)
     return names
 
 
@@ -188,25 +189,26 @@ def test_a_run_stopped_in_its_second_round_and_restarted_equals_an_undisturbed_o
             super().__init__()
             requests.append(self)
 
-    label = rounds._label
+    finish = labelling._finish
 
-    def stop_after_the_second_of_round_2(run: Any, prepared: Any, adapter: Any, item: Any) -> Any:
-        done = label(run, prepared, adapter, item)
-        if prepared.round == 2 and item.name == NAMES[1]:
+    def stop_after_the_second_of_round_2(run: Any, prepare: Any, detected: Any) -> Any:
+        done = finish(run, prepare, detected)
+        if prepare.round == 2 and done.name == NAMES[1]:
             requests[-1].signal_number = signal.SIGTERM
         return done
 
     with monkeypatch.context() as patch:
-        patch.setattr(rounds, "StopRequest", Remembered)
-        patch.setattr(rounds, "_label", stop_after_the_second_of_round_2)
+        patch.setattr(labelling, "StopRequest", Remembered)
+        patch.setattr(labelling, "_finish", stop_after_the_second_of_round_2)
         with pytest.raises(Interrupted, match="stopped in round 2") as stopped:
             start(make_run(folder, detector, iters=2))
     assert stopped.value.exit_code == 143
-    assert sorted(p.name for p in (folder / "labels/round_2").rglob("*.npz")) == ["a b.png.npz", "c.png.npz"]
+    written = [name for name in NAMES if (folder / f"labels/round_2/{name}.npz").exists()]
+    assert written in [list(NAMES[:2]), list(NAMES[:3])]  # the network was at the third
     assert read_manifest(str(folder / "labels")).final_round == 1
     names_labelled.clear()
     start(make_run(folder, detector, iters=2))
-    assert names_labelled == list(NAMES[2:])
+    assert names_labelled == list(NAMES[len(written) :])
     assert contents(folder) == contents(two_rounds)
 
 
@@ -257,7 +259,7 @@ def test_the_union_of_the_shards_is_what_one_process_writes(labelled: Path, dete
     start(make_run(folder, detector))  # labels nothing; the manifest names the copied folder
     shards = [make_run(folder, detector, "shards", shard=(index, 2)) for index in range(2)]
     rounds._open_folder(shards[1], overwrite=False)
-    part = rounds._label_round(shards[1], 1, Console(), "")
+    part = labelling.label_round(shards[1], 1, Console(), "")
     write_manifest(str(folder / "shards"), rounds._manifest(shards[1], 1, part), (1, 2))
     start(shards[0])
     assert label_bytes(folder / "shards") == label_bytes(folder / "labels")

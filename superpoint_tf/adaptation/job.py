@@ -1,0 +1,28 @@
+"""One call of the adaptation tool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from superpoint_tf import storage
+from superpoint_tf.config import Config
+from superpoint_tf.data.photograph_sets import PhotographSet
+from superpoint_tf.training.replicas import Replicas
+
+
+@dataclass(frozen=True)
+class AdaptationRun:
+    """One call of the tool: what is labelled, by what, into which folder, and which share of it is done here."""
+
+    config: Config
+    photographs: PhotographSet
+    detector: str  # weights of the first detector
+    output: str  # label folder
+    rounds: int
+    shard: tuple[int, int] = (0, 1)
+    strict: bool = False  # a photograph that cannot be read is an error
+    replicas: Replicas | None = None  # devices that retrain the detector; None: one
+
+    def round_detector(self, round: int) -> str:
+        """Return the weights that label in `round`: the first detector, then the one retrained on the round before."""
+        return self.detector if round == 1 else storage.join(self.output, f"detector_round_{round - 1}", "weights.npz")

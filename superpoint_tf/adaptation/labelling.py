@@ -1,0 +1,143 @@
+"""Label one share of the photographs by one detector: decoding, the network and writing overlap."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from superpoint_tf import storage
+from superpoint_tf.adaptation.aggregate import Adapter, image_seed
+from superpoint_tf.adaptation.figures import draw_round
+from superpoint_tf.adaptation.job import AdaptationRun
+from superpoint_tf.checkpoints import load_network
+from superpoint_tf.config import ConfigError
+from superpoint_tf.data.labels import Label, add_digests, digest_label, label_path, save_label
+from superpoint_tf.data.photographs import PhotographError
+from superpoint_tf.data.preparation import Preparation, PreparedPhotograph
+from superpoint_tf.data.workers import ordered_map, resolve_workers, start_pool
+from superpoint_tf.interruption import StopRequest
+from superpoint_tf.keypoints import detect_keypoints
+from superpoint_tf.progress import Console, Progress, announce_cost
+
+_TIMED_PHOTOGRAPHS = 3  # after the first, which compiles
+_TRAINING_COST = 6.0  # a training step costs about this many times the forward pass of its pictures
+_WRITTEN_BEHIND = 2  # photographs whose labels are found and written while the network is at later ones
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """What labelling one share of the photographs gave."""
+
+    photographs: tuple[str, ...]
+    num_keypoints: int
+    labels_sha256: str
+    left_out: tuple[dict[str, str], ...]
+
+
+class _Detected(NamedTuple):
+    """A photograph that has passed the network, if it needed to."""
+
+    photograph: PreparedPhotograph
+    heatmap: tf.Tensor | None  # None: labelled already, or cannot be read
+
+
+def label_round(run: AdaptationRun, round: int, console: Console, quick_command: str) -> RoundResult:
+    """Label this shard's photographs in `round`; those that are finished are only counted.
+
+    Raises ConfigError if none can be read, PhotographError with `strict`, and Interrupted after Ctrl-C or SIGTERM.
+    """
+    settings, (index, shards) = run.config.adaptation, run.shard
+    names = run.photographs.train[index::shards]
+    model, weights = load_network(run.round_detector(round), settings.precision)
+    adapter = Adapter(model, settings)
+    console.line(
+        "adapt",
+        f"round {round}/{run.rounds} | {len(names)} photographs | {settings.num_homographies} homographies each | "
+        f"detector {run.round_detector(round)} (width {weights.network.width:g})",
+    )
+    image_shape = run.config.photographs.image_shape
+    prepare = Preparation(run.photographs.root, run.output, round, image_shape, weights.fingerprint())
+    labelled, left_out, digests, num_keypoints = [], [], [], 0
+    timer = _Timer(run, round, console, quick_command)
+    workers = resolve_workers(run.config.workers)
+    pool, writer = start_pool(workers), concurrent.futures.ThreadPoolExecutor(1)
+    try:
+        with StopRequest() as stop, Progress(len(names), "adapt", "photographs", console=console) as progress:
+            prepared = ordered_map(pool, prepare, names, window=2 * max(workers, 1))
+            detected = _detect(run, adapter, prepared)
+            for item in ordered_map(writer, partial(_finish, run, prepare), detected, window=_WRITTEN_BEHIND):
+                if item.error:
+                    left_out.append({"path": item.name, "reason": item.error})
+                else:
+                    labelled.append(item.name)
+                    digests.append(item.label_sha256)
+                    num_keypoints += item.num_keypoints
+                if item.image is not None:
+                    timer.count(len(names) - progress.done - 1)
+                progress.update(1, **{"kp/img": num_keypoints / max(len(labelled), 1)})
+                stop.raise_if_requested(f"{run.output}: stopped in round {round}")
+    finally:
+        writer.shutdown(wait=True, cancel_futures=True)
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+    if names and not labelled:
+        raise ConfigError(f"{run.photographs.root}: none of {len(names)} photographs could be read: {left_out[:3]}")
+    if index == 0 and labelled:
+        draw_round(run.config, run.photographs.root, labelled, adapter, model, run.output, round)
+    return RoundResult(tuple(labelled), num_keypoints, add_digests(digests), tuple(left_out))
+
+
+def _detect(run: AdaptationRun, adapter: Adapter, photographs: Iterable[PreparedPhotograph]) -> Iterator[_Detected]:
+    """Start the network on each photograph in turn; on a GPU nothing here waits for it."""
+    for item in photographs:
+        if item.error and run.strict:
+            raise PhotographError(storage.join(run.photographs.root, item.name), item.error)
+        if item.image is None:
+            yield _Detected(item, None)
+            continue
+        image = tf.constant(item.image, tf.float32) / 255.0
+        yield _Detected(item, adapter(image, image_seed(run.config.seed, item.sha256)).heatmap)
+
+
+def _finish(run: AdaptationRun, prepare: Preparation, detected: _Detected) -> PreparedPhotograph:
+    """Find and write the keypoints of a heatmap, if there is one."""
+    item = detected.photograph
+    if detected.heatmap is None or item.image_to_label is None:
+        return item
+    keypoints, scores = detect_keypoints(detected.heatmap.numpy(), run.config.adaptation.detection)
+    made_from = (prepare.image_shape, item.image_to_label, item.sha256, prepare.detector_sha256)
+    digest = save_label(label_path(run.output, prepare.round, item.name), Label(keypoints, scores, *made_from))
+    return dataclasses.replace(item, num_keypoints=len(keypoints), label_sha256=digest_label(item.name, digest))
+
+
+class _Timer:
+    """Announces the cost of what is left, once a few photographs of the first round are timed."""
+
+    def __init__(self, run: AdaptationRun, round: int, console: Console, quick_command: str) -> None:
+        self._run, self._round, self._console, self._quick_command = run, round, console, quick_command
+        self._count, self._began = 0, 0.0
+
+    def count(self, left: int) -> None:
+        """Count one labelled photograph, of which `left` remain in this round."""
+        self._count += 1
+        if self._count == 1:
+            self._began = time.monotonic()
+        if self._count != 1 + _TIMED_PHOTOGRAPHS:
+            return
+        per_photograph = (time.monotonic() - self._began) / _TIMED_PHOTOGRAPHS
+        config, rounds_left = self._run.config, self._run.rounds - self._round
+        share = len(self._run.photographs.train) / self._run.shard[1]
+        labelling = per_photograph * (left + rounds_left * share)
+        forward = per_photograph / config.adaptation.num_homographies
+        pictures = config.adaptation.retrain_steps * config.detector.batch_size
+        disk = 4000.0 * self._run.rounds * len(self._run.photographs.train)  # a label file is about a disk block
+        announce_cost(
+            self._console, labelling + rounds_left * pictures * forward * _TRAINING_COST, disk, self._quick_command
+        )
