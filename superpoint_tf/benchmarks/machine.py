@@ -6,11 +6,11 @@ import datetime
 import importlib.metadata
 import os
 import platform
-from pathlib import Path
 from typing import Any
 
 import superpoint_tf
 from superpoint_tf.data.workers import resolve_workers
+from superpoint_tf.hardware import cpu_name, multiplies_bfloat16
 
 _PACKAGES = {"numpy": "numpy", "tensorflow": "tensorflow", "opencv": "opencv-python", "imgaug": "imgaug"}
 
@@ -24,6 +24,7 @@ def describe_machine() -> dict[str, Any]:
     return {
         "device": gpus[0] if gpus else cpu_name(),
         "cpu": cpu_name(),
+        "bfloat16_units": multiplies_bfloat16(),
         "cores": resolve_workers(-1),
         "gpus": gpus,
         "tf32": bool(gpus) and tf.config.experimental.tensor_float_32_execution_enabled(),
@@ -49,13 +50,3 @@ def _versions() -> dict[str, str | None]:
         except importlib.metadata.PackageNotFoundError:  # OpenCV comes under several names
             versions[name] = None
     return versions
-
-
-def cpu_name() -> str:
-    """Return the processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

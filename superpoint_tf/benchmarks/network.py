@@ -11,7 +11,7 @@ import tensorflow as tf
 from superpoint_tf.benchmarks import memory
 from superpoint_tf.benchmarks.convolutions import Convolution, forward_flops, list_convolutions, training_flops
 from superpoint_tf.benchmarks.limits import Limits
-from superpoint_tf.benchmarks.results import Entry, convolution_entry
+from superpoint_tf.benchmarks.results import Entry, convolution_entry, rate_entry
 from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
 from superpoint_tf.benchmarks.timing import measure
 from superpoint_tf.config import CELL, Config, NetworkConfig
@@ -26,6 +26,12 @@ _SHAPES = ((120, 160), (240, 320))
 _WIDTHS = (0.5, 1.0)
 _KINDS = ("forward", "detector step", "joint step")
 _QUICK_KINDS = ("forward", "joint step")
+_VARIANTS: dict[str, dict[str, Any]] = {  # of a joint step, against float32 without XLA; float16 is for GPUs
+    "mixed_bfloat16": {"precision": "mixed_bfloat16"},
+    "mixed_float16": {"precision": "mixed_float16"},
+    "XLA": {"xla": True},
+    "mixed_bfloat16 with XLA": {"precision": "mixed_bfloat16", "xla": True},
+}
 
 
 def benchmark_network(settings: Settings, limits: Limits) -> Iterator[Entry]:
@@ -37,6 +43,7 @@ def benchmark_network(settings: Settings, limits: Limits) -> Iterator[Entry]:
     peaks = dict(zip(measured, memory.measure_peaks([_peak_job(*run, settings) for run in measured]), strict=True))
     for run in runs:
         yield dataclasses.replace(_case_entry(*run, settings, limits), peak_bytes=peaks.get(run))
+    yield from _variant_entries(1.0, _SHAPES[0], settings)
     shape = _SHAPES[0 if settings.quick else 1]
     for width in _WIDTHS[: 1 if settings.quick else 2]:
         yield from _layer_entries(width, shape, settings, limits)
@@ -53,6 +60,35 @@ def _case_entry(kind: str, width: float, shape: ImageShape, settings: Settings, 
     flops = count(list_convolutions(model, shape))
     name = f"{kind} {shape_name(shape)}, width {width:g}, batch {_batch_name(kind, batch)}"
     return convolution_entry(name, measure(run, settings.repeats), _pictures(kind, batch), "img/s", flops, limits)
+
+
+def _variant_entries(width: float, shape: ImageShape, settings: Settings) -> Iterator[Entry]:
+    """Time the joint step in other precisions and with XLA; float16 has no kernels worth timing on a CPU."""
+    batch, repeats = settings.batch(shape), settings.repeats
+    plain = _prepare_joint_step(width, shape, batch, settings)
+    base = rate_entry("", measure(plain, repeats), _pictures("joint step", batch), "img/s")
+    variants = list(_VARIANTS.items())
+    for name, training in variants[:1] if settings.quick else variants:
+        if training.get("precision") == "mixed_float16" and not settings.on_gpu:
+            continue
+        run = _prepare_joint_step(width, shape, batch, settings, **training)
+        yield rate_entry(
+            f"  joint step {shape_name(shape)}, width {width:g}, {name}",
+            measure(run, repeats),
+            base.items,
+            "img/s",
+            limit=base.value,
+            limit_name="float32",
+            note="fraction: how many times as fast",
+        )
+
+
+def _prepare_joint_step(
+    width: float, shape: ImageShape, batch: int, settings: Settings, **training: Any
+) -> Callable[[], Any]:
+    network = NetworkConfig(width, settings.config.network.batch_norm)
+    joint = dataclasses.replace(Config().joint, **training)
+    return prepare_training_step(Config(network=network, joint=joint), True, random_batch(True, shape, batch))
 
 
 def _pictures(kind: str, batch: int) -> int:

@@ -7,8 +7,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import tensorflow as tf
+
 from superpoint_tf import storage
 from superpoint_tf.data.pipeline import BatchStream, TensorBatch
+from superpoint_tf.hardware import multiplies_bfloat16
 from superpoint_tf.interruption import StopRequest
 from superpoint_tf.progress import announce_cost
 from superpoint_tf.training.opening import open_together
@@ -54,6 +57,9 @@ def train(
     devices = f" | {replicas.count} replicas on {replicas.workers} workers" if replicas.count > 1 else ""
     reporter.console.line("data", f"{task.source.description} | batch {settings.batch_size} | seed {task.config.seed}")
     reporter.console.line("train", f"{note} | {state.model.count_params():,} weights | {folder.path}{devices}")
+    if not start and settings.precision == "float32" and _prefers_bfloat16():
+        setting = f"--set {'joint' if task.with_descriptor else 'detector'}.precision=mixed_bfloat16"
+        reporter.console.line("note", f"this CPU has bfloat16 matrix units: {setting} trains faster (README, Speed)")
     share = (replicas.worker, replicas.workers)
     try:
         with (
@@ -121,6 +127,10 @@ def _run(
             reporter.console.line("train", f"stopped after step {step}; the same command goes on from there")
             stop.request()  # perhaps it was another worker
             stop.raise_if_requested(f"{folder.path}: stopped after step {step}")
+
+
+def _prefers_bfloat16() -> bool:
+    return multiplies_bfloat16() and not tf.config.list_physical_devices("GPU")
 
 
 def _announce(reporter: Reporter, steps_left: int, step_s: float, state: TrainingState, quick_command: str) -> None:
