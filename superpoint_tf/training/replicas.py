@@ -14,6 +14,18 @@ import tensorflow as tf
 from superpoint_tf.cluster import EXAMPLE, VARIABLE, read_cluster
 from superpoint_tf.config import ConfigError, TrainingConfig
 
+COLLECTIVE_ERRORS = (  # what TensorFlow raises in the others when a worker is gone
+    tf.errors.UnavailableError,
+    tf.errors.InternalError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
+
+
+class WorkerLost(RuntimeError):
+    """Another worker process was killed or left; this one cannot go on without it."""
+
 
 @dataclass(frozen=True)
 class Replicas:

@@ -15,7 +15,7 @@ from superpoint_tf.hardware import multiplies_bfloat16
 from superpoint_tf.interruption import StopRequest
 from superpoint_tf.progress import announce_cost
 from superpoint_tf.training.opening import open_together
-from superpoint_tf.training.replicas import Replicas, single_replica
+from superpoint_tf.training.replicas import COLLECTIVE_ERRORS, Replicas, WorkerLost, single_replica
 from superpoint_tf.training.reporting import Reporter, SilentReporter
 from superpoint_tf.training.run_checkpoints import RunCheckpoints
 from superpoint_tf.training.run_folder import RunFolder
@@ -38,8 +38,8 @@ def train(
     An unfinished run in `output` goes on where its last checkpoint was; a finished one is left as it is, unless more
     steps are asked for. With `replicas` of several workers each calls this, on one shared `output`; the chief alone
     validates and writes, and a stop that one worker is asked for is a stop of all. Raises ConfigError if the folder
-    holds another run, or a batch does not divide into the replicas, NonFiniteLoss, and Interrupted after a checkpoint
-    on Ctrl-C or SIGTERM.
+    holds another run, or a batch does not divide into the replicas, NonFiniteLoss, WorkerLost if another worker is
+    gone, and Interrupted after a checkpoint on Ctrl-C or SIGTERM.
     """
     folder, settings = RunFolder(output), task.settings
     replicas = replicas or single_replica()
@@ -69,6 +69,13 @@ def train(
             ) as stream,
         ):
             _run(task, state, folder, reporter, checkpoints, stream, stop, quick_command)
+    except COLLECTIVE_ERRORS as error:
+        if replicas.workers == 1:
+            raise
+        raise WorkerLost(
+            f"worker {replicas.worker} of {replicas.workers} lost another one; "
+            f"start all of them again: they go on from the last checkpoint in {folder.path}"
+        ) from error
     finally:
         reporter.close()
     return folder.weights

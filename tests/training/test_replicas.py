@@ -204,8 +204,9 @@ def test_a_pair_that_is_killed_or_stopped_goes_on_from_the_common_checkpoint(tmp
         assert wait(tmp_path, processes) == [0, 0], (tmp_path / "log").read_text()[-3000:]
     with ended(start_pair(tmp_path, "training", "run", *settings)) as processes:
         wait_for(tmp_path / "run/checkpoints/latest-3.index", processes)
-        for process in processes:
-            process.kill()
+        processes[1].kill()
+        assert wait(tmp_path, processes) == [1, -signal.SIGKILL]
+    assert "error: worker 0 of 2 lost another one" in (tmp_path / "log").read_text()
     with ended(start_pair(tmp_path, "training", "run", *settings)) as processes:
         wait_for(tmp_path / "run/checkpoints/latest-9.index", processes)
         os.kill(processes[1].pid, signal.SIGTERM)  # one alone: both save and stop
