@@ -11,7 +11,7 @@ import tensorflow as tf
 from superpoint_tf.benchmarks import memory
 from superpoint_tf.benchmarks.convolutions import Convolution, forward_flops, list_convolutions, training_flops
 from superpoint_tf.benchmarks.limits import Limits
-from superpoint_tf.benchmarks.results import Entry, convolution_entry, rate_entry
+from superpoint_tf.benchmarks.results import Entry, Mark, convolution_entry, rate_entry
 from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
 from superpoint_tf.benchmarks.timing import measure
 from superpoint_tf.config import CELL, Config, NetworkConfig
@@ -25,6 +25,7 @@ from superpoint_tf.training.validation import ShapesValidator
 _SHAPES = ((120, 160), (240, 320))
 _WIDTHS = (0.5, 1.0)
 _KINDS = ("forward", "detector step", "joint step")
+_LARGEST_SHAPE, _LARGEST_PAIRS, _MEMORY_GB = (480, 640), 8, 24.0
 _QUICK_KINDS = ("forward", "joint step")
 _VARIANTS: dict[str, dict[str, Any]] = {  # of a joint step, against float32 without XLA; float16 is for GPUs
     "mixed_bfloat16": {"precision": "mixed_bfloat16"},
@@ -44,6 +45,8 @@ def benchmark_network(settings: Settings, limits: Limits) -> Iterator[Entry]:
     for run in runs:
         yield dataclasses.replace(_case_entry(*run, settings, limits), peak_bytes=peaks.get(run))
     yield from _variant_entries(1.0, _SHAPES[0], settings)
+    if not settings.quick:
+        yield _largest_entry(settings)
     shape = _SHAPES[0 if settings.quick else 1]
     for width in _WIDTHS[: 1 if settings.quick else 2]:
         yield from _layer_entries(width, shape, settings, limits)
@@ -81,6 +84,19 @@ def _variant_entries(width: float, shape: ImageShape, settings: Settings) -> Ite
             limit_name="float32",
             note="fraction: how many times as fast",
         )
+
+
+def _largest_entry(settings: Settings) -> Entry:
+    """Return the memory of a joint step at full width on the largest pictures that people train on."""
+    arguments = {"kind": "joint step", "width": 1.0, "image_shape": _LARGEST_SHAPE, "batch": 2 * _LARGEST_PAIRS}
+    (peak,) = memory.measure_peaks([memory.Job(f"{__name__}:prepare_network", arguments)])
+    return Entry(
+        f"peak memory, joint step {shape_name(_LARGEST_SHAPE)}, width 1, {_LARGEST_PAIRS} pairs",
+        peak / 1e9,
+        "GB",
+        mark=Mark("value", at_most=_MEMORY_GB),
+        peak_bytes=peak,
+    )
 
 
 def _prepare_joint_step(

@@ -1,0 +1,51 @@
+"""The README's cluster scripts, as far as they run without a cluster."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from superpoint_tf.cluster import VARIABLE, Cluster, read_cluster
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+TOOL = re.compile(r"exec python tools/.*?(?='?$)", re.MULTILINE)  # what the scripts end with
+
+
+def block(language: str, containing: str) -> str:
+    """Return the one code block of a language with that text in it."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    (found,) = [text for text in blocks if containing in text]
+    return str(found)
+
+
+def cluster_of(script: str, **variables: str) -> tuple[Cluster | None, str]:
+    """Run a script that prints TF_CONFIG in place of starting the tool; return what we read from it."""
+    assert len(TOOL.findall(script)) == 1
+    printing = TOOL.sub(f"printenv {VARIABLE}", script)
+    environment = {"PATH": os.environ["PATH"], **variables}
+    text = subprocess.run(["bash", "-ec", printing], env=environment, capture_output=True, text=True, check=True).stdout
+    return read_cluster({VARIABLE: text}), text
+
+
+def test_the_slurm_script_gives_each_task_its_place_among_the_nodes():
+    stand_ins = 'scontrol() { printf "node7\\nnode9\\n"; }\nsrun() { shift; "$@"; }\n'
+    found, text = cluster_of(stand_ins + block("sh", "SBATCH"), SLURM_JOB_NODELIST="node[7,9]", SLURM_PROCID="1")
+    assert found == Cluster(1, 2)
+    assert '["node7:2222","node9:2222"]' in text
+
+
+def test_the_kubernetes_job_gives_each_pod_its_place_among_the_pods():
+    service, job = yaml.safe_load_all(block("yaml", "kind: Job"))
+    name, specification = job["metadata"]["name"], job["spec"]
+    assert service["spec"]["selector"] == {"job-name": name}
+    pod = specification["template"]["spec"]
+    assert pod["subdomain"] == service["metadata"]["name"]
+    (container,) = pod["containers"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    found, text = cluster_of(container["args"][0], JOB_COMPLETION_INDEX="2")
+    assert found == Cluster(2, specification["completions"])
+    assert f'"{name}-3.{pod["subdomain"]}:2222"' in text
