@@ -27,7 +27,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--batch-size", type=command_line.positive_int, help="of pictures (default: by their size)")
     parser.add_argument("--images", default="bundled", metavar="DIR", help="photographs (default: scikit-image's)")
-    parser.add_argument("--weights", default="", help="what `extract` loads (default: the config's network, untrained)")
+    parser.add_argument("--weights", default="", help="for `extract` and labels of `adaptation` (default: none)")
     parser.add_argument("--output", default="benchmark.json", help="file with every repeat (default: %(default)s)")
     command_line.add_config_arguments(parser, default="configs/coco.yaml")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""Homographic adaptation of one photograph: how much of its time is the network's, and what its memory depends on."""
+"""Homographic adaptation of one photograph: the network's share of its time, its memory, half precision."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tensorflow as tf
 from superpoint_tf.adaptation.aggregate import Adapter, compute_warp_weights
 from superpoint_tf.benchmarks import memory
 from superpoint_tf.benchmarks.convolutions import forward_flops, list_convolutions
+from superpoint_tf.benchmarks.half_precision import half_precision_entries
 from superpoint_tf.benchmarks.limits import Limits
 from superpoint_tf.benchmarks.results import Entry, Mark, convolution_entry, copying_entry, rate_entry
 from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
@@ -30,6 +31,8 @@ def benchmark_adaptation(settings: Settings, limits: Limits) -> Iterator[Entry]:
     for shape in settings.shapes(*_SHAPES):
         yield from _shape_entries(shape, settings, limits)
     yield from _memory_entries(settings)
+    if settings.weights:  # an untrained detector has no labels to compare
+        yield from half_precision_entries(settings)
 
 
 # ------------------------------------------------------------------------------------------------ time

@@ -21,7 +21,7 @@ class Settings:
     quick: bool = False
     images: str = "bundled"  # photographs root
     batch_size: int | None = None  # overrides the choice by number of pixels
-    weights: str = ""  # for `extract`; "" = an untrained network
+    weights: str = ""  # for `extract`, and labels of `adaptation` in half precision; "" = an untrained network
     on_gpu: bool = False
 
     def batch(self, image_shape: ImageShape) -> int:
