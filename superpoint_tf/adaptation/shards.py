@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from superpoint_tf import storage
-from superpoint_tf.data.labels import LabelManifest, add_digests, read_manifest, write_manifest
+from superpoint_tf.data.labels import LabelManifest, Part, add_digests, read_manifest, write_manifest
 from superpoint_tf.interruption import StopRequest
 from superpoint_tf.progress import Console
 
@@ -19,17 +19,17 @@ _REMIND_S = 60.0
 def merge_shards(output: str, shard: tuple[int, int], part: LabelManifest, console: Console) -> LabelManifest:
     """Write this shard's manifest; as shard 0 wait for the others and write the whole, else wait for the whole."""
     index, count = shard
+    parts = [Part(part.final_round, each, count) for each in range(count)]
     if count > 1:
-        write_manifest(output, part, shard)
+        write_manifest(output, part, parts[index])
     if index > 0:
-        _wait(lambda: _has_round(output, None, part.final_round), f"shard 0 to merge round {part.final_round}", console)
+        _wait(lambda: _has_round(output, part.final_round), f"shard 0 to merge round {part.final_round}", console)
         return read_manifest(output)
-    for other in range(1, count):
-        reached = functools.partial(_is_part_of, output, (other, count), part)
-        _wait(reached, f"shard {other}/{count} to finish round {part.final_round}", console)
-    parts = [part, *(read_manifest(output, (other, count)) for other in range(1, count))]
-    merged = _merge(parts)
-    if not _has_round(output, None, merged.final_round + 1):  # a restart passes through rounds that are done
+    for other in parts[1:]:
+        finished = functools.partial(_is_finished, output, other, part)
+        _wait(finished, f"shard {other.shard}/{count} to finish round {part.final_round}", console)
+    merged = _merge([part, *(read_manifest(output, other) for other in parts[1:])])
+    if not _has_round(output, merged.final_round + 1):  # a restart passes through rounds that are done
         write_manifest(output, merged)
     return merged
 
@@ -57,17 +57,16 @@ def _merge(parts: list[LabelManifest]) -> LabelManifest:
     )
 
 
-def _is_part_of(output: str, shard: tuple[int, int], part: LabelManifest) -> bool:
-    """Tell whether another shard has finished the same round with the same detector (not an earlier run)."""
+def _is_finished(output: str, other: Part, part: LabelManifest) -> bool:
+    """Tell whether another shard has labelled this round with the same detector (not in an earlier run)."""
     with contextlib.suppress(FileNotFoundError):
-        other = read_manifest(output, shard)
-        return (other.final_round, other.detector["sha256"]) == (part.final_round, part.detector["sha256"])
+        return bool(read_manifest(output, other).detector["sha256"] == part.detector["sha256"])
     return False
 
 
-def _has_round(output: str, shard: tuple[int, int] | None, round: int) -> bool:
+def _has_round(output: str, round: int) -> bool:
     with contextlib.suppress(FileNotFoundError):
-        return read_manifest(output, shard).final_round >= round
+        return read_manifest(output).final_round >= round
     return False
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -143,19 +143,28 @@ def add_digests(digests: Iterable[str]) -> str:
     return f"{sum(int(digest, 16) for digest in digests) % 2**256:064x}"
 
 
-def manifest_path(root: str, shard: tuple[int, int] | None = None) -> str:
-    """Return manifest.json of a label folder, or the part of shard (i, n)."""
-    return storage.join(root, "manifest.json" if shard is None else f"manifest-{shard[0]}-of-{shard[1]}.json")
+class Part(NamedTuple):
+    """One shard's share of one round; each has a manifest of its own, so that a restart finds those of every round."""
+
+    round: int
+    shard: int
+    shards: int
 
 
-def write_manifest(root: str, manifest: LabelManifest, shard: tuple[int, int] | None = None) -> None:
-    """Write the manifest of a label folder, or of one shard."""
-    storage.write_json(manifest_path(root, shard), dataclasses.asdict(manifest))
+def manifest_path(root: str, part: Part | None = None) -> str:
+    """Return manifest.json of a label folder, or that of a part of it."""
+    name = "manifest" if part is None else f"manifest-round-{part.round}-shard-{part.shard}-of-{part.shards}"
+    return storage.join(root, f"{name}.json")
 
 
-def read_manifest(root: str, shard: tuple[int, int] | None = None) -> LabelManifest:
+def write_manifest(root: str, manifest: LabelManifest, part: Part | None = None) -> None:
+    """Write the manifest of a label folder, or of a part of it."""
+    storage.write_json(manifest_path(root, part), dataclasses.asdict(manifest))
+
+
+def read_manifest(root: str, part: Part | None = None) -> LabelManifest:
     """Read the manifest of a label folder; raises FileNotFoundError or LabelError with the remedy."""
-    path = manifest_path(root, shard)
+    path = manifest_path(root, part)
     try:
         values = storage.read_json(path)
     except FileNotFoundError as error:

@@ -63,8 +63,14 @@ def resolve_source(config: Config) -> SyntheticSection:
 
 
 def build_adapted_task(config: Config, labels: str, round: int, photographs: LabelManifest) -> DetectorTask:
-    """Build the retraining of a detector on the labels of one round of adaptation."""
-    config = dataclasses.replace(config, train="detector")
+    """Build the retraining of a detector on the labels of one round of adaptation.
+
+    It sees its photographs turned as far as the next round will turn them, however little the joint model's pairs are.
+    """
+    max_angle_deg = max(config.photographs.homography.max_angle_deg, config.adaptation.homography.max_angle_deg)
+    homography = dataclasses.replace(config.photographs.homography, max_angle_deg=max_angle_deg)
+    photographs_section = dataclasses.replace(config.photographs, homography=homography)
+    config = dataclasses.replace(config, train="detector", photographs=photographs_section)
     source = LabelledPhotographs(
         config, photographs.image_root, photographs.photographs, labels, round, with_pairs=False
     )

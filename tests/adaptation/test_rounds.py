@@ -3,6 +3,8 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,20 @@ import numpy as np
 import pytest
 
 from superpoint_tf import storage
-from superpoint_tf.adaptation import labelling, rounds
+from superpoint_tf.adaptation import labelling, rounds, shards
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
 from superpoint_tf.checkpoints import get_weights
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config_files import build_config
-from superpoint_tf.data.labels import LabelManifest, label_path, load_label, read_manifest, save_label, write_manifest
+from superpoint_tf.data.labels import (
+    LabelManifest,
+    Part,
+    label_path,
+    load_label,
+    read_manifest,
+    save_label,
+    write_manifest,
+)
 from superpoint_tf.data.photograph_sets import PhotographSet
 from superpoint_tf.data.photographs import PhotographError
 from superpoint_tf.interruption import Interrupted, StopRequest
@@ -116,6 +126,26 @@ def make_run(folder: Path, detector: str, output: str = "labels", iters: int = 1
 
 def start(run: AdaptationRun, **options: Any) -> LabelManifest:
     return adapt(run, Console(), **options)
+
+
+def together(*runs: AdaptationRun) -> None:
+    """Run each in a thread; fail if one raises or still waits after a while."""
+    errors: list[BaseException] = []
+
+    def start_one(run: AdaptationRun) -> None:
+        try:
+            start(run)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=start_one, args=(run,), daemon=True) for run in runs]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 60
+    while any(thread.is_alive() for thread in threads) and not errors and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not errors
+    assert not any(thread.is_alive() for thread in threads)
 
 
 def contents(folder: Path, below: str = "labels") -> dict[str, bytes]:
@@ -257,13 +287,29 @@ def test_labels_do_not_depend_on_which_photographs_are_labelled_with_them(labell
 def test_the_union_of_the_shards_is_what_one_process_writes(labelled: Path, detector: str):
     folder = labelled
     start(make_run(folder, detector))  # labels nothing; the manifest names the copied folder
-    shards = [make_run(folder, detector, "shards", shard=(index, 2)) for index in range(2)]
-    rounds._open_folder(shards[1], overwrite=False)
-    part = labelling.label_round(shards[1], 1, Console(), "")
-    write_manifest(str(folder / "shards"), rounds._manifest(shards[1], 1, part), (1, 2))
-    start(shards[0])
+    both = [make_run(folder, detector, "shards", shard=(index, 2)) for index in range(2)]
+    rounds._open_folder(both[1], overwrite=False)
+    part = labelling.label_round(both[1], 1, Console(), "")
+    write_manifest(str(folder / "shards"), rounds._manifest(both[1], 1, part), Part(1, 1, 2))
+    start(both[0])
     assert label_bytes(folder / "shards") == label_bytes(folder / "labels")
     assert (folder / "shards/manifest.json").read_bytes() == (folder / "labels/manifest.json").read_bytes()
+
+
+def test_shard_0_started_again_in_round_2_does_not_wait_for_what_the_others_did_in_round_1(
+    folder: Path, detector: str, two_rounds: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def copy_the_retrained(task: Any, output: str, **_: Any) -> None:
+        shutil.copytree(two_rounds / "labels/detector_round_1", output, dirs_exist_ok=True)
+
+    monkeypatch.setattr(rounds, "train", copy_the_retrained)
+    monkeypatch.setattr(shards, "_POLL_S", 0.01)
+    together(*(make_run(folder, detector, iters=2, shard=(index, 2)) for index in range(2)))
+    before = label_bytes(folder / "labels")
+    assert before == label_bytes(two_rounds / "labels")
+    (folder / "labels/round_2/z.png.npz").unlink()  # as if it had been killed before this one
+    together(make_run(folder, detector, iters=2, shard=(0, 2)))
+    assert label_bytes(folder / "labels") == before
 
 
 def test_an_unreadable_photograph_is_left_out_counted_and_named(folder: Path, detector: str):

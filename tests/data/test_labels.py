@@ -15,6 +15,7 @@ from superpoint_tf.data.labels import (
     Label,
     LabelError,
     LabelManifest,
+    Part,
     label_path,
     load_label,
     manifest_path,
@@ -115,9 +116,9 @@ def test_loading_executes_nothing(tmp_path: Path):
 def test_a_manifest_comes_back_equal(tmp_path: Path):
     write_manifest(str(tmp_path), a_manifest())
     assert read_manifest(str(tmp_path)) == a_manifest()
-    write_manifest(str(tmp_path), a_manifest(), shard=(1, 3))
-    assert (tmp_path / "manifest-1-of-3.json").exists()
-    assert read_manifest(str(tmp_path), shard=(1, 3)) == a_manifest()
+    write_manifest(str(tmp_path), a_manifest(), Part(2, 1, 3))
+    assert (tmp_path / "manifest-round-2-shard-1-of-3.json").exists()
+    assert read_manifest(str(tmp_path), Part(2, 1, 3)) == a_manifest()
 
 
 def test_a_folder_without_manifest_names_the_tool(tmp_path: Path):
