@@ -10,8 +10,11 @@ from pathlib import Path
 import yaml
 
 from superpoint_tf.cluster import VARIABLE, Cluster, read_cluster
+from superpoint_tf.config_files import load_config
+from superpoint_tf.training.replicas import Replicas
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
 TOOL = re.compile(r"exec python tools/.*?(?='?$)", re.MULTILINE)  # what the scripts end with
 
 
@@ -31,9 +34,20 @@ def cluster_of(script: str, **variables: str) -> tuple[Cluster | None, str]:
     return read_cluster({VARIABLE: text}), text
 
 
+def assert_settings_suit(script: str, devices: int) -> None:
+    """Check that the tool takes the command, and that its batch divides into that many devices."""
+    (command,) = TOOL.findall(script)
+    _, _, tool, config, flag, *settings = command.split()
+    assert (ROOT / tool).is_file() and flag == "--set"
+    loaded = load_config(ROOT / config, settings)
+    Replicas(type("Strategy", (), {"num_replicas_in_sync": devices})()).check(loaded.joint)  # type: ignore[arg-type]
+
+
 def test_the_slurm_script_gives_each_task_its_place_among_the_nodes():
     stand_ins = 'scontrol() { printf "node7\\nnode9\\n"; }\nsrun() { shift; "$@"; }\n'
-    found, text = cluster_of(stand_ins + block("sh", "SBATCH"), SLURM_JOB_NODELIST="node[7,9]", SLURM_PROCID="1")
+    script = block("sh", "SBATCH")
+    found, text = cluster_of(stand_ins + script, SLURM_JOB_NODELIST="node[7,9]", SLURM_PROCID="1")
+    assert_settings_suit(script, devices=4 * 8)
     assert found == Cluster(1, 2)
     assert '["node7:2222","node9:2222"]' in text
 
@@ -46,6 +60,10 @@ def test_the_kubernetes_job_gives_each_pod_its_place_among_the_pods():
     assert pod["subdomain"] == service["metadata"]["name"]
     (container,) = pod["containers"]
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    assert specification["completions"] == specification["parallelism"]
+    assert_settings_suit(
+        container["args"][0], specification["completions"] * container["resources"]["limits"]["nvidia.com/gpu"]
+    )
     found, text = cluster_of(container["args"][0], JOB_COMPLETION_INDEX="2")
     assert found == Cluster(2, specification["completions"])
     assert f'"{name}-3.{pod["subdomain"]}:2222"' in text

@@ -28,7 +28,7 @@ from superpoint_tf.progress import Console, Progress, announce_cost
 
 _TIMED_PHOTOGRAPHS = 3  # after the first, which compiles
 _TRAINING_COST = 6.0  # a training step costs about this many times the forward pass of its pictures
-_WRITTEN_BEHIND = 2  # photographs whose labels are found and written while the network is at later ones
+_WINDOW = 2  # one photograph's labels are found and written while the network is at the next
 
 
 @dataclass(frozen=True)
@@ -64,34 +64,58 @@ def label_round(run: AdaptationRun, round: int, console: Console, quick_command:
     )
     image_shape = run.config.photographs.image_shape
     prepare = Preparation(run.photographs.root, run.output, round, image_shape, weights.fingerprint())
-    labelled, left_out, digests, num_keypoints = [], [], [], 0
-    timer = _Timer(run, round, console, quick_command)
+    tally, timer = _Tally(), _Timer(run, round, console, quick_command)
     workers = resolve_workers(run.config.workers)
     pool, writer = start_pool(workers), concurrent.futures.ThreadPoolExecutor(1)
     try:
         with StopRequest() as stop, Progress(len(names), "adapt", "photographs", console=console) as progress:
             prepared = ordered_map(pool, prepare, names, window=2 * max(workers, 1))
             detected = _detect(run, adapter, prepared)
-            for item in ordered_map(writer, partial(_finish, run, prepare), detected, window=_WRITTEN_BEHIND):
-                if item.error:
-                    left_out.append({"path": item.name, "reason": item.error})
-                else:
-                    labelled.append(item.name)
-                    digests.append(item.label_sha256)
-                    num_keypoints += item.num_keypoints
+            for item in ordered_map(writer, partial(_finish, run, prepare), detected, window=_WINDOW):
+                tally.add(item)
                 if item.image is not None:
                     timer.count(len(names) - progress.done - 1)
-                progress.update(1, **{"kp/img": num_keypoints / max(len(labelled), 1)})
+                progress.update(1, **{"kp/img": tally.keypoints_per_image})
                 stop.raise_if_requested(f"{run.output}: stopped in round {round}")
     finally:
         writer.shutdown(wait=True, cancel_futures=True)
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
-    if names and not labelled:
-        raise ConfigError(f"{run.photographs.root}: none of {len(names)} photographs could be read: {left_out[:3]}")
-    if index == 0 and labelled:
-        draw_round(run.config, run.photographs.root, labelled, adapter, model, run.output, round)
-    return RoundResult(tuple(labelled), num_keypoints, add_digests(digests), tuple(left_out))
+    if names and not tally.labelled:
+        left_out = tally.left_out[:3]
+        raise ConfigError(f"{run.photographs.root}: none of {len(names)} photographs could be read: {left_out}")
+    if index == 0 and tally.labelled:
+        draw_round(run.config, run.photographs.root, tally.labelled, adapter, model, run.output, round)
+    return tally.result()
+
+
+class _Tally:
+    """What has been labelled so far."""
+
+    def __init__(self) -> None:
+        self.labelled: list[str] = []
+        self.left_out: list[dict[str, str]] = []
+        self._digests: list[str] = []
+        self._num_keypoints = 0
+
+    def add(self, item: PreparedPhotograph) -> None:
+        """Count a photograph that is labelled or cannot be read."""
+        if item.error:
+            self.left_out.append({"path": item.name, "reason": item.error})
+            return
+        self.labelled.append(item.name)
+        self._digests.append(item.label_sha256)
+        self._num_keypoints += item.num_keypoints
+
+    @property
+    def keypoints_per_image(self) -> float:
+        """Return the mean over the photographs that are labelled."""
+        return self._num_keypoints / max(len(self.labelled), 1)
+
+    def result(self) -> RoundResult:
+        """Return what the round gave."""
+        digest = add_digests(self._digests)
+        return RoundResult(tuple(self.labelled), self._num_keypoints, digest, tuple(self.left_out))
 
 
 def _detect(run: AdaptationRun, adapter: Adapter, photographs: Iterable[PreparedPhotograph]) -> Iterator[_Detected]:

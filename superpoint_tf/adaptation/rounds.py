@@ -26,7 +26,7 @@ def adapt(run: AdaptationRun, console: Console, quick_command: str = "", overwri
     """Run all rounds; return the manifest of the last. Finished photographs and trainings are skipped.
 
     Raises ConfigError if the folder holds labels made otherwise, PhotographError with `strict`, and Interrupted on
-    Ctrl-C or SIGTERM, after the photograph at hand is written.
+    Ctrl-C or SIGTERM; at most one photograph is labelled again.
     """
     _open_folder(run, overwrite)
     manifest: LabelManifest | None = None

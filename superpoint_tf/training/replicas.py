@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,14 @@ COLLECTIVE_ERRORS = (  # what TensorFlow raises in the others when a worker is g
 
 
 class WorkerLost(RuntimeError):
-    """Another worker process was killed or left; this one cannot go on without it."""
+    """A step of all workers failed: one was killed or left, or a device failed; the others cannot go on without it."""
+
+
+def first_reason(error: tf.errors.OpError) -> str:
+    """Return the line of TensorFlow's message that says what happened; most of the others are a stack."""
+    lines = [line.strip() for line in error.message.splitlines() if line.strip()]
+    telling = (line for line in lines if re.search(r"abort|timeout|failed|reset|refused|NCCL|CUDA", line))
+    return next(telling, lines[0] if lines else type(error).__name__)[:300]
 
 
 @dataclass(frozen=True)

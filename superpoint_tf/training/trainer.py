@@ -15,7 +15,7 @@ from superpoint_tf.hardware import multiplies_bfloat16
 from superpoint_tf.interruption import StopRequest
 from superpoint_tf.progress import announce_cost
 from superpoint_tf.training.opening import open_together
-from superpoint_tf.training.replicas import COLLECTIVE_ERRORS, Replicas, WorkerLost, single_replica
+from superpoint_tf.training.replicas import COLLECTIVE_ERRORS, Replicas, WorkerLost, first_reason, single_replica
 from superpoint_tf.training.reporting import Reporter, SilentReporter
 from superpoint_tf.training.run_checkpoints import RunCheckpoints
 from superpoint_tf.training.run_folder import RunFolder
@@ -41,11 +41,24 @@ def train(
     holds another run, or a batch does not divide into the replicas, NonFiniteLoss, WorkerLost if another worker is
     gone, and Interrupted after a checkpoint on Ctrl-C or SIGTERM.
     """
-    folder, settings = RunFolder(output), task.settings
-    replicas = replicas or single_replica()
-    replicas.check(settings)
+    folder, replicas = RunFolder(output), replicas or single_replica()
+    replicas.check(task.settings)
+    try:
+        _open_and_run(task, folder, replicas, quick_command, overwrite)
+    except COLLECTIVE_ERRORS as error:
+        if replicas.workers == 1:
+            raise
+        raise WorkerLost(
+            f"worker {replicas.worker} of {replicas.workers}: another worker is gone, or a device failed "
+            f"({first_reason(error)}); start all of them again: they go on from the last checkpoint in {folder.path}"
+        ) from error
+    return folder.weights
+
+
+def _open_and_run(task: Task, folder: RunFolder, replicas: Replicas, quick_command: str, overwrite: bool) -> None:
+    settings = task.settings
     if not open_together(task, folder, replicas, overwrite):
-        return folder.weights
+        return
     state = TrainingState(task, replicas)
     checkpoints = RunCheckpoints(state, folder)
     checkpoints.restore()
@@ -59,7 +72,7 @@ def train(
     reporter.console.line("train", f"{note} | {state.model.count_params():,} weights | {folder.path}{devices}")
     if not start and settings.precision == "float32" and _prefers_bfloat16():
         setting = f"--set {'joint' if task.with_descriptor else 'detector'}.precision=mixed_bfloat16"
-        reporter.console.line("note", f"this CPU has bfloat16 matrix units: {setting} trains faster (README, Speed)")
+        reporter.console.line("note", f"this CPU has bfloat16 matrix units: a new run with {setting} is faster")
     share = (replicas.worker, replicas.workers)
     try:
         with (
@@ -69,16 +82,8 @@ def train(
             ) as stream,
         ):
             _run(task, state, folder, reporter, checkpoints, stream, stop, quick_command)
-    except COLLECTIVE_ERRORS as error:
-        if replicas.workers == 1:
-            raise
-        raise WorkerLost(
-            f"worker {replicas.worker} of {replicas.workers} lost another one; "
-            f"start all of them again: they go on from the last checkpoint in {folder.path}"
-        ) from error
     finally:
         reporter.close()
-    return folder.weights
 
 
 def _run(

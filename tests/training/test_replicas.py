@@ -198,15 +198,17 @@ def wait_for(path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 @pytest.mark.slow
-def test_a_pair_that_is_killed_or_stopped_goes_on_from_the_common_checkpoint(tmp_path: Path):
+@pytest.mark.parametrize("killed", [0, 1])  # the chief, which writes, and the other
+def test_a_pair_that_is_killed_or_stopped_goes_on_from_the_common_checkpoint(tmp_path: Path, killed: int):
     settings = ["steps=60", "checkpoint_every=3"]
     with ended(start_pair(tmp_path, "training", "undisturbed", *settings)) as processes:
         assert wait(tmp_path, processes) == [0, 0], (tmp_path / "log").read_text()[-3000:]
     with ended(start_pair(tmp_path, "training", "run", *settings)) as processes:
-        wait_for(tmp_path / "run/checkpoints/latest-3.index", processes)
-        processes[1].kill()
-        assert wait(tmp_path, processes) == [1, -signal.SIGKILL]
-    assert "error: worker 0 of 2 lost another one" in (tmp_path / "log").read_text()
+        wait_for(tmp_path / "run/checkpoints/checkpoint", processes)
+        processes[killed].kill()
+        codes = wait(tmp_path, processes)
+        assert (codes[killed], codes[1 - killed]) == (-signal.SIGKILL, 1)
+    assert f"error: worker {1 - killed} of 2: another worker is gone" in (tmp_path / "log").read_text()
     with ended(start_pair(tmp_path, "training", "run", *settings)) as processes:
         wait_for(tmp_path / "run/checkpoints/latest-9.index", processes)
         os.kill(processes[1].pid, signal.SIGTERM)  # one alone: both save and stop
