@@ -14,6 +14,7 @@ from superpoint_tf import storage
 from superpoint_tf.config import Config, NetworkConfig
 from superpoint_tf.config_files import build_config, config_to_dict, load_config
 from superpoint_tf.network import build_network, precision_policy
+from superpoint_tf.pretrained import pretrained_names, pretrained_path
 
 WEIGHTS_FILE = "weights.npz"
 _FORMAT = 1
@@ -101,9 +102,10 @@ def assign_weights(model: tf.keras.Model, weights: Weights, source: str, allow_n
 def load_weights(path: str | Path) -> Weights:
     """Read a weights file, a run folder (its best weights) or a checkpoint prefix inside a run folder.
 
+    Where nothing of that path exists it may be the name of weights that come with the package, `pretrained_names`.
     Raises WeightsError naming the path if nothing is there, or if the file is damaged.
     """
-    path = Path(path)
+    path = _find(Path(path))
     if path.is_dir():
         path = path / WEIGHTS_FILE
     if Path(f"{path}.index").exists():
@@ -111,7 +113,10 @@ def load_weights(path: str | Path) -> Weights:
     try:
         arrays = storage.load_npz(path)
     except FileNotFoundError as error:
-        raise WeightsError(f"{path}: no weights there; give a weights.npz, a run folder or a checkpoint") from error
+        names = " or ".join(pretrained_names())
+        raise WeightsError(
+            f"{path}: no weights there; give a weights.npz, a run folder or a checkpoint{names and f', or {names}'}"
+        ) from error
     except ValueError as error:
         raise WeightsError(str(error)) from error
     try:
@@ -126,6 +131,16 @@ def load_weights(path: str | Path) -> Weights:
     if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays.values()):
         raise WeightsError(f"{path}: holds values that are not finite float32 numbers")
     return result
+
+
+def _find(path: Path) -> Path:
+    """Return the path, or that of shipped weights if nothing is there and they have this name."""
+    if path.exists() or Path(f"{path}.index").exists():
+        return path
+    try:
+        return pretrained_path(str(path)) or path
+    except ValueError as error:
+        raise WeightsError(str(error)) from error
 
 
 def _load_checkpoint(prefix: Path) -> Weights:

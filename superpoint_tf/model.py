@@ -31,7 +31,7 @@ class SuperPoint:
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> SuperPoint:
-        """Load a weights file, a run folder such as `outputs/coco`, or a checkpoint.
+        """Load weights that come with the package by their name, a weights file, a run folder or a checkpoint.
 
         Raises WeightsError naming the path if nothing is there or the file does not fit.
         """

@@ -1,0 +1,34 @@
+"""Weights that come with the package, by name, each with a model card and a checksum beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from superpoint_tf import storage
+
+WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
+CHECKSUMS = "SHA256SUMS"  # as `sha256sum` writes it
+
+
+def pretrained_names() -> tuple[str, ...]:
+    """Return the names that `SuperPoint.from_pretrained` and every tool take in place of a path."""
+    return tuple(sorted(path.stem for path in WEIGHTS_FOLDER.glob("*.npz")))
+
+
+def pretrained_path(name: str) -> Path | None:
+    """Return the file of a name, or None if there is none of it.
+
+    Raises ValueError naming the file if its content is not what the checksum says.
+    """
+    if name not in pretrained_names():
+        return None
+    path = WEIGHTS_FOLDER / f"{name}.npz"
+    if storage.sha256_file(path) != _checksums().get(path.name):
+        raise ValueError(f"{path}: damaged, its checksum is not that of {CHECKSUMS}; install the package again")
+    return path
+
+
+def _checksums() -> dict[str, str]:
+    """Return the expected SHA-256 by file name."""
+    lines = (WEIGHTS_FOLDER / CHECKSUMS).read_text().split("\n")
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines if line)}

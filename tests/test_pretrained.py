@@ -1,0 +1,66 @@
+"""Weights that come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from superpoint_tf import SuperPoint, pretrained, storage
+from superpoint_tf.checkpoints import WeightsError, get_weights, load_weights
+from superpoint_tf.config import NetworkConfig
+from superpoint_tf.network import build_network
+from superpoint_tf.pretrained import WEIGHTS_FOLDER, pretrained_names, pretrained_path
+from synthetic import draw_sample
+
+TINY = NetworkConfig(width=1 / 16, descriptor_dim=8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder of shipped weights with one in it, `tiny`."""
+    monkeypatch.setattr(pretrained, "WEIGHTS_FOLDER", tmp_path)
+    get_weights(build_network(TINY), TINY, True).save(tmp_path / "tiny.npz")
+    (tmp_path / "SHA256SUMS").write_text(f"{storage.sha256_file(tmp_path / 'tiny.npz')}  tiny.npz\n")
+    return tmp_path
+
+
+def test_a_name_loads_what_comes_with_the_package(folder: Path):
+    assert pretrained_names() == ("tiny",)
+    assert load_weights("tiny").fingerprint() == load_weights(folder / "tiny.npz").fingerprint()
+
+
+def test_a_path_of_that_name_comes_first(folder: Path, tmp_path_factory, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("work"))
+    get_weights(build_network(TINY), TINY, True, step=7).save(Path("tiny"))
+    assert load_weights("tiny").step == 7
+
+
+def test_damaged_weights_are_refused_with_the_remedy(folder: Path):
+    content = bytearray((folder / "tiny.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "tiny.npz").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"tiny\.npz: damaged, .* install the package again"):
+        load_weights("tiny")
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones(folder: Path):
+    with pytest.raises(WeightsError, match=r"tinny: no weights there; .* or tiny"):
+        load_weights("tinny")
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_shipped_weights_are_whole_have_a_card_and_find_corners(name: str):
+    path = pretrained_path(name)
+    assert path is not None and path.stat().st_size < 8e6
+    card = (WEIGHTS_FOLDER / f"{name}.md").read_text()
+    for heading in ("Data", "Recipe", "Cost", "Results", "Limits", "Licence"):
+        assert f"\n## {heading}\n" in card
+    model = SuperPoint.from_pretrained(name)
+    image, corners = draw_sample(5, 1)
+    features = model.extract(image)
+    assert (features.descriptors is not None) == name.startswith("superpoint")
+    nearest = np.linalg.norm(features.keypoints[:, None] - corners[None], axis=2).min(axis=0)
+    inner = ((corners > 4) & (corners < np.array(image.shape[::-1]) - 5)).all(axis=1)
+    assert inner.sum() >= 3 and np.mean(nearest[inner] <= 3) > 0.5
