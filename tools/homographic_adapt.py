@@ -18,7 +18,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--iters", type=command_line.positive_int, default=2, help="rounds (default: %(default)s)")
     parser.add_argument("--images", help="folder of photographs (default: the config's, else data/coco)")
     parser.add_argument(
-        "--detector", help="weights or run folder of the first detector (default: outputs/magicpoint, else trained)"
+        "--detector",
+        help="weights or run folder of the first detector (default: outputs/magicpoint, else what comes with the "
+        "package for the config's network, else trained)",
+    )
+    parser.add_argument(
+        "--from-scratch", action="store_true", help="train the first detector even if one comes with the package"
     )
     parser.add_argument("--num-homographies", type=command_line.positive_int, help="overrides the config")
     parser.add_argument("--output", help="label folder (default: labels/<config name>)")
@@ -51,7 +56,9 @@ def main() -> None:
     console.line("data", f"{len(photographs.train)} photographs to label, {len(photographs.validation)} held out")
     given = f" --images {shlex.quote(arguments.images)}" if arguments.images else ""
     quick_command = f"python tools/homographic_adapt.py --iters {arguments.iters} --config {QUICKSTART}{given}"
-    detector = find_first_detector(config, arguments.detector, shard, console, quick_command, replicas)
+    detector = find_first_detector(
+        config, arguments.detector, shard, console, quick_command, replicas, arguments.from_scratch
+    )
     config = dataclasses.replace(config, photographs=dataclasses.replace(config.photographs, root=photographs.root))
     run = AdaptationRun(
         config, photographs, str(detector), output, arguments.iters, shard, strict=arguments.strict, replicas=replicas

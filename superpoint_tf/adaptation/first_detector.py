@@ -1,4 +1,4 @@
-"""Which detector labels the photographs first: named, trained before, or trained now."""
+"""Which detector labels the photographs first: named, trained before, shipped, or trained now."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from superpoint_tf.adaptation.shards import wait_for_file
 from superpoint_tf.checkpoints import WEIGHTS_FILE, load_weights
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config_files import config_differences, load_config
+from superpoint_tf.pretrained import pretrained_names
 from superpoint_tf.progress import Console
 from superpoint_tf.training.build import build_shapes_task
 from superpoint_tf.training.replicas import Replicas
@@ -25,9 +26,12 @@ def find_first_detector(
     console: Console,
     quick_command: str,
     replicas: Replicas | None = None,
+    from_scratch: bool = False,
 ) -> Path:
-    """Return the weights to begin with: `named`, else outputs/magicpoint, else MagicPoint is trained now, by shard 0,
-    on `replicas` or one device.
+    """Return the weights to begin with: `named`, else outputs/magicpoint, else what comes with the package for this
+    network, else MagicPoint is trained now, by shard 0, on `replicas` or one device.
+
+    `from_scratch` passes over what comes with the package; a training that was begun here is finished and used.
 
     Raises WeightsError if the named weights are missing or damaged, ConfigError if outputs/magicpoint is not finished.
     """
@@ -45,10 +49,24 @@ def find_first_detector(
         console.line("plan", f"first detector: {folder.weights}")
         return folder.weights
     output = Path(f"outputs/{config.name}-magicpoint")
+    shipped = None if from_scratch or RunFolder(output).config.exists() else _shipped_detector(config)
+    if shipped:
+        console.line("plan", f"first detector: {shipped}, which comes with the package (--from-scratch trains one)")
+        return Path(shipped)
     if shard[0] > 0:
         wait_for_file(str(output / "summary.json"), "shard 0 to train the first detector", console)
         return output / WEIGHTS_FILE
     return train_first_detector(config, output, console, quick_command, replicas)
+
+
+def _shipped_detector(config: Config) -> str:
+    """Return the name of the detector that comes with the package and has the config's network; empty without one."""
+    for name in pretrained_names():
+        weights = load_weights(name)
+        wanted = dataclasses.replace(config.network, descriptor_dim=weights.network.descriptor_dim)  # it has none
+        if not weights.with_descriptor and weights.network == wanted:
+            return name
+    return ""
 
 
 def train_first_detector(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from superpoint_tf import storage
+from superpoint_tf import pretrained, storage
 from superpoint_tf.adaptation import first_detector
 from superpoint_tf.adaptation.first_detector import find_first_detector
 from superpoint_tf.checkpoints import Weights, WeightsError
@@ -38,6 +38,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of shipped weights, empty."""
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    monkeypatch.setattr(pretrained, "WEIGHTS_FOLDER", folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
 def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
     trainings = Trainings()
     monkeypatch.setattr(first_detector, "train", trainings)
@@ -49,8 +58,15 @@ def config(source: str = "auto", **detector: Any) -> Config:
     return build_config({"name": "tiny", "workers": 0, "detector": settings, "synthetic": {"source": source}})
 
 
-def find(config: Config, named: str | None = None, shard: tuple[int, int] = (0, 1)) -> Path:
-    return find_first_detector(config, named, shard, Console(), "python quick.py")
+def find(config: Config, named: str | None = None, shard: tuple[int, int] = (0, 1), from_scratch: bool = False) -> Path:
+    return find_first_detector(config, named, shard, Console(), "python quick.py", from_scratch=from_scratch)
+
+
+def ship(folder: Path, network: NetworkConfig) -> None:
+    """Put a detector of that network among the weights that come with the package, as `magicpoint-tiny`."""
+    path = folder / "magicpoint-tiny.npz"
+    Weights(network, False, {"encoder_1a/bias": np.zeros(2, np.float32)}).save(path)
+    (folder / "SHA256SUMS").write_text(f"{storage.sha256_file(path)}  {path.name}\n")
 
 
 def write_weights(path: Path) -> None:
@@ -72,6 +88,29 @@ def trained_on(config: Config, source: str) -> Config:
 
 def write_records(config: Config) -> None:
     storage.write_json(Path(config.synthetic.root) / "manifest.json", {**record_settings(config), "files": []})
+
+
+# ------------------------------------------------------------------------------------------------ shipped
+
+
+def test_what_comes_with_the_package_for_this_network_comes_before_a_training(shipped: Path, trainings: Trainings):
+    ship(shipped, NetworkConfig())
+    assert find(config()) == Path("magicpoint-tiny") and not trainings.calls
+    find(config(), from_scratch=True)
+    assert len(trainings.calls) == 1
+
+
+def test_shipped_weights_of_another_network_are_not_used(shipped: Path, trainings: Trainings):
+    ship(shipped, NetworkConfig(width=0.25))
+    find(config())
+    assert len(trainings.calls) == 1
+
+
+def test_a_training_that_was_begun_here_is_finished_though_weights_are_shipped(shipped: Path, trainings: Trainings):
+    ship(shipped, NetworkConfig())
+    write_run(AUTOMATIC, trained_on(config(), "generator"), finished_steps=None)
+    find(config())
+    assert len(trainings.calls) == 1
 
 
 # ------------------------------------------------------------------------------------------------ named, or the user's
