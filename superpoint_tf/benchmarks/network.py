@@ -43,9 +43,12 @@ def benchmark_network(settings: Settings, limits: Limits) -> Iterator[Entry]:
     runs = [(kind, *case) for case in cases for kind in kinds]
     measured = runs[-1:] if settings.quick else runs
     peaks = dict(zip(measured, memory.measure_peaks([_peak_job(*run, settings) for run in measured]), strict=True))
+    width, shape = cases[-1][0], _SHAPES[0]
     for run in runs:
-        yield dataclasses.replace(_case_entry(*run, settings, limits), peak_bytes=peaks.get(run))
-    yield from _variant_entries(_WIDTHS[0 if settings.quick else 1], _SHAPES[0], settings)
+        entry = dataclasses.replace(_case_entry(*run, settings, limits), peak_bytes=peaks.get(run))
+        yield entry
+        if run == ("joint step", width, shape):
+            yield from _variant_entries(width, shape, entry.value, settings)
     shape = _SHAPES[0 if settings.quick else 1]
     for width in _WIDTHS[: 1 if settings.quick else 2]:
         yield from _layer_entries(width, shape, settings, limits)
@@ -66,22 +69,20 @@ def _case_entry(kind: str, width: float, shape: ImageShape, settings: Settings, 
     return convolution_entry(name, measure(run, settings.repeats), _pictures(kind, batch), "img/s", flops, limits)
 
 
-def _variant_entries(width: float, shape: ImageShape, settings: Settings) -> Iterator[Entry]:
+def _variant_entries(width: float, shape: ImageShape, plain_rate: float, settings: Settings) -> Iterator[Entry]:
     """Time the joint step in other precisions and with XLA; float16 has no kernels worth timing on a CPU."""
-    batch, repeats = settings.batch(shape), settings.repeats
-    plain = _prepare_joint_step(width, shape, batch, settings)
-    base = rate_entry("", measure(plain, repeats), _pictures("joint step", batch), "img/s")
+    batch = settings.batch(shape)
     variants = list(_VARIANTS.items())
     for name, training in variants[:1] if settings.quick else variants:
         if training.get("precision") == "mixed_float16" and not settings.on_gpu:
             continue
-        run = _prepare_joint_step(width, shape, batch, settings, **training)
+        run = prepare_network("joint step", width, shape, batch, settings.config.network.batch_norm, **training)
         yield rate_entry(
             f"  joint step {shape_name(shape)}, width {width:g}, {name}",
-            measure(run, repeats),
-            base.items,
+            measure(run, settings.repeats),
+            _pictures("joint step", batch),
             "img/s",
-            limit=base.value,
+            limit=plain_rate,
             limit_name="float32",
             note="fraction: how many times as fast",
         )
@@ -97,14 +98,6 @@ def _largest_entry(settings: Settings) -> Entry:
     except ValueError as error:  # too small a machine; what was timed before is kept
         return Entry(name, math.nan, "GB", mark=mark, note=str(error))
     return Entry(name, peak / 1e9, "GB", mark=mark, peak_bytes=peak)
-
-
-def _prepare_joint_step(
-    width: float, shape: ImageShape, batch: int, settings: Settings, **training: Any
-) -> Callable[[], Any]:
-    network = NetworkConfig(width, settings.config.network.batch_norm)
-    joint = dataclasses.replace(Config().joint, **training)
-    return prepare_training_step(Config(network=network, joint=joint), True, random_batch(True, shape, batch))
 
 
 def _pictures(kind: str, batch: int) -> int:
@@ -128,16 +121,19 @@ def _peak_job(kind: str, width: float, shape: ImageShape, settings: Settings) ->
 
 
 def prepare_network(
-    kind: str, width: float, image_shape: ImageShape, batch: int, batch_norm: bool = True
+    kind: str, width: float, image_shape: ImageShape, batch: int, batch_norm: bool = True, **training: Any
 ) -> Callable[[], Any]:
-    """Return a forward pass (both heads) or a training step on `batch` random pictures; compiled by its first call."""
+    """Return a forward pass (both heads) or a training step on `batch` random pictures; compiled by its first call.
+
+    `training` changes settings of the joint section.
+    """
     network = NetworkConfig(width, batch_norm)
     if kind == "forward":
         model = build_network(network)
         forward = tf.function(lambda images: model(images, training=False), autograph=False)
         images = tf.random.stateless_uniform((batch, *image_shape, 1), (0, 0))
         return lambda: forward(images)
-    config = dataclasses.replace(Config(), network=network)
+    config = Config(network=network, joint=dataclasses.replace(Config().joint, **training))
     return prepare_training_step(config, kind == "joint step", random_batch(kind == "joint step", image_shape, batch))
 
 
