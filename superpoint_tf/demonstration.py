@@ -1,4 +1,7 @@
-"""The whole chain at laptop size on bundled photographs, with a table and pictures at the end: `make demo`."""
+"""A demonstration on bundled photographs, with a table and pictures at the end: `make demo`.
+
+With the weights that come with the package, or, from scratch, with the whole chain trained at laptop size.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,8 @@ from superpoint_tf.model import SuperPoint
 from superpoint_tf.progress import Console, Progress, format_duration
 from superpoint_tf.visualization import save_png
 
-CONFIG = "configs/quickstart.yaml"
+CONFIG = "configs/quickstart.yaml"  # of the chain from scratch
+SHIPPED_CONFIG = "configs/small.yaml"  # of the network that comes with the package
 PROTOCOL = DETECTOR_PROTOCOL
 NUM_PAIRS = 40
 COLUMNS = ("method", "repeatability", "localization_px", "matching_score", "h_1", "h_3", "h_5", "keypoints", "matches")
@@ -40,36 +44,42 @@ Row = dict[str, float | str]
 SHOWN_CLASSICAL = ("Harris", "FAST", "SIFT", "ORB")
 
 
-def run_demo(output: str, console: Console) -> None:
-    """Run the three commands with the quick config into `output`, then measure and draw every stage.
+def run_demo(output: str, console: Console, from_scratch: bool = False) -> None:
+    """Label the bundled photographs into `output`, then measure and draw every stage.
 
-    A stage that an earlier call finished is skipped by its own command. Raises Interrupted if a command was
-    interrupted, and StageFailed if one failed.
+    The stages are the weights that come with the package or, `from_scratch`, what the three commands train with the
+    quick config. A stage that an earlier call finished is skipped by its own command. Raises Interrupted if a command
+    was interrupted, and StageFailed if one failed.
     """
     began = time.monotonic()
-    for arguments in _commands(output):
+    for arguments in _chain_commands(output) if from_scratch else _labelling_commands(output):
         console.line("demo", "python " + shlex.join(arguments))
         _run_command(arguments)
-    console.line("demo", f"chain finished after {format_duration(time.monotonic() - began)}; measuring every stage")
-    models = {
-        "MagicPoint": SuperPoint.from_pretrained(f"{output}/magicpoint"),
-        "round 1": SuperPoint.from_pretrained(f"{output}/labels/detector_round_1"),
-        "SuperPoint": SuperPoint.from_pretrained(f"{output}/superpoint"),
-    }
-    pairs = _held_out_pairs(output)
+    console.line("demo", f"commands finished after {format_duration(time.monotonic() - began)}; measuring every stage")
+    models = {name: SuperPoint.from_pretrained(path) for name, path in _stages(output, from_scratch).items()}
+    photographs = _photographs(output, from_scratch)
+    pairs = _pairs(photographs, CONFIG if from_scratch else SHIPPED_CONFIG)
     rows = _measure(models, pairs, console)
     print(format_table(rows, COLUMNS))
     print(_verdict(rows, list(models)))
     print(
-        f"{len(pairs)} random homographies of two photographs that no stage was trained on, 240x320, the strongest\n"
-        "300 keypoints, NMS 4 px, right within 3 px; a dash: a detector alone has nothing to match. This is a\n"
-        "demonstration size: a quarter of the width, some hundred steps, 15 photographs. It shows that the stages\n"
-        "work together, not what the method can do."
+        f"{len(pairs)} random homographies of {len(photographs)} photographs that no stage was trained on, 240x320, the "
+        "strongest\n300 keypoints, NMS 4 px, right within 3 px; a dash: a detector alone has nothing to match."
     )
+    print(_SIZE if from_scratch else _SHIPPED)
     for figure in _draw(models, pairs, Path(output) / "figures"):
         console.line("demo", f"look at {figure}")
     console.line("demo", f"finished after {format_duration(time.monotonic() - began)}")
+    if not from_scratch:
+        console.line("next", "train everything from nothing, at laptop size: python tools/demo.py --from-scratch")
     console.line("next", "python tools/homographic_adapt.py --iters 2 --images YOUR_FOLDER --config configs/small.yaml")
+
+
+_SIZE = (
+    "This is a demonstration size: a quarter of the width, some hundred steps, 15 photographs. It shows that the\n"
+    "stages work together, not what the method can do."
+)
+_SHIPPED = "The weights come with the package; superpoint_tf/weights/*.md say how they were made and what they can do."
 
 
 class StageFailed(Exception):
@@ -91,7 +101,16 @@ def _run_command(arguments: list[str]) -> None:
         raise StageFailed(f"`python {shlex.join(arguments)}` failed with exit code {process.returncode}")
 
 
-def _commands(output: str) -> list[list[str]]:
+def _labelling_commands(output: str) -> list[list[str]]:
+    return [
+        [
+            *("tools/homographic_adapt.py", "--iters", "1", "--config", SHIPPED_CONFIG, "--images", "bundled"),
+            *("--output", f"{output}/labels"),
+        ]
+    ]
+
+
+def _chain_commands(output: str) -> list[list[str]]:
     # quoted: a folder's name may hold what YAML reads as a comment or a mapping
     synthetic = ["--set", "synthetic.root=" + json.dumps(f"{output}/synthetic")]
     return [
@@ -105,13 +124,30 @@ def _commands(output: str) -> list[list[str]]:
     ]
 
 
-def _held_out_pairs(output: str) -> list[ImagePair]:
-    manifest, config = read_manifest(f"{output}/labels"), load_config(CHECKOUT / CONFIG)
-    paths = [storage.join(manifest.image_root, name) for name in manifest.validation]
+def _stages(output: str, from_scratch: bool) -> dict[str, str]:
+    """Return the weights of each stage by its name, in the order of the table; the last one describes."""
+    if not from_scratch:
+        return {"MagicPoint": "magicpoint-small", "SuperPoint": "superpoint-small"}
+    return {
+        "MagicPoint": f"{output}/magicpoint",
+        "round 1": f"{output}/labels/detector_round_1",
+        "SuperPoint": f"{output}/superpoint",
+    }
+
+
+def _photographs(output: str, from_scratch: bool) -> list[str]:
+    """Return photographs that no stage was trained on: the held-out ones, or all where nothing was trained on them."""
+    manifest = read_manifest(f"{output}/labels")
+    names = manifest.validation if from_scratch else [*manifest.photographs, *manifest.validation]
+    return [storage.join(manifest.image_root, name) for name in names]
+
+
+def _pairs(photographs: list[str], config_name: str) -> list[ImagePair]:
+    config = load_config(CHECKOUT / config_name)
     # another seed than the validation in training, by which the weights were chosen
     seed = config.seed + 1
     settings = (config.evaluation.homography, config.photographs.photometric)
-    return list(random_homography_pairs(paths, PROTOCOL.image_shape, *settings, seed, NUM_PAIRS))
+    return list(random_homography_pairs(photographs, PROTOCOL.image_shape, *settings, seed, NUM_PAIRS))
 
 
 def _measure(models: dict[str, SuperPoint], pairs: list[ImagePair], console: Console) -> list[Row]:

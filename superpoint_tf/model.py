@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -17,8 +18,18 @@ from superpoint_tf.keypoints import detect_keypoints
 from superpoint_tf.matching import match_descriptors
 
 
+_BATCH_PIXELS = 8 * 480 * 640  # pictures of one shape go through the network together, up to this many pixels
+
+
+class BatchFeatures(NamedTuple):
+    """What a batch of pictures gave; nobody's trouble is another's."""
+
+    features: list[Features]  # one a picture, in order; empty arrays of the usual shapes for one that was left out
+    left_out: dict[int, str]  # why, by its place in the batch
+
+
 class SuperPoint:
-    """A trained network with its detection settings; a detector alone (MagicPoint) gives no descriptors."""
+    """A trained network, used on single pictures or batches; a detector alone (MagicPoint) gives no descriptors."""
 
     def __init__(self, network: tf.keras.Model, with_descriptor: bool) -> None:
         self.network = network
@@ -60,22 +71,83 @@ class SuperPoint:
     ) -> Features:
         """Detect and describe keypoints in one image, strongest first.
 
-        `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1]. Returns keypoints (N,
-        2) xy in pixels, scores (N,), and unit descriptors (N, D), or None from a detector alone. Raises ValueError
-        for other input.
+        `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1], NumPy or tensor, of
+        any size. Keeps the `max_keypoints` strongest (None: all) of probability `detection_threshold` or more,
+        suppresses others within `nms_radius_px` (square), and drops those nearer than `border_px` to the frame. With
+        `subpixel` keypoints move to the soft-argmax of the 5x5 pixels around them. Returns keypoints float32 (N, 2)
+        xy in pixels, scores (N,), and unit descriptors (N, D), or None from a detector alone; N is 0 where there is
+        no texture. Raises ValueError for other input.
         """
-        outputs = self._forward(prepare_image(image)[None])
-        settings = replace(
-            DetectionConfig(),
-            threshold=detection_threshold,
-            nms_radius_px=nms_radius_px,
-            border_px=border_px,
-            max_keypoints=2**31 if max_keypoints is None else max_keypoints,
-        )
-        keypoints, scores = detect_keypoints(outputs[0].numpy()[0], settings, subpixel)
+        settings = _detection(max_keypoints, detection_threshold, nms_radius_px, border_px)
+        return self._features(prepare_image(image)[None], settings, subpixel)[0]
+
+    def extract_batch(
+        self,
+        images: Iterable[Any],
+        max_keypoints: int | None = None,
+        detection_threshold: float = 0.015,
+        nms_radius_px: int = 4,
+        border_px: int = 4,
+        subpixel: bool = False,
+    ) -> BatchFeatures:
+        """Do `extract` for several images: an array (B, H, W) or (B, H, W, C), or any sequence, of any sizes.
+
+        Images of one size go through the network together; the arithmetic of a batch may differ from that of one
+        image in the last bits. One that cannot be used is left out and named with the reason, the others go on.
+        """
+        settings = _detection(max_keypoints, detection_threshold, nms_radius_px, border_px)
+        prepared: dict[tuple[int, ...], list[tuple[int, tf.Tensor]]] = {}
+        left_out: dict[int, str] = {}
+        count = 0
+        for place, image in enumerate(images):
+            count += 1
+            try:
+                tensor = prepare_image(image)
+            except ValueError as error:
+                left_out[place] = str(error)
+            else:
+                prepared.setdefault(tuple(tensor.shape), []).append((place, tensor))
+        found: dict[int, Features] = {}
+        for shape, group in prepared.items():
+            size = max(_BATCH_PIXELS // (shape[0] * shape[1]), 1)
+            for first in range(0, len(group), size):
+                part = group[first : first + size]
+                stacked = tf.stack([tensor for _, tensor in part])
+                places = (place for place, _ in part)
+                found.update(zip(places, self._features(stacked, settings, subpixel), strict=True))
+        empty = self._empty()
+        return BatchFeatures([found.get(place, empty) for place in range(count)], left_out)
+
+    def describe(self, image: Any, keypoints: Any) -> np.ndarray:
+        """Return unit descriptors float32 (N, D) of one image at given keypoints (N, 2), xy in pixels.
+
+        Raises ValueError for an image that `extract` would refuse, keypoints of another shape, or a detector alone.
+        """
         if not self.with_descriptor:
-            return Features(keypoints, scores, None)
-        return Features(keypoints, scores, self._sample(outputs[1][0], keypoints).numpy())
+            raise ValueError("a detector alone cannot describe; load weights of a joint model")
+        points = np.asarray(keypoints, np.float32)
+        if points.size == 0:
+            points = points.reshape(0, 2)
+        if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+            raise ValueError(f"keypoints have shape {points.shape} or are not finite; expected (N, 2), xy in pixels")
+        descriptor_map = self._forward(prepare_image(image)[None])[1][0]
+        descriptors: np.ndarray = self._sample(descriptor_map, points).numpy()
+        return descriptors
+
+    def _features(self, images: tf.Tensor, settings: DetectionConfig, subpixel: bool) -> list[Features]:
+        outputs = self._forward(images)
+        found = [detect_keypoints(heatmap, settings, subpixel) for heatmap in outputs[0].numpy()]
+        if not self.with_descriptor:
+            return [Features(keypoints, scores) for keypoints, scores in found]
+        return [
+            Features(keypoints, scores, self._sample(descriptor_map, keypoints).numpy())
+            for (keypoints, scores), descriptor_map in zip(found, outputs[1], strict=True)
+        ]
+
+    def _empty(self) -> Features:
+        keypoints, scores = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
+        dimension = int(self.network.output_shape["descriptors"][-1]) if self.with_descriptor else 0
+        return Features(keypoints, scores, np.zeros((0, dimension), np.float32) if self.with_descriptor else None)
 
     def match(
         self, features0: Features, features1: Features, ratio: float | None = None, max_distance: float | None = None
@@ -84,6 +156,25 @@ class SuperPoint:
         if features0.descriptors is None or features1.descriptors is None:
             raise ValueError("a detector alone has no descriptors to match; load weights of a joint model")
         return match_descriptors(features0.descriptors, features1.descriptors, ratio, max_distance)
+
+
+def _detection(
+    max_keypoints: int | None, detection_threshold: float, nms_radius_px: int, border_px: int
+) -> DetectionConfig:
+    """Return the settings of a call; raises ValueError naming one that is out of its range."""
+    numbers = {"max_keypoints": max_keypoints or 0, "nms_radius_px": nms_radius_px, "border_px": border_px}
+    for name, value in numbers.items():
+        if value < 0:
+            raise ValueError(f"{name}: {value}; give a number from 0 up")
+    if not 0.0 <= detection_threshold <= 1.0:
+        raise ValueError(f"detection_threshold: {detection_threshold}; a probability is from 0 to 1")
+    return replace(
+        DetectionConfig(),
+        threshold=detection_threshold,
+        nms_radius_px=nms_radius_px,
+        border_px=border_px,
+        max_keypoints=2**31 if max_keypoints is None else max_keypoints,
+    )
 
 
 def prepare_image(image: Any) -> tf.Tensor:

@@ -9,8 +9,17 @@ from pathlib import Path
 import pytest
 
 from superpoint_tf import demonstration
+from superpoint_tf.checkpoints import load_weights
 from superpoint_tf.command_line import load_config_argument
-from superpoint_tf.demonstration import CONFIG, StageFailed, _commands, _run_command
+from superpoint_tf.demonstration import (
+    CONFIG,
+    SHIPPED_CONFIG,
+    StageFailed,
+    _chain_commands,
+    _labelling_commands,
+    _run_command,
+    _stages,
+)
 from superpoint_tf.interruption import Interrupted
 
 
@@ -30,7 +39,7 @@ def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_command_is_a_tool_of_the_checkout_with_the_quick_config(checkout: Path):
-    commands = _commands("outputs/demo")
+    commands = _chain_commands("outputs/demo")
     assert [Path(command[0]).name for command in commands] == [
         "generate_synthetic.py",
         "train_superpoint.py",
@@ -41,7 +50,7 @@ def test_every_command_is_a_tool_of_the_checkout_with_the_quick_config(checkout:
 
 
 def test_each_command_reads_what_the_one_before_wrote():
-    generate, magicpoint, adapt, joint = _commands("somewhere")
+    generate, magicpoint, adapt, joint = _chain_commands("somewhere")
     config = load_config_argument(CONFIG, overrides(magicpoint))
     assert config.train == "detector"
     assert argument(generate, "--output") == config.synthetic.root == "somewhere/synthetic"
@@ -51,9 +60,18 @@ def test_each_command_reads_what_the_one_before_wrote():
     assert load_config_argument(CONFIG, []).train == "joint"
 
 
+def test_the_default_labels_with_the_shipped_detector_of_its_configs_network(checkout: Path):
+    (command,) = _labelling_commands("somewhere")
+    assert (checkout / command[0]).is_file()
+    assert "--detector" not in command and "--from-scratch" not in command
+    network = load_config_argument(SHIPPED_CONFIG, []).network
+    stages = _stages("somewhere", from_scratch=False)
+    assert all(load_weights(name).network == network for name in stages.values())
+
+
 @pytest.mark.parametrize("output", ["my runs", "run #1", "a: b", "[x]", "1e3", "/tmp/é"])
 def test_the_folder_may_have_any_name(output: str):
-    generate, magicpoint, *_ = _commands(output)
+    generate, magicpoint, *_ = _chain_commands(output)
     root = load_config_argument(CONFIG, overrides(magicpoint)).synthetic.root
     assert root == argument(generate, "--output") == f"{output}/synthetic"
 

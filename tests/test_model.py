@@ -168,3 +168,67 @@ def test_a_detector_alone_finds_the_same_but_describes_nothing_and_refuses_to_ma
 def test_weights_that_are_not_there_are_named(tmp_path: Path):
     with pytest.raises(WeightsError, match="nowhere"):
         SuperPoint.from_pretrained(tmp_path / "nowhere")
+
+
+def test_a_batch_gives_what_each_image_gives(model: SuperPoint):
+    images = [noise(40, 48), noise(32, 32), noise(40, 48)[::-1].copy()]
+    found, left_out = model.extract_batch(images, **ALL)
+    assert not left_out
+    for one, image in zip(found, images, strict=True):
+        alone = model.extract(image, **ALL)
+        np.testing.assert_array_equal(one.keypoints, alone.keypoints)
+        np.testing.assert_allclose(one.scores, alone.scores, atol=1e-6)
+        np.testing.assert_allclose(one.descriptors, alone.descriptors, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (3,)])
+def test_a_batch_may_be_one_array(model: SuperPoint, channels: tuple[int, ...]):
+    images = np.random.default_rng(1).uniform(size=(3, 24, 32, *channels)).astype(np.float32)
+    found, _ = model.extract_batch(images, **ALL)
+    np.testing.assert_array_equal(found[2].keypoints, model.extract(images[2], **ALL).keypoints)
+    found, _ = model.extract_batch(tf.constant(images), **ALL)
+    np.testing.assert_array_equal(found[2].keypoints, model.extract(images[2], **ALL).keypoints)
+
+
+def test_a_batch_goes_on_without_images_that_cannot_be_used_and_says_why(model: SuperPoint):
+    images = [None, noise(24, 32), np.full((24, 32), np.nan, np.float32), noise(24, 32)[:0]]
+    found, left_out = model.extract_batch(images, **ALL)
+    assert set(left_out) == {0, 2, 3}
+    assert "is None" in left_out[0] and "not finite" in left_out[2] and "(0, 32)" in left_out[3]
+    assert_equal(found[1], model.extract(images[1], **ALL))
+    empty = found[2]
+    assert empty.descriptors is not None
+    assert (empty.keypoints.shape, empty.scores.shape, empty.descriptors.shape) == ((0, 2), (0,), (0, 8))
+    assert model.extract_batch([]) == ([], {})
+
+
+def test_an_image_above_the_threshold_nowhere_gives_empty_arrays_of_the_usual_kind(model: SuperPoint):
+    found = model.extract(np.zeros((24, 32), np.uint8), detection_threshold=1.0)
+    assert found.descriptors is not None
+    assert (found.keypoints.shape, found.scores.shape, found.descriptors.shape) == ((0, 2), (0,), (0, 8))
+    assert {array.dtype for array in (found.keypoints, found.scores, found.descriptors)} == {np.dtype(np.float32)}
+
+
+def test_describe_gives_the_descriptors_of_extract(model: SuperPoint, detector: SuperPoint):
+    image = noise(40, 48)
+    found = model.extract(image, **ALL)
+    np.testing.assert_array_equal(model.describe(image, found.keypoints), found.descriptors)
+    assert model.describe(image, []).shape == (0, 8)
+    with pytest.raises(ValueError, match=r"shape \(3,\)"):
+        model.describe(image, [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="joint model"):
+        detector.describe(image, found.keypoints)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"max_keypoints": -1}, "max_keypoints: -1"),
+        ({"nms_radius_px": -2}, "nms_radius_px: -2"),
+        ({"detection_threshold": 1.5}, "detection_threshold: 1.5"),
+        ({"detection_threshold": float("nan")}, "detection_threshold: nan"),
+    ],
+)
+def test_settings_out_of_range_are_named(model: SuperPoint, settings: dict[str, Any], name: str):
+    with pytest.raises(ValueError, match=name):
+        model.extract(noise(16, 16), **settings)

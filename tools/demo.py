@@ -1,4 +1,4 @@
-"""Run the whole chain at laptop size on bundled photographs: python tools/demo.py"""
+"""Label, detect and match on bundled photographs: python tools/demo.py"""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from superpoint_tf import command_line
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Run the whole chain at laptop size on bundled photographs.")
-    parser.add_argument("--output", default="outputs/demo", help="folder for everything (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description="Label, detect and match on bundled photographs with the weights that come with the package."
+    )
+    parser.add_argument(
+        "--from-scratch", action="store_true", help="train the whole chain first, at laptop size: under ten minutes"
+    )
+    parser.add_argument("--output", help="folder for everything (default: outputs/demo or outputs/demo-from-scratch)")
     arguments = parser.parse_args()
+    output = arguments.output or ("outputs/demo-from-scratch" if arguments.from_scratch else "outputs/demo")
     command_line.set_up_tensorflow()
     from superpoint_tf.demonstration import run_demo
     from superpoint_tf.progress import Console
 
-    run_demo(arguments.output, Console())
+    run_demo(output, Console(), arguments.from_scratch)
 
 
 if __name__ == "__main__":

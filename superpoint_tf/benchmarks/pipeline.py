@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -133,12 +134,14 @@ def _time_stream(feed: Feed, workers: int, settings: Settings) -> tuple[Timing, 
     """Return the time of a repeat, how many batches it is, and the workers' memory; batches are taken without pause."""
     with feed.stream(settings.config, workers) as stream:
         batches = stream.batches()
-        ahead = 2 * max(workers, 1) + 4  # what is ready after the start says nothing about the rate
-        for _ in range(ahead):
-            next(batches)
-        second = measure(lambda: next(batches), 1, warmup=ahead, min_repeat_s=0.2).median
         wanted_s = _QUICK_REPEAT_S if settings.quick else _REPEAT_S
-        per_repeat = max(round(wanted_s / second), max(workers, 1))
+        # Over a time, never over one batch: those of two workers come in twos, the second one at once.
+        began = time.perf_counter()
+        taken = 0
+        while taken < 2 * max(workers, 1) + 4 or time.perf_counter() - began < wanted_s:
+            next(batches)
+            taken += 1
+        per_repeat = max(round(wanted_s * taken / (time.perf_counter() - began)), max(workers, 1))
 
         def take() -> None:
             for _ in range(per_repeat):

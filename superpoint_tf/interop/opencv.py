@@ -1,0 +1,98 @@
+"""OpenCV's keypoints in and out, and an object with the methods of `cv2.Feature2D` for Python callers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from superpoint_tf.features import Features
+from superpoint_tf.model import SuperPoint
+
+
+def to_cv_keypoints(features: Features, size_px: float = 8.0) -> list[cv2.KeyPoint]:
+    """Return keypoints as OpenCV's, in their order; `size_px` is the diameter, by default a cell's side.
+
+    Both count pixels from the centre of the top-left one. The angle is -1: SuperPoint finds none.
+    """
+    pairs = zip(features.keypoints.tolist(), features.scores.tolist(), strict=True)
+    return [cv2.KeyPoint(x, y, size_px, -1.0, score) for (x, y), score in pairs]
+
+
+def from_cv_keypoints(keypoints: Sequence[cv2.KeyPoint], descriptors: np.ndarray | None = None) -> Features:
+    """Return OpenCV's keypoints and descriptors (N, D), if given, as features, strongest response first."""
+    scores = np.array([keypoint.response for keypoint in keypoints], np.float32)
+    if descriptors is not None and len(descriptors) != len(scores):
+        raise ValueError(f"{len(descriptors)} descriptors for {len(scores)} keypoints; expected one each")
+    order = np.argsort(-scores, kind="stable")
+    return Features(_positions(keypoints), scores, descriptors).take(order)
+
+
+class OpenCVSuperPoint:
+    """SuperPoint with the methods of `cv2.Feature2D`, so that code written for SIFT takes it in Python.
+
+    It is no subclass: OpenCV's C++ code would call methods that a Python object cannot give it, and crash.
+    """
+
+    def __init__(self, model: SuperPoint, max_keypoints: int | None = None, **settings: Any) -> None:
+        """Wrap a model; `settings` are those of `SuperPoint.extract`."""
+        self._model, self._max_keypoints, self._settings = model, max_keypoints, settings
+
+    def detect(self, image: np.ndarray, mask: np.ndarray | None = None) -> tuple[cv2.KeyPoint, ...]:
+        """Return the keypoints of a grey or BGR image; where `mask` uint8 (H, W) is 0 none is kept."""
+        return self.detectAndCompute(image, mask)[0]
+
+    def compute(
+        self, image: np.ndarray, keypoints: Sequence[cv2.KeyPoint]
+    ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray]:
+        """Return the keypoints as given and their descriptors float32 (N, D)."""
+        return tuple(keypoints), self._model.describe(_to_rgb(image), _positions(keypoints))
+
+    def detectAndCompute(  # noqa: N802 - OpenCV's name
+        self, image: np.ndarray, mask: np.ndarray | None = None
+    ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray | None]:
+        """Return keypoints and descriptors float32 (N, D), None from a detector alone.
+
+        Raises ValueError for an image that `SuperPoint.extract` refuses or a mask of another shape.
+        """
+        if mask is None:
+            found = self._model.extract(_to_rgb(image), self._max_keypoints, **self._settings)
+            return tuple(to_cv_keypoints(found)), found.descriptors
+        if np.shape(mask) != np.shape(image)[:2]:
+            raise ValueError(f"the mask has shape {np.shape(mask)}, the image {np.shape(image)[:2]}; they must agree")
+        found = self._model.extract(_to_rgb(image), None, **self._settings)  # the strongest below the mask, not in all
+        pixels = np.floor(found.keypoints + 0.5).astype(int)
+        found = found.take(np.asarray(mask)[pixels[:, 1], pixels[:, 0]] != 0).take(slice(self._max_keypoints))
+        return tuple(to_cv_keypoints(found)), found.descriptors
+
+    def descriptorSize(self) -> int:  # noqa: N802
+        """Return the numbers of a descriptor, 0 for a detector alone."""
+        return int(self._model.network.output_shape["descriptors"][-1]) if self._model.with_descriptor else 0
+
+    def descriptorType(self) -> int:  # noqa: N802
+        """Return OpenCV's type of them, float32."""
+        return int(cv2.CV_32F)
+
+    def defaultNorm(self) -> int:  # noqa: N802
+        """Return the norm for `cv2.BFMatcher`: Euclidean."""
+        return int(cv2.NORM_L2)
+
+    def empty(self) -> bool:
+        """Return False: there is a network."""
+        return False
+
+    def getDefaultName(self) -> str:  # noqa: N802
+        """Return the name that OpenCV would store."""
+        return "Feature2D.SuperPoint"
+
+
+def _positions(keypoints: Sequence[cv2.KeyPoint]) -> np.ndarray:
+    return np.array([keypoint.pt for keypoint in keypoints], np.float32).reshape(-1, 2)
+
+
+def _to_rgb(image: np.ndarray) -> np.ndarray:
+    """Turn OpenCV's order of colours around; anything else is for `prepare_image` to judge."""
+    colour = image is not None and np.ndim(image) == 3 and np.shape(image)[2] == 3
+    return np.ascontiguousarray(np.asarray(image)[..., ::-1]) if colour else image

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from superpoint_tf import SuperPoint
+from superpoint_tf.config import NetworkConfig
+from superpoint_tf.features import Features
+from superpoint_tf.interop.opencv import OpenCVSuperPoint, from_cv_keypoints, to_cv_keypoints
+from superpoint_tf.network import build_network
+
+SETTINGS = {"detection_threshold": 0.001, "border_px": 0}
+
+
+@pytest.fixture(scope="module")
+def model() -> SuperPoint:
+    tf.keras.utils.set_random_seed(5)
+    return SuperPoint(build_network(NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)), True)
+
+
+@pytest.fixture(scope="module")
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+
+
+def test_keypoints_come_back_from_opencv_as_they_went():
+    features = Features(np.array([[3.25, 4.5], [0, 9]], np.float32), np.array([0.7, 0.2], np.float32))
+    keypoints = to_cv_keypoints(features)
+    assert [(k.pt, round(k.response, 6), k.angle) for k in keypoints] == [((3.25, 4.5), 0.7, -1), ((0, 9), 0.2, -1)]
+    back = from_cv_keypoints(keypoints)
+    np.testing.assert_array_equal(back.keypoints, features.keypoints)
+    np.testing.assert_array_equal(back.scores, features.scores)
+
+
+def test_keypoints_of_opencv_are_sorted_by_response_with_their_descriptors():
+    keypoints = [cv2.KeyPoint(1, 2, 3, -1, 0.1), cv2.KeyPoint(5, 6, 3, -1, 0.9)]
+    found = from_cv_keypoints(keypoints, np.array([[1.0], [2.0]]))
+    assert found.keypoints.tolist() == [[5, 6], [1, 2]] and found.descriptors is not None
+    assert found.descriptors.tolist() == [[2.0], [1.0]]
+    assert from_cv_keypoints([]).keypoints.shape == (0, 2)
+    with pytest.raises(ValueError, match="1 descriptors for 2 keypoints"):
+        from_cv_keypoints(keypoints, np.zeros((1, 8)))
+
+
+def test_bgr_pictures_give_what_rgb_ones_give_the_model(model: SuperPoint, image: np.ndarray):
+    keypoints, descriptors = OpenCVSuperPoint(model, 20, **SETTINGS).detectAndCompute(image, None)
+    expected = model.extract(image[..., ::-1], 20, **SETTINGS)
+    np.testing.assert_array_equal([k.pt for k in keypoints], expected.keypoints)
+    np.testing.assert_array_equal(descriptors, expected.descriptors)
+    assert len(keypoints) == 20
+
+
+def test_nothing_is_found_under_the_mask_and_the_budget_counts_outside_it(model: SuperPoint, image: np.ndarray):
+    mask = np.zeros(image.shape[:2], np.uint8)
+    mask[:, 40:] = 255
+    detector = OpenCVSuperPoint(model, 5, **SETTINGS)
+    keypoints = detector.detect(image, mask)
+    assert len(keypoints) == 5 and all(keypoint.pt[0] >= 40 for keypoint in keypoints)
+    with pytest.raises(ValueError, match=r"mask has shape \(2, 2\)"):
+        detector.detect(image, mask[:2, :2])
+
+
+def test_compute_describes_the_keypoints_it_is_given(model: SuperPoint, image: np.ndarray):
+    detector = OpenCVSuperPoint(model, 10, **SETTINGS)
+    keypoints, descriptors = detector.detectAndCompute(image)
+    same, again = detector.compute(image, keypoints)
+    assert same == keypoints
+    np.testing.assert_array_equal(again, descriptors)
+
+
+def test_opencvs_matcher_takes_descriptors_and_norm(model: SuperPoint, image: np.ndarray):
+    detector = OpenCVSuperPoint(model, 10, **SETTINGS)
+    _, descriptors = detector.detectAndCompute(image)
+    assert descriptors is not None
+    assert descriptors.shape[1] == detector.descriptorSize() and descriptors.dtype == np.float32
+    assert detector.descriptorType() == cv2.CV_32F and not detector.empty()
+    matches = cv2.BFMatcher(detector.defaultNorm(), crossCheck=True).match(descriptors, descriptors)
+    assert [match.distance for match in matches] == pytest.approx([0] * len(descriptors), abs=1e-3)
