@@ -13,27 +13,20 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 from superpoint_tf import storage
 from superpoint_tf.command_line import CHECKOUT
 from superpoint_tf.config_files import load_config
 from superpoint_tf.data.labels import read_manifest
-from superpoint_tf.evaluation import metrics
-from superpoint_tf.evaluation.baselines import CLASSICAL
 from superpoint_tf.evaluation.controls import CONTROLS
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, summarize
 from superpoint_tf.evaluation.methods import extractor_of, load_extractors
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
-from superpoint_tf.evaluation.protocols import Extractor, evaluate_pairs, suppressed
+from superpoint_tf.evaluation.protocols import Extractor, evaluate_pairs
 from superpoint_tf.evaluation.table import format_table
-from superpoint_tf.figures import figure_matches, figure_stages
 from superpoint_tf.interruption import StopRequest
-from superpoint_tf.layout import stack
-from superpoint_tf.matching import match_descriptors
 from superpoint_tf.model import SuperPoint
 from superpoint_tf.progress import Console, Progress, format_duration
-from superpoint_tf.visualization import save_png
+from superpoint_tf.showcase import draw_pictures
 
 CONFIG = "configs/quickstart.yaml"  # of the chain from scratch
 SHIPPED_CONFIG = "configs/small.yaml"  # of the network that comes with the package
@@ -63,11 +56,11 @@ def run_demo(output: str, console: Console, from_scratch: bool = False) -> None:
     print(format_table(rows, COLUMNS))
     print(_verdict(rows, list(models)))
     print(
-        f"{len(pairs)} random homographies of {len(photographs)} photographs that no stage was trained on, 240x320, the "
-        "strongest\n300 keypoints, NMS 4 px, right within 3 px; a dash: a detector alone has nothing to match."
+        f"{len(pairs)} random homographies of {len(photographs)} photographs that no stage was trained on, 240x320,\n"
+        "the strongest 300 keypoints, NMS 4 px, right within 3 px; a dash: a detector alone has nothing to match."
     )
-    print(_SIZE if from_scratch else _SHIPPED)
-    for figure in _draw(models, pairs, Path(output) / "figures"):
+    print(_QUARTER_WIDTH if from_scratch else _SHIPPED)
+    for figure in draw_pictures(models, Path(output) / "figures", ".png"):
         console.line("demo", f"look at {figure}")
     console.line("demo", f"finished after {format_duration(time.monotonic() - began)}")
     if not from_scratch:
@@ -75,11 +68,18 @@ def run_demo(output: str, console: Console, from_scratch: bool = False) -> None:
     console.line("next", "python tools/homographic_adapt.py --iters 2 --images YOUR_FOLDER --config configs/small.yaml")
 
 
-_SIZE = (
+_QUARTER_WIDTH = (
     "This is a demonstration size: a quarter of the width, some hundred steps, 15 photographs. It shows that the\n"
     "stages work together, not what the method can do."
 )
 _SHIPPED = "The weights come with the package; superpoint_tf/weights/*.md say how they were made and what they can do."
+
+
+def redraw_pictures(folder: str, console: Console) -> None:
+    """Draw the README's pictures with the weights that come with the package, and nothing else."""
+    models = {name: SuperPoint.from_pretrained(path) for name, path in SHIPPED.items()}
+    for picture in draw_pictures(models, Path(folder), ".jpg"):
+        console.line("demo", f"look at {picture}")
 
 
 class StageFailed(Exception):
@@ -124,10 +124,13 @@ def _chain_commands(output: str) -> list[list[str]]:
     ]
 
 
+SHIPPED = {"MagicPoint": "magicpoint-small", "SuperPoint": "superpoint-small"}
+
+
 def _stages(output: str, from_scratch: bool) -> dict[str, str]:
     """Return the weights of each stage by its name, in the order of the table; the last one describes."""
     if not from_scratch:
-        return {"MagicPoint": "magicpoint-small", "SuperPoint": "superpoint-small"}
+        return SHIPPED
     return {
         "MagicPoint": f"{output}/magicpoint",
         "round 1": f"{output}/labels/detector_round_1",
@@ -165,34 +168,3 @@ def _verdict(rows: list[Row], stages: list[str]) -> str:
     if blinder:
         return f"{', '.join(blinder)}: no more repeatable than points that see nothing ({blind:.3f}): has not learnt."
     return f"Every stage is more repeatable than points that see nothing ({blind:.3f})."
-
-
-def _draw(models: dict[str, SuperPoint], pairs: list[ImagePair], folder: Path) -> list[Path]:
-    pair = pairs[0]
-    shown = {
-        name: model.extract(pair.image0, PROTOCOL.max_keypoints, nms_radius_px=PROTOCOL.nms_radius_px).keypoints
-        for name, model in models.items()
-    }
-    for name in ("Harris", "SIFT"):
-        found = suppressed(CLASSICAL[name])(pair.image0, PROTOCOL.nms_radius_px)
-        shown[name] = found.keypoints[: PROTOCOL.max_keypoints]
-    figures = {
-        "stages.png": figure_stages(pair.image0, [("photograph", None), *shown.items()]),
-        "matches.png": stack([_match_figure("SuperPoint", models["SuperPoint"], p) for p in pairs[:3]]),
-    }
-    for name, figure in figures.items():
-        save_png(folder / name, figure)
-    return [folder / name for name in figures]
-
-
-def _match_figure(name: str, model: SuperPoint, pair: ImagePair) -> np.ndarray:
-    extract = extractor_of(model)  # as the table measures it
-    found = [
-        extract(image, PROTOCOL.nms_radius_px).take(slice(PROTOCOL.max_keypoints))
-        for image in (pair.image0, pair.image1)
-    ]
-    assert found[0].descriptors is not None and found[1].descriptors is not None  # the joint model describes
-    matches = match_descriptors(found[0].descriptors, found[1].descriptors)
-    errors = metrics.match_errors(found[0].keypoints, found[1].keypoints, matches, pair.homography_0to1)
-    views = (pair.image0, pair.image1, found[0].keypoints, found[1].keypoints)
-    return figure_matches(name, *views, matches, errors <= PROTOCOL.distance_px)

@@ -17,7 +17,6 @@ from superpoint_tf.features import Features
 from superpoint_tf.keypoints import detect_keypoints
 from superpoint_tf.matching import match_descriptors
 
-
 _BATCH_PIXELS = 8 * 480 * 640  # pictures of one shape go through the network together, up to this many pixels
 
 

@@ -22,7 +22,8 @@ LAYERS = [
     ["evaluation", "interop"],
     ["training"],
     ["adaptation"],
-    ["demonstration", "benchmarks"],
+    ["showcase", "benchmarks"],
+    ["demonstration"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONE_DOOR = {"tensorflow_addons": "superpoint_tf/geometry", "imgaug": "superpoint_tf/data/photometric.py"}

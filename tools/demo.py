@@ -18,13 +18,17 @@ def main() -> None:
     parser.add_argument(
         "--from-scratch", action="store_true", help="train the whole chain first, at laptop size: under ten minutes"
     )
+    parser.add_argument("--pictures", metavar="DIR", help="draw the README's two pictures into DIR, and nothing else")
     parser.add_argument("--output", help="folder for everything (default: outputs/demo or outputs/demo-from-scratch)")
     arguments = parser.parse_args()
     output = arguments.output or ("outputs/demo-from-scratch" if arguments.from_scratch else "outputs/demo")
     command_line.set_up_tensorflow()
-    from superpoint_tf.demonstration import run_demo
+    from superpoint_tf.demonstration import redraw_pictures, run_demo
     from superpoint_tf.progress import Console
 
+    if arguments.pictures:
+        redraw_pictures(arguments.pictures, Console())
+        return
     run_demo(output, Console(), arguments.from_scratch)
 
 

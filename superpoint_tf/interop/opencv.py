@@ -50,7 +50,7 @@ class OpenCVSuperPoint:
         """Return the keypoints as given and their descriptors float32 (N, D)."""
         return tuple(keypoints), self._model.describe(_to_rgb(image), _positions(keypoints))
 
-    def detectAndCompute(  # noqa: N802 - OpenCV's name
+    def detectAndCompute(
         self, image: np.ndarray, mask: np.ndarray | None = None
     ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray | None]:
         """Return keypoints and descriptors float32 (N, D), None from a detector alone.
@@ -67,15 +67,15 @@ class OpenCVSuperPoint:
         found = found.take(np.asarray(mask)[pixels[:, 1], pixels[:, 0]] != 0).take(slice(self._max_keypoints))
         return tuple(to_cv_keypoints(found)), found.descriptors
 
-    def descriptorSize(self) -> int:  # noqa: N802
+    def descriptorSize(self) -> int:
         """Return the numbers of a descriptor, 0 for a detector alone."""
         return int(self._model.network.output_shape["descriptors"][-1]) if self._model.with_descriptor else 0
 
-    def descriptorType(self) -> int:  # noqa: N802
+    def descriptorType(self) -> int:
         """Return OpenCV's type of them, float32."""
         return int(cv2.CV_32F)
 
-    def defaultNorm(self) -> int:  # noqa: N802
+    def defaultNorm(self) -> int:
         """Return the norm for `cv2.BFMatcher`: Euclidean."""
         return int(cv2.NORM_L2)
 
@@ -83,7 +83,7 @@ class OpenCVSuperPoint:
         """Return False: there is a network."""
         return False
 
-    def getDefaultName(self) -> str:  # noqa: N802
+    def getDefaultName(self) -> str:
         """Return the name that OpenCV would store."""
         return "Feature2D.SuperPoint"
 
