@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ DEFAULT_NUM_PAIRS = 200
 PROTOCOLS = ("hpatches", "random-homography", "synthetic")
 METHODS_HELP = """\
 classical, controls, one of either by name (Harris, "grid (control)"), or WHAT or 'ROW NAME=WHAT', where WHAT is weights
-(file, run folder or checkpoint), config.yaml (that network untrained), module:function or file.py:function (from a grey
+(file, run folder, checkpoint, or the name of some that come with the package), config.yaml (that network untrained),
+module:function or file.py:function (from a grey
 image to keypoints, scores, descriptors), or features.h5 (default: classical controls)"""
 
 
@@ -40,6 +42,7 @@ def parse_arguments() -> argparse.Namespace:
         type=command_line.positive_int,
         help="pairs of random-homography (default: 200); pictures a primitive of synthetic (default: the config's)",
     )
+    parser.add_argument("--subpixel", action="store_true", help="networks: refine keypoints by soft-argmax, 5x5 pixels")
     parser.add_argument("--output", help="results folder (default: outputs/evaluation/PROTOCOL)")
     parser.add_argument("--write-images", metavar="DIR", help="also write the frames as PNG, for other programs")
     parser.add_argument("--overwrite", action="store_true", help="compute the features of these methods again")
@@ -62,11 +65,12 @@ def main() -> None:
     from superpoint_tf.progress import Console
 
     shapes = arguments.protocol == "synthetic"
+    detection = replace(methods.FOR_SHAPES if shapes else methods.FOR_PAIRS, subpixel=arguments.subpixel)
     output = arguments.output or f"outputs/evaluation/{arguments.protocol}"
     command = "python tools/evaluate.py " + shlex.join(sys.argv[1:])
     request = run.Request(
         config,
-        methods.load_methods(arguments.methods, methods.FOR_SHAPES if shapes else methods.FOR_PAIRS),
+        methods.load_methods(arguments.methods, detection),
         output,
         run.describe_run(arguments.protocol, arguments.data or "drawn", config, command),
         Console(),

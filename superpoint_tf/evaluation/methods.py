@@ -23,6 +23,7 @@ from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.evaluation.plug_ins import load_plug_in
 from superpoint_tf.evaluation.protocols import Extractor, suppressed
 from superpoint_tf.features import Features
+from superpoint_tf.pretrained import pretrained_names
 
 if TYPE_CHECKING:
     from superpoint_tf.model import SuperPoint
@@ -37,17 +38,18 @@ FindFeatures = Callable[[View, str, PairProtocol], Features]
 
 
 @dataclass(frozen=True)
-class NetworkThreshold:
-    """What a network's heatmap is cut at before suppression."""
+class NetworkDetection:
+    """How keypoints are taken from a network's heatmap."""
 
     threshold: float
     border_px: int
+    subpixel: bool = False  # by soft-argmax of 5x5 pixels, after suppression
 
 
 # A budget is reached long before so low a threshold; it only spares the sorting of noise.
-FOR_PAIRS = NetworkThreshold(1e-4, 4)
+FOR_PAIRS = NetworkDetection(1e-4, 4)
 # The average precision on synthetic shapes has no budget and no threshold.
-FOR_SHAPES = NetworkThreshold(0.0, 0)
+FOR_SHAPES = NetworkDetection(0.0, 0)
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,16 @@ class Method:
         return f"{plain}-{storage.sha256(self.name.encode())[:6]}.h5"  # some disks do not tell A from a
 
 
-def extractor_of(model: SuperPoint, cut: NetworkThreshold = FOR_PAIRS) -> Extractor:
+def extractor_of(model: SuperPoint, detection: NetworkDetection = FOR_PAIRS) -> Extractor:
     """Give a network the form that the protocols run: everything above a threshold, suppressed, strongest first."""
 
     def extract(image: np.ndarray, nms_radius_px: int) -> Features:
         return model.extract(
-            image, detection_threshold=cut.threshold, nms_radius_px=nms_radius_px, border_px=cut.border_px
+            image,
+            detection_threshold=detection.threshold,
+            nms_radius_px=nms_radius_px,
+            border_px=detection.border_px,
+            subpixel=detection.subpixel,
         )
 
     return extract
@@ -82,15 +88,15 @@ def load_extractors(names: Sequence[str]) -> dict[str, Extractor]:
     return {name: suppressed((CLASSICAL | CONTROLS)[name]) for name in wanted}
 
 
-def load_methods(names: Sequence[str], cut: NetworkThreshold = FOR_PAIRS) -> list[Method]:
+def load_methods(names: Sequence[str], detection: NetworkDetection = FOR_PAIRS) -> list[Method]:
     """Return methods by what `--methods` names, in that order.
 
     A name is `classical`, `controls`, one of either, or `WHAT` or `ROW NAME=WHAT`, where WHAT is weights (a file, run
     folder or checkpoint), `config.yaml` (that network before any training), `module:function` or `file.py:function`
-    (see `plug_ins`), or `features.h5` (see `features_on_disk`). `cut` is for networks. Raises ValueError that names
+    (see `plug_ins`), or `features.h5` (see `features_on_disk`). `detection` is for networks. Raises ValueError that names
     what cannot be used and says what there is.
     """
-    methods = [_load(part, cut) for given in names for part in GROUPS.get(given, (given,))]
+    methods = [_load(part, detection) for given in names for part in GROUPS.get(given, (given,))]
     seen: set[str] = set()
     for method in methods:
         if method.name in seen:
@@ -99,7 +105,7 @@ def load_methods(names: Sequence[str], cut: NetworkThreshold = FOR_PAIRS) -> lis
     return methods
 
 
-def _load(given: str, cut: NetworkThreshold) -> Method:
+def _load(given: str, detection: NetworkDetection) -> Method:
     if given in CLASSICAL or given in CONTROLS:
         return _built_in(given)
     title, what = ("", given) if _exists(given) or "=" not in given else given.split("=", 1)
@@ -113,12 +119,12 @@ def _load(given: str, cut: NetworkThreshold) -> Method:
         identity = {"kind": "plug-in", **plug_in.identity, "suppression": _code_sha256(_SUPPRESSION_CODE)}
         return _of_extractor(name, identity, suppressed(plug_in.extract))
     if not _exists(what):
-        known = ", ".join([*GROUPS, *CLASSICAL, *CONTROLS])
+        known = ", ".join([*GROUPS, *CLASSICAL, *CONTROLS, *pretrained_names()])
         raise ValueError(
             f"--methods {given}: no file or folder {what}, and no method of that name; there are {known}, and "
             "ROW NAME= before weights, config.yaml, module:function or features.h5"
         )
-    return _network(name, what, cut)
+    return _network(name, what, detection)
 
 
 def _built_in(name: str) -> Method:
@@ -129,7 +135,7 @@ def _built_in(name: str) -> Method:
     return _of_extractor(name, identity, suppressed((CLASSICAL | CONTROLS)[name]))
 
 
-def _network(name: str, what: str, cut: NetworkThreshold) -> Method:
+def _network(name: str, what: str, detection: NetworkDetection) -> Method:
     import tensorflow as tf  # only where a network is asked for
 
     from superpoint_tf.checkpoints import initial_network, load_network
@@ -142,12 +148,13 @@ def _network(name: str, what: str, cut: NetworkThreshold) -> Method:
         "kind": "untrained network" if untrained else "weights",
         "from": what,
         "weights_sha256": weights.fingerprint(),
-        "threshold": cut.threshold,
-        "border_px": cut.border_px,
+        "threshold": detection.threshold,
+        "border_px": detection.border_px,
+        "subpixel": detection.subpixel,
         "tensorflow": tf.__version__,
         "code": _code_sha256(_NETWORK_CODE),
     }
-    return _of_extractor(name, identity, extractor_of(model, cut))
+    return _of_extractor(name, identity, extractor_of(model, detection))
 
 
 def _of_extractor(name: str, identity: dict[str, Any], extract: Extractor) -> Method:
@@ -159,7 +166,7 @@ def _of_extractor(name: str, identity: dict[str, Any], extract: Extractor) -> Me
 
 def _exists(what: str) -> bool:
     try:
-        return Path(what).exists() or Path(f"{what}.index").exists()
+        return Path(what).exists() or Path(f"{what}.index").exists() or what in pretrained_names()
     except OSError:  # longer than a name can be
         return False
 

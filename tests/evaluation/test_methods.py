@@ -1,5 +1,6 @@
 """Names on the command line become methods with identities."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +88,24 @@ def test_weights_are_known_by_content_and_cut(tmp_path: Path):
     np.testing.assert_array_equal(*(m.find(VIEW, "s", PROTOCOL).keypoints for m in (trained, untrained)))
     identities = [load_methods([f"t={tmp_path}/run"], cut)[0].identity for cut in (FOR_PAIRS, FOR_SHAPES)]
     assert identities[0] != identities[1]
+
+
+def test_keypoints_between_pixels_are_another_method_than_those_on_pixels(tmp_path: Path):
+    from superpoint_tf.checkpoints import initial_network
+    from superpoint_tf.config_files import load_config
+
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    initial_network(load_config(tmp_path / "tiny.yaml"))[1].save(tmp_path / "weights.npz")
+    whole, refined = (
+        load_methods([f"t={tmp_path}/weights.npz"], replace(FOR_PAIRS, subpixel=subpixel))[0]
+        for subpixel in (False, True)
+    )
+    assert whole.identity != refined.identity
+    on_pixels, between = (m.find(VIEW, "s", PROTOCOL).keypoints for m in (whole, refined))
+    np.testing.assert_array_equal(on_pixels, np.rint(on_pixels))
+    assert 0 < np.abs(between - on_pixels).max() <= 2
+
+
+def test_weights_that_come_with_the_package_go_by_their_name():
+    (method,) = load_methods(["small=superpoint-small"])
+    assert method.name == "small" and method.identity["from"] == "superpoint-small"
