@@ -22,8 +22,8 @@ PROTOCOLS = ("hpatches", "random-homography", "synthetic")
 METHODS_HELP = """\
 classical, controls, one of either by name (Harris, "grid (control)"), or WHAT or 'ROW NAME=WHAT', where WHAT is weights
 (file, run folder, checkpoint, or the name of some that come with the package), config.yaml (that network untrained),
-module:function or file.py:function (from a grey
-image to keypoints, scores, descriptors), or features.h5 (default: classical controls)"""
+module:function or file.py:function (from a grey image to keypoints, scores, descriptors), or features.h5 (default:
+classical controls)"""
 
 
 def parse_arguments() -> argparse.Namespace:

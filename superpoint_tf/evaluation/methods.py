@@ -93,8 +93,8 @@ def load_methods(names: Sequence[str], detection: NetworkDetection = FOR_PAIRS) 
 
     A name is `classical`, `controls`, one of either, or `WHAT` or `ROW NAME=WHAT`, where WHAT is weights (a file, run
     folder or checkpoint), `config.yaml` (that network before any training), `module:function` or `file.py:function`
-    (see `plug_ins`), or `features.h5` (see `features_on_disk`). `detection` is for networks. Raises ValueError that names
-    what cannot be used and says what there is.
+    (see `plug_ins`), or `features.h5` (see `features_on_disk`). `detection` is for networks. Raises ValueError that
+    names what cannot be used and says what there is.
     """
     methods = [_load(part, detection) for given in names for part in GROUPS.get(given, (given,))]
     seen: set[str] = set()
