@@ -1,4 +1,4 @@
-# make demo: the whole chain in minutes.  make test: ruff, mypy and the tests.  PYTHON=python3.11 chooses the interpreter.
+# make demo: labels, keypoints and matches in minutes.  make test: ruff, mypy and the tests.  PYTHON=python3.11 chooses the interpreter.
 SHELL := /bin/bash
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 12))
 PYTHON ?= $(shell for name in python3.11 python3.10 python3 python; do \
@@ -9,10 +9,10 @@ INSTALLED := $(VENV)/installed
 .PHONY: demo test test-slow lint clean help
 
 help:
-	@echo "make demo       run the whole chain on bundled photographs (under ten minutes after the install)"
+	@echo "make demo       label, detect and match on bundled photographs with the shipped weights (minutes)"
 	@echo "make test       ruff, mypy and the tests"
 	@echo "make test-slow  the long tests too"
-	@echo "make clean      delete .venv, caches and outputs/demo"
+	@echo "make clean      delete .venv, caches and the demonstrations"
 
 $(INSTALLED): setup.cfg pyproject.toml
 	@if ! $(or $(PYTHON),false) -c "$(SUPPORTED)" >/dev/null 2>&1; then \
@@ -39,4 +39,4 @@ test-slow: lint
 	$(VENV)/bin/python -m pytest
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache outputs/demo
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache outputs/demo outputs/demo-from-scratch
