@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import runpy
 import subprocess
 import sys
 import tarfile
@@ -185,13 +186,14 @@ def test_a_damaged_file_is_refused_and_named(kind: str, files: Path, tmp_path: P
 # ------------------------------------------------------------------------------------------- the tool
 
 
-def import_weights(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "tools/import_weights.py"), *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+def import_weights(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["import_weights.py", *arguments])
+    runpy.run_path(str(ROOT / "tools/import_weights.py"), run_name="__main__")
 
 
 def test_the_command_says_what_it_found_warns_of_the_licence_and_names_the_next_command(files: Path, tmp_path: Path):
-    done = import_weights(str(files / "superpoint_v1.pth"), cwd=tmp_path)
+    command = [sys.executable, str(ROOT / "tools/import_weights.py"), str(files / "superpoint_v1.pth")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == "found | SuperPoint without batch norm, 1,300,865 weights, as in Magic Leap's superpoint_v1.pth"
@@ -199,17 +201,20 @@ def test_the_command_says_what_it_found_warns_of_the_licence_and_names_the_next_
     settings = "joint.init=outputs/superpoint_v1/weights.npz network.width=1 network.batch_norm=false"
     assert lines[-1] == f" next | python tools/train_superpoint.py configs/coco.yaml --set {settings}"
     assert SuperPoint.from_pretrained(tmp_path / "outputs/superpoint_v1").with_descriptor
-    again = import_weights(str(files / "superpoint_v1.pth"), cwd=tmp_path)
-    assert again.stdout == done.stdout
 
 
-def test_other_weights_are_replaced_only_if_asked(files: Path, tmp_path: Path):
-    (tmp_path / "mine.npz").write_bytes(b"years of work")
-    arguments = [str(files / "superpoint_v6_from_tf.pth"), "--output", "mine.npz"]
-    done = import_weights(*arguments, cwd=tmp_path)
-    assert done.returncode == 2 and "error: mine.npz: holds other weights" in done.stderr
-    assert (tmp_path / "mine.npz").read_bytes() == b"years of work"
-    done = import_weights(*arguments, "--overwrite", cwd=tmp_path)
-    assert done.returncode == 0 and " warn | " not in done.stdout and "MIT licence" in done.stdout
-    assert "network.batch_norm=true" in done.stdout
-    assert SuperPoint.from_pretrained(tmp_path / "mine.npz").with_descriptor
+def test_other_weights_are_replaced_only_if_asked(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    mine = tmp_path / "mine.npz"
+    mine.write_bytes(b"years of work")
+    arguments = [str(files / "superpoint_v6_from_tf.pth"), "--output", str(mine)]
+    with pytest.raises(SystemExit, match="2"):
+        import_weights(*arguments, monkeypatch=monkeypatch)
+    assert f"error: {mine}: holds other weights; choose another --output" in capsys.readouterr().err
+    assert mine.read_bytes() == b"years of work"
+    import_weights(*arguments, "--overwrite", monkeypatch=monkeypatch)
+    import_weights(*arguments, monkeypatch=monkeypatch)  # the same weights are no others
+    printed = capsys.readouterr().out
+    assert "MIT licence" in printed and " warn | " not in printed and "network.batch_norm=true" in printed
+    assert SuperPoint.from_pretrained(mine).with_descriptor
