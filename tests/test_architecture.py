@@ -26,7 +26,11 @@ LAYERS = [
     ["demonstration"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-ONE_DOOR = {"tensorflow_addons": "superpoint_tf/geometry", "imgaug": "superpoint_tf/data/photometric.py"}
+ONE_DOOR = {
+    "tensorflow_addons": "superpoint_tf/geometry",
+    "imgaug": "superpoint_tf/data/photometric.py",
+    "torch": "superpoint_tf/interop/pytorch.py",
+}
 
 
 def imported_modules(path: Path) -> set[str]:

@@ -1,0 +1,95 @@
+"""PyTorch checkpoints of SuperPoint, read into our weights without executing anything that they hold."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from superpoint_tf import storage
+from superpoint_tf.checkpoints import Weights, WeightsError
+from superpoint_tf.interop.pytorch_layouts import Layout, convert, first_few
+
+OLDEST_TORCH = (2, 10)  # before it `weights_only` could be led to execute code (CVE-2025-32434, CVE-2026-24747)
+INSTALL = "`pip install -e '.[import]'` in a checkout, else `pip install 'superpoint-tf[import]'`"
+WRAPPERS = ("model_state_dict", "state_dict")  # where training scripts put the weights, beside their optimizer
+PREFIX = "module."  # what DataParallel puts before every name
+
+
+def load_pytorch(path: str | Path) -> tuple[Weights, Layout]:
+    """Read a PyTorch checkpoint of one of the two public layouts; return our weights and which layout it was.
+
+    Raises FileNotFoundError, or WeightsError naming the file: PyTorch is missing or too old, the file is damaged or
+    holds code, or its tensors are not exactly those of a layout.
+    """
+    content, source = storage.read_bytes(path), str(path)
+    torch = _import_torch(source)
+    return convert(_unwrap(_load(torch, content, source), torch.Tensor, source), source)
+
+
+def _import_torch(source: str) -> Any:
+    try:
+        import torch
+    except ImportError as error:
+        raise WeightsError(f"{source}: reading it needs PyTorch ({error}): {INSTALL}") from error
+    version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
+    if version < OLDEST_TORCH:
+        oldest = ".".join(str(part) for part in OLDEST_TORCH)
+        raise WeightsError(
+            f"{source}: PyTorch {torch.__version__} can be led to execute code in such a file; {oldest} or later is "
+            f"needed: {INSTALL}"
+        )
+    return torch
+
+
+def _load(torch: Any, content: bytes, source: str) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on foreign files, which end in our own error
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    # pickle, zipfile and PyTorch each raise their own, and PyTorch's text advises to execute what it refused
+    except Exception as error:
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        found = f"holds code ({code[1]}), none of which was executed" if code else "damaged, or no PyTorch checkpoint"
+        raise WeightsError(
+            f"{source}: {found} ({type(error).__name__}); download it again, or save `model.state_dict()`"
+        ) from error
+
+
+def _unwrap(content: Any, tensor_type: Any, source: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a state_dict, alone or inside a training script's dict, without DataParallel's prefix.
+
+    Raises WeightsError, beginning with `source`, for anything but dense float32 or int64 tensors by name.
+    """
+    if isinstance(content, Mapping):
+        content = next((content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)), content)
+    expected = f"expected a state_dict, alone or as {' or '.join(repr(key) for key in WRAPPERS)} of a dict"
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(f"{source}: holds {_describe(content, tensor_type)}; {expected}")
+    strange = [
+        f"{name!r} is {_describe(value, tensor_type)}"
+        for name, value in content.items()
+        if not isinstance(name, str) or not _is_dense(value, tensor_type)
+    ]
+    if strange:
+        raise WeightsError(f"{source}: not float32 tensors alone: {first_few(strange)}; {expected}")
+    prefix = PREFIX if all(name.startswith(PREFIX) for name in content) else ""
+    return {name.removeprefix(prefix): value.numpy(force=True) for name, value in content.items()}
+
+
+def _is_dense(value: Any, tensor_type: Any) -> bool:
+    if not isinstance(value, tensor_type):
+        return False
+    kind = f"{value.layout} {value.device} {value.dtype}"
+    return kind in ("torch.strided cpu torch.float32", "torch.strided cpu torch.int64")
+
+
+def _describe(value: Any, tensor_type: Any) -> str:
+    if isinstance(value, tensor_type):
+        return f"a tensor ({value.layout}, {value.device}, {value.dtype})"
+    return f"of type {type(value).__name__}"

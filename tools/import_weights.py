@@ -1,0 +1,73 @@
+"""Start from public PyTorch weights: python tools/import_weights.py superpoint_v1.pth"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from superpoint_tf import command_line
+
+if TYPE_CHECKING:
+    from superpoint_tf.checkpoints import Weights
+    from superpoint_tf.interop.pytorch_layouts import Layout
+    from superpoint_tf.progress import Console
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Turn a public PyTorch checkpoint into a weights file; nothing that it holds is executed."
+    )
+    parser.add_argument(
+        "file", metavar="FILE", help="Magic Leap's superpoint_v1.pth or rpautrat's superpoint_v6_from_tf.pth"
+    )
+    parser.add_argument("--output", help="weights file (default: outputs/<name of FILE>/weights.npz)")
+    parser.add_argument("--overwrite", action="store_true", help="replace other weights in that file")
+    arguments = parser.parse_args()
+    if arguments.output and not arguments.output.endswith(".npz"):
+        parser.error(f"--output {arguments.output}: expected a name that ends in .npz")
+    return arguments
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    command_line.set_up_tensorflow()
+    from superpoint_tf.interop.pytorch import load_pytorch
+    from superpoint_tf.progress import Console
+
+    weights, layout = load_pytorch(arguments.file)
+    output = arguments.output or f"outputs/{Path(arguments.file).stem}/weights.npz"
+    save(weights, output, arguments.overwrite)
+    report(weights, layout, output, Console())
+
+
+def save(weights: Weights, output: str, overwrite: bool) -> None:
+    """Write the file; raises ValueError if other weights are there, which may have cost a training."""
+    from superpoint_tf import storage
+
+    there = storage.exists(output) and storage.read_bytes(output) != weights.to_bytes()
+    if there and not overwrite:
+        raise ValueError(f"{output}: holds other weights; choose another --output, or pass --overwrite")
+    weights.save(output)
+
+
+def report(weights: Weights, layout: Layout, output: str, console: Console) -> None:
+    """Print what was found, what it may be used for, and how."""
+    network, path = weights.network, shlex.quote(output)
+    norm = "with" if network.batch_norm else "without"
+    count = sum(array.size for array in weights.arrays.values())
+    console.line("found", f"SuperPoint {norm} batch norm, {count:,} weights, as in {layout.name}")
+    console.line("warn" if layout.restricted else "terms", layout.licence)
+    console.line("wrote", output)
+    settings = f"network.width={network.width:g} network.batch_norm={str(network.batch_norm).lower()}"
+    console.line("use", f"SuperPoint.from_pretrained({output!r})")
+    console.line("use", f"python tools/homographic_adapt.py --iters 1 --detector {path} --images YOUR_FOLDER")
+    console.line("next", f"python tools/train_superpoint.py configs/coco.yaml --set joint.init={path} {settings}")
+
+
+if __name__ == "__main__":
+    command_line.run_tool(main)
