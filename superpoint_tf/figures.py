@@ -100,12 +100,16 @@ def figure_matches(
     correct: NDArray | None = None,
     max_lines: int = 150,
     width_px: int = 480,
+    verdict: str = "right",
 ) -> NDArray[np.uint8]:
-    """Draw matches (M, 2) under a title that counts them; of more than `max_lines` an even selection is drawn."""
+    """Draw matches (M, 2) under a title that counts them; of more than `max_lines` an even selection is drawn.
+
+    `verdict` is the word for those that `correct` names.
+    """
     matches = np.asarray(matches).reshape(-1, 2)
     note = f"{len(matches)} matches"
     if correct is not None:
-        note += f", {int(np.sum(correct))} right"
+        note += f", {int(np.sum(correct))} {verdict}"
     drawn = np.arange(len(matches))
     if len(matches) > max_lines:
         drawn = np.linspace(0, len(matches) - 1, max_lines).astype(int)

@@ -20,6 +20,8 @@ LAYERS = [
     ["checkpoints", "detection", "losses", "descriptor_loss", "figures"],
     ["model", "data", "command_line"],
     ["evaluation", "interop"],
+    ["extraction"],
+    ["alignment", "viewing"],
     ["training"],
     ["adaptation"],
     ["showcase", "benchmarks"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ __all__ = [
     "decode_photograph",
     "find_photographs",
     "list_photographs",
+    "read_colour_photograph",
     "read_photograph",
     "read_photograph_bytes",
 ]
@@ -45,6 +47,14 @@ def read_photograph(path: str | Path) -> np.ndarray:
     return decode_photograph(read_photograph_bytes(path), path)
 
 
+def read_colour_photograph(path: str | Path) -> np.ndarray:
+    """Return the picture in a file as uint8 BGR (H, W, 3), upright, to draw on; raises PhotographError.
+
+    It has the size of what `read_photograph` returns, by the same rules; grey pictures have three equal channels.
+    """
+    return _decode(read_photograph_bytes(path), path, _to_bgr)
+
+
 def read_photograph_bytes(path: str | Path) -> bytes:
     """Return the content of a file, for hashing and decoding what is the same; raises PhotographError."""
     try:
@@ -65,17 +75,25 @@ def decode_photograph(content: bytes, path: str | Path) -> np.ndarray:
     16-bit grey is divided by 257, transparency lies over mid grey, animations give their first frame. Raises
     PhotographError for anything truncated, unreadable, larger than Pillow's limit or below 2 pixels a side.
     """
+    return _decode(content, path, _to_grey, luma=True)
+
+
+def _decode(
+    content: bytes, path: str | Path, convert: Callable[[Image.Image], np.ndarray], luma: bool = False
+) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata, large pictures: Pillow warns, we decide
             with Image.open(io.BytesIO(content)) as image:
-                image.draft("L", None)  # type: ignore[arg-type]  # JPEG: decode the luma alone
-                grey = _to_grey(ImageOps.exif_transpose(image))
+                if luma:
+                    image.draft("L", None)  # type: ignore[arg-type]  # JPEG: decode the luma alone
+                pixels = convert(ImageOps.exif_transpose(image))
     except Exception as error:  # every decoder raises its own kind
         raise PhotographError(path, _describe(error)) from error
-    if min(grey.shape) < _MIN_SIDE_PX:
-        raise PhotographError(path, f"too small ({grey.shape[1]}x{grey.shape[0]} pixels)")
-    return np.ascontiguousarray(grey)
+    height, width = pixels.shape[:2]
+    if min(height, width) < _MIN_SIDE_PX:
+        raise PhotographError(path, f"too small ({width}x{height} pixels)")
+    return np.ascontiguousarray(pixels)
 
 
 def _describe(error: Exception) -> str:
@@ -94,13 +112,22 @@ def _to_grey(image: Image.Image) -> np.ndarray:
         if values.min() < 0 or values.max() > 65535:
             raise ValueError("32-bit pixels; save it with 8 or 16 bits")
         return ((values + 128) // 257).astype(np.uint8)
+    return np.asarray(_opaque(image).convert("L"))
+
+
+def _to_bgr(image: Image.Image) -> np.ndarray:
+    if image.mode == "F" or image.mode.startswith("I"):
+        return np.repeat(_to_grey(image)[:, :, None], 3, axis=2)
+    return np.asarray(_opaque(image).convert("RGB"))[:, :, ::-1]
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """Return a picture of mode 1, L or RGB, what was transparent over mid grey."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
         background = Image.new("RGBA", image.size, (_BACKGROUND, _BACKGROUND, _BACKGROUND, 255))
         image = Image.alpha_composite(background, image)
-    if image.mode not in ("1", "L", "RGB"):
-        image = image.convert("RGB")
-    return np.asarray(image.convert("L"))
+    return image if image.mode in ("1", "L", "RGB") else image.convert("RGB")
 
 
 def cover_and_crop(image: np.ndarray, image_shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,72 @@
+"""A network with its settings: a picture of any size in, features in that picture's own pixels out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from superpoint_tf.checkpoints import load_network
+from superpoint_tf.config import DetectionConfig
+from superpoint_tf.extraction.memory import check_memory, too_large
+from superpoint_tf.extraction.settings import ExtractionSettings
+from superpoint_tf.features import Features
+from superpoint_tf.keypoints import detect_keypoints
+from superpoint_tf.model import SuperPoint
+from superpoint_tf.visualization import scale_keypoints
+
+
+class Extractor:
+    """What the tools extract with."""
+
+    def __init__(self, weights: str, settings: ExtractionSettings) -> None:
+        """Load weights as `SuperPoint.from_pretrained` does; raises WeightsError naming what cannot be used."""
+        network, loaded = load_network(weights)
+        self.model, self.settings = SuperPoint(network, loaded.with_descriptor), settings
+        self._config = loaded.network
+        self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
+        self.identity: dict[str, Any] = {"weights_sha256": loaded.fingerprint(), **asdict(settings)}
+
+    def __call__(self, image: np.ndarray) -> Features:
+        """Extract from a grey uint8 image (H, W); keypoints are in its pixels whatever `resize_px` says.
+
+        Raises PictureTooLarge, naming the remedy, where the memory would not do.
+        """
+        settings, seen = self.settings, self.shrink(image)
+        try:
+            found = self.model.extract(
+                seen, settings.max_keypoints, settings.threshold, settings.nms_radius_px, subpixel=settings.subpixel
+            )
+        except tf.errors.ResourceExhaustedError as error:
+            raise too_large(seen.shape, "the network ran out of it") from error
+        keypoints = scale_keypoints(found.keypoints, seen.shape, image.shape)
+        return found._replace(keypoints=keypoints.astype(np.float32))
+
+    def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the heatmap (h, w) of a grey uint8 image that `shrink` returned, its keypoints (N, 2) and scores.
+
+        Keypoints are those of `extract`; errors as above.
+        """
+        settings = self.settings
+        try:
+            heatmap = self.model.heatmap(image)
+        except tf.errors.ResourceExhaustedError as error:
+            raise too_large(image.shape, "the network ran out of it") from error
+        config = DetectionConfig(settings.threshold, settings.nms_radius_px, max_keypoints=settings.max_keypoints)
+        return heatmap, *detect_keypoints(heatmap, config, settings.subpixel)
+
+    def shrink(self, image: np.ndarray) -> np.ndarray:
+        """Return what the network is to see of uint8 (H, W[, C]): itself, or shrunk until no side is above `resize_px`.
+
+        Raises PictureTooLarge.
+        """
+        longest, limit = max(image.shape[:2]), self.settings.resize_px
+        if limit is not None and longest > limit:
+            height, width = (max(1, round(side * limit / longest)) for side in image.shape[:2])
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        if not self._on_gpu:  # there the allocator says no by itself
+            check_memory(image.shape, self._config)
+        return image

@@ -1,0 +1,79 @@
+"""How much memory a picture would need in the network, and how much there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from superpoint_tf.config import NetworkConfig
+from superpoint_tf.progress import format_bytes
+
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
+_MEMORY_INFO = Path("/proc/meminfo")
+_OWN_GROUP = Path("/proc/self/cgroup")
+# Peak resident bytes a pixel, measured on a CPU: the first layers hold maps of 64 * width channels at full size.
+_BYTES_A_PIXEL = 60.0
+_BYTES_A_PIXEL_AND_WIDTH = 900.0
+
+
+class PictureTooLarge(ValueError):
+    """A picture that the network has no memory for; the message names its size and the remedy."""
+
+
+def check_memory(image_shape: tuple[int, ...], network: NetworkConfig) -> None:
+    """Raise PictureTooLarge if a picture (H, W) would need more memory in the network than is free."""
+    needed, free = estimate_bytes(image_shape, network), free_bytes()
+    if free is not None and needed > free:
+        raise too_large(image_shape, f"about {format_bytes(needed)} are needed, {format_bytes(free)} are free")
+
+
+def too_large(image_shape: tuple[int, ...], why: str) -> PictureTooLarge:
+    """Return the error of a picture (H, W) that does not fit."""
+    height, width = image_shape[:2]
+    side = max(16, max(height, width) // 2)
+    return PictureTooLarge(
+        f"{width}x{height} pixels are too large for the memory ({why}); pass --resize {side} or less"
+    )
+
+
+def estimate_bytes(image_shape: tuple[int, ...], network: NetworkConfig) -> float:
+    """Return the bytes that a forward pass of one picture (H, W) adds at its peak, on the safe side."""
+    return image_shape[0] * image_shape[1] * (_BYTES_A_PIXEL + _BYTES_A_PIXEL_AND_WIDTH * network.width)
+
+
+def free_bytes() -> int | None:
+    """Return the memory that this process may still take: the machine's or its control group's; None if unknown."""
+    return min([*_machine_bytes(), *_group_bytes()], default=None)
+
+
+def _machine_bytes() -> Iterator[int]:
+    try:
+        lines = _MEMORY_INFO.read_text().splitlines()
+    except OSError:  # no Linux
+        return
+    yield from (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+
+
+def _group_bytes() -> Iterator[int]:
+    """Yield what each control group that holds this process has left: a container's limit is one of them."""
+    try:
+        own = next(line[3:] for line in _OWN_GROUP.read_text().splitlines() if line.startswith("0::"))
+    except (OSError, StopIteration):
+        return
+    folder = _CONTROL_GROUPS / own.strip("/")
+    for group in (folder, *folder.parents):
+        if group.is_relative_to(_CONTROL_GROUPS):
+            try:
+                limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+            except (OSError, ValueError):  # no such file, or `max`
+                continue
+            yield max(limit - used + _reclaimable_bytes(group), 0)
+
+
+def _reclaimable_bytes(group: Path) -> int:
+    """Return the file cache of a control group, which counts as used and is given up on demand."""
+    try:
+        lines = (group / "memory.stat").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "active_file ")))

@@ -1,0 +1,91 @@
+"""The pictures of files and videos, read ahead of the network, each with a hash of its content."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from superpoint_tf import storage
+from superpoint_tf.data.photographs import PhotographError, decode_photograph, read_photograph_bytes
+from superpoint_tf.data.videos import VideoReader
+from superpoint_tf.data.workers import ordered_map
+from superpoint_tf.extraction.sources import Source
+
+_READERS = 2  # threads; decoding releases the interpreter lock
+_WINDOW = 4  # pictures read ahead, at most
+
+
+class Picture(NamedTuple):
+    """A picture, or why there is none."""
+
+    name: str
+    path: str
+    sha256: str = ""  # of the file, or of the video and the frame's number
+    image: np.ndarray | None = None  # grey uint8 (H, W); None: done already, or cannot be read
+    error: str = ""
+
+
+def read_pictures(sources: Sequence[Source], is_done: Callable[[str, str], bool], every: int = 1) -> Iterator[Picture]:
+    """Yield the pictures of files, and each `every`-th frame of videos, in the order of `sources`.
+
+    `is_done(name, sha256)` tells which need not be decoded. What cannot be read comes with its error.
+    """
+    start = 0
+    while start < len(sources):
+        stop = start
+        while stop < len(sources) and not sources[stop].is_video:
+            stop += 1
+        with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
+            yield from ordered_map(pool, partial(_read_file, is_done), sources[start:stop], _WINDOW)
+        if stop < len(sources):
+            yield from _read_video(sources[stop], is_done, every)
+        start = stop + 1
+
+
+def count_pictures(sources: Sequence[Source], every: int = 1) -> int:
+    """Return how many pictures there are, as far as the videos' headers tell."""
+    total = 0
+    for source in sources:
+        if not source.is_video:
+            total += 1
+            continue
+        try:
+            with VideoReader(source.path) as video:
+                total += max(-(-video.announced // every), 1)
+        except PhotographError:  # one that will be left out
+            total += 1
+    return total
+
+
+def _read_file(is_done: Callable[[str, str], bool], source: Source) -> Picture:
+    try:
+        content = read_photograph_bytes(source.path)
+        digest = storage.sha256(content)
+        if is_done(source.name, digest):
+            return Picture(source.name, source.path, digest)
+        return Picture(source.name, source.path, digest, decode_photograph(content, source.path))
+    except PhotographError as error:
+        return Picture(source.name, source.path, error=error.reason)
+
+
+def _read_video(source: Source, is_done: Callable[[str, str], bool], every: int) -> Iterator[Picture]:
+    try:
+        with VideoReader(source.path) as video:
+            content = storage.sha256_file(source.path)
+
+            def digest(number: int) -> str:
+                return storage.sha256(f"{content} frame {number}".encode())
+
+            def wanted(number: int) -> bool:
+                return not is_done(source.frame_name(number), digest(number))
+
+            for number, frame in video.frames(every, wanted):
+                grey = None if frame is None else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+                yield Picture(source.frame_name(number), source.path, digest(number), grey)
+    except PhotographError as error:
+        yield Picture(source.name, source.path, error=error.reason)

@@ -1,0 +1,104 @@
+"""Extract a batch of pictures into a feature file: what is finished is skipped, what cannot be used is named."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from superpoint_tf.data.photographs import PhotographError
+from superpoint_tf.extraction.archive import FeatureArchive
+from superpoint_tf.extraction.extractor import Extractor
+from superpoint_tf.extraction.memory import PictureTooLarge
+from superpoint_tf.extraction.pictures import Picture, count_pictures, read_pictures
+from superpoint_tf.extraction.sources import Source
+from superpoint_tf.features import Features
+from superpoint_tf.interruption import StopRequest
+from superpoint_tf.progress import Console, Progress, format_bytes, format_duration
+
+
+@dataclass
+class Extraction:
+    """What came of a batch."""
+
+    names: list[str] = field(default_factory=list)  # of the pictures in the file, in the order of the sources
+    left_out: list[str] = field(default_factory=list)  # `path: reason`
+    num_extracted: int = 0
+    num_keypoints: int = 0  # of those extracted now
+
+    def add(self, name: str, features: Features | None) -> None:
+        """Count a picture that was there already (None) or is there now."""
+        self.names.append(name)
+        if features is not None:
+            self.num_extracted += 1
+            self.num_keypoints += len(features.keypoints)
+
+    @property
+    def keypoints_per_image(self) -> float:
+        """Return the mean over the pictures extracted now."""
+        return self.num_keypoints / max(self.num_extracted, 1)
+
+
+def extract_batch(
+    sources: Sequence[Source],
+    extractor: Extractor,
+    output: str | Path,
+    console: Console,
+    every: int = 1,
+    strict: bool = False,
+    overwrite: bool = False,
+) -> Extraction:
+    """Extract every picture of `sources` into the file `output`.
+
+    Raises PhotographError for the first that cannot be used if `strict`, ValueError if none can be, and for an
+    `output` that cannot be continued (see FeatureArchive), Interrupted after Ctrl-C or SIGTERM.
+    """
+    began, result = time.monotonic(), Extraction()
+    with (
+        FeatureArchive(output, extractor.identity, overwrite) as archive,
+        StopRequest() as stop,
+        Progress(count_pictures(sources, every), "feat", "pictures", console=console) as progress,
+    ):
+        for picture in read_pictures(sources, archive.has, every):
+            try:
+                features = _extract(picture, extractor, archive)
+            except PhotographError as error:
+                if strict:
+                    raise
+                result.left_out.append(str(error))
+            else:
+                result.add(picture.name, features)
+            figures = {"kp/img": result.keypoints_per_image} if result.num_extracted else {}
+            progress.update(1, **figures)
+            stop.raise_if_requested(f"{output}: stopped after {result.num_extracted} pictures")
+    _report(result, output, time.monotonic() - began, console)
+    return result
+
+
+def _extract(picture: Picture, extractor: Extractor, archive: FeatureArchive) -> Features | None:
+    """Extract and store a picture, if it is not stored already; raises PhotographError if it cannot be used."""
+    if picture.error:
+        raise PhotographError(picture.path, picture.error)
+    if picture.image is None:
+        return None
+    try:
+        features = extractor(picture.image)
+    except PictureTooLarge as error:
+        raise PhotographError(picture.path, str(error)) from error
+    archive.write(picture.name, features, picture.image.shape, picture.sha256)
+    return features
+
+
+def _report(result: Extraction, output: str | Path, seconds: float, console: Console) -> None:
+    """Say what was done and name what was left out; raises ValueError if nothing could be used."""
+    if not result.names:
+        raise ValueError(f"no picture could be used: {'; '.join(result.left_out)}")
+    counts = [f"{result.num_extracted} extracted in {format_duration(seconds)}"]
+    if result.num_extracted:
+        counts.append(f"{result.keypoints_per_image:.1f} keypoints each")
+    counts.append(f"{len(result.names) - result.num_extracted} were there")
+    counts.append(f"{len(result.left_out)} left out")
+    console.line("feat", f"{output}: {format_bytes(Path(output).stat().st_size)} | {', '.join(counts)}")
+    for line in result.left_out:
+        console.line("left", line)

@@ -1,0 +1,68 @@
+"""What a command line names as IMAGES: folders, patterns, pictures and videos, each with its name in the output."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from superpoint_tf.config import PhotographsSection
+from superpoint_tf.data.photograph_sets import BUNDLED, find_photographs, list_photographs
+from superpoint_tf.data.videos import is_video
+
+_REMEDY = "name a folder with pictures; a video is taken where it is named itself"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture file or a video."""
+
+    name: str  # slash-separated path below the folder that all sources share
+    path: str
+
+    @property
+    def is_video(self) -> bool:
+        """Tell whether it holds frames."""
+        return is_video(self.path)
+
+    def frame_name(self, number: int) -> str:
+        """Return the name of a frame of this video: `<video>/000123.jpg`."""
+        return f"{self.name}/{number:06d}.jpg"
+
+
+def find_sources(arguments: Sequence[str]) -> list[Source]:
+    """Return the pictures and videos that arguments name, sorted by name, each once.
+
+    A folder stands for the pictures below it, a pattern (`'trip/*.jpg'`, `'**/*.png'`) for what it matches, `bundled`
+    for the photographs that scikit-image ships. Names are relative to the folder given; where several arguments are
+    given, to the folder that all have in common. Raises FileNotFoundError naming what is not there.
+    """
+    if list(arguments) == [BUNDLED] and not Path(BUNDLED).exists():
+        found = find_photographs(PhotographsSection(), BUNDLED)
+        arguments = [str(Path(found.root) / name) for name in (*found.train, *found.validation)]
+    bases, files = [], []
+    for argument in arguments:
+        base, below = _expand(argument)
+        bases.append(base)
+        files += below
+    common = os.path.commonpath(bases)
+    by_name = {PurePosixPath(os.path.relpath(file, common)).as_posix(): file for file in files}
+    return [Source(name, by_name[name]) for name in sorted(by_name)]
+
+
+def _expand(argument: str) -> tuple[str, list[str]]:
+    """Return the folder that one argument's names are relative to, and its files, as absolute paths."""
+    path = os.path.abspath(argument)
+    if os.path.isdir(path):
+        return path, [os.path.join(path, name) for name in list_photographs(path, remedy=_REMEDY)]
+    if os.path.lexists(path):
+        return os.path.dirname(path), [path]
+    if not glob.has_magic(argument):
+        raise FileNotFoundError(f"{argument}: no such file or folder")
+    files = [file for file in sorted(glob.glob(path, recursive=True)) if not os.path.isdir(file)]
+    if not files:
+        raise FileNotFoundError(f"{argument}: no file matches this pattern")
+    fixed = path[: next(place for place, letter in enumerate(path) if letter in "*?[")]
+    return os.path.dirname(fixed), files

@@ -1,0 +1,197 @@
+"""A COLMAP database of a feature file: cameras, images, keypoints and matches, for COLMAP to verify and map.
+
+COLMAP counts pixels from the corner of the first one, we from its centre: its coordinates are ours plus 0.5. The schema
+is that of COLMAP 3, which later versions bring up to date when they open it. A camera is SIMPLE_RADIAL with a focal
+length of 1.2 times the longer side, which COLMAP refines, as it does with pictures that do not say theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from superpoint_tf import storage
+from superpoint_tf.feature_files import read_features
+from superpoint_tf.features import Features
+from superpoint_tf.matching import match_descriptors
+
+PIXEL_SHIFT = 0.5
+_MAX_IMAGE_ID = 2**31 - 1  # a pair is smaller id * this + larger id
+_SIMPLE_RADIAL = 2  # parameters: focal length, principal point x and y, one of distortion
+_FOCAL_LENGTH = 1.2  # of the longer side
+_PAIRS_A_COMMIT = 50
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS cameras (
+    camera_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, model INTEGER NOT NULL, width INTEGER NOT NULL,
+    height INTEGER NOT NULL, params BLOB, prior_focal_length INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS images (
+    image_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, name TEXT NOT NULL UNIQUE, camera_id INTEGER NOT NULL,
+    prior_qw REAL, prior_qx REAL, prior_qy REAL, prior_qz REAL, prior_tx REAL, prior_ty REAL, prior_tz REAL,
+    CONSTRAINT image_id_check CHECK(image_id >= 0 and image_id < {_MAX_IMAGE_ID}),
+    FOREIGN KEY(camera_id) REFERENCES cameras(camera_id));
+CREATE UNIQUE INDEX IF NOT EXISTS index_name ON images(name);
+CREATE TABLE IF NOT EXISTS keypoints (
+    image_id INTEGER PRIMARY KEY NOT NULL, rows INTEGER NOT NULL, cols INTEGER NOT NULL, data BLOB,
+    FOREIGN KEY(image_id) REFERENCES images(image_id) ON DELETE CASCADE);
+CREATE TABLE IF NOT EXISTS descriptors (
+    image_id INTEGER PRIMARY KEY NOT NULL, rows INTEGER NOT NULL, cols INTEGER NOT NULL, data BLOB,
+    FOREIGN KEY(image_id) REFERENCES images(image_id) ON DELETE CASCADE);
+CREATE TABLE IF NOT EXISTS matches (
+    pair_id INTEGER PRIMARY KEY NOT NULL, rows INTEGER NOT NULL, cols INTEGER NOT NULL, data BLOB);
+CREATE TABLE IF NOT EXISTS two_view_geometries (
+    pair_id INTEGER PRIMARY KEY NOT NULL, rows INTEGER NOT NULL, cols INTEGER NOT NULL, data BLOB,
+    config INTEGER NOT NULL, F BLOB, E BLOB, H BLOB, qvec BLOB, tvec BLOB);
+"""
+
+
+def pairs_of(count: int, overlap: int | None = None) -> Iterator[tuple[int, int]]:
+    """Yield pairs of 0 .. count - 1: all, or of each with the `overlap` that follow it."""
+    for first in range(count):
+        last = count if overlap is None else min(first + overlap + 1, count)
+        yield from ((first, second) for second in range(first + 1, last))
+
+
+def count_pairs(count: int, overlap: int | None = None) -> int:
+    """Return how many `pairs_of` yields."""
+    reach = min(count - 1, count if overlap is None else overlap)
+    return reach * count - reach * (reach + 1) // 2 if count else 0
+
+
+def pair_id(image_id0: int, image_id1: int) -> int:
+    """Return COLMAP's number of a pair, the same for both orders."""
+    smaller, larger = sorted((image_id0, image_id1))
+    return smaller * _MAX_IMAGE_ID + larger
+
+
+def pairs_path(path: str | Path) -> Path:
+    """Return where the list of pairs of a database is written, one `name0 name1` a line, as COLMAP and hloc read it."""
+    return Path(path).with_name(Path(path).stem + "_pairs.txt")
+
+
+def write_database(
+    path: str | Path,
+    features: h5py.File,
+    names: Sequence[str],
+    overlap: int | None = None,
+    camera_of: Callable[[str], str] = lambda name: name,
+    on_pair: Callable[[], None] = lambda: None,
+) -> int:
+    """Write the pictures `names` of a feature file, and the matches of their pairs; return how many matches.
+
+    Names must be in the order in which `overlap` counts neighbours. Pictures with equal `camera_of(name)` and size
+    share a camera. The database has the name `<path>.unfinished` until it is complete; one of either name that holds
+    the same keypoints is gone on with, and pairs that are in it are not matched again. `on_pair` is called after each
+    pair; it may raise. Raises ValueError for features without descriptors, or a database with other pictures
+    or keypoints.
+    """
+    final = Path(path)
+    working = final if final.exists() else final.with_name(final.name + ".unfinished")
+    working.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = sqlite3.connect(working)
+        try:
+            with connection:
+                connection.executescript(_SCHEMA)
+                identifiers = _write_pictures(connection, working, features, names, camera_of)
+            total = _write_matches(connection, features, names, identifiers, overlap, on_pair)
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        raise ValueError(f"{working}: not a database that can be written ({error}); name another file") from error
+    lines = (f"{names[first]} {names[second]}\n" for first, second in pairs_of(len(names), overlap))
+    storage.write_bytes(pairs_path(final), "".join(lines).encode())
+    if working != final:
+        os.replace(working, final)
+    return total
+
+
+def _write_pictures(
+    connection: sqlite3.Connection,
+    path: Path,
+    features: h5py.File,
+    names: Sequence[str],
+    camera_of: Callable[[str], str],
+) -> dict[str, int]:
+    """Add cameras, images and keypoints that are not there; return the number of each image by its name."""
+    there = dict(connection.execute("SELECT name, image_id FROM images"))
+    strange = sorted(set(there) ^ set(names))
+    if there and strange:
+        raise ValueError(f"{path}: holds other pictures ({strange[0]} ...); move it or name another file")
+    cameras: dict[tuple[str, int, int], int] = {}
+    for name in names:
+        found, image_shape = read_features(features, name)
+        if found.descriptors is None or image_shape is None:
+            raise ValueError(f"{features.filename}: {name} has no descriptors or no size; nothing can be matched")
+        points = np.ascontiguousarray(found.keypoints + np.float32(PIXEL_SHIFT), np.float32)
+        if name in there:
+            _check_same(connection, path, name, there[name], points)
+            continue
+        height, width = image_shape
+        shared = (camera_of(name), width, height)
+        if shared not in cameras:
+            cameras[shared] = _write_camera(connection, width, height)
+        row = connection.execute("INSERT INTO images(name, camera_id) VALUES (?, ?)", (name, cameras[shared]))
+        there[name] = int(row.lastrowid or 0)
+        values = (there[name], len(points), 2, points.tobytes())
+        connection.execute("INSERT INTO keypoints(image_id, rows, cols, data) VALUES (?, ?, ?, ?)", values)
+    return there
+
+
+def _check_same(connection: sqlite3.Connection, path: Path, name: str, image_id: int, points: np.ndarray) -> None:
+    query = "SELECT rows, cols, data FROM keypoints WHERE image_id = ?"
+    row = connection.execute(query, (image_id,)).fetchone()
+    if row is None or row[:2] != (len(points), 2) or bytes(row[2] or b"") != points.tobytes():
+        raise ValueError(f"{path}: {name} has other keypoints there; move the database or name another file")
+
+
+def _write_camera(connection: sqlite3.Connection, width: int, height: int) -> int:
+    parameters = np.array([_FOCAL_LENGTH * max(width, height), width / 2, height / 2, 0.0], np.float64)
+    row = connection.execute(
+        "INSERT INTO cameras(model, width, height, params, prior_focal_length) VALUES (?, ?, ?, ?, 0)",
+        (_SIMPLE_RADIAL, width, height, parameters.tobytes()),
+    )
+    return int(row.lastrowid or 0)
+
+
+def _write_matches(
+    connection: sqlite3.Connection,
+    features: h5py.File,
+    names: Sequence[str],
+    identifiers: dict[str, int],
+    overlap: int | None,
+    on_pair: Callable[[], None],
+) -> int:
+    """Match the pairs that are not there, saving now and then; return the number of matches of all."""
+    there = dict(connection.execute("SELECT pair_id, rows FROM matches"))
+    total, unsaved, held = 0, 0, (-1, Features(np.zeros((0, 2)), np.zeros(0)))
+    try:
+        for first, second in pairs_of(len(names), overlap):
+            ids = (identifiers[names[first]], identifiers[names[second]])
+            number = pair_id(*ids)
+            if number not in there:
+                if held[0] != first:
+                    held = (first, read_features(features, names[first])[0])
+                matches = _match(held[1], read_features(features, names[second])[0])
+                matches = matches if ids[0] < ids[1] else matches[:, ::-1]
+                data = np.ascontiguousarray(matches, np.uint32).tobytes()
+                insert = "INSERT INTO matches(pair_id, rows, cols, data) VALUES (?, ?, 2, ?)"
+                connection.execute(insert, (number, len(matches), data))
+                there[number], unsaved = len(matches), unsaved + 1
+            total += there[number]
+            if unsaved >= _PAIRS_A_COMMIT:
+                connection.commit()
+                unsaved = 0
+            on_pair()
+    finally:
+        connection.commit()
+    return total
+
+
+def _match(features0: Features, features1: Features) -> np.ndarray:
+    assert features0.descriptors is not None and features1.descriptors is not None  # checked with the pictures
+    return match_descriptors(features0.descriptors, features1.descriptors)

@@ -1,0 +1,121 @@
+"""What `show` does: keypoints and heatmap over pictures and videos, in a window or in files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from superpoint_tf.data.photographs import PhotographError, read_colour_photograph, read_photograph
+from superpoint_tf.data.videos import VideoReader, VideoWriter
+from superpoint_tf.extraction.extractor import Extractor
+from superpoint_tf.extraction.memory import PictureTooLarge
+from superpoint_tf.extraction.sources import Source
+from superpoint_tf.interruption import StopRequest
+from superpoint_tf.layout import panel_scale, side_by_side
+from superpoint_tf.progress import Console, Progress
+from superpoint_tf.viewing.window import Window
+from superpoint_tf.visualization import draw_heatmap, draw_keypoints, save_png
+
+DEFAULT_FOLDER = "outputs/show"
+_PANEL_PX = 640  # width of either picture
+
+
+class NothingShown(Exception):
+    """No picture could be used; the message names each with its reason."""
+
+
+def draw_detections(grey: np.ndarray, colour: np.ndarray, extractor: Extractor) -> np.ndarray:
+    """Draw keypoints and heatmap of a picture beside each other: grey uint8 (H, W) for the network, BGR to draw on."""
+    grey, colour = extractor.shrink(grey), extractor.shrink(colour)
+    heatmap, keypoints, scores = extractor.detect(grey)
+    scale = panel_scale(grey.shape, _PANEL_PX)
+    panels = [draw_keypoints(colour, keypoints, scores, scale=scale), draw_heatmap(heatmap, colour, scale)]
+    return side_by_side(panels, ["keypoints", "heatmap"], [f"{len(keypoints)}", ""])
+
+
+def save_path(source: Source, output: str | None, several: bool) -> Path:
+    """Return where a picture or video is drawn: `output`, or in that folder (without one, in outputs/show)."""
+    suffix = ".mp4" if source.is_video else ".png"
+    if output and output.lower().endswith(suffix) and not several:
+        return Path(output)
+    folder = Path(output or DEFAULT_FOLDER)
+    name = Path(source.name)
+    return folder / name.parent / f"{name.stem}_keypoints{suffix}"
+
+
+def show_all(
+    sources: Sequence[Source],
+    extractor: Extractor,
+    console: Console,
+    window: Window | None,
+    output: str | None = None,
+    every: int = 1,
+) -> int | None:
+    """Show every source in a window, or without one save it; return the number of a signal that ended it, if any.
+
+    Those that cannot be used are named. Raises NothingShown if none can.
+    """
+    left_out: list[str] = []
+    with StopRequest() as stop:
+        for source in sources:
+            path = None if window else save_path(source, output, len(sources) > 1)
+            try:
+                if source.is_video:
+                    goes_on = _show_video(source, extractor, console, window, path, every, stop)
+                else:
+                    goes_on = _show_picture(source, extractor, console, window, path)
+            except (PhotographError, PictureTooLarge) as error:
+                reason = str(error) if isinstance(error, PhotographError) else f"{source.path}: {error}"
+                left_out.append(reason)
+                console.line("left", reason)
+                continue
+            if stop.requested or not goes_on:
+                return stop.signal_number
+    if len(left_out) == len(sources):
+        raise NothingShown(f"no picture could be used: {'; '.join(left_out)}")
+    return None
+
+
+def _show_picture(
+    source: Source, extractor: Extractor, console: Console, window: Window | None, path: Path | None
+) -> bool:
+    picture = draw_detections(read_photograph(source.path), read_colour_photograph(source.path), extractor)
+    if window is not None:
+        return window.show(picture)
+    assert path is not None  # there is one or the other
+    save_png(path, picture)
+    console.line("show", f"look at {path}")
+    return True
+
+
+def _show_video(
+    source: Source,
+    extractor: Extractor,
+    console: Console,
+    window: Window | None,
+    path: Path | None,
+    every: int,
+    stop: StopRequest,
+) -> bool:
+    """Show or save the frames until the end, the user's, or a signal; what is drawn by then is a whole video."""
+    with VideoReader(source.path) as video:
+        total = -(-video.announced // every)
+        frames = (frame for _, frame in video.frames(every) if frame is not None)
+        drawn = (draw_detections(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), frame, extractor) for frame in frames)
+        if window is not None:
+            return all(window.show(picture, wait_ms=1) and not stop.requested for picture in drawn)
+        assert path is not None  # there is one or the other
+        with (
+            VideoWriter(path, video.rate / every) as writer,
+            Progress(total, "show", "frames", console=console) as progress,
+        ):
+            for picture in drawn:
+                writer.add(picture)
+                progress.update()
+                if stop.requested:
+                    break
+        console.line("show", f"look at {path} ({progress.done} frames{', stopped' * stop.requested})")
+    return True

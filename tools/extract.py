@@ -1,0 +1,77 @@
+"""Extract keypoints and descriptors: python tools/extract.py photographs/ --output features.h5"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from superpoint_tf import command_line
+from superpoint_tf.extraction.settings import add_extraction_arguments, settings_from_arguments
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Extract keypoints and descriptors into an HDF5 file in the layout of hloc. What is in the file is "
+        "skipped; a run that was stopped or killed goes on."
+    )
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGES",
+        help="folders, pictures, patterns such as 'trip/*.jpg', videos, `bundled`",
+    )
+    parser.add_argument("--output", default="features.h5", help="the file (default: %(default)s)")
+    add_extraction_arguments(parser)
+    parser.add_argument(
+        "--every", type=command_line.positive_int, default=1, metavar="N", help="take each N-th frame of videos"
+    )
+    parser.add_argument("--strict", action="store_true", help="stop at a picture that cannot be used")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file made by other weights or settings")
+    parser.add_argument(
+        "--colmap", metavar="DATABASE", help="also write a COLMAP database with the matches of all pairs"
+    )
+    parser.add_argument(
+        "--colmap-overlap",
+        type=command_line.positive_int,
+        metavar="K",
+        help="match each picture with the K next by name alone, for sequences",
+    )
+    parser.add_argument(
+        "--colmap-single-camera",
+        action="store_true",
+        help="pictures of one size share a camera (default: those of a video do)",
+    )
+    arguments = parser.parse_args()
+    if not arguments.colmap and (arguments.colmap_overlap or arguments.colmap_single_camera):
+        parser.error("--colmap-overlap and --colmap-single-camera need --colmap DATABASE")
+    return arguments
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    from superpoint_tf.extraction.sources import find_sources
+
+    sources = find_sources(arguments.images)
+    command_line.set_up_tensorflow()
+    from superpoint_tf.extraction.database import export_database
+    from superpoint_tf.extraction.extractor import Extractor
+    from superpoint_tf.extraction.run import extract_batch
+    from superpoint_tf.progress import Console
+
+    console = Console()
+    extractor = Extractor(arguments.weights, settings_from_arguments(arguments))
+    if arguments.colmap and not extractor.model.with_descriptor:
+        raise ValueError(f"--weights {arguments.weights}: a detector alone gives nothing to match; --colmap needs both")
+    found = extract_batch(
+        sources, extractor, arguments.output, console, arguments.every, arguments.strict, arguments.overwrite
+    )
+    if arguments.colmap:
+        settings = (arguments.colmap_overlap, arguments.colmap_single_camera)
+        export_database(arguments.colmap, arguments.output, found.names, sources, console, *settings)
+
+
+if __name__ == "__main__":
+    command_line.run_tool(main)

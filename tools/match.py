@@ -1,0 +1,75 @@
+"""Match two pictures: python tools/match.py A.jpg B.jpg --homography --figure matches.png --panorama panorama.png"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from superpoint_tf import command_line
+from superpoint_tf.extraction.settings import add_extraction_arguments, settings_from_arguments
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Match two pictures and estimate their homography by RANSAC. Exit code 1: a homography was asked "
+        "for, and the matches agree on none."
+    )
+    parser.add_argument("a", metavar="A", help="a picture")
+    parser.add_argument("b", metavar="B", help="another")
+    parser.add_argument("--homography", action="store_true", help="print the matrix that maps xy of A to xy of B")
+    parser.add_argument("--figure", metavar="PNG", help="draw the matches: green agree on the homography, red do not")
+    parser.add_argument("--panorama", metavar="PNG", help="stitch: B warped onto the plane of A")
+    parser.add_argument(
+        "--save-matches", metavar="FILE", help=".npz: all arrays; .txt: x0 y0 x1 y1 inlier, a line a match"
+    )
+    parser.add_argument(
+        "--ratio",
+        type=command_line.fraction,
+        metavar="R",
+        help="keep a match only if its distance is below R times that to the second nearest (default: no such test)",
+    )
+    parser.add_argument(
+        "--threshold-px",
+        type=command_line.positive_float,
+        default=3.0,
+        metavar="PX",
+        help="RANSAC counts a match as an inlier within this distance in B (default: %(default)s)",
+    )
+    add_extraction_arguments(parser)
+    arguments = parser.parse_args()
+    for option, path, suffixes in (
+        ("--figure", arguments.figure, (".png",)),
+        ("--panorama", arguments.panorama, (".png",)),
+        ("--save-matches", arguments.save_matches, (".npz", ".txt")),
+    ):
+        if path and not path.lower().endswith(suffixes):
+            parser.error(f"{option} {path}: name a file that ends with {' or '.join(suffixes)}")
+    return arguments
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    command_line.set_up_tensorflow()
+    from superpoint_tf.alignment.run import match_pictures
+    from superpoint_tf.extraction.extractor import Extractor
+    from superpoint_tf.progress import Console
+
+    match_pictures(
+        arguments.a,
+        arguments.b,
+        Extractor(arguments.weights, settings_from_arguments(arguments)),
+        Console(),
+        arguments.ratio,
+        arguments.threshold_px,
+        arguments.figure,
+        arguments.save_matches,
+        arguments.panorama,
+        arguments.homography,
+    )
+
+
+if __name__ == "__main__":
+    command_line.run_tool(main)
