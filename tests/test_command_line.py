@@ -4,12 +4,21 @@ import argparse
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from superpoint_tf import command_line
-from superpoint_tf.command_line import load_config_argument, parse_shard, positive_int, run_tool
+from superpoint_tf.command_line import (
+    fraction,
+    load_config_argument,
+    non_negative_int,
+    parse_shard,
+    positive_float,
+    positive_int,
+    run_tool,
+)
 from superpoint_tf.config import ConfigError
 from superpoint_tf.interruption import Interrupted
 
@@ -125,3 +134,18 @@ def test_a_tool_with_an_unknown_key_says_which_is_meant_and_creates_nothing(chec
     assert "unknown key `jont`; did you mean `joint`?" in done.stderr
     assert "Traceback" not in done.stderr and done.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("parse", "good", "bad"),
+    [
+        (non_negative_int, {"0": 0, "7": 7}, ["-1", "1.5", ""]),
+        (positive_float, {"0.5": 0.5, "3": 3.0}, ["0", "-1", "nan", "inf", "x"]),
+        (fraction, {"0": 0.0, "1": 1.0, ".25": 0.25}, ["-0.1", "1.1", "nan", "x"]),
+    ],
+)
+def test_numbers_out_of_their_range_are_refused(parse: Callable, good: dict[str, float], bad: list[str]):
+    assert {text: parse(text) for text in good} == good
+    for text in bad:
+        with pytest.raises(argparse.ArgumentTypeError, match="expected a"):
+            parse(text)

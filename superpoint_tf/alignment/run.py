@@ -6,7 +6,7 @@ from pathlib import Path
 
 from superpoint_tf.alignment.figure import draw_alignment
 from superpoint_tf.alignment.two_views import NoHomography, align, format_homography, save_matches
-from superpoint_tf.data.photographs import read_colour_photograph, read_photograph
+from superpoint_tf.data.photographs import PhotographError, read_colour_photograph, read_photograph
 from superpoint_tf.extraction.extractor import Extractor
 from superpoint_tf.progress import Console
 from superpoint_tf.visualization import save_png
@@ -27,10 +27,14 @@ def match_pictures(
     """Align two picture files and print keypoints, matches and inliers.
 
     Writes a `figure` (PNG), the `matches` (.npz or .txt), a `panorama` (PNG); with `homography` prints the matrix.
-    Raises NoHomography if one is needed and the matches agree on none, after the rest is written; PhotographError for a
-    file that cannot be read, PictureTooLarge, PanoramaTooLarge.
+    Raises NoHomography if one is needed and the matches agree on none, after the rest is written; ValueError for a file
+    that cannot be read, PictureTooLarge, PanoramaTooLarge.
     """
-    found = align(extractor, read_photograph(path0), read_photograph(path1), ratio, threshold_px)
+    try:
+        image0, image1 = read_photograph(path0), read_photograph(path1)
+    except PhotographError as error:  # a wrong argument here, where only two are named
+        raise ValueError(str(error)) from error
+    found = align(extractor, image0, image1, ratio, threshold_px)
     counts = f"{len(found.features0.keypoints)} and {len(found.features1.keypoints)} keypoints"
     inliers = f"no homography: {found.reason}" if found.reason else f"{int(found.inliers.sum())} inliers"
     console.line("match", f"{counts} | {len(found.matches)} matches | {inliers}")

@@ -15,6 +15,7 @@ from superpoint_tf.data.photographs import (
     PhotographError,
     cover_and_crop,
     decode_photograph,
+    read_colour_photograph,
     read_photograph,
 )
 from superpoint_tf.geometry import warp_image_numpy, warp_points_numpy
@@ -181,3 +182,21 @@ def test_an_extreme_panorama_is_cut_before_it_is_enlarged():
     assert cropped.shape == (240, 320)
     centre = warp_points_numpy([[9999.5, 0.5]], to_frame)
     np.testing.assert_allclose(centre, [[159.5, 119.5]], atol=0.51)
+
+
+def test_a_colour_picture_comes_as_bgr_of_the_size_of_the_grey_one(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    red_left = Image.fromarray(np.array([[[255, 0, 0], [0, 0, 0], [0, 0, 255]]] * 2, np.uint8))
+    red_left.save(tmp_path / "x.png", exif=exif)
+    colour = read_colour_photograph(tmp_path / "x.png")
+    assert colour.shape == (*read_photograph(tmp_path / "x.png").shape, 3) == (3, 2, 3)
+    assert colour[0, 0].tolist() == [0, 0, 255] and colour[2, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("mode", ["L", "I;16", "LA", "1"])
+def test_other_modes_come_as_three_equal_channels_of_the_grey_picture(tmp_path: Path, mode: str):
+    picture = Image.fromarray(np.full((4, 6), 257 * 90, np.uint16)) if mode == "I;16" else scene().convert(mode)
+    picture.save(tmp_path / "x.png")
+    grey = read_photograph(tmp_path / "x.png")
+    np.testing.assert_array_equal(read_colour_photograph(tmp_path / "x.png"), np.repeat(grey[..., None], 3, axis=2))

@@ -1,0 +1,74 @@
+"""Videos read frame by frame, and written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from superpoint_tf.data.photographs import PhotographError
+from superpoint_tf.data.videos import VideoReader, VideoWriter, is_video
+
+
+def grey(level: int, shape: tuple[int, int] = (48, 64)) -> np.ndarray:
+    return np.full((*shape, 3), level, np.uint8)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    with VideoWriter(tmp_path / "v.mp4", rate=10) as writer:
+        for number in range(6):
+            writer.add(grey(40 * number))
+    return tmp_path / "v.mp4"
+
+
+def test_frames_come_back_in_order_with_their_numbers(video: Path):
+    with VideoReader(video) as reader:
+        assert reader.announced == 6 and reader.rate == 10
+        found = list(reader.frames(every=2))
+    assert [number for number, _ in found] == [0, 2, 4]
+    for number, frame in found:
+        assert frame is not None and frame.shape == (48, 64, 3) and abs(float(frame.mean()) - 40 * number) < 4
+
+
+def test_a_frame_that_is_not_wanted_is_counted_but_not_decoded(video: Path):
+    with VideoReader(video) as reader:
+        found = dict(reader.frames(wanted=lambda number: number == 3))
+    assert sorted(found) == list(range(6)) and [n for n, frame in found.items() if frame is not None] == [3]
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"", "not a video"), (b"text" * 50, "not a video")])
+def test_what_is_no_video_is_named(tmp_path: Path, content: bytes, words: str):
+    (tmp_path / "x.mp4").write_bytes(content)
+    with pytest.raises(PhotographError, match=rf"x\.mp4: {words}"):
+        VideoReader(tmp_path / "x.mp4")
+    with pytest.raises(PhotographError, match="no such file"):
+        VideoReader(tmp_path / "gone.mp4")
+
+
+def test_a_video_that_ends_early_says_so_after_its_frames(video: Path, monkeypatch: pytest.MonkeyPatch):
+    with VideoReader(video) as reader:
+        reader.announced = 60
+        with pytest.raises(PhotographError, match="ends after 6 of 60 frames"):
+            list(reader.frames())
+
+
+def test_odd_sides_lose_a_pixel_and_later_pictures_take_the_size_of_the_first(tmp_path: Path):
+    with VideoWriter(tmp_path / "v.mp4", rate=10) as writer:
+        writer.add(grey(9, (49, 65)))
+        writer.add(grey(9, (20, 30)))
+    capture = cv2.VideoCapture(str(tmp_path / "v.mp4"))
+    assert capture.get(cv2.CAP_PROP_FRAME_WIDTH) == 64 and capture.get(cv2.CAP_PROP_FRAME_COUNT) == 2
+
+
+def test_nothing_is_left_of_a_video_whose_writing_failed(tmp_path: Path):
+    with pytest.raises(RuntimeError), VideoWriter(tmp_path / "v.mp4", rate=10) as writer:
+        writer.add(grey(9))
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_tell_videos_from_pictures():
+    assert is_video("a/B.MP4") and is_video("x.mov") and not is_video("a.gif")

@@ -1,0 +1,130 @@
+"""The COLMAP database, read back by SQLite alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from superpoint_tf.feature_files import open_features, write_features
+from superpoint_tf.features import Features
+from superpoint_tf.interop.colmap import count_pairs, pair_id, pairs_of, pairs_path, write_database
+
+NAMES = ["a.jpg", "b.jpg", "d/c.jpg"]
+
+
+def features(order: list[int]) -> Features:
+    """Keypoints whose descriptors are unit vectors in this order: equal ones match."""
+    points = np.array([[10.0 * number, number] for number in order], np.float32).reshape(-1, 2)
+    return Features(points, np.ones(len(order), np.float32), np.eye(8, dtype=np.float32)[order])
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Iterator[h5py.File]:
+    with open_features(tmp_path / "f.h5", "a") as file:
+        write_features(file, "a.jpg", features([0, 1, 2]), (480, 640))
+        write_features(file, "b.jpg", features([2, 0, 5]), (480, 640))
+        write_features(file, "d/c.jpg", features([]), (100, 300))
+        yield file
+
+
+def rows(path: Path, query: str) -> list[tuple]:
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def test_the_tables_hold_what_colmap_reads(tmp_path: Path, stored: h5py.File):
+    path = tmp_path / "new/database.db"
+    assert write_database(path, stored, NAMES) == 2
+    assert rows(path, "SELECT image_id, name, camera_id FROM images") == [
+        (1, "a.jpg", 1), (2, "b.jpg", 2), (3, "d/c.jpg", 3)
+    ]  # fmt: skip
+    camera = rows(path, "SELECT model, width, height, params, prior_focal_length FROM cameras")[2]
+    assert camera[:3] == (2, 300, 100) and camera[4] == 0
+    assert np.frombuffer(camera[3]).tolist() == [360, 150, 50, 0]
+    ((count, columns, data),) = rows(path, "SELECT rows, cols, data FROM keypoints WHERE image_id = 1")
+    points = np.frombuffer(data, np.float32).reshape(count, columns)
+    assert points.tolist() == [[0.5, 0.5], [10.5, 1.5], [20.5, 2.5]]  # the corner of the first pixel is (0, 0) there
+    assert pairs_path(path).read_text() == "a.jpg b.jpg\na.jpg d/c.jpg\nb.jpg d/c.jpg\n"
+
+
+def test_matches_are_pairs_of_rows_in_the_order_of_the_image_numbers(tmp_path: Path, stored: h5py.File):
+    path = tmp_path / "database.db"
+    write_database(path, stored, NAMES)
+    number = 1 * (2**31 - 1) + 2
+    assert pair_id(1, 2) == pair_id(2, 1) == number
+    ((count, columns, data),) = rows(path, f"SELECT rows, cols, data FROM matches WHERE pair_id = {number}")
+    matches = np.frombuffer(data, np.uint32).reshape(count, columns)
+    assert sorted(matches.tolist()) == [[0, 1], [2, 0]]
+    assert rows(path, "SELECT rows FROM matches") == [(2,), (0,), (0,)]  # none with the empty picture
+
+
+@pytest.mark.parametrize(
+    ("count", "overlap", "pairs"),
+    [
+        (3, None, [(0, 1), (0, 2), (1, 2)]),
+        (4, 1, [(0, 1), (1, 2), (2, 3)]),
+        (4, 2, [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]),
+        (2, 9, [(0, 1)]),
+        (1, None, []),
+        (0, 2, []),
+    ],
+)
+def test_pairs_are_all_or_neighbours(count: int, overlap: int | None, pairs: list[tuple[int, int]]):
+    assert list(pairs_of(count, overlap)) == pairs and count_pairs(count, overlap) == len(pairs)
+
+
+def test_pictures_of_one_size_share_a_camera_where_asked(tmp_path: Path, stored: h5py.File):
+    write_database(tmp_path / "d.db", stored, NAMES, camera_of=lambda name: "")
+    assert rows(tmp_path / "d.db", "SELECT camera_id FROM images") == [(1,), (1,), (2,)]
+
+
+def test_an_interrupted_database_keeps_its_other_name_and_is_gone_on_with(tmp_path: Path, stored: h5py.File):
+    path, done = tmp_path / "d.db", []
+
+    def stop() -> None:
+        done.append(1)
+        if len(done) == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        write_database(path, stored, NAMES, on_pair=stop)
+    assert not path.exists() and len(rows(tmp_path / "d.db.unfinished", "SELECT * FROM matches")) == 2
+    assert write_database(path, stored, NAMES) == 2
+    assert len(rows(path, "SELECT * FROM matches")) == 3 and not (tmp_path / "d.db.unfinished").exists()
+
+
+def test_a_wider_overlap_adds_pairs_to_the_database_that_is_there(tmp_path: Path, stored: h5py.File):
+    path = tmp_path / "d.db"
+    write_database(path, stored, NAMES, overlap=1)
+    assert len(rows(path, "SELECT * FROM matches")) == 2
+    write_database(path, stored, NAMES)
+    assert len(rows(path, "SELECT * FROM matches")) == 3
+
+
+def test_a_database_of_other_pictures_or_keypoints_is_refused_unchanged(tmp_path: Path, stored: h5py.File):
+    path = tmp_path / "d.db"
+    write_database(path, stored, NAMES)
+    with pytest.raises(ValueError, match=r"holds other pictures \(d/c\.jpg"):
+        write_database(path, stored, NAMES[:2])
+    write_features(stored, "b.jpg", features([3]), (480, 640))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"b\.jpg has other keypoints there"):
+        write_database(path, stored, NAMES)
+    assert path.read_bytes() == before
+
+
+def test_what_is_no_database_or_has_no_descriptors_is_said(tmp_path: Path, stored: h5py.File):
+    (tmp_path / "thesis.db").write_text("years of work, more than sixteen bytes of it")
+    with pytest.raises(ValueError, match=r"thesis\.db: not a database"):
+        write_database(tmp_path / "thesis.db", stored, NAMES)
+    write_features(stored, "a.jpg", features([1])._replace(descriptors=None), (480, 640))
+    with pytest.raises(ValueError, match=r"a\.jpg has no descriptors"):
+        write_database(tmp_path / "d.db", stored, NAMES)

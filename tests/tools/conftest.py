@@ -1,0 +1,44 @@
+"""A tiny network, and the tools run in this process, where TensorFlow is imported already."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Weights of 1/16 width that nothing has trained: with a threshold of .001 they find plenty."""
+    import tensorflow as tf
+
+    from superpoint_tf.checkpoints import get_weights
+    from superpoint_tf.config import NetworkConfig
+    from superpoint_tf.network import build_network
+
+    tf.keras.utils.set_random_seed(5)
+    config = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)
+    path = tmp_path_factory.mktemp("weights") / "tiny.npz"
+    get_weights(build_network(config), config, with_descriptor=True).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def run_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Return a function that runs a tool in the folder of the test and returns its exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(tool: str, *arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", [tool, *arguments])
+        try:
+            runpy.run_path(str(TOOLS / tool), run_name="__main__")
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return run

@@ -1,0 +1,112 @@
+"""Showing as a user meets it: saved pictures and videos, a window, and no display."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from superpoint_tf.extraction.extractor import Extractor
+from superpoint_tf.viewing import window
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def show(run_tool: Run, tiny_weights: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(window, "has_display", lambda: False)
+    return lambda *arguments: run_tool("show.py", *arguments, "--weights", tiny_weights, "--threshold", "0.001")
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> np.ndarray:
+    image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    return image
+
+
+def write_video(path: Path, frames: int) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    for number in range(frames):
+        writer.write(np.random.default_rng(number).integers(0, 256, (48, 64, 3), dtype=np.uint8))
+    writer.release()
+
+
+def test_a_picture_is_saved_as_keypoints_and_heatmap_side_by_side(show: Run, picture: np.ndarray):
+    assert show("a.png", "--output", "shown.png") == 0
+    shown = cv2.imread("shown.png")
+    assert shown.shape[1] == 2 * 640 + 8  # both enlarged ten times, and the gap
+
+
+def test_without_a_display_it_saves_under_a_default_name_and_says_so(
+    show: Run, picture: np.ndarray, capsys: pytest.CaptureFixture[str]
+):
+    assert show("a.png") == 0
+    said = capsys.readouterr().out
+    assert "no display" in said and "look at outputs/show/a_keypoints.png" in said
+    assert Path("outputs/show/a_keypoints.png").exists()
+
+
+def test_of_several_those_that_cannot_be_read_are_named_and_the_others_saved_in_the_folder(
+    show: Run, picture: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "b.png").write_text("no picture")
+    assert show("a.png", "b.png", "--output", "shown") == 0
+    assert "b.png: not a picture" in capsys.readouterr().out
+    assert [path.name for path in Path("shown").iterdir()] == ["a_keypoints.png"]
+    assert show("b.png") == 1
+
+
+def test_a_video_becomes_a_video_with_a_frame_for_each_taken(show: Run, tmp_path: Path):
+    write_video(tmp_path / "v.mp4", 6)
+    assert show("v.mp4", "--output", "shown.mp4", "--every", "2") == 0
+    capture = cv2.VideoCapture("shown.mp4")
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 3 and capture.get(cv2.CAP_PROP_FPS) == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["shown.mp4", "v.mp4"]
+
+
+def test_a_signal_ends_a_video_with_the_frames_that_are_drawn(
+    show: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    write_video(tmp_path / "v.mp4", 6)
+    real, calls = Extractor.detect, []
+
+    def interrupted(self: Extractor, image: np.ndarray) -> tuple:
+        calls.append(1)
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, image)
+
+    monkeypatch.setattr(Extractor, "detect", interrupted)
+    assert show("v.mp4", "--output", "shown.mp4") == 143
+    assert "look at shown.mp4 (2 frames, stopped)" in capsys.readouterr().out
+    assert cv2.VideoCapture("shown.mp4").get(cv2.CAP_PROP_FRAME_COUNT) == 2
+
+
+def test_with_a_display_pictures_and_frames_are_shown_until_the_user_quits(
+    show: Run, picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_video(tmp_path / "v.mp4", 6)
+    shown: list[tuple[int, ...]] = []
+
+    class FakeWindow:
+        def show(self, image: np.ndarray, wait_ms: int = 0) -> bool:
+            shown.append(image.shape)
+            return len(shown) < 3
+
+    monkeypatch.setattr(window, "has_display", lambda: True)
+    monkeypatch.setattr(window, "Window", FakeWindow)
+    assert show("a.png", "v.mp4") == 0
+    assert len(shown) == 3
+    assert not Path("outputs").exists()
+
+
+def test_where_there_is_no_display_the_probe_says_so_without_ending_the_process(monkeypatch: pytest.MonkeyPatch):
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(variable, raising=False)
+    assert not window.has_display()
