@@ -45,7 +45,7 @@ def draw_pictures(models: Mapping[str, SuperPoint], folder: Path, suffix: str) -
     }
     paths = [folder / f"{stem}{suffix}" for stem in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
-        done, content = cv2.imencode(suffix, figure)
+        done, content = cv2.imencode(suffix, figure, [cv2.IMWRITE_JPEG_QUALITY, 85])  # ignored for PNG
         if not done:
             raise ValueError(f"{path}: could not be encoded; give .png or .jpg")
         storage.write_bytes(path, content.tobytes())
