@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +11,10 @@ _REST_S = 0.05  # threads of the call before may still spin
 
 
 def time_in_turns(calls: Mapping[str, Callable[[], Any]], turns: int = 10) -> dict[str, float]:
-    """Return the median seconds of each call; the first of every turn warms up and does not count."""
+    """Return the shortest seconds of each call: other load makes calls longer, never shorter.
+
+    The first call of every turn warms up and does not count.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(turns):
         for name, call in calls.items():
@@ -22,4 +24,4 @@ def time_in_turns(calls: Mapping[str, Callable[[], Any]], turns: int = 10) -> di
                 start = time.perf_counter()
                 call()
                 seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return {name: min(values) for name, values in seconds.items()}

@@ -28,7 +28,7 @@ def measure_repeatability(
     photographs: Photographs,
     image_shape: tuple[int, int] | None,
     nms_radius_px: int,
-    num_pairs: int = NUM_PAIRS,
+    num_pairs: int,
 ) -> list[Row]:
     """Return a row of means for each method; seed 0, 300 keypoints, right within 3 px.
 

@@ -18,7 +18,13 @@ from superpoint_tf.export.graph import ExportGraph, Run
 from superpoint_tf.export.latency import time_in_turns
 from superpoint_tf.export.photographs import Photographs
 from superpoint_tf.export.provenance import describe_origin, weights_name
-from superpoint_tf.export.repeatability import Row, describe_quality, measure_repeatability, measuring_detection
+from superpoint_tf.export.repeatability import (
+    NUM_PAIRS,
+    Row,
+    describe_quality,
+    measure_repeatability,
+    measuring_detection,
+)
 from superpoint_tf.export.request import TABLE_SHAPE, Form, Request
 from superpoint_tf.export.usage import usage
 from superpoint_tf.model import SuperPoint
@@ -95,7 +101,7 @@ class Exporter:
             request.format: extractor_of_file(run, request.form, detection),
         }
         judged, shape = self.photographs.for_judging, request.form.image_shape
-        rows = measure_repeatability(methods, judged, shape, detection.nms_radius_px)
+        rows = measure_repeatability(methods, judged, shape, detection.nms_radius_px, NUM_PAIRS)
         for row in rows:
             self._say("eval", f"{row['method']} | " + describe_quality(row))
         return rows

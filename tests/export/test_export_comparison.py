@@ -24,7 +24,7 @@ def test_a_keypoint_of_either_side_that_is_a_pixel_off_is_alone():
     moved[1, 0] += 1
     difference = compare_features([(EXPECTED, EXPECTED._replace(keypoints=moved))])
     assert (difference.keypoints, difference.alone) == (3, 1)
-    with pytest.raises(DiffersFromTensorFlow, match="2 of 3 keypoints within 0.5 px"):
+    with pytest.raises(DiffersFromTensorFlow, match=r"2 of 3 keypoints within 0\.5 px"):
         difference.raise_if_large()
     assert compare_features([(EXPECTED.take(slice(2)), EXPECTED)]).alone == 1
     assert compare_features([(EXPECTED, EXPECTED.take(slice(0)))]).alone == 3
@@ -35,7 +35,7 @@ def test_a_number_of_a_descriptor_that_is_off_by_more_than_a_thousandth_is_refus
     descriptors[2, 3] += 0.002
     difference = compare_features([(EXPECTED, EXPECTED), (EXPECTED, EXPECTED._replace(descriptors=descriptors))])
     assert difference.images == 2 and difference.descriptor == pytest.approx(0.002)
-    with pytest.raises(DiffersFromTensorFlow, match="descriptors within 2.0e-03"):
+    with pytest.raises(DiffersFromTensorFlow, match=r"descriptors within 2\.0e-03"):
         difference.raise_if_large()
 
 

@@ -32,7 +32,7 @@ def test_another_shape_is_refused_by_its_words(words: list[str]):
 
 
 def test_a_savedmodel_below_float32_is_refused_with_what_there_is():
-    with pytest.raises(ValueError, match="--precision int8: .* choose --format tflite or onnx"):
+    with pytest.raises(ValueError, match=r"--precision int8: .* choose --format tflite or onnx"):
         Request("savedmodel", "int8").check()
 
 
