@@ -44,7 +44,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--image-shape",
         nargs="+",
-        metavar=("H W | dynamic", ""),
+        metavar=("H|dynamic", "W"),
         help="height and width in pixels, or `dynamic` for any (default: dynamic; tflite: {} {})".format(*TFLITE_SHAPE),
     )
     parser.add_argument("--with-postprocessing", action="store_true", help="give keypoints instead of maps, by:")
@@ -52,7 +52,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--detection-threshold", type=float, default=default.threshold, help="(default: %(default)s)")
     parser.add_argument("--nms-radius-px", type=int, default=default.nms_radius_px, help="(default: %(default)s)")
     parser.add_argument("--border-px", type=int, default=default.border_px, help="(default: %(default)s)")
-    parser.add_argument("--images", metavar="DIR", help="photographs to compare on (default: bundled ones)")
+    parser.add_argument(
+        "--images", default="bundled", metavar="DIR", help="photographs to compare on (default: scikit-image's)"
+    )
     parser.add_argument("--output", help="file, for savedmodel a folder (default: by the weights' name)")
     parser.add_argument("--table", action="store_true", help="measure all formats and precisions, and keep no file")
     arguments = parser.parse_args()

@@ -35,7 +35,7 @@ class Difference:
     descriptor: float = 0.0  # largest difference of a number of partners' descriptors
 
     def __str__(self) -> str:
-        there = self.keypoints - self.alone
+        there = max(self.keypoints - self.alone, 0)
         return (
             f"{self.images} photographs | {there} of {self.keypoints} keypoints within {KEYPOINT_TOLERANCE_PX:g} px | "
             f"scores within {self.score:.1e}, descriptors within {self.descriptor:.1e}"

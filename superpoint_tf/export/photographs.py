@@ -51,8 +51,8 @@ class Photographs:
         return [prepare_image(frame).numpy()[None] for frame in self.frames(image_shape)]
 
 
-def open_photographs(images: str | None) -> Photographs:
-    """Return the photographs below a folder, by default those that scikit-image ships, at most 64 of them, evenly.
+def open_photographs(images: str) -> Photographs:
+    """Return the photographs below a folder, `bundled` for those that scikit-image ships; at most 64 of them, evenly.
 
     Raises FileNotFoundError naming the folder if there is none.
     """

@@ -82,7 +82,13 @@ class Exporter:
     def _calibration(self, request: Request) -> list[np.ndarray]:
         if request.precision != "int8":
             return []
-        return self.photographs.for_calibration.batches(request.form.image_shape)
+        images = self.photographs.for_calibration.batches(request.form.image_shape)
+        if not images:
+            raise self._nothing_readable()
+        return images
+
+    def _nothing_readable(self) -> ValueError:
+        return ValueError(f"no photograph can be read: {'; '.join(self.photographs.left_out[:3])}; pass other --images")
 
     def _compare(self, request: Request, run: Run) -> Difference:
         detection = request.form.detection or DetectionConfig()
@@ -91,7 +97,12 @@ class Exporter:
         frames = judged.frames(request.form.image_shape)
         difference = compare_features((ours(frame), theirs(frame)) for frame in frames)
         if not difference.images:
-            raise ValueError(f"no photograph can be read: {'; '.join(self.photographs.left_out[:3])}")
+            raise self._nothing_readable()
+        if not difference.keypoints:
+            raise ValueError(
+                f"TensorFlow found no keypoint in {difference.images} photographs, so nothing can be compared: "
+                "lower --detection-threshold or pass other --images"
+            )
         return difference
 
     def _measure(self, request: Request, run: Run) -> list[Row]:

@@ -99,6 +99,7 @@ def test_keypoints_equal_extract_and_the_printed_lines_run(
     assert (np.asarray(found["outputs"]["descriptors"])[0, found["count"] :] == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_name", ["tflite", ONNX])
 def test_coarser_weights_are_smaller_files_with_a_measured_repeatability(
     format_name: str, exporter: Exporter, tmp_path: Path, monkeypatch
@@ -166,6 +167,14 @@ def test_no_readable_photograph_is_an_error_that_names_one(weights: Path, tmp_pa
         exporter.export(Request("savedmodel"), tmp_path / "model")
 
 
+def test_photographs_without_a_keypoint_compare_nothing_and_are_an_error(exporter: Exporter, tmp_path: Path):
+    form = Form(SHAPE, detection=DetectionConfig(threshold=1.0))
+    with pytest.raises(ValueError, match="found no keypoint in 4 photographs, so nothing can be compared"):
+        exporter.export(Request("savedmodel", form=form), tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
 def test_the_table_has_a_row_for_tensorflow_and_for_each_file(exporter: Exporter, monkeypatch):
     monkeypatch.setattr(export_run, "NUM_PAIRS", 2)
     requests = [Request("savedmodel", form=Form((64, 96))), Request("tflite", form=Form((64, 96), True))]
