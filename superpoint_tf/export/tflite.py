@@ -26,20 +26,25 @@ def write_tflite(
     float16 stores the weights in half precision and computes in float32; int8 quantises the convolutions to the ranges
     that the `calibration` images (B, H, W, 1) give, and computes the rest in float32.
     """
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.run.get_concrete_function()], graph)
+    converter = _converter(graph)
     if precision == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    content = _quantise(converter, calibration) if precision == "int8" else converter.convert()
+    content = _quantise(graph, calibration) if precision == "int8" else converter.convert()
     storage.write_bytes(path, _add_origin(content, origin))
 
 
-def _quantise(converter: tf.lite.TFLiteConverter, calibration: Sequence[np.ndarray]) -> bytes:
+def _converter(graph: ExportGraph) -> tf.lite.TFLiteConverter:
+    return tf.lite.TFLiteConverter.from_concrete_functions([graph.run.get_concrete_function()], graph)
+
+
+def _quantise(graph: ExportGraph, calibration: Sequence[np.ndarray]) -> bytes:
     """Quantise the convolutions alone.
 
     TFLite would give probabilities 256 levels in all, and with the postprocessing coordinates too.
     """
-    others = sorted(_operations(converter.convert()) - _QUANTISED)
+    others = sorted(_operations(_converter(graph).convert()) - _QUANTISED)
+    converter = _converter(graph)  # one that has converted cannot do it again
 
     def samples() -> Iterator[list[np.ndarray]]:
         return ([images] for images in calibration)
