@@ -43,9 +43,9 @@ class PadToCells(tf.keras.layers.Layer):
             static = images.shape[axis]
             if static is not None and static % CELL == 0:
                 continue
-            missing = -tf.shape(images)[axis] % CELL
+            missing = CELL - 1 - (tf.shape(images)[axis] - 1) % CELL  # no negative remainder: ONNX has another
             last = images[:, -1:] if axis == 1 else images[:, :, -1:]
-            repeats = tf.one_hot(axis, 4, on_value=missing, off_value=1, dtype=tf.int32)
+            repeats = tf.stack([missing if axis == of else 1 for of in range(4)])
             images = tf.concat([images, tf.tile(last, repeats)], axis)
         return images
 

@@ -19,7 +19,7 @@ LAYERS = [
     ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
     ["checkpoints", "detection", "losses", "descriptor_loss", "figures"],
     ["model", "data", "command_line"],
-    ["evaluation", "interop"],
+    ["evaluation", "interop", "export"],
     ["extraction"],
     ["alignment", "viewing"],
     ["training"],

@@ -1,0 +1,1 @@
+"""Trained networks as files that other runtimes load: SavedModel, TFLite and ONNX."""

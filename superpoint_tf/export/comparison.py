@@ -1,0 +1,113 @@
+"""An exported file against TensorFlow on photographs: the same keypoints, the same descriptors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from superpoint_tf.config import DetectionConfig
+from superpoint_tf.detection import detect_keypoints, sample_descriptors
+from superpoint_tf.export.graph import Outputs, Run
+from superpoint_tf.export.request import Form
+from superpoint_tf.features import Features
+from superpoint_tf.model import SuperPoint, prepare_image
+
+KEYPOINT_TOLERANCE_PX = 0.5
+DESCRIPTOR_TOLERANCE = 1e-3  # of each of a unit descriptor's numbers
+_DECIDED_BY_ROUNDING = 1e-3  # share of the keypoints: scores that agree to the last bits change places
+Extract = Callable[[np.ndarray], Features]
+
+
+class DiffersFromTensorFlow(Exception):
+    """An exported float32 file finds other keypoints or descriptors than the network it was made of."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What the features of an exported file differ by, over several images."""
+
+    images: int = 0
+    keypoints: int = 0  # that TensorFlow found
+    alone: int = 0  # of either side, without a partner within half a pixel
+    score: float = 0.0  # largest difference of partners
+    descriptor: float = 0.0  # largest difference of a number of partners' descriptors
+
+    def __str__(self) -> str:
+        there = max(self.keypoints - self.alone, 0)
+        return (
+            f"{self.images} photographs | {there} of {self.keypoints} keypoints within {KEYPOINT_TOLERANCE_PX:g} px | "
+            f"scores within {self.score:.1e}, descriptors within {self.descriptor:.1e}"
+        )
+
+    def raise_if_large(self) -> None:
+        """Raise DiffersFromTensorFlow if this is more than rounding in float32 explains."""
+        if self.alone > _DECIDED_BY_ROUNDING * self.keypoints or self.descriptor > DESCRIPTOR_TOLERANCE:
+            raise DiffersFromTensorFlow(f"not written, it differs from TensorFlow: {self}")
+
+
+def compare_features(pairs: Iterable[tuple[Features, Features]]) -> Difference:
+    """Compare what TensorFlow and an exported file found in the same images."""
+    total = Difference()
+    for expected, found in pairs:
+        one = _compare(expected, found)
+        total = Difference(
+            total.images + 1,
+            total.keypoints + one.keypoints,
+            total.alone + one.alone,
+            max(total.score, one.score),
+            max(total.descriptor, one.descriptor),
+        )
+    return total
+
+
+def _compare(expected: Features, found: Features) -> Difference:
+    count, other = len(expected.keypoints), len(found.keypoints)
+    if not count or not other:
+        return Difference(keypoints=count, alone=max(count, other))
+    distances = np.abs(expected.keypoints[:, None] - found.keypoints[None]).max(axis=-1)
+    near = distances <= KEYPOINT_TOLERANCE_PX
+    alone = max(int((~near.any(axis=1)).sum()), int((~near.any(axis=0)).sum()))
+    here, there = np.nonzero(near)
+    if not len(here):
+        return Difference(keypoints=count, alone=alone)
+    score = float(np.abs(expected.scores[here] - found.scores[there]).max())
+    if expected.descriptors is None or found.descriptors is None:
+        return Difference(keypoints=count, alone=alone, score=score)
+    descriptor = float(np.abs(expected.descriptors[here] - found.descriptors[there]).max())
+    return Difference(keypoints=count, alone=alone, score=score, descriptor=descriptor)
+
+
+def extractor_of_network(model: SuperPoint, detection: DetectionConfig) -> Extract:
+    """Return what TensorFlow finds in an image."""
+
+    def extract(image: np.ndarray) -> Features:
+        return model.extract(
+            image, detection.max_keypoints, detection.threshold, detection.nms_radius_px, detection.border_px
+        )
+
+    return extract
+
+
+def extractor_of_file(run: Run, form: Form, detection: DetectionConfig) -> Extract:
+    """Return what an exported file finds in an image; `detection` cuts its maps, if that is what it gives."""
+
+    def extract(image: np.ndarray) -> Features:
+        outputs = run(prepare_image(image).numpy()[None])
+        return _from_keypoints(outputs) if form.detection else _from_maps(outputs, detection)
+
+    return extract
+
+
+def _from_keypoints(outputs: Outputs) -> Features:
+    number = int(outputs["num_keypoints"][0])
+    descriptors = outputs["descriptors"][0, :number] if "descriptors" in outputs else None
+    return Features(outputs["keypoints"][0, :number], outputs["scores"][0, :number], descriptors)
+
+
+def _from_maps(outputs: Outputs, detection: DetectionConfig) -> Features:
+    keypoints, scores = detect_keypoints(outputs["heatmap"][0], detection)
+    if "descriptors" not in outputs:
+        return Features(keypoints, scores)
+    return Features(keypoints, scores, sample_descriptors(outputs["descriptors"][0], keypoints).numpy())

@@ -1,0 +1,104 @@
+"""One file of any format: written under a temporary name, loaded by its own runtime, and given its name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from superpoint_tf import storage
+from superpoint_tf.export import onnx, savedmodel, tflite
+from superpoint_tf.export.graph import ExportGraph, Run
+from superpoint_tf.export.request import Request
+
+
+def write_file(
+    request: Request, graph: ExportGraph, path: str | Path, calibration: Sequence[np.ndarray], origin: dict[str, str]
+) -> None:
+    """Convert a graph and write it at `path`, without looking at what came out."""
+    with _quiet_converter():
+        if request.format == "savedmodel":
+            savedmodel.write_savedmodel(graph, path, origin)
+        elif request.format == "tflite":
+            tflite.write_tflite(graph, path, request.precision, calibration, origin)
+        else:
+            onnx.write_onnx(graph, path, request.precision, calibration, origin)
+
+
+def open_file(format_name: str, path: str | Path, threads: int) -> Run:
+    """Load a file by its own runtime."""
+    if format_name == "savedmodel":
+        return savedmodel.open_savedmodel(path)
+    if format_name == "onnx":
+        return onnx.open_onnx(path, threads)
+    with _quiet_converter():
+        return tflite.open_tflite(path, threads)
+
+
+def read_origin(format_name: str, path: str | Path) -> dict[str, str]:
+    """Return where a file comes from, as it says itself."""
+    readers = {
+        "savedmodel": savedmodel.read_savedmodel_origin,
+        "tflite": tflite.read_tflite_origin,
+        "onnx": onnx.read_onnx_origin,
+    }
+    return readers[format_name](path)
+
+
+def measure_size(path: str | Path) -> int:
+    """Return the bytes of a file, or of all files in a folder."""
+    path = Path(path)
+    files = [path] if path.is_file() else [below for below in path.rglob("*") if below.is_file()]
+    return sum(file.stat().st_size for file in files)
+
+
+@contextlib.contextmanager
+def staged(output: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `output`; what is there becomes `output` at the end, and is deleted after an error.
+
+    Raises ValueError if `output` is a folder that no export made.
+    """
+    output = Path(output)
+    if output.is_dir():
+        _check_ours(output)
+    temporary = output.with_name(f"{output.name}.{secrets.token_hex(4)}{storage.TEMPORARY_SUFFIX}")
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield temporary
+        if output.is_dir():
+            storage.remove_tree(output, savedmodel.ORIGIN_FILE)
+        os.replace(temporary, output)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        temporary.unlink(missing_ok=True)
+
+
+def _check_ours(folder: Path) -> None:
+    if not (folder / savedmodel.ORIGIN_FILE).exists():
+        raise ValueError(f"--output {folder}: a folder that no export made is there; choose another name")
+
+
+@contextlib.contextmanager
+def _quiet_converter() -> Iterator[None]:
+    """Keep what the converters' C++ code writes to stderr until it fails: it has no setting for that."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept:
+        stderr = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

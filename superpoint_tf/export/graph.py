@@ -1,0 +1,53 @@
+"""What is exported: images in, a heatmap and a descriptor map out, or with postprocessing keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from superpoint_tf.detection import logits_to_heatmap, sample_descriptors
+from superpoint_tf.export.request import Form
+from superpoint_tf.export.suppression import detect_in_graph
+from superpoint_tf.network import normalize_descriptors
+
+INPUT = "images"
+SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+Outputs = dict[str, np.ndarray]
+Run = Callable[[np.ndarray], Outputs]
+"""An exported file loaded by its runtime: from images float32 (B, H, W, 1) to what `ExportGraph` describes."""
+
+
+class ExportGraph(tf.Module):
+    """A network in the form that is exported.
+
+    `run` takes images float32 (B, H, W, 1) in [0, 1] and returns a dict: `heatmap` (B, H, W) of probabilities and
+    `descriptors` (B, Hc, Wc, D) of unit length, Hc = ceil(H/8); with postprocessing `keypoints` (B, K, 2) xy pixels,
+    `scores` (B, K), `num_keypoints` int32 (B,) and `descriptors` (B, K, D), see `detect_in_graph`. A detector alone has
+    no descriptors. All float32 but the number.
+    """
+
+    def __init__(self, network: tf.keras.Model, with_descriptor: bool, form: Form) -> None:
+        super().__init__(name="superpoint")
+        self.network, self.with_descriptor, self.form = network, with_descriptor, form
+        batch = 1 if form.one_image else None
+        height, width = form.image_shape or (None, None)
+        images = tf.TensorSpec((batch, height, width, 1), tf.float32, name=INPUT)
+        self.run = tf.function(self._run, input_signature=[images], autograph=False)
+
+    def _run(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = self.network(images, training=False)
+        shape = self.form.image_shape or tuple(tf.unstack(tf.shape(images)[1:3]))
+        heatmap = logits_to_heatmap(outputs["logits"], shape)
+        if self.form.detection is None:
+            maps = {"heatmap": heatmap}
+            if self.with_descriptor:
+                maps["descriptors"] = normalize_descriptors(outputs["descriptors"])
+            return maps
+        keypoints, scores, number = detect_in_graph(heatmap, self.form.detection)
+        found = {"keypoints": keypoints, "scores": scores, "num_keypoints": number}
+        if self.with_descriptor:
+            sampled = sample_descriptors(outputs["descriptors"], keypoints)
+            found["descriptors"] = tf.where(scores[..., tf.newaxis] > 0.0, sampled, 0.0)
+        return found

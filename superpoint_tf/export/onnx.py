@@ -1,0 +1,101 @@
+"""ONNX: one file for onnxruntime, TensorRT, OpenVINO and others; conversion by tf2onnx, the `export` extra."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from superpoint_tf import storage
+from superpoint_tf.export.graph import INPUT, ExportGraph, Outputs, Run
+
+OPSET = 17
+_LARGE = 256  # numbers; smaller constants stay float32
+
+
+def write_onnx(
+    graph: ExportGraph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
+) -> None:
+    """Convert the graph.
+
+    float16 stores the weights in half precision and computes in float32; int8 quantises the convolutions to the ranges
+    that the `calibration` images (B, H, W, 1) give, and computes the rest in float32.
+    """
+    import onnx
+    import tf2onnx
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    model, _ = tf2onnx.convert.from_function(graph.run, graph.run.input_signature, opset=OPSET)
+    if precision == "float16":
+        _store_in_half(model)
+    if precision == "int8":
+        model = _quantise(model, calibration)
+    onnx.helper.set_model_props(model, origin)
+    storage.write_bytes(path, model.SerializeToString())
+
+
+def _store_in_half(model: Any) -> None:
+    """Store the large constants as float16, each followed by a cast, which onnxruntime does once when it loads."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for constant in model.graph.initializer:
+        values = numpy_helper.to_array(constant)
+        if values.dtype == np.float32 and values.size >= _LARGE:
+            name = constant.name
+            constant.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+            casts.append(helper.make_node("Cast", [constant.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _quantise(model: Any, calibration: Sequence[np.ndarray]) -> Any:
+    import onnx
+    from onnxruntime import quantization
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._samples: Iterator[np.ndarray] = iter(calibration)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            images = next(self._samples, None)
+            return None if images is None else {INPUT: images}
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "int8.onnx"
+        quantization.quantize_static(
+            model,
+            path,
+            Reader(),
+            per_channel=True,
+            op_types_to_quantize=["Conv"],
+        )
+        return onnx.load(path)
+
+
+def open_onnx(path: str | Path, threads: int) -> Run:
+    """Load the file in onnxruntime, on the processor."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def run(images: np.ndarray) -> Outputs:
+        return dict(zip(names, session.run(names, {INPUT: images}), strict=True))
+
+    return run
+
+
+def read_onnx_origin(path: str | Path) -> dict[str, str]:
+    """Return what `write_onnx` noted, from the model's metadata."""
+    import onnx
+
+    return {entry.key: entry.value for entry in onnx.load(path).metadata_props}

@@ -1,0 +1,56 @@
+"""What a coarser precision costs: repeatability and matching on random homographies, beside TensorFlow's float32."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from superpoint_tf.config import DetectionConfig, EvaluationSection, PhotometricConfig
+from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, summarize
+from superpoint_tf.evaluation.methods import FOR_PAIRS
+from superpoint_tf.evaluation.pairs import random_homography_pairs
+from superpoint_tf.evaluation.protocols import Extractor, evaluate_pairs
+from superpoint_tf.export.comparison import Extract
+from superpoint_tf.export.photographs import Photographs
+
+NUM_PAIRS = 40
+MAX_ANGLE_DEG = 30.0  # what the networks that come with the package were trained for
+Row = dict[str, float | str]
+
+
+def measuring_detection(detection: DetectionConfig | None) -> DetectionConfig:
+    """Return what cuts a heatmap here: the postprocessing's own settings, else those of the evaluation."""
+    radius, unlimited = DETECTOR_PROTOCOL.nms_radius_px, 2**31
+    return detection or DetectionConfig(FOR_PAIRS.threshold, radius, FOR_PAIRS.border_px, unlimited)
+
+
+def measure_repeatability(
+    methods: dict[str, Extract],
+    photographs: Photographs,
+    image_shape: tuple[int, int] | None,
+    nms_radius_px: int,
+    num_pairs: int,
+) -> list[Row]:
+    """Return a row of means for each method; seed 0, 300 keypoints, right within 3 px.
+
+    `image_shape` None stands for 240x320.
+    """
+    protocol = replace(
+        DETECTOR_PROTOCOL, image_shape=image_shape or DETECTOR_PROTOCOL.image_shape, nms_radius_px=nms_radius_px
+    )
+    homography = replace(EvaluationSection().homography, max_angle_deg=MAX_ANGLE_DEG)
+    pairs = random_homography_pairs(
+        photographs.paths, protocol.image_shape, homography, PhotometricConfig(), 0, num_pairs, photographs.left_out
+    )
+    with_radius = {name: _with_radius(extract) for name, extract in methods.items()}
+    return summarize(evaluate_pairs(pairs, with_radius, protocol))
+
+
+def describe_quality(row: Row) -> str:
+    """Return a row's means in words."""
+    names = {"repeatability": "repeatability", "matching_score": "matching score"}
+    means = [f"{title} {row[name]:.3f}" for name, title in names.items() if name in row]
+    return f"{', '.join(means)} | {row['pairs']} random homographies"
+
+
+def _with_radius(extract: Extract) -> Extractor:
+    return lambda image, nms_radius_px: extract(image)  # which has suppressed by that radius

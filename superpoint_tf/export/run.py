@@ -1,0 +1,144 @@
+"""One export from weights to a file that has been compared with TensorFlow, and what is said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from superpoint_tf.checkpoints import load_network
+from superpoint_tf.config import DetectionConfig
+from superpoint_tf.data.workers import resolve_workers
+from superpoint_tf.export.comparison import Difference, compare_features, extractor_of_file, extractor_of_network
+from superpoint_tf.export.files import measure_size, open_file, staged, write_file
+from superpoint_tf.export.graph import ExportGraph, Run
+from superpoint_tf.export.latency import time_in_turns
+from superpoint_tf.export.photographs import Photographs
+from superpoint_tf.export.provenance import describe_origin, weights_name
+from superpoint_tf.export.repeatability import (
+    NUM_PAIRS,
+    Row,
+    describe_quality,
+    measure_repeatability,
+    measuring_detection,
+)
+from superpoint_tf.export.request import TABLE_SHAPE, Form, Request
+from superpoint_tf.export.usage import usage
+from superpoint_tf.model import SuperPoint
+from superpoint_tf.progress import Console, format_bytes
+
+TENSORFLOW = "TensorFlow"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A written file and what was measured on it."""
+
+    request: Request
+    path: Path
+    size_bytes: int
+    difference: Difference
+    seconds: dict[str, float]  # an image, by runtime
+    rows: list[Row]  # repeatability of TensorFlow and of the file, for a precision below float32
+
+
+class Exporter:
+    """Weights, loaded once, and the photographs that their exports are compared on."""
+
+    def __init__(self, weights: str, photographs: Photographs, console: Console) -> None:
+        """Load weights; raises WeightsError naming the path."""
+        self._source, self.photographs, self._console = weights, photographs, console
+        network, self._weights = load_network(weights)
+        self.model = SuperPoint(network, self._weights.with_descriptor)
+        self.threads = resolve_workers(-1)
+
+    def export(self, request: Request, output: str | Path | None = None, measured: bool = False) -> Exported:
+        """Write a file, load it again, compare it with TensorFlow and say what was found.
+
+        Repeatability is measured for a precision below float32, or for all with `measured`. Raises
+        DiffersFromTensorFlow for a float32 file that differs by more than rounding: nothing is left at `output`.
+        """
+        path = Path(output or request.default_output(weights_name(self._source)))
+        graph = ExportGraph(self.model.network, self.model.with_descriptor, request.form)
+        origin = describe_origin(self._source, self._weights, request.precision, request.form)
+        self._say("plan", f"{origin['weights']}, step {origin['training_step']} | {request}")
+        with staged(path) as temporary:
+            write_file(request, graph, temporary, self._calibration(request), origin)
+            run = open_file(request.format, temporary, self.threads)
+            difference = self._compare(request, run)
+            self._say("check", str(difference))
+            if request.precision == "float32":
+                difference.raise_if_large()
+            rows = self._measure(request, run) if measured or request.precision != "float32" else []
+            seconds = self._time(request, run)
+        if self.photographs.left_out:
+            names = self.photographs.left_out
+            self._say("check", f"left out: {len(names)} | {'; '.join(names[:3])}")
+        return Exported(request, path, measure_size(path), difference, seconds, rows)
+
+    def _calibration(self, request: Request) -> list[np.ndarray]:
+        if request.precision != "int8":
+            return []
+        images = self.photographs.for_calibration.batches(request.form.image_shape)
+        if not images:
+            raise self._nothing_readable()
+        return images
+
+    def _nothing_readable(self) -> ValueError:
+        return ValueError(f"no photograph can be read: {'; '.join(self.photographs.left_out[:3])}; pass other --images")
+
+    def _compare(self, request: Request, run: Run) -> Difference:
+        detection = request.form.detection or DetectionConfig()
+        ours, theirs = extractor_of_network(self.model, detection), extractor_of_file(run, request.form, detection)
+        judged = self.photographs.for_judging if request.precision == "int8" else self.photographs
+        frames = judged.frames(request.form.image_shape)
+        difference = compare_features((ours(frame), theirs(frame)) for frame in frames)
+        if not difference.images:
+            raise self._nothing_readable()
+        if not difference.keypoints:
+            raise ValueError(
+                f"TensorFlow found no keypoint in {difference.images} photographs, so nothing can be compared: "
+                "lower --detection-threshold or pass other --images"
+            )
+        return difference
+
+    def _measure(self, request: Request, run: Run) -> list[Row]:
+        detection = measuring_detection(request.form.detection)
+        methods = {
+            TENSORFLOW: extractor_of_network(self.model, detection),
+            request.format: extractor_of_file(run, request.form, detection),
+        }
+        judged, shape = self.photographs.for_judging, request.form.image_shape
+        rows = measure_repeatability(methods, judged, shape, detection.nms_radius_px, NUM_PAIRS)
+        for row in rows:
+            self._say("eval", f"{row['method']} | " + describe_quality(row))
+        return rows
+
+    def _time(self, request: Request, run: Run) -> dict[str, float]:
+        images = self.photographs.batches(request.form.image_shape or TABLE_SHAPE)[0]
+        ours = self.tensorflow_call(request.form, images)
+        return time_in_turns({TENSORFLOW: ours, request.format: lambda: run(images)})
+
+    def tensorflow_call(self, form: Form, images: np.ndarray) -> Callable[[], object]:
+        """Return what an exported file's call replaces: the network's, or with postprocessing `SuperPoint.extract`."""
+        if form.detection is not None:
+            extract = extractor_of_network(self.model, form.detection)
+            return lambda: extract(images[0])
+        graph = ExportGraph(self.model.network, self.model.with_descriptor, form)
+        tensor = tf.constant(images)
+        return lambda: [value.numpy() for value in graph.run(tensor).values()]
+
+    def report(self, exported: Exported) -> None:
+        """Say how large and fast the file is, and how it is loaded."""
+        request = exported.request
+        shape = request.form.image_shape or TABLE_SHAPE
+        times = " | ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in exported.seconds.items())
+        self._say("time", "{}x{}, {} threads | {}".format(*shape, self.threads, times))
+        self._say("file", f"{exported.path} | {format_bytes(exported.size_bytes)}")
+        print(f"\n{usage(str(exported.path), request, self.model.with_descriptor)}")
+
+    def _say(self, label: str, text: str) -> None:
+        self._console.line(label, text)

@@ -1,0 +1,99 @@
+"""TFLite: one file for phones, boards and XNNPACK on processors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
+
+from superpoint_tf import storage
+from superpoint_tf.export.graph import INPUT, SIGNATURE, ExportGraph, Outputs, Run
+from superpoint_tf.export.provenance import KEY
+
+_QUANTISED = {"CONV_2D"}
+
+
+def write_tflite(
+    graph: ExportGraph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
+) -> None:
+    """Convert the graph.
+
+    float16 stores the weights in half precision and computes in float32; int8 quantises the convolutions to the ranges
+    that the `calibration` images (B, H, W, 1) give, and computes the rest in float32.
+    """
+    converter = _converter(graph)
+    if precision == "float16":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    content = _quantise(graph, calibration) if precision == "int8" else converter.convert()
+    storage.write_bytes(path, _add_origin(content, origin))
+
+
+def _converter(graph: ExportGraph) -> tf.lite.TFLiteConverter:
+    return tf.lite.TFLiteConverter.from_concrete_functions([graph.run.get_concrete_function()], graph)
+
+
+def _quantise(graph: ExportGraph, calibration: Sequence[np.ndarray]) -> bytes:
+    """Quantise the convolutions alone.
+
+    TFLite would give probabilities 256 levels in all, and with the postprocessing coordinates too.
+    """
+    others = sorted(_operations(_converter(graph).convert()) - _QUANTISED)
+    converter = _converter(graph)  # one that has converted cannot do it again
+
+    def samples() -> Iterator[list[np.ndarray]]:
+        return ([images] for images in calibration)
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = samples
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=others)
+    debugger = tf.lite.experimental.QuantizationDebugger(converter=converter, debug_options=options)
+    content: bytes = debugger.get_nondebug_quantized_model()
+    return content
+
+
+def _operations(content: bytes) -> set[str]:
+    """Return the names of the operations that a model is made of."""
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    return {names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes}
+
+
+def open_tflite(path: str | Path, threads: int, xnnpack: bool = True) -> Run:
+    """Load the file in TensorFlow's interpreter, by default with the XNNPACK kernels that it brings."""
+    resolver = tf.lite.experimental.OpResolverType
+    interpreter = tf.lite.Interpreter(
+        str(path),
+        num_threads=threads,
+        experimental_op_resolver_type=resolver.AUTO if xnnpack else resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    signature = interpreter.get_signature_runner(SIGNATURE)
+
+    def run(images: np.ndarray) -> Outputs:
+        outputs: Outputs = signature(**{INPUT: images})
+        return outputs
+
+    return run
+
+
+def _add_origin(content: bytes, origin: dict[str, str]) -> bytes:
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = np.frombuffer(json.dumps(origin).encode(), np.uint8)
+    entry.name, entry.buffer = KEY.encode(), len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or ()), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def read_tflite_origin(path: str | Path) -> dict[str, str]:
+    """Return what `write_tflite` noted, from the metadata of that name."""
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(Path(path).read_bytes()))
+    (entry,) = [entry for entry in model.metadata if entry.name == KEY.encode()]
+    origin: dict[str, str] = json.loads(bytes(model.buffers[entry.buffer].data))
+    return origin

@@ -1,0 +1,46 @@
+"""How an exported file is loaded: lines to paste, printed after an export."""
+
+from __future__ import annotations
+
+from superpoint_tf.export.request import Request
+
+_IMAGE = 'images = cv2.imread("picture.jpg", cv2.IMREAD_GRAYSCALE)[None, :, :, None].astype(np.float32) / 255{note}'
+_LOAD = {
+    "savedmodel": """\
+import cv2, numpy as np, tensorflow as tf
+model = tf.saved_model.load("{path}")
+{image}
+outputs = model.signatures["serving_default"](images=tf.constant(images))""",
+    "tflite": """\
+import cv2, numpy as np, tensorflow as tf
+run = tf.lite.Interpreter("{path}", num_threads=2).get_signature_runner()
+{image}
+outputs = run(images=images)""",
+    "onnx": """\
+import cv2, numpy as np, onnxruntime
+session = onnxruntime.InferenceSession("{path}", providers=["CPUExecutionProvider"])
+{image}
+names = [output.name for output in session.get_outputs()]
+outputs = dict(zip(names, session.run(names, {{"images": images}})))""",
+}
+_MAPS = """\
+heatmap = outputs["heatmap"][0]  # (H, W) probabilities; `superpoint_tf.keypoints.detect_keypoints` cuts them"""
+_MAP = """\
+descriptor_map = outputs["descriptors"][0]  # (H/8, W/8, D), unit length; read at (x + 0.5) / 8 - 0.5, then normalise"""
+_FOUND = """\
+count = int(outputs["num_keypoints"][0])
+keypoints, scores = outputs["keypoints"][0, :count], outputs["scores"][0, :count]  # xy pixels, strongest first"""
+_DESCRIBED = """\
+descriptors = outputs["descriptors"][0, :count]"""
+
+
+def usage(path: str, request: Request, with_descriptor: bool) -> str:
+    """Return Python code that loads the file and runs it on a picture."""
+    shape = request.form.image_shape
+    note = f"  # a picture of {shape[0]}x{shape[1]} (height x width)" if shape else ""
+    lines = [_LOAD[request.format].format(path=path, image=_IMAGE.format(note=note))]
+    if request.form.detection:
+        lines += [_FOUND, *[_DESCRIBED] * with_descriptor]
+    else:
+        lines += [_MAPS, *[_MAP] * with_descriptor]
+    return "\n".join(lines)

@@ -1,0 +1,196 @@
+"""Files of every format, loaded again by their own runtimes."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from superpoint_tf import command_line
+from superpoint_tf.checkpoints import get_weights, load_weights
+from superpoint_tf.config import DetectionConfig, NetworkConfig
+from superpoint_tf.export import run as export_run
+from superpoint_tf.export.comparison import DiffersFromTensorFlow
+from superpoint_tf.export.files import open_file, read_origin, staged, write_file
+from superpoint_tf.export.photographs import Photographs
+from superpoint_tf.export.request import Form, Request
+from superpoint_tf.export.run import Exporter
+from superpoint_tf.export.savedmodel import ORIGIN_FILE
+from superpoint_tf.export.table import measure_table
+from superpoint_tf.export.usage import usage
+from superpoint_tf.network import build_network
+from superpoint_tf.progress import Console
+
+HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("tf2onnx", "onnxruntime"))
+ONNX = pytest.param("onnx", marks=pytest.mark.skipif(not HAS_EXTRA, reason="needs pip install -e '.[export]'"))
+SHAPE = (40, 60)  # padded in the width
+KEYPOINTS = DetectionConfig(threshold=0.05, nms_radius_px=3, max_keypoints=50)
+
+
+def save_network(path: Path, with_descriptor: bool = True) -> Path:
+    """Write weights of a small network whose probabilities differ from pixel to pixel."""
+    config = NetworkConfig(width=1 / 16, batch_norm=True, descriptor_dim=8)
+    tf.keras.utils.set_random_seed(3)
+    network = build_network(config, with_descriptor)
+    kernel = network.get_layer("detector_b").kernel
+    kernel.assign(3.0 * kernel)
+    get_weights(network, config, with_descriptor, step=7).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Photographs:
+    folder = tmp_path_factory.mktemp("pictures")
+    generator = np.random.default_rng(0)
+    for number in range(4):
+        blocks = generator.integers(0, 256, (8, 12), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"{number}.png"), cv2.resize(blocks, (96, 64), interpolation=cv2.INTER_CUBIC))
+    return Photographs([str(path) for path in sorted(folder.iterdir())])
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    return save_network(tmp_path_factory.mktemp("weights") / "small.npz")
+
+
+@pytest.fixture(scope="module")
+def exporter(weights: Path, pictures: Photographs) -> Exporter:
+    return Exporter(str(weights), pictures, Console())
+
+
+@pytest.mark.parametrize("format_name", ["savedmodel", "tflite", ONNX])
+def test_maps_of_any_height_and_width_equal_tensorflows(format_name: str, exporter: Exporter, weights, tmp_path: Path):
+    request = Request(format_name, form=Form())
+    exported = exporter.export(request, tmp_path / "out" / "model")
+    assert exported.difference.images == 4 and exported.difference.keypoints > 100 and not exported.difference.alone
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["model"]  # nothing temporary is left
+    origin = read_origin(format_name, exported.path)
+    assert origin["weights"] == "small" and origin["weights_sha256"] == load_weights(weights).fingerprint()
+    images = np.random.default_rng(0).random((2, 17, 30, 1), np.float32)
+    outputs = open_file(format_name, exported.path, 1)(images)
+    assert {name: value.shape for name, value in outputs.items()} == {
+        "heatmap": (2, 17, 30),
+        "descriptors": (2, 3, 4, 8),
+    }
+    np.testing.assert_allclose(np.linalg.norm(outputs["descriptors"], axis=-1), 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("format_name", ["savedmodel", "tflite", ONNX])
+def test_keypoints_equal_extract_and_the_printed_lines_run(
+    format_name: str, exporter: Exporter, tmp_path: Path, monkeypatch
+):
+    request = Request(format_name, form=Form(SHAPE, format_name == "tflite", KEYPOINTS))
+    exported = exporter.export(request, tmp_path / "model")
+    assert exported.difference.keypoints > 10 and not exported.difference.alone
+    monkeypatch.chdir(tmp_path)
+    picture = next(iter(exporter.photographs.frames(SHAPE)))
+    cv2.imwrite("picture.png", picture)
+    code = usage(str(exported.path), request, True).replace("picture.jpg", "picture.png")
+    found: dict = {}
+    exec(code, found)
+    settings = (KEYPOINTS.max_keypoints, KEYPOINTS.threshold, KEYPOINTS.nms_radius_px, KEYPOINTS.border_px)
+    expected = exporter.model.extract(picture, *settings)
+    np.testing.assert_array_equal(found["keypoints"], expected.keypoints)
+    np.testing.assert_allclose(found["descriptors"], expected.descriptors, atol=1e-3)
+    assert (np.asarray(found["outputs"]["descriptors"])[0, found["count"] :] == 0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format_name", ["tflite", ONNX])
+def test_coarser_weights_are_smaller_files_with_a_measured_repeatability(
+    format_name: str, exporter: Exporter, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(export_run, "NUM_PAIRS", 2)
+    form = Form((64, 96), format_name == "tflite")
+    exported = {
+        precision: exporter.export(Request(format_name, precision, form), tmp_path / precision)
+        for precision in ("float32", "float16", "int8")
+    }
+    assert exported["float16"].size_bytes < exported["float32"].size_bytes
+    assert exported["float32"].rows == [] and len(exported["float16"].rows) == 2
+    ours, theirs = exported["int8"].rows
+    assert ours["pairs"] == 2 and ours["method"] == "TensorFlow" and 0 < float(theirs["repeatability"]) <= 1
+    heatmap = open_file(format_name, exported["int8"].path, 1)(exporter.photographs.batches((64, 96))[0])["heatmap"]
+    assert len(np.unique(heatmap)) > 256  # probabilities are not quantised themselves
+
+
+def test_a_detector_alone_is_exported_without_descriptors(pictures: Photographs, tmp_path: Path):
+    exporter = Exporter(str(save_network(tmp_path / "detector.npz", with_descriptor=False)), pictures, Console())
+    exported = exporter.export(Request("savedmodel", form=Form(SHAPE, False, KEYPOINTS)), tmp_path / "model")
+    outputs = open_file("savedmodel", exported.path, 1)(np.zeros((1, *SHAPE, 1), np.float32))
+    assert set(outputs) == {"keypoints", "scores", "num_keypoints"}
+
+
+def test_a_file_that_differs_is_an_error_with_code_1_and_leaves_nothing(exporter: Exporter, tmp_path, monkeypatch):
+    def write_other_weights(request, graph, path, calibration, origin):
+        kernel = graph.network.get_layer("encoder_1a").kernel
+        before = kernel.numpy()
+        kernel.assign(before * 0.5)
+        write_file(request, graph, path, calibration, origin)
+        kernel.assign(before)
+
+    monkeypatch.setattr(export_run, "write_file", write_other_weights)
+    request = Request("savedmodel", form=Form(SHAPE))
+    with pytest.raises(DiffersFromTensorFlow, match="not written, it differs from TensorFlow"):
+        exporter.export(request, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(SystemExit) as ended:
+        command_line.run_tool(lambda: exporter.export(request, tmp_path / "model"))  # type: ignore[arg-type]
+    assert ended.value.code == 1
+
+
+def test_a_folder_of_another_is_not_replaced_one_of_ours_is(tmp_path: Path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="a folder that no export made"), staged(folder):
+        raise AssertionError
+    (folder / ORIGIN_FILE).parent.mkdir()
+    (folder / ORIGIN_FILE).write_text("{}")
+    with pytest.raises(KeyError), staged(folder) as temporary:
+        temporary.mkdir()
+        raise KeyError
+    assert (folder / "thesis.txt").exists()
+    with staged(folder) as temporary:
+        temporary.mkdir()
+    assert list(tmp_path.iterdir()) == [folder] and list(folder.iterdir()) == []
+
+
+def test_no_readable_photograph_is_an_error_that_names_one(weights: Path, tmp_path: Path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    exporter = Exporter(str(weights), Photographs([str(tmp_path / "broken.png")]), Console())
+    with pytest.raises(ValueError, match=r"no photograph can be read: .*broken.png"):
+        exporter.export(Request("savedmodel"), tmp_path / "model")
+
+
+def test_photographs_without_a_keypoint_compare_nothing_and_are_an_error(exporter: Exporter, tmp_path: Path):
+    form = Form(SHAPE, detection=DetectionConfig(threshold=1.0))
+    with pytest.raises(ValueError, match="found no keypoint in 4 photographs, so nothing can be compared"):
+        exporter.export(Request("savedmodel", form=form), tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_table_has_a_row_for_tensorflow_and_for_each_file(exporter: Exporter, monkeypatch):
+    monkeypatch.setattr(export_run, "NUM_PAIRS", 2)
+    requests = [Request("savedmodel", form=Form((64, 96))), Request("tflite", form=Form((64, 96), True))]
+    lines = measure_table(exporter, requests).splitlines()
+    names = [line.split("|")[1].strip() for line in lines[2:]]
+    assert names == ["TensorFlow", "savedmodel float32", "tflite float32", "tflite float32, without XNNPACK"]
+    assert {line.count("|") for line in lines} == {8}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format_name", ["savedmodel", "tflite", ONNX])
+def test_the_shipped_weights_find_the_same_on_photographs(format_name: str, tmp_path: Path):
+    from superpoint_tf.export.photographs import open_photographs
+
+    exporter = Exporter("superpoint-small", open_photographs("bundled"), Console())
+    for detection in (None, DetectionConfig()):
+        form = Form((240, 320), format_name == "tflite", detection)
+        difference = exporter.export(Request(format_name, form=form), tmp_path / f"{bool(detection)}").difference
+        assert difference.images == 17 and difference.keypoints > 1000 and difference.descriptor < 1e-4
