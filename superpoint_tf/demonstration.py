@@ -30,6 +30,7 @@ from superpoint_tf.showcase import draw_pictures
 
 CONFIG = "configs/quickstart.yaml"  # of the chain from scratch
 SHIPPED_CONFIG = "configs/small.yaml"  # of the network that comes with the package
+SHIPPED = {"MagicPoint": "magicpoint-small", "SuperPoint": "superpoint-small"}
 PROTOCOL = DETECTOR_PROTOCOL
 NUM_PAIRS = 40
 COLUMNS = ("method", "repeatability", "localization_px", "matching_score", "h_1", "h_3", "h_5", "keypoints", "matches")
@@ -60,7 +61,7 @@ def run_demo(output: str, console: Console, from_scratch: bool = False) -> None:
         "the strongest 300 keypoints, NMS 4 px, right within 3 px; a dash: a detector alone has nothing to match."
     )
     print(_QUARTER_WIDTH if from_scratch else _SHIPPED)
-    for figure in draw_pictures(models, Path(output) / "figures", ".png"):
+    for figure in draw_pictures(models, Path(output) / "figures", ".png", photographs[0] if from_scratch else None):
         console.line("demo", f"look at {figure}")
     console.line("demo", f"finished after {format_duration(time.monotonic() - began)}")
     if not from_scratch:
@@ -105,7 +106,7 @@ def _labelling_commands(output: str) -> list[list[str]]:
     return [
         [
             *("tools/homographic_adapt.py", "--iters", "1", "--config", SHIPPED_CONFIG, "--images", "bundled"),
-            *("--output", f"{output}/labels"),
+            *("--detector", SHIPPED["MagicPoint"], "--output", f"{output}/labels"),
         ]
     ]
 
@@ -122,9 +123,6 @@ def _chain_commands(output: str) -> list[list[str]]:
         ],
         ["tools/train_superpoint.py", CONFIG, "--labels", f"{output}/labels", "--output", f"{output}/superpoint"],
     ]
-
-
-SHIPPED = {"MagicPoint": "magicpoint-small", "SuperPoint": "superpoint-small"}
 
 
 def _stages(output: str, from_scratch: bool) -> dict[str, str]:

@@ -33,15 +33,19 @@ _CALM = HomographyConfig(
 _STRONG = HomographyConfig(max_angle_deg=30.0)
 
 
-def draw_pictures(models: Mapping[str, SuperPoint], folder: Path, suffix: str) -> list[Path]:
+def draw_pictures(
+    models: Mapping[str, SuperPoint], folder: Path, suffix: str, photograph: str | None = None
+) -> list[Path]:
     """Write `stages` and `matches` into a folder, of scikit-image's photographs; return their paths.
 
-    `models` are the stages by their titles; the last one describes. `suffix` is .png or .jpg.
+    `models` are the stages by their titles; the last one describes. `suffix` is .png or .jpg. A `photograph` is drawn
+    alone, for models that know the others from their training.
     """
     *_, (name, describer) = models.items()
+    cases = _cases() if photograph is None else _cases_of(photograph)
     figures = {
-        "stages": _stages_figure(models, _frame(_STAGES)),
-        "matches": stack([_match_figure(f"{name}, {title}", describer, pair) for title, pair in _cases()]),
+        "stages": _stages_figure(models, _frame(photograph or _path(_STAGES))),
+        "matches": stack([_match_figure(f"{name}, {title}", describer, pair) for title, pair in cases]),
     }
     paths = [folder / f"{stem}{suffix}" for stem in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
@@ -56,21 +60,26 @@ def _path(name: str) -> str:
     return storage.join(find_photographs(PhotographsSection(), BUNDLED).root, name)
 
 
-def _frame(name: str) -> np.ndarray:
-    return cover_and_crop(read_photograph(_path(name)), PROTOCOL.image_shape)[0]
+def _frame(path: str) -> np.ndarray:
+    return cover_and_crop(read_photograph(path), PROTOCOL.image_shape)[0]
 
 
 def _cases() -> list[tuple[str, ImagePair]]:
+    turned = _quarter_turn(_frame(_path(_TURNED)))
+    (easy, *_), (_, hard) = _cases_of(_path(_EASY)), _cases_of(_path(_HARD))
+    return [easy, hard, ("a failure: a quarter turn, which the training does not hold", turned)]
+
+
+def _cases_of(path: str) -> list[tuple[str, ImagePair]]:
     light = PhotometricConfig()
     return [
-        ("easy: a slight change of view", _warped(_EASY, _CALM, replace(light, enabled=False))),
-        ("hard: another view and light", _warped(_HARD, _STRONG, light)),
-        ("a failure: a quarter turn, which the training does not hold", _quarter_turn(_frame(_TURNED))),
+        ("easy: a slight change of view", _warped(path, _CALM, replace(light, enabled=False))),
+        ("hard: another view and light", _warped(path, _STRONG, light)),
     ]
 
 
-def _warped(name: str, homography: HomographyConfig, light: PhotometricConfig) -> ImagePair:
-    (pair,) = random_homography_pairs([_path(name)], PROTOCOL.image_shape, homography, light, 0, 1)
+def _warped(path: str, homography: HomographyConfig, light: PhotometricConfig) -> ImagePair:
+    (pair,) = random_homography_pairs([path], PROTOCOL.image_shape, homography, light, 0, 1)
     return pair
 
 

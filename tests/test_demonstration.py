@@ -13,6 +13,7 @@ from superpoint_tf.checkpoints import load_weights
 from superpoint_tf.command_line import load_config_argument
 from superpoint_tf.demonstration import (
     CONFIG,
+    SHIPPED,
     SHIPPED_CONFIG,
     StageFailed,
     _chain_commands,
@@ -63,7 +64,7 @@ def test_each_command_reads_what_the_one_before_wrote():
 def test_the_default_labels_with_the_shipped_detector_of_its_configs_network(checkout: Path):
     (command,) = _labelling_commands("somewhere")
     assert (checkout / command[0]).is_file()
-    assert "--detector" not in command and "--from-scratch" not in command
+    assert argument(command, "--detector") == SHIPPED["MagicPoint"]  # whatever lies in outputs/
     network = load_config_argument(SHIPPED_CONFIG, []).network
     stages = _stages("somewhere", from_scratch=False)
     assert all(load_weights(name).network == network for name in stages.values())

@@ -63,10 +63,7 @@ def check_onnx_packages() -> None:
     """Raise ValueError with the remedy if a package of the extra is missing."""
     missing = [name for name in _ONNX_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        raise ValueError(
-            f"--format onnx needs {', '.join(missing)}: run `pip install -e '.[export]'` in the checkout, "
-            "or `pip install 'superpoint-tf[export]'`"
-        )
+        raise ValueError(f"--format onnx needs {', '.join(missing)}: run `pip install -e '.[export]'` in the checkout")
 
 
 def parse_image_shape(words: Sequence[str] | None) -> ImageShape | str:

@@ -16,7 +16,7 @@ from superpoint_tf.checkpoints import Weights, WeightsError
 from superpoint_tf.interop.pytorch_layouts import Layout, convert, first_few
 
 OLDEST_TORCH = (2, 10)  # before it `weights_only` could be led to execute code (CVE-2025-32434, CVE-2026-24747)
-INSTALL = "`pip install -e '.[import]'` in a checkout, else `pip install 'superpoint-tf[import]'`"
+INSTALL = "`pip install -e '.[import]'` in the checkout"
 WRAPPERS = ("model_state_dict", "state_dict")  # where training scripts put the weights, beside their optimizer
 PREFIX = "module."  # what DataParallel puts before every name
 

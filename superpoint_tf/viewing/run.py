@@ -43,7 +43,7 @@ def save_path(source: Source, output: str | None, several: bool) -> Path:
         return Path(output)
     folder = Path(output or DEFAULT_FOLDER)
     name = Path(source.name)
-    return folder / name.parent / f"{name.stem}_keypoints{suffix}"
+    return folder / name.parent / f"{name.name}_keypoints{suffix}"
 
 
 def show_all(
@@ -112,10 +112,15 @@ def _show_video(
             VideoWriter(path, video.rate / every) as writer,
             Progress(total, "show", "frames", console=console) as progress,
         ):
-            for picture in drawn:
-                writer.add(picture)
-                progress.update()
-                if stop.requested:
-                    break
+            try:
+                for picture in drawn:
+                    writer.add(picture)
+                    progress.update()
+                    if stop.requested:
+                        break
+            except (PhotographError, PictureTooLarge) as error:
+                if not progress.done:
+                    raise
+                console.line("left", f"{path}: ends early: {error}")  # what is drawn is a whole video
         console.line("show", f"look at {path} ({progress.done} frames{', stopped' * stop.requested})")
     return True

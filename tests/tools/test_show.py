@@ -48,8 +48,8 @@ def test_without_a_display_it_saves_under_a_default_name_and_says_so(
 ):
     assert show("a.png") == 0
     said = capsys.readouterr().out
-    assert "no display" in said and "look at outputs/show/a_keypoints.png" in said
-    assert Path("outputs/show/a_keypoints.png").exists()
+    assert "no display" in said and "look at outputs/show/a.png_keypoints.png" in said
+    assert Path("outputs/show/a.png_keypoints.png").exists()
 
 
 def test_of_several_those_that_cannot_be_read_are_named_and_the_others_saved_in_the_folder(
@@ -58,7 +58,7 @@ def test_of_several_those_that_cannot_be_read_are_named_and_the_others_saved_in_
     (tmp_path / "b.png").write_text("no picture")
     assert show("a.png", "b.png", "--output", "shown") == 0
     assert "b.png: not a picture" in capsys.readouterr().out
-    assert [path.name for path in Path("shown").iterdir()] == ["a_keypoints.png"]
+    assert [path.name for path in Path("shown").iterdir()] == ["a.png_keypoints.png"]
     assert show("b.png") == 1
 
 
