@@ -27,7 +27,7 @@ from superpoint_tf.export.repeatability import (
 )
 from superpoint_tf.export.request import TABLE_SHAPE, Form, Request
 from superpoint_tf.export.usage import usage
-from superpoint_tf.model import SuperPoint
+from superpoint_tf.model import SuperPoint, prepare_image
 from superpoint_tf.progress import Console, format_bytes
 
 TENSORFLOW = "TensorFlow"
@@ -61,6 +61,7 @@ class Exporter:
         Repeatability is measured for a precision below float32, or for all with `measured`. Raises
         DiffersFromTensorFlow for a float32 file that differs by more than rounding: nothing is left at `output`.
         """
+        image = self.first_image(request.form)
         path = Path(output or request.default_output(weights_name(self._source)))
         graph = ExportGraph(self.model.network, self.model.with_descriptor, request.form)
         origin = describe_origin(self._source, self._weights, request.precision, request.form)
@@ -73,7 +74,8 @@ class Exporter:
             if request.precision == "float32":
                 difference.raise_if_large()
             rows = self._measure(request, run) if measured or request.precision != "float32" else []
-            seconds = self._time(request, run)
+            calls = {TENSORFLOW: self.tensorflow_call(request.form, image), request.format: lambda: run(image)}
+            seconds = time_in_turns(calls)
         if self.photographs.left_out:
             names = self.photographs.left_out
             self._say("check", f"left out: {len(names)} | {'; '.join(names[:3])}")
@@ -83,12 +85,13 @@ class Exporter:
         if request.precision != "int8":
             return []
         images = self.photographs.for_calibration.batches(request.form.image_shape)
-        if not images:
-            raise self._nothing_readable()
-        return images
+        return images or [self.first_image(request.form)]
 
-    def _nothing_readable(self) -> ValueError:
-        return ValueError(f"no photograph can be read: {'; '.join(self.photographs.left_out[:3])}; pass other --images")
+    def first_image(self, form: Form) -> np.ndarray:
+        """Return the image that latencies are taken on, float32 (1, H, W, 1); raises ValueError if there is none."""
+        for frame in self.photographs.frames(form.image_shape or TABLE_SHAPE):
+            return prepare_image(frame).numpy()[None]
+        raise ValueError(f"no photograph can be read: {'; '.join(self.photographs.left_out[:3])}; pass other --images")
 
     def _compare(self, request: Request, run: Run) -> Difference:
         detection = request.form.detection or DetectionConfig()
@@ -96,8 +99,6 @@ class Exporter:
         judged = self.photographs.for_judging if request.precision == "int8" else self.photographs
         frames = judged.frames(request.form.image_shape)
         difference = compare_features((ours(frame), theirs(frame)) for frame in frames)
-        if not difference.images:
-            raise self._nothing_readable()
         if not difference.keypoints:
             raise ValueError(
                 f"TensorFlow found no keypoint in {difference.images} photographs, so nothing can be compared: "
@@ -116,11 +117,6 @@ class Exporter:
         for row in rows:
             self._say("eval", f"{row['method']} | " + describe_quality(row))
         return rows
-
-    def _time(self, request: Request, run: Run) -> dict[str, float]:
-        images = self.photographs.batches(request.form.image_shape or TABLE_SHAPE)[0]
-        ours = self.tensorflow_call(request.form, images)
-        return time_in_turns({TENSORFLOW: ours, request.format: lambda: run(images)})
 
     def tensorflow_call(self, form: Form, images: np.ndarray) -> Callable[[], object]:
         """Return what an exported file's call replaces: the network's, or with postprocessing `SuperPoint.extract`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from superpoint_tf.export.files import open_file
 from superpoint_tf.export.latency import time_in_turns
-from superpoint_tf.export.request import TABLE_SHAPE, Request
+from superpoint_tf.export.request import Request
 from superpoint_tf.export.run import TENSORFLOW, Exported, Exporter
 from superpoint_tf.export.tflite import open_tflite
 from superpoint_tf.progress import format_bytes
@@ -34,7 +34,7 @@ def measure_table(exporter: Exporter, requests: Sequence[Request]) -> str:
 
 def _time_all(exporter: Exporter, exported: Sequence[Exported]) -> dict[str, float]:
     form = exported[0].request.form
-    images = exporter.photographs.batches(form.image_shape or TABLE_SHAPE)[0]
+    images = exporter.first_image(form)
     runs = {_name(one): open_file(one.request.format, one.path, exporter.threads) for one in exported}
     plain = next(one for one in exported if one.request.format == "tflite")
     runs[_WITHOUT_XNNPACK] = open_tflite(plain.path, exporter.threads, xnnpack=False)
