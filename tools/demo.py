@@ -16,7 +16,7 @@ def main() -> None:
         description="Label, detect and match on bundled photographs with the weights that come with the package."
     )
     parser.add_argument(
-        "--from-scratch", action="store_true", help="train the whole chain first, at laptop size: under ten minutes"
+        "--from-scratch", action="store_true", help="train the whole chain first, at laptop size: some ten minutes"
     )
     parser.add_argument("--pictures", metavar="DIR", help="draw the README's two pictures into DIR, and nothing else")
     parser.add_argument("--output", help="folder for everything (default: outputs/demo or outputs/demo-from-scratch)")
