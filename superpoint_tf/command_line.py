@@ -97,10 +97,7 @@ def non_negative_int(text: str) -> int:
 
 def positive_float(text: str) -> float:
     """Parse a finite number above zero; raises argparse.ArgumentTypeError."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _to_float(text)
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0")
     return value
@@ -108,13 +105,18 @@ def positive_float(text: str) -> float:
 
 def fraction(text: str) -> float:
     """Parse a number from 0 to 1; raises argparse.ArgumentTypeError."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _to_float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 to 1")
     return value
+
+
+def _to_float(text: str) -> float:
+    """Return the number, or NaN, which lies in no range, for a text that is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def load_config_argument(path: str, overrides: Sequence[str]) -> Config:

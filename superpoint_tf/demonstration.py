@@ -18,7 +18,8 @@ from superpoint_tf.command_line import CHECKOUT
 from superpoint_tf.config_files import load_config
 from superpoint_tf.data.labels import read_manifest
 from superpoint_tf.evaluation.controls import CONTROLS
-from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, summarize
+from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL as PROTOCOL
+from superpoint_tf.evaluation.measures import summarize
 from superpoint_tf.evaluation.methods import extractor_of, load_extractors
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
 from superpoint_tf.evaluation.protocols import Extractor, evaluate_pairs
@@ -31,7 +32,6 @@ from superpoint_tf.showcase import draw_pictures
 CONFIG = "configs/quickstart.yaml"  # of the chain from scratch
 SHIPPED_CONFIG = "configs/small.yaml"  # of the network that comes with the package
 SHIPPED = {"MagicPoint": "magicpoint-small", "SuperPoint": "superpoint-small"}
-PROTOCOL = DETECTOR_PROTOCOL
 NUM_PAIRS = 40
 COLUMNS = ("method", "repeatability", "localization_px", "matching_score", "h_1", "h_3", "h_5", "keypoints", "matches")
 Row = dict[str, float | str]

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from superpoint_tf import storage
@@ -15,7 +14,7 @@ from superpoint_tf.data.photograph_sets import BUNDLED, find_photographs
 from superpoint_tf.data.photographs import cover_and_crop, read_photograph
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.baselines import CLASSICAL
-from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL
+from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL as PROTOCOL
 from superpoint_tf.evaluation.methods import extractor_of
 from superpoint_tf.evaluation.pairs import ImagePair, View, random_homography_pairs
 from superpoint_tf.evaluation.protocols import suppressed
@@ -23,9 +22,10 @@ from superpoint_tf.figures import figure_matches, figure_stages
 from superpoint_tf.layout import stack
 from superpoint_tf.matching import match_descriptors
 from superpoint_tf.model import SuperPoint
+from superpoint_tf.visualization import save_jpeg, save_png
 
-PROTOCOL = DETECTOR_PROTOCOL
-SHOWN_CLASSICAL = ("Harris", "FAST", "SIFT")
+_SAVE = {".png": save_png, ".jpg": save_jpeg}
+_DRAWN_CLASSICAL = ("Harris", "FAST", "SIFT")
 _STAGES, _EASY, _HARD, _TURNED = "coffee.png", "astronaut.png", "rocket.jpg", "chelsea.png"
 _CALM = HomographyConfig(
     perspective_amplitude_x=0.1, perspective_amplitude_y=0.1, scale_amplitude=0.1, max_angle_deg=10.0
@@ -49,10 +49,7 @@ def draw_pictures(
     }
     paths = [folder / f"{stem}{suffix}" for stem in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
-        done, content = cv2.imencode(suffix, figure, [cv2.IMWRITE_JPEG_QUALITY, 85])  # ignored for PNG
-        if not done:
-            raise ValueError(f"{path}: could not be encoded; give .png or .jpg")
-        storage.write_bytes(path, content.tobytes())
+        _SAVE[suffix](path, figure)
     return paths
 
 
@@ -95,7 +92,7 @@ def _stages_figure(models: Mapping[str, SuperPoint], image: np.ndarray) -> np.nd
         name: model.extract(image, PROTOCOL.max_keypoints, nms_radius_px=PROTOCOL.nms_radius_px).keypoints
         for name, model in models.items()
     }
-    for name in SHOWN_CLASSICAL:
+    for name in _DRAWN_CLASSICAL:
         found = suppressed(CLASSICAL[name])(image, PROTOCOL.nms_radius_px)
         shown[name] = found.keypoints[: PROTOCOL.max_keypoints]
     return figure_stages(image, [("photograph", None), *shown.items()])

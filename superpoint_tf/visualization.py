@@ -145,9 +145,19 @@ def scale_keypoints(keypoints: NDArray, image_shape: Sequence[int], canvas_shape
 
 def save_png(path: str | Path, image: NDArray) -> None:
     """Write a picture as PNG, whole or not at all."""
-    done, content = cv2.imencode(".png", to_bgr(image))
+    _save(path, image, ".png")
+
+
+def save_jpeg(path: str | Path, image: NDArray) -> None:
+    """Write a picture as JPEG, whole or not at all: a third of the size, for figures of photographs."""
+    _save(path, image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+def _save(path: str | Path, image: NDArray, suffix: str, settings: Sequence[int] = ()) -> None:
+    done, content = cv2.imencode(suffix, to_bgr(image), settings)
     if not done:
-        raise ValueError(f"{path}: a picture of shape {np.shape(image)} could not be encoded as PNG")
+        kind = suffix[1:].upper()
+        raise ValueError(f"{path}: a picture of shape {np.shape(image)} could not be encoded as {kind}")
     storage.write_bytes(path, content.tobytes())
 
 
