@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from synthetic.canvas import Canvas, ramp_width
+from synthetic.canvas import Canvas, ramp, ramp_width
 from synthetic.visibility import Corners, edge_angles
 
 _ATTEMPTS = 16
@@ -58,10 +58,11 @@ def paint_board(canvas: Canvas, board: Board, greys: np.ndarray) -> None:
     if not canvas.values[box].size:
         return
     to_unit = cv2.getPerspectiveTransform(board.quad.astype(np.float32), _UNIT_SQUARE)
-    cells_x = _count_knots(to_unit[0], to_unit[2], board.columns, canvas, box)
-    cells_y = _count_knots(to_unit[1], to_unit[2], board.rows, canvas, box)
+    cells_x, cells_y, levels = (canvas.sheet(name, box) for name in ("cells_x", "cells_y", "levels"))
+    _count_knots(to_unit[0], to_unit[2], board.columns, canvas, box, cells_x)
+    _count_knots(to_unit[1], to_unit[2], board.rows, canvas, box, cells_y)
     # Between two cells the count climbs by one within a pixel, so that linear interpolation is the antialiasing.
-    levels = cv2.remap(greys.astype(np.float32), cells_x, cells_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    cv2.remap(greys.astype(np.float32), cells_x, cells_y, cv2.INTER_LINEAR, levels, cv2.BORDER_REPLICATE)
     canvas.paint_polygon(board.quad, levels)
 
 
@@ -98,20 +99,17 @@ def _is_convex(quad: np.ndarray) -> bool:
 
 
 def _count_knots(
-    row: np.ndarray, last: np.ndarray, knots: np.ndarray, canvas: Canvas, box: tuple[slice, slice]
-) -> np.ndarray:
-    """Return how many inner knots lie before each fine pixel of the box: the index of its cell, with soft steps.
+    row: np.ndarray, last: np.ndarray, knots: np.ndarray, canvas: Canvas, box: tuple[slice, slice], count: np.ndarray
+) -> None:
+    """Write how many inner knots lie before each fine pixel of the box: the index of its cell, with soft steps.
 
     The board's coordinate there is (row . xy1) / (last . xy1), so each knot is a straight line in the picture.
     """
     ys, xs = canvas.ys[box[0]], canvas.xs[box[1]]
-    count = np.zeros((len(ys), len(xs)), np.float32)
-    step = np.empty_like(count)
+    count.fill(0)
+    step = canvas.sheet("crossed", box)
     for knot in knots[1:-1].tolist():
         a, b, c = (row - knot * last).tolist()
         rate = canvas.scale / ramp_width(a, b)
-        np.add.outer(rate * b * ys + (rate * c + 0.5), rate * a * xs, out=step)
-        np.maximum(step, 0, out=step)
-        np.minimum(step, 1, out=step)
+        ramp(rate * b * ys + (rate * c + 0.5), rate * a * xs, step)
         count += step
-    return count

@@ -25,6 +25,13 @@ def ramp_width(x: float, y: float) -> float:
     return max(x, y) + 0.35 * min(x, y) + 1e-9
 
 
+def ramp(rows: np.ndarray, columns: np.ndarray, target: np.ndarray) -> None:
+    """Write rows (H,) + columns (W,), cut to [0, 1], into target float32 (H, W): how far an edge has crossed pixels."""
+    np.add.outer(rows, columns, out=target)
+    cv2.threshold(target, 1.0, 1.0, cv2.THRESH_TRUNC, dst=target)  # three times as fast as numpy's minimum
+    cv2.threshold(target, 0.0, 0.0, cv2.THRESH_TOZERO, dst=target)
+
+
 class Canvas:
     """Hold a picture drawn `scale` times too large; every coordinate is xy in pixels of the finished picture.
 
@@ -36,13 +43,29 @@ class Canvas:
         self.image_shape = image_shape
         self.scale = scale
         height, width = image_shape
-        if isinstance(grey, np.ndarray):
-            size = (width * scale, height * scale)
-            self.values: np.ndarray = cv2.resize(grey.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-        else:
-            self.values = np.full((height * scale, width * scale), grey, np.float32)
+        self.values: np.ndarray = np.empty((height * scale, width * scale), np.float32)
+        self._sheets: dict[str, np.ndarray] = {}
         self.xs = _pixel_centres(width, scale)
         self.ys = _pixel_centres(height, scale)
+        self.cover(grey)
+
+    def cover(self, grey: float | np.ndarray) -> None:
+        """Begin a new picture on a level, or on levels (H, W) enlarged to the fine pixels."""
+        if isinstance(grey, np.ndarray):
+            size = self.values.shape[::-1]
+            cv2.resize(grey.astype(np.float32, copy=False), size, dst=self.values, interpolation=cv2.INTER_LINEAR)
+        else:
+            self.values.fill(grey)
+
+    def sheet(self, name: str, box: tuple[slice, slice]) -> np.ndarray:
+        """Return working memory of the box's size, float32, with the last content of that name.
+
+        Fresh arrays of this size come from the system page by page, which took an eighth of the time of a picture.
+        """
+        if name not in self._sheets:
+            self._sheets[name] = np.empty(self.values.size, np.float32)
+        rows, columns = (part.stop - part.start for part in box)
+        return self._sheets[name][: rows * columns].reshape(rows, columns)
 
     @property
     def min_side(self) -> int:
@@ -63,32 +86,32 @@ class Canvas:
         edges = [(x, y, u - x, v - y) for (x, y), (u, v) in zip(points, points[1:] + points[:1], strict=True)]
         inwards = 1.0 if edges[0][2] * edges[1][3] >= edges[0][3] * edges[1][2] else -1.0
         rows, columns = self.ys[box[0]], self.xs[box[1]]
-        covered = inside = np.empty((len(rows), len(columns)), np.float32)
+        covered, crossed = self.sheet("covered", box), self.sheet("crossed", box)
         for k, (x, y, across, down) in enumerate(edges):
             rate = inwards * self.scale / ramp_width(across, down)
             a, b = -down * rate, across * rate
-            np.add.outer(b * rows + (0.5 - a * x - b * y), a * columns, out=inside)
-            np.maximum(inside, 0, out=inside)
-            np.minimum(inside, 1, out=inside)
+            ramp(b * rows + (0.5 - a * x - b * y), a * columns, crossed if k else covered)
             if k:
-                covered *= inside
-            else:
-                inside = np.empty_like(covered)
+                covered *= crossed
         return covered
 
     def paint_polygon(self, polygon: np.ndarray, grey: float | np.ndarray) -> None:
         """Paint a convex polygon (K, 2), either orientation; `grey` is a level, or levels of its `box`."""
         box = self.box(polygon)
-        covered = self.coverage(polygon, box)
         values = self.values[box]
-        covered *= grey - values
-        values += covered
+        if not values.size:
+            return
+        covered = self.coverage(polygon, box)
+        change = np.subtract(grey, values, out=self.sheet("crossed", box), dtype=np.float32)
+        change *= covered
+        values += change
 
     def greys_at(self, points: np.ndarray) -> np.ndarray:
         """Return the present grey levels (N,) nearest to points (N, 2); points outside read the frame's edge."""
         index = np.rint((points + 0.5) * self.scale - 0.5).astype(np.intp)
         height, width = self.values.shape
-        return self.values[index[:, 1].clip(0, height - 1), index[:, 0].clip(0, width - 1)]
+        np.minimum(np.maximum(index, 0, out=index), (width - 1, height - 1), out=index)
+        return self.values[index[:, 1], index[:, 0]]
 
     def finish(self, blur_sigma_px: float = 0.0) -> np.ndarray:
         """Return the picture uint8 (H, W): area-averaged to its size, then blurred a little, as a camera does."""

@@ -61,7 +61,10 @@ def _paint_faces(canvas: Canvas, vertices: np.ndarray, greys: list[float]) -> No
     half_plane = front + np.array([second, second + third, third - second, -second])
     corner = front + np.array([0 * first, third, third + first, first])
     box = canvas.box(outline)
-    levels = np.full_like(canvas.values[box], greys[0])
+    levels = canvas.sheet("levels", box)
+    levels.fill(greys[0])
     for region, grey in ((half_plane, greys[1]), (corner, greys[2])):
-        levels += canvas.coverage(region, box) * (grey - levels)
+        change = canvas.coverage(region, box)
+        change *= np.subtract(grey, levels, out=canvas.sheet("crossed", box), dtype=np.float32)
+        levels += change
     canvas.paint_polygon(outline, levels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from synthetic.canvas import Canvas
@@ -12,5 +13,5 @@ def draw_noise(canvas: Canvas, generator: np.random.Generator, margin: float) ->
     """Add white noise of 20 to 80 grey levels, one number a finished pixel, and return no corners."""
     std = 20 + 60 * generator.random(dtype=np.float32)
     noise = std * generator.standard_normal(canvas.image_shape, dtype=np.float32)
-    canvas.values += noise.repeat(canvas.scale, axis=0).repeat(canvas.scale, axis=1)
+    canvas.values += cv2.resize(noise, canvas.values.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return Corners.none()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import cmath
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 
 from synthetic.canvas import Canvas
@@ -24,7 +28,7 @@ def draw_polygon(canvas: Canvas, generator: np.random.Generator, margin: float) 
     """Paint one polygon and return its vertices."""
     greys = generator.random(1).tolist()
     found = sample_polygons(generator.random((_ATTEMPTS, _NUMBERS)), canvas.image_shape, 0.15, 0.5)
-    return _paint(found[:1], greys, canvas, margin)
+    return _paint(list(itertools.islice(found, 1)), greys, canvas, margin)
 
 
 def draw_polygons(canvas: Canvas, generator: np.random.Generator, margin: float) -> Corners:
@@ -37,15 +41,15 @@ def draw_polygons(canvas: Canvas, generator: np.random.Generator, margin: float)
     numbers = generator.random((_CANDIDATES, _NUMBERS))
     if large < _LARGE_SHARE:
         numbers[0, 1] = 2.0  # twice the span of radii: .52, so that others find room inside it
-    found = sample_polygons(numbers, canvas.image_shape, 0.08, 0.3)
+    found = list(sample_polygons(numbers, canvas.image_shape, 0.08, 0.3))
     kept = sorted(_without_contact(found), key=_area, reverse=True)
     return _paint(kept, greys, canvas, margin)
 
 
 def sample_polygons(
     numbers: np.ndarray, image_shape: tuple[int, int], min_radius: float, max_radius: float
-) -> list[np.ndarray]:
-    """Return the convex polygons, each (K, 2), that uniform numbers (M, 18) make; at most one a row.
+) -> Iterator[np.ndarray]:
+    """Yield the convex polygons, each (K, 2), that uniform numbers (M, 18) make; at most one a row.
 
     Vertices lie around a centre, one in each slice of the circle; the bluntest is removed until none has more than
     120 degrees, and a row with fewer than three left, or with a needle among them, gives none. Radii are in shorter
@@ -58,33 +62,24 @@ def sample_polygons(
     directions = 2 * np.pi * (np.arange(_MAX_VERTICES) + turns) / counts[:, None]
     vertices = centres[:, 0] + 1j * centres[:, 1]  # x + iy: turns and angles are products
     vertices = vertices[:, None] + radius * (0.4 + 0.6 * distances) * np.exp(1j * directions)
-    return [
-        row[:count].copy().view(np.float64).reshape(-1, 2)
-        for row, count, sound in zip(*_remove_blunt_vertices(vertices, counts), strict=True)
-        if sound
-    ]
+    for row, count in zip(vertices.tolist(), counts.tolist(), strict=True):
+        if kept := _without_blunt_vertices(row[:count]):
+            yield np.array(kept).view(np.float64).reshape(-1, 2)
 
 
-def _remove_blunt_vertices(vertices: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return vertices (M, 7) complex and counts (M,) without the blunt ones, and which rows are sound polygons."""
-    places = np.arange(_MAX_VERTICES)
-    lines = np.arange(len(vertices))
-    while True:
-        last = counts[:, None] - 1
-        back = np.take_along_axis(vertices, np.where(places == 0, last, places - 1), axis=1) - vertices
-        ahead = np.take_along_axis(vertices, np.where(places >= last, 0, places + 1), axis=1) - vertices
-        angles = np.angle(back * ahead.conj())
-        used = places <= last
+def _without_blunt_vertices(vertices: list[complex]) -> list[complex]:
+    """Return what is left of a polygon when its bluntest vertex went, until none is blunt; nothing if it is unsound."""
+    while len(vertices) > 2:
+        ahead = [end - start for start, end in zip(vertices, vertices[1:] + vertices[:1], strict=True)]
+        angles = [cmath.phase(-back * on.conjugate()) for back, on in zip(ahead[-1:] + ahead[:-1], ahead, strict=True)]
         # Three slices can turn the order around; a triangle is convex either way.
-        angles = np.where(counts[:, None] == 3, np.abs(angles), angles % (2 * np.pi))
-        angles = np.where(used, angles, np.nan)
-        blunt = (np.fmax.reduce(angles, axis=1) > _MAX_ANGLE) & (counts > 2)
-        if not blunt.any():
-            needle = (angles < _MIN_ANGLE) | (np.abs(ahead) < _MIN_EDGE_PX) & used
-            return vertices, counts, (counts > 2) & ~needle.any(axis=1)
-        bluntest = np.where(blunt, np.where(used, angles, -1).argmax(axis=1), _MAX_VERTICES)[:, None]
-        source = np.minimum(places + (places >= bluntest), _MAX_VERTICES - 1)
-        vertices, counts = vertices[lines[:, None], source], counts - blunt
+        angles = [abs(angle) if len(vertices) == 3 else angle % (2 * np.pi) for angle in angles]
+        bluntest = max(angles)
+        if bluntest <= _MAX_ANGLE:
+            return vertices if min(angles) >= _MIN_ANGLE and min(map(abs, ahead)) >= _MIN_EDGE_PX else []
+        place = angles.index(bluntest)
+        vertices = vertices[:place] + vertices[place + 1 :]
+    return []
 
 
 def _area(polygon: np.ndarray) -> float:
@@ -101,9 +96,10 @@ def _without_contact(polygons: list[np.ndarray]) -> list[np.ndarray]:
     first = np.cumsum([0] + [len(polygon) for polygon in polygons[:-1]])
     nearest = segment_distances(starts, ends)
     nearest = np.minimum.reduceat(np.minimum.reduceat(nearest, first, axis=0), first, axis=1)
+    clear = (nearest >= _GAP_PX).tolist()
     kept: list[int] = []
     for k in range(len(polygons)):
-        if (nearest[k, kept] >= _GAP_PX).all():
+        if all(clear[k][other] for other in kept):
             kept.append(k)
     return [polygons[k] for k in kept]
 

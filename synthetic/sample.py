@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
+import threading
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -47,12 +51,19 @@ def draw_sample(seed: int, number: int, config: SyntheticConfig = _DEFAULT) -> t
     primitive = _choose_primitive(generator, config)
     background = draw_background(generator, config.image_shape)
     scale = config.supersampling if primitive not in _RIGHT_ANGLED else max(config.supersampling // 2, 1)
-    canvas = Canvas(config.image_shape, scale, background)
+    canvas = _own_canvas(threading.get_ident(), config.image_shape, scale)
+    canvas.cover(background)
     low, high = _BLUR_PX
     blur = low + (high - low) * generator.random()
     corners = _DRAW[primitive](canvas, generator, margin_for(config.min_contrast))
     image = canvas.finish(blur)
     return image, visible_keypoints(image, corners, config.min_contrast, config.border_px)
+
+
+@lru_cache(maxsize=16)
+def _own_canvas(thread: int, image_shape: tuple[int, int], scale: int) -> Canvas:
+    """Return the canvas of a thread: each picture covers the last one, because fresh memory costs more than paint."""
+    return Canvas(image_shape, scale)
 
 
 def primitive_of(seed: int, number: int, config: SyntheticConfig = _DEFAULT) -> str:
@@ -68,5 +79,5 @@ def _generator(seed: int, number: int) -> np.random.Generator:
 
 
 def _choose_primitive(generator: np.random.Generator, config: SyntheticConfig) -> str:
-    limits = np.cumsum([config.weight(name) for name in PRIMITIVES])
-    return PRIMITIVES[int(np.searchsorted(limits, generator.random() * limits[-1], side="right"))]
+    limits = list(itertools.accumulate(config.weight(name) for name in PRIMITIVES))
+    return PRIMITIVES[bisect.bisect_right(limits, generator.random() * limits[-1])]

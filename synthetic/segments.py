@@ -8,13 +8,14 @@ import numpy as np
 def segment_distances(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Return the distances (N, N) between segments from starts (N, 2) to ends (N, 2); 0 where they cross."""
     along = ends - starts
-    length2 = np.maximum((along**2).sum(axis=1), 1e-12)
+    length2 = np.maximum(along[:, 0] ** 2 + along[:, 1] ** 2, 1e-12)
     distance2 = np.full((len(starts), len(starts)), np.inf)
     sides = []
     for points in (starts, ends):  # point i against segment j
         offset = points[:, None] - starts[None]
-        fraction = (np.einsum("ijk,jk->ij", offset, along) / length2).clip(0, 1)
-        gap2 = ((offset - fraction[..., None] * along) ** 2).sum(axis=-1)
+        fraction = np.minimum(np.maximum(np.einsum("ijk,jk->ij", offset, along) / length2, 0), 1)
+        gap = offset - fraction[..., None] * along
+        gap2 = gap[..., 0] ** 2 + gap[..., 1] ** 2
         distance2 = np.minimum(distance2, np.minimum(gap2, gap2.T))
         sides.append(along[:, 0] * offset[..., 1] - along[:, 1] * offset[..., 0])
     parted = sides[0] * sides[1] < 0  # the ends of segment i lie on two sides of line j

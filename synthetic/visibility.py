@@ -48,7 +48,7 @@ def visible_keypoints(image: np.ndarray, corners: Corners, min_contrast: float, 
     angles = np.sort(angles, axis=1)  # NaN last
     after, middles, last = _sectors(angles)
     reach = _HALF_GAP_PX / np.maximum(np.sin(np.minimum(after, np.pi) / 2), 1e-3)
-    reach = reach.clip(_MIN_PROBE_PX, _MAX_PROBE_PX)[..., None]
+    reach = np.minimum(np.maximum(reach, _MIN_PROBE_PX), _MAX_PROBE_PX)[..., None]
     probes = points[:, None] + reach * np.stack([np.cos(middles), np.sin(middles)], axis=-1)
     greys = _bilinear(image, probes)
     before = np.concatenate([greys[np.arange(len(greys)), last][:, None], greys[:, :-1]], axis=1)
@@ -70,8 +70,10 @@ def _bilinear(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Return the grey levels at points (..., 2), NaN for NaN; points outside read the frame's edge."""
     height, width = image.shape
     absent = np.isnan(points[..., 0])
-    x = np.where(absent, 0, points[..., 0]).clip(0, width - 1.001)
-    y = np.where(absent, 0, points[..., 1]).clip(0, height - 1.001)
+    x, y = (
+        np.minimum(np.maximum(np.where(absent, 0, points[..., axis]), 0), last - 0.001)
+        for axis, last in enumerate((width - 1, height - 1))
+    )
     column, row = x.astype(np.intp), y.astype(np.intp)
     right, down = x - column, y - row
     above = image[row, column] * (1 - right) + image[row, column + 1] * right

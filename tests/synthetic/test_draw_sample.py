@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import subprocess
 import sys
 from collections import Counter
@@ -22,6 +23,20 @@ def test_the_same_number_gives_the_same_bytes_in_any_order() -> None:
     np.random.seed(1)  # the global generator has no say
     backwards = [draw_sample(5, number) for number in reversed(range(20))][::-1]
     assert all(same(one, other) for one, other in zip(forwards, backwards, strict=True))
+
+
+def test_threads_that_draw_at_once_do_not_see_each_other() -> None:
+    expected = [draw_sample(3, number)[0] for number in range(60)]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        drawn = list(pool.map(lambda number: draw_sample(3, number)[0], range(60)))
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_a_picture_that_was_drawn_is_not_painted_over_by_the_next() -> None:
+    image, _ = draw_sample(3, 1)
+    before = image.copy()
+    draw_sample(3, 2)
+    np.testing.assert_array_equal(image, before)
 
 
 def test_number_and_seed_each_change_the_picture() -> None:
