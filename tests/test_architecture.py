@@ -19,7 +19,7 @@ LAYERS = [
     ["progress", "layout", "pretrained"],
     ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
     ["checkpoints", "detection", "losses", "descriptor_loss", "figures"],
-    ["model", "data", "command_line"],
+    ["model", "data", "command_line", "detection_options"],
     ["evaluation", "interop", "export"],
     ["extraction"],
     ["alignment", "viewing"],

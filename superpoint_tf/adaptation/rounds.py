@@ -67,18 +67,24 @@ def _identity(run: AdaptationRun) -> dict[str, Any]:
     }
 
 
+def check_output(output: str, rounds: int, shard: tuple[int, int], overwrite: bool) -> None:
+    """Raise ConfigError for a folder that labels cannot be written to, whatever the detector turns out to be."""
+    if storage.is_remote(output) and rounds > 1:
+        raise ConfigError(f"{output}: retraining between rounds needs a disk; use --iters 1, or a folder on a disk")
+    if overwrite and shard[1] > 1:
+        raise ConfigError("--overwrite would delete what other shards write: delete the folder, then start all shards")
+    ours = storage.exists(storage.join(output, IDENTITY_FILE))
+    if storage.exists(output) and not ours and _holds_files(output):
+        raise ConfigError(f"{output}: not empty and not a label folder; choose another --output")
+
+
 def _open_folder(run: AdaptationRun, overwrite: bool) -> None:
     path, identity = storage.join(run.output, IDENTITY_FILE), _identity(run)
-    if storage.is_remote(run.output) and run.rounds > 1:
-        raise ConfigError(f"{run.output}: retraining between rounds needs a disk; use --iters 1, or a folder on a disk")
-    if overwrite and run.shard[1] > 1:
-        raise ConfigError("--overwrite would delete what other shards write: delete the folder, then start all shards")
+    check_output(run.output, run.rounds, run.shard, overwrite)
     if overwrite:
         storage.remove_tree(run.output, marker=IDENTITY_FILE)
     if storage.exists(path):
         _check_identity(run, read_plan(run.output), identity)
-    elif storage.exists(run.output) and _holds_files(run.output):
-        raise ConfigError(f"{run.output}: not empty and not a label folder; choose another --output")
     if run.shard[1] == 1:
         storage.remove_unfinished(run.output)
     storage.write_json(path, identity)

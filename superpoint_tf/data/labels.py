@@ -207,7 +207,9 @@ def _wrong_parts(values: dict[str, Any]) -> list[str]:
     wrong = [key for key in _PHOTOGRAPH_LISTS if not all(isinstance(name, str) for name in values[key])]
     wrong += ["rounds"] * (not all(isinstance(round, int) for round in values["rounds"]))
     counts = values["counts"]
-    parts = {f"detector.{name}": (values["detector"].get(name), str) for name in ("path", "sha256")}
+    parts: dict[str, tuple[Any, Any]] = {
+        f"detector.{name}": (values["detector"].get(name), str) for name in ("path", "sha256")
+    }
     parts |= {f"counts.{name}": (counts.get(name), int) for name in ("photographs", "keypoints")}
     parts["counts.keypoints_per_image"] = (counts.get("keypoints_per_image"), (int, float))
     wrong += [name for name, (value, kind) in parts.items() if not isinstance(value, kind)]
