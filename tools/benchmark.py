@@ -51,11 +51,17 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     config = command_line.load_config_argument(arguments.config, arguments.overrides)
+    from superpoint_tf.data.photograph_sets import find_photographs
+
+    find_photographs(config.photographs, arguments.images)  # now, not after the first benchmarks
     command_line.set_up_tensorflow()
     from superpoint_tf.benchmarks.run import run_benchmarks
     from superpoint_tf.benchmarks.settings import Settings
+    from superpoint_tf.checkpoints import load_weights
     from superpoint_tf.progress import Console
 
+    if arguments.weights:
+        load_weights(arguments.weights)
     repeats = arguments.repeats or (QUICK_REPEATS if arguments.quick else REPEATS)
     settings = Settings(
         config, repeats, arguments.quick, arguments.images, arguments.batch_size, arguments.weights or ""
