@@ -108,7 +108,7 @@ def read_json(path: str | Path) -> Any:
     """Read JSON; raises ValueError naming the file if it is not valid."""
     try:
         return json.loads(read_bytes(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not valid JSON ({error}); delete it and run the stage again") from error
 
 
@@ -123,7 +123,10 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
     """Read a .npz without executing anything it holds; raises ValueError naming a damaged file."""
     try:
         with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            arrays = {name: file[name] for name in file.files}
+        if foreign := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+            raise ValueError(f"{foreign[0][:60]!r} is no array")
+        return arrays
     except FileNotFoundError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy each raise their own on damaged bytes
