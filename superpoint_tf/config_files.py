@@ -8,6 +8,7 @@ import difflib
 import math
 import types
 import typing
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from superpoint_tf.config import Config, ConfigError, check_limits, shown
 from superpoint_tf.config_rules import check_rules
 from superpoint_tf.strict_yaml import parse_yaml
 
+_NO_TEXT = ("Cc", "Cs")  # control characters, and halves of characters that no file name in UTF-8 has
 _MOST_BYTES = 2**18  # the shipped ones have some thousand; PyYAML reads some 100,000 a second
 
 
@@ -141,8 +143,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         value = _whole(value)
     if hint is str:
         value = "" if value is None else value
-        if isinstance(value, str) and not value.isprintable():
-            raise ConfigError(f"{where}: {shown(value)} holds characters that cannot be printed; leave them out")
+        if isinstance(value, str) and any(unicodedata.category(letter) in _NO_TEXT for letter in value):
+            raise ConfigError(f"{where}: {shown(value)} holds control characters; leave them out")
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         expected = {int: "a whole number", str: "text", bool: "true or false"}.get(hint, str(hint))
         raise ConfigError(f"{where}: expected {expected}, found {shown(value)} ({type(value).__name__})")

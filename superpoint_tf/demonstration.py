@@ -113,7 +113,7 @@ def _labelling_commands(output: str) -> list[list[str]]:
 
 def _chain_commands(output: str) -> list[list[str]]:
     # quoted: a folder's name may hold what YAML reads as a comment or a mapping
-    synthetic = ["--set", "synthetic.root=" + json.dumps(f"{output}/synthetic")]
+    synthetic = ["--set", "synthetic.root=" + json.dumps(f"{output}/synthetic", ensure_ascii=False)]
     return [
         ["tools/generate_synthetic.py", "--config", CONFIG, "--output", f"{output}/synthetic"],
         ["tools/train_superpoint.py", CONFIG, "--output", f"{output}/magicpoint", *synthetic, "train=detector"],

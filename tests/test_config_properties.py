@@ -155,7 +155,7 @@ def test_image_shapes_are_two_multiples_of_eight_within_bounds(folder: Path, nam
         ("synthetic: {draw: {border_px: 60}}", "border_px: 60.0; give 0 or more"),
         ("synthetic: {photometric: {shade: [0.5, -0.5]}}", "give [low, high]"),
         ('synthetic: {root: ""}', "`synthetic.root`: is empty"),
-        ('synthetic: {root: "a\\0b"}', "characters that cannot be printed"),
+        ('synthetic: {root: "a\\0b"}', "holds control characters"),
         ("adaptation: {detection: {max_keypoints: 0}}", "`adaptation.detection.max_keypoints`: 0 leaves no labels"),
         ('name: ""', "`name`"),
         ("name: ../../etc", "cannot name a folder"),
@@ -239,7 +239,7 @@ def test_an_override_is_taken_or_refused_in_one_line(folder: Path, override: str
 
 def test_options_of_a_tool_are_plain_values_and_win_over_overrides(tmp_path: Path):
     (tmp_path / "some.yaml").write_text("synthetic:\n")
-    given_path = "data # 1: 'ü 😀'"  # what YAML would read as a comment and a mapping
+    given_path = "data # 1: 'ü\u202f😀'"  # what YAML would read as a comment and a mapping
     config = load_config(tmp_path / "some.yaml", ["synthetic.root=x"], {"synthetic.root": given_path})
     assert config.synthetic.root == given_path
 

@@ -22,6 +22,9 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from mutation import TOKENS, mutate
+from targets import BUILDERS, Target, attempt, build_target
+
 INSTRUMENTED = ["superpoint_tf", "yaml", "zipfile"]
 SLOW_S = 2.0
 LARGE_BYTES = 512 * 2**20
@@ -55,13 +58,11 @@ class Findings:
         self._peak = peak
 
 
-def run_one(target: object, content: bytes, folder: Path, findings: Findings) -> None:
-    from targets import attempt
-
+def run_one(target: Target, content: bytes, folder: Path, findings: Findings) -> None:
     findings.runs += 1
     began = time.process_time()
     try:
-        findings.refused += attempt(target, content, folder) is not None  # type: ignore[arg-type]
+        findings.refused += attempt(target, content, folder) is not None
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in frames if "superpoint_tf" in frame.filename] or frames
@@ -72,7 +73,7 @@ def run_one(target: object, content: bytes, folder: Path, findings: Findings) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Fuzz a parser of SuperPoint-TF.")
-    parser.add_argument("target")
+    parser.add_argument("target", choices=sorted(BUILDERS))
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"))
@@ -96,31 +97,27 @@ def main() -> None:
             _run_seeded(target, folder, findings, arguments)
 
 
-def _load(name: str) -> object:
+def _load(name: str) -> Target:
     """Return a target whose modules are all imported: only those of now are guided by coverage."""
-    from targets import build_target
-
     target = build_target(name)
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Exception):
         target.read(target.seeds()[0], Path(folder))
     return target
 
 
-def _run_seeded(target: object, folder: Path, findings: Findings, arguments: argparse.Namespace) -> None:
-    from mutation import mutate
-
+def _run_seeded(target: Target, folder: Path, findings: Findings, arguments: argparse.Namespace) -> None:
     generator, began = random.Random(arguments.seed), time.monotonic()
-    seeds = target.seeds()  # type: ignore[attr-defined]
+    seeds = target.seeds()
     while time.monotonic() - began < arguments.seconds:
         run_one(target, mutate(generator, seeds), folder, findings)
     _report(findings)
 
 
-def _run_guided(target: object, folder: Path, findings: Findings, arguments: argparse.Namespace) -> None:
+def _run_guided(target: Target, folder: Path, findings: Findings, arguments: argparse.Namespace) -> None:
     import atheris
 
     (corpus := folder.parent / "corpus").mkdir()
-    for number, seed in enumerate(target.seeds()):  # type: ignore[attr-defined]
+    for number, seed in enumerate(target.seeds()):
         (corpus / f"seed-{number}").write_bytes(seed)
     (dictionary := folder.parent / "tokens.txt").write_text(_dictionary())
 
@@ -141,8 +138,6 @@ def _run_guided(target: object, folder: Path, findings: Findings, arguments: arg
 
 
 def _dictionary() -> str:
-    from mutation import TOKENS
-
     return "\n".join('"' + "".join(f"\\x{byte:02x}" for byte in token) + '"' for token in TOKENS if len(token) <= 64)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import subprocess
 import sys
 import time
 import warnings
@@ -67,6 +68,14 @@ def test_what_was_found_once_is_refused_in_one_line(path: Path, tmp_path: Path):
         message = attempt(target, path.read_bytes(), tmp_path)
     assert message is not None or not target.errors
     assert peak_bytes() - before < MOST_BYTES
+
+
+def test_the_entry_for_maintainers_reports_its_runs(tmp_path: Path):
+    command = [sys.executable, str(HERE / "fuzz.py"), "homography", "--seconds", "1", "--without-atheris"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    runs = int(done.stdout.split()[1])
+    assert done.stdout.startswith("homography: ") and done.stdout.endswith(" 0 findings\n") and runs > 0
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", BUILDERS)
