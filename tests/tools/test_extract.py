@@ -177,7 +177,7 @@ def test_a_colmap_database_is_written_on_request_and_again_is_no_error(
         (["*.xyz"], "no file matches this pattern"),
         (["trip", "--weights", "none"], "none: no weights there"),
         (["trip", "--resize", "3"], "expected 16 pixels or more"),
-        (["trip", "--threshold", "nan"], "expected a number from 0 to 1"),
+        (["trip", "--threshold", "nan"], "threshold: nan is below the minimum 0"),
         (["trip", "--colmap-overlap", "3"], "need --colmap DATABASE"),
         (["trip", "--weights", "magicpoint-small", "--colmap", "x.db"], "a detector alone gives nothing to match"),
     ],
