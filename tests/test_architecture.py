@@ -14,7 +14,7 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 
 # from the bottom up: a module may import those of its own layer and of the layers below
 LAYERS = [
-    ["storage", "interruption", "config", "config_files", "cluster", "features", "hardware"],
+    ["npz_files", "storage", "interruption", "config", "config_files", "cluster", "features", "hardware"],
     ["progress", "layout", "pretrained"],
     ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
     ["checkpoints", "detection", "losses", "descriptor_loss", "figures"],
