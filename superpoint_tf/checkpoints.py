@@ -108,8 +108,8 @@ def load_weights(path: str | Path) -> Weights:
     """Read a weights file, a run folder (its best weights) or a checkpoint prefix inside a run folder.
 
     Where nothing of that path exists it may be the name of weights that come with the package, `pretrained_names`.
-    Raises WeightsError naming the path if nothing is there, or if the file is damaged or its arrays are not those of the
-    network that it describes. Nothing in a file is executed.
+    Raises WeightsError naming the path if nothing is there, or if the file is damaged or its arrays are not those of
+    the network that it describes. Nothing in a file is executed.
     """
     path = _find(Path(path))
     if path.is_dir():

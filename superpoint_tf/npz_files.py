@@ -1,4 +1,4 @@
-"""Reading .npz files from anywhere: nothing in them is executed, and nothing is unpacked that does not fit its header."""
+"""Reading .npz files from anywhere: nothing in them is executed, nothing is allocated that they do not hold."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def npz_bytes(**arrays: Any) -> bytes:
 
 
 def load_npz(path: str | Path) -> dict[str, np.ndarray]:
-    """Read a .npz without executing anything it holds; raises ValueError naming a damaged file or one of absurd size."""
+    """Read a .npz without executing anything in it; raises ValueError naming a damaged file or one of absurd size."""
     if not is_remote(path) and (size := os.stat(path).st_size) > npz_files.MAX_BYTES:
         raise ValueError(f"{path}: {size} bytes are more than any .npz file of this project has; name another")
     content = read_bytes(path)

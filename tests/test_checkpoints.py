@@ -191,7 +191,7 @@ def test_the_shapes_of_all_weights_are_known_without_building_the_network(batch_
 
 def test_a_file_whose_header_and_arrays_disagree_is_refused_before_a_network_is_built(weights: Weights, tmp_path: Path):
     dataclasses.replace(weights, with_descriptor=False).save(tmp_path / "weights.npz")
-    with pytest.raises(WeightsError, match="not hold what its own header describes .*unknown descriptor_a/kernel"):
+    with pytest.raises(WeightsError, match=r"not hold what its own header describes .*unknown descriptor_a/kernel"):
         load_weights(tmp_path)
     huge = dataclasses.replace(weights.network, descriptor_dim=10**9)  # a terabyte, were it built
     dataclasses.replace(weights, network=huge).save(tmp_path / "weights.npz")

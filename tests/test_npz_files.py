@@ -100,7 +100,7 @@ def test_a_pickle_is_refused_and_not_executed(tmp_path: Path):
 
 
 @pytest.mark.parametrize("shape", [(2**40,), (2**31, 2**31, 64), (-4, -4), (8,), (17,)])
-def test_an_array_that_claims_another_size_than_it_has_is_refused_before_it_is_allocated(tmp_path: Path, shape: tuple[int, ...]):
+def test_an_array_that_claims_another_size_is_refused_before_it_is_allocated(tmp_path: Path, shape: tuple[int, ...]):
     header = with_shape(shape)
     tracemalloc.start()
     try:

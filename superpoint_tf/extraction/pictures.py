@@ -62,20 +62,7 @@ def count_pictures(sources: Sequence[Source], every: int = 1) -> int:
     return total
 
 
-def _without_name(source: Source) -> Picture | None:
-    """Return the picture of a file whose name neither HDF5 nor a terminal can take, None for any other."""
-    try:
-        source.path.encode()
-    except UnicodeEncodeError:
-        shown = source.path.encode(errors="backslashreplace").decode()
-        return Picture(shown, shown, error="its name is not UTF-8; rename it")
-    return None
-
-
 def _read_file(is_done: Callable[[str, str], bool], source: Source) -> Picture:
-    unusable = _without_name(source)
-    if unusable is not None:
-        return unusable
     try:
         content = read_photograph_bytes(source.path)
         digest = storage.sha256(content)
@@ -87,10 +74,6 @@ def _read_file(is_done: Callable[[str, str], bool], source: Source) -> Picture:
 
 
 def _read_video(source: Source, is_done: Callable[[str, str], bool], every: int) -> Iterator[Picture]:
-    unusable = _without_name(source)
-    if unusable is not None:
-        yield unusable
-        return
     try:
         with VideoReader(source.path) as video:
             content = storage.sha256_file(source.path)
