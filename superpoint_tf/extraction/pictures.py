@@ -62,6 +62,16 @@ def count_pictures(sources: Sequence[Source], every: int = 1) -> int:
     return total
 
 
+def first_digest(source: Source) -> str:
+    """Return the hash of a picture, or of a video's first frame, as `Picture` has it; raises OSError."""
+    content = storage.sha256_file(source.path)
+    return _frame_digest(content, 0) if source.is_video else content
+
+
+def _frame_digest(content: str, number: int) -> str:
+    return storage.sha256(f"{content} frame {number}".encode())
+
+
 def _read_file(is_done: Callable[[str, str], bool], source: Source) -> Picture:
     try:
         content = read_photograph_bytes(source.path)
@@ -78,14 +88,11 @@ def _read_video(source: Source, is_done: Callable[[str, str], bool], every: int)
         with VideoReader(source.path) as video:
             content = storage.sha256_file(source.path)
 
-            def digest(number: int) -> str:
-                return storage.sha256(f"{content} frame {number}".encode())
-
             def wanted(number: int) -> bool:
-                return not is_done(source.frame_name(number), digest(number))
+                return not is_done(source.frame_name(number), _frame_digest(content, number))
 
             for number, frame in video.frames(every, wanted):
                 grey = None if frame is None else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-                yield Picture(source.frame_name(number), source.path, digest(number), grey)
+                yield Picture(source.frame_name(number), source.path, _frame_digest(content, number), grey)
     except PhotographError as error:
         yield Picture(source.name, source.path, error=error.reason)
