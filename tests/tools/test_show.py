@@ -62,6 +62,18 @@ def test_of_several_those_that_cannot_be_read_are_named_and_the_others_saved_in_
     assert show("b.png") == 1
 
 
+def test_a_name_that_is_not_utf_8_is_left_out_and_the_others_are_shown(
+    show: Run, picture: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    for suffix in (b"png", b"mp4"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff." + suffix)).write_bytes((tmp_path / "a.png").read_bytes())
+    strange = [os.fsdecode(b"\xff.png"), os.fsdecode(b"\xff.mp4")]
+    assert show("a.png", *strange, "--output", "shown") == 0
+    said = capsys.readouterr().out
+    assert said.count("its name is not UTF-8; rename it") == 2 and "\\udcff.png" in said
+    assert [path.name for path in Path("shown").iterdir()] == ["a.png_keypoints.png"]
+
+
 def test_a_video_becomes_a_video_with_a_frame_for_each_taken(show: Run, tmp_path: Path):
     write_video(tmp_path / "v.mp4", 6)
     assert show("v.mp4", "--output", "shown.mp4", "--every", "2") == 0
