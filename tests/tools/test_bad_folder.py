@@ -31,10 +31,10 @@ REASONS = {name: case.reason for name, case in bad_cases().items()} | LEFT_OUT_P
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder of COUNT pictures: the zoo, and copies of one scene; nobody may read `locked.png`."""
+    """Return a folder of COUNT pictures: the zoo, and nine scenes again and again; nobody may read `locked.png`."""
     write_zoo(tmp_path / "images")
     for number in range(COUNT - len(REASONS) - len(list(names_used()))):
-        cv2.imwrite(str(tmp_path / f"images/plain {number:03d}.png"), scene() if number % 2 else 255 - scene())
+        cv2.imwrite(str(tmp_path / f"images/plain {number:03d}.png"), np.roll(scene(), number % 9, axis=0))
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(CONFIG))
     read = Path.read_bytes
 
