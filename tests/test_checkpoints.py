@@ -249,3 +249,29 @@ def test_a_checkpoint_cut_short_is_refused(run_folder: Path, tmp_path: Path, nam
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(WeightsError, match="latest-7: damaged"):
         load_weights(prefix)
+
+
+@pytest.mark.parametrize("name", ["latest-7.index", "latest-7.data-00000-of-00001"])
+def test_a_flipped_bit_in_a_checkpoint_is_noticed_or_means_nothing(
+    run_folder: Path, weights: Weights, tmp_path: Path, name: str
+):
+    prefix = copy_of(run_folder, tmp_path)
+    file = prefix.parent / name
+    content = file.read_bytes()
+    refused = 0
+    for place in np.linspace(0, len(content) - 1, 12).astype(int):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        file.write_bytes(flipped)
+        try:
+            loaded = load_weights(prefix)
+        except WeightsError as error:
+            assert "latest-7: damaged" in str(error)
+            refused += 1
+        else:
+            assert values_of(loaded) == values_of(weights)
+    assert refused >= 6
+
+
+def values_of(weights: Weights) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in weights.arrays.items()}
