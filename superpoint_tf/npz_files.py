@@ -16,9 +16,8 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 def unpack_npz(content: bytes) -> dict[str, np.ndarray]:
     """Return the arrays of a .npz.
 
-    Every member is read to its end, where its checksum stands, which `np.load` leaves out for some. Raises ValueError,
-    or what zipfile raises, for damage, for pickles, and for what claims to be larger than MAX_BYTES, before any of it
-    is unpacked.
+    Every member is read to its end, where its checksum stands. Raises ValueError, or what zipfile raises, for damage,
+    for pickles, and for what claims to be larger than MAX_BYTES, before any of it is unpacked.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()

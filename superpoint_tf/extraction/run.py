@@ -98,7 +98,7 @@ def _other_place(source: Source, archive: FeatureArchive) -> str:
     """Return the other file that a name belongs to, empty for none."""
     name = source.frame_name(0) if source.is_video else source.name
     place = archive.place(name)
-    if place in ("", source.path):
+    if place in ("", source.path) or not Path(source.path).is_file():
         return ""
     try:
         return "" if archive.has(name, first_digest(source)) else place
