@@ -73,7 +73,7 @@ class SuperPoint:
         `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1], NumPy or tensor, of
         any size. Keeps the `max_keypoints` strongest (None: all) of probability `detection_threshold` or more,
         suppresses others within `nms_radius_px` (square), and drops those nearer than `border_px` to the frame. With
-        `subpixel` keypoints move to the soft-argmax of the 5x5 pixels around them. Returns keypoints float32 (N, 2)
+        `subpixel` keypoints move to the soft-argmax of the 9x9 pixels around them. Returns keypoints float32 (N, 2)
         xy in pixels, scores (N,), and unit descriptors (N, D), or None from a detector alone; N is 0 where there is
         no texture. Raises ValueError for other input.
         """

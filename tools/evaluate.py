@@ -42,7 +42,7 @@ def parse_arguments() -> argparse.Namespace:
         type=command_line.positive_int,
         help="pairs of random-homography (default: 200); pictures a primitive of synthetic (default: the config's)",
     )
-    parser.add_argument("--subpixel", action="store_true", help="networks: refine keypoints by soft-argmax, 5x5 pixels")
+    parser.add_argument("--subpixel", action="store_true", help="networks: refine keypoints by soft-argmax, 9x9 pixels")
     parser.add_argument("--output", help="results folder (default: outputs/evaluation/PROTOCOL)")
     parser.add_argument("--write-images", metavar="DIR", help="also write the frames as PNG, for other programs")
     parser.add_argument("--overwrite", action="store_true", help="compute the features of these methods again")

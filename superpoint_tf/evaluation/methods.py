@@ -43,7 +43,7 @@ class NetworkDetection:
 
     threshold: float
     border_px: int
-    subpixel: bool = False  # by soft-argmax of 5x5 pixels, after suppression
+    subpixel: bool = False  # by soft-argmax of 9x9 pixels, after suppression
 
 
 # A budget is reached long before so low a threshold; it only spares the sorting of noise.

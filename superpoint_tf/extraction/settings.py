@@ -52,7 +52,7 @@ def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PX",
         help="a keypoint removes weaker ones this near, in pixels of what the network sees (default: %(default)s)",
     )
-    parser.add_argument("--subpixel", action="store_true", help="refine keypoints by soft-argmax over 5x5 pixels")
+    parser.add_argument("--subpixel", action="store_true", help="refine keypoints by soft-argmax over 9x9 pixels")
     parser.add_argument(
         "--resize",
         type=_side,
