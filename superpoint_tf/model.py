@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,9 +74,9 @@ class SuperPoint:
         suppresses others within `nms_radius_px` (square), and drops those nearer than `border_px` to the frame. With
         `subpixel` keypoints move to the soft-argmax of the 9x9 pixels around them. Returns keypoints float32 (N, 2)
         xy in pixels, scores (N,), and unit descriptors (N, D), or None from a detector alone; N is 0 where there is
-        no texture. Raises ValueError for other input.
+        no texture. Raises ValueError for other input, or a setting outside the range of `DetectionConfig`.
         """
-        settings = _detection(max_keypoints, detection_threshold, nms_radius_px, border_px)
+        settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
         return self._features(prepare_image(image)[None], settings, subpixel)[0]
 
     def extract_batch(
@@ -94,7 +93,7 @@ class SuperPoint:
         Images of one size go through the network together; the arithmetic of a batch may differ from that of one
         image in the last bits. One that cannot be used is left out and named with the reason, the others go on.
         """
-        settings = _detection(max_keypoints, detection_threshold, nms_radius_px, border_px)
+        settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
         prepared: dict[tuple[int, ...], list[tuple[int, tf.Tensor]]] = {}
         left_out: dict[int, str] = {}
         count = 0
@@ -155,25 +154,6 @@ class SuperPoint:
         if features0.descriptors is None or features1.descriptors is None:
             raise ValueError("a detector alone has no descriptors to match; load weights of a joint model")
         return match_descriptors(features0.descriptors, features1.descriptors, ratio, max_distance)
-
-
-def _detection(
-    max_keypoints: int | None, detection_threshold: float, nms_radius_px: int, border_px: int
-) -> DetectionConfig:
-    """Return the settings of a call; raises ValueError naming one that is out of its range."""
-    numbers = {"max_keypoints": max_keypoints or 0, "nms_radius_px": nms_radius_px, "border_px": border_px}
-    for name, value in numbers.items():
-        if value < 0:
-            raise ValueError(f"{name}: {value}; give a number from 0 up")
-    if not 0.0 <= detection_threshold <= 1.0:
-        raise ValueError(f"detection_threshold: {detection_threshold}; a probability is from 0 to 1")
-    return replace(
-        DetectionConfig(),
-        threshold=detection_threshold,
-        nms_radius_px=nms_radius_px,
-        border_px=border_px,
-        max_keypoints=2**31 if max_keypoints is None else max_keypoints,
-    )
 
 
 def prepare_image(image: Any) -> tf.Tensor:

@@ -127,7 +127,8 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
     except FileNotFoundError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy each raise their own on damaged bytes
-        raise ValueError(f"{path}: damaged or not an .npz file ({type(error).__name__}: {error})") from error
+        reason = f"{type(error).__name__}: {str(error)[:200]}"  # zipfile shows names of any length
+        raise ValueError(f"{path}: damaged or not an .npz file ({reason})") from error
 
 
 def sha256(content: bytes) -> str:

@@ -225,8 +225,8 @@ def test_describe_gives_the_descriptors_of_extract(model: SuperPoint, detector: 
     [
         ({"max_keypoints": -1}, "max_keypoints: -1"),
         ({"nms_radius_px": -2}, "nms_radius_px: -2"),
-        ({"detection_threshold": 1.5}, "detection_threshold: 1.5"),
-        ({"detection_threshold": float("nan")}, "detection_threshold: nan"),
+        ({"detection_threshold": 1.5}, "threshold: 1.5 is above the maximum 1"),
+        ({"detection_threshold": float("nan")}, "threshold: nan"),
     ],
 )
 def test_settings_out_of_range_are_named(model: SuperPoint, settings: dict[str, Any], name: str):

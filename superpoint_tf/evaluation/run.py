@@ -74,7 +74,8 @@ class Request:
 def check_output(folder: str) -> None:
     """Refuse a folder whose summary.json is not an evaluation's; raises ValueError."""
     path = Path(folder) / "summary.json"
-    if path.exists() and "protocol" not in storage.read_json(path):
+    found = storage.read_json(path) if path.exists() else {"protocol": ""}
+    if not isinstance(found, dict) or "protocol" not in found:
         raise ValueError(f"{folder}: its summary.json is not of an evaluation; choose another --output")
 
 

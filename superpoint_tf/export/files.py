@@ -16,7 +16,7 @@ import numpy as np
 from superpoint_tf import storage
 from superpoint_tf.export import onnx, savedmodel, tflite
 from superpoint_tf.export.graph import ExportGraph, Run
-from superpoint_tf.export.request import Request
+from superpoint_tf.export.request import ORIGIN_FILE, Request
 
 
 def write_file(
@@ -63,27 +63,20 @@ def measure_size(path: str | Path) -> int:
 def staged(output: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `output`; what is there becomes `output` at the end, and is deleted after an error.
 
-    Raises ValueError if `output` is a folder that no export made.
+    A folder of that name, an earlier SavedModel, is replaced; see `request.check_output` for what is refused before.
     """
     output = Path(output)
-    if output.is_dir():
-        _check_ours(output)
     temporary = output.with_name(f"{output.name}.{secrets.token_hex(4)}{storage.TEMPORARY_SUFFIX}")
     temporary.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield temporary
         if output.is_dir():
-            storage.remove_tree(output, savedmodel.ORIGIN_FILE)
+            storage.remove_tree(output, ORIGIN_FILE)
         os.replace(temporary, output)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)
-
-
-def _check_ours(folder: Path) -> None:
-    if not (folder / savedmodel.ORIGIN_FILE).exists():
-        raise ValueError(f"--output {folder}: a folder that no export made is there; choose another name")
 
 
 @contextlib.contextmanager

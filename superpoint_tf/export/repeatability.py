@@ -19,8 +19,8 @@ Row = dict[str, float | str]
 
 def measuring_detection(detection: DetectionConfig | None) -> DetectionConfig:
     """Return what cuts a heatmap here: the postprocessing's own settings, else those of the evaluation."""
-    radius, unlimited = DETECTOR_PROTOCOL.nms_radius_px, 2**31
-    return detection or DetectionConfig(FOR_PAIRS.threshold, radius, FOR_PAIRS.border_px, unlimited)
+    radius = DETECTOR_PROTOCOL.nms_radius_px
+    return detection or DetectionConfig(FOR_PAIRS.threshold, radius, FOR_PAIRS.border_px, None)
 
 
 def measure_repeatability(

@@ -25,7 +25,7 @@ from superpoint_tf.export.repeatability import (
     measure_repeatability,
     measuring_detection,
 )
-from superpoint_tf.export.request import TABLE_SHAPE, Form, Request
+from superpoint_tf.export.request import TABLE_SHAPE, Form, Request, check_output
 from superpoint_tf.export.usage import usage
 from superpoint_tf.model import SuperPoint, prepare_image
 from superpoint_tf.progress import Console, format_bytes
@@ -59,10 +59,12 @@ class Exporter:
         """Write a file, load it again, compare it with TensorFlow and say what was found.
 
         Repeatability is measured for a precision below float32, or for all with `measured`. Raises
-        DiffersFromTensorFlow for a float32 file that differs by more than rounding: nothing is left at `output`.
+        DiffersFromTensorFlow for a float32 file that differs by more than rounding: nothing is left at `output`; and
+        ValueError where no such file can be written, before anything else.
         """
-        image = self.first_image(request.form)
         path = Path(output or request.default_output(weights_name(self._source)))
+        check_output(request.format, path)
+        image = self.first_image(request.form)
         graph = ExportGraph(self.model.network, self.model.with_descriptor, request.form)
         origin = describe_origin(self._source, self._weights, request.precision, request.form)
         self._say("plan", f"{origin['weights']}, step {origin['training_step']} | {request}")
@@ -102,7 +104,7 @@ class Exporter:
         if not difference.keypoints:
             raise ValueError(
                 f"TensorFlow found no keypoint in {difference.images} photographs, so nothing can be compared: "
-                "lower --detection-threshold or pass other --images"
+                "lower --threshold or pass other --images"
             )
         return difference
 

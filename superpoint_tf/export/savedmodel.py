@@ -10,9 +10,7 @@ import tensorflow as tf
 
 from superpoint_tf import storage
 from superpoint_tf.export.graph import INPUT, SIGNATURE, ExportGraph, Outputs, Run
-from superpoint_tf.export.provenance import KEY
-
-ORIGIN_FILE = f"assets.extra/{KEY}.json"  # the folder that TensorFlow leaves to others
+from superpoint_tf.export.request import ORIGIN_FILE
 
 
 def write_savedmodel(graph: ExportGraph, folder: str | Path, origin: dict[str, str]) -> None:

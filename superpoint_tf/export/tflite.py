@@ -13,7 +13,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from superpoint_tf import storage
 from superpoint_tf.export.graph import INPUT, SIGNATURE, ExportGraph, Outputs, Run
-from superpoint_tf.export.provenance import KEY
+from superpoint_tf.export.request import KEY
 
 _QUANTISED = {"CONV_2D"}
 

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.checkpoints import load_network
-from superpoint_tf.config import DetectionConfig
 from superpoint_tf.extraction.memory import check_memory, too_large
 from superpoint_tf.extraction.settings import ExtractionSettings
 from superpoint_tf.features import Features
@@ -55,8 +54,7 @@ class Extractor:
             heatmap = self.model.heatmap(image)
         except tf.errors.ResourceExhaustedError as error:
             raise too_large(image.shape, "the network ran out of it") from error
-        config = DetectionConfig(settings.threshold, settings.nms_radius_px, max_keypoints=settings.max_keypoints)
-        return heatmap, *detect_keypoints(heatmap, config, settings.subpixel)
+        return heatmap, *detect_keypoints(heatmap, settings.detection, settings.subpixel)
 
     def shrink(self, image: np.ndarray) -> np.ndarray:
         """Return what the network is to see of uint8 (H, W[, C]): itself, or shrunk until no side is above `resize_px`.

@@ -31,7 +31,7 @@ class RunFolder:
 
     def finished_steps(self) -> int:
         """Return the step at which the run ended, or 0 if it has not ended."""
-        with contextlib.suppress(FileNotFoundError, KeyError, TypeError):
+        with contextlib.suppress(FileNotFoundError, KeyError, TypeError, ValueError, OverflowError):
             return int(storage.read_json(self.summary)["steps"])
         return 0
 
@@ -45,7 +45,7 @@ class RunFolder:
             storage.remove_tree(self.path, marker="config.yaml")
         if self.config.exists():
             differences = config_differences(load_config(self.config), config, sections)
-            before = storage.read_json(self.inputs) if self.inputs.exists() else dict(inputs)
+            before = self._read_inputs() if self.inputs.exists() else dict(inputs)
             differences += [
                 f"{name}: others than the run began with"
                 for name in sorted({*before, *inputs})
@@ -59,6 +59,12 @@ class RunFolder:
                 )
         elif self.path.exists() and any(self.path.iterdir()):
             raise ConfigError(f"{self.path}: not empty and not a run folder (no config.yaml); choose another --output")
+
+    def _read_inputs(self) -> dict[str, Any]:
+        before = storage.read_json(self.inputs)
+        if not isinstance(before, dict):
+            raise ConfigError(f"{self.inputs}: not what a run is made from; start anew with --overwrite")
+        return before
 
     def write_inputs(self, config: Config, inputs: Mapping[str, str]) -> None:
         """Record what the run is made from, before its first step, and clear what a killed writer left."""
