@@ -25,6 +25,7 @@ LOGITS = CELL * CELL + 1  # a pixel of the cell each, and the dustbin "no keypoi
 BATCH_NORM_EPSILON = 1e-3  # as in both public checkpoints
 BATCH_NORM_MOMENTUM = 0.99
 _CHANNEL_MULTIPLE = 8
+_BATCH_NORM_WEIGHTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 def scale_channels(channels: int, width: float) -> int:
@@ -86,6 +87,25 @@ def build_network(config: NetworkConfig, with_descriptor: bool = True) -> tf.ker
     if with_descriptor:
         outputs["descriptors"] = _head(features, "descriptor", "descriptors", config.descriptor_dim, 1.0, config)
     return tf.keras.Model(images, outputs, name="superpoint" if with_descriptor else "magicpoint")
+
+
+def weight_shapes(config: NetworkConfig, with_descriptor: bool = True) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all weights of `build_network`, by `layer/variable`, without building it."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def add(name: str, kernel_px: int, inputs: int, outputs: int) -> int:
+        shapes[f"{name}/kernel"], shapes[f"{name}/bias"] = (kernel_px, kernel_px, inputs, outputs), (outputs,)
+        if config.batch_norm:
+            shapes.update({f"{name}_bn/{part}": (outputs,) for part in _BATCH_NORM_WEIGHTS})
+        return outputs
+
+    channels = 1
+    for name, count, _ in ENCODER:
+        channels = add(name, 3, channels, scale_channels(count, config.width))
+    heads = {"detector": LOGITS} | ({"descriptor": config.descriptor_dim} if with_descriptor else {})
+    for name, outputs in heads.items():
+        add(f"{name}_b", 1, add(f"{name}_a", 3, channels, scale_channels(HEAD_CHANNELS, config.width)), outputs)
+    return shapes
 
 
 def _head(

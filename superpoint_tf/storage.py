@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from superpoint_tf import npz_files
+
 TEMPORARY_SUFFIX = ".part"  # a file of this name is unfinished and may be deleted
 
 
@@ -108,7 +110,7 @@ def read_json(path: str | Path) -> Any:
     """Read JSON; raises ValueError naming the file if it is not valid."""
     try:
         return json.loads(read_bytes(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not valid JSON ({error}); delete it and run the stage again") from error
 
 
@@ -120,12 +122,12 @@ def npz_bytes(**arrays: Any) -> bytes:
 
 
 def load_npz(path: str | Path) -> dict[str, np.ndarray]:
-    """Read a .npz without executing anything it holds; raises ValueError naming a damaged file."""
+    """Read a .npz without executing anything in it; raises ValueError naming a damaged file or one of absurd size."""
+    if not is_remote(path) and (size := os.stat(path).st_size) > npz_files.MAX_BYTES:
+        raise ValueError(f"{path}: {size} bytes are more than any .npz file of this project has; name another")
+    content = read_bytes(path)
     try:
-        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise
+        return npz_files.unpack_npz(content)
     except Exception as error:  # zipfile, zlib and NumPy each raise their own on damaged bytes
         reason = f"{type(error).__name__}: {str(error)[:200]}"  # zipfile shows names of any length
         raise ValueError(f"{path}: damaged or not an .npz file ({reason})") from error

@@ -13,7 +13,7 @@ from superpoint_tf import storage
 from superpoint_tf.checkpoints import Weights, WeightsError, assign_weights, get_weights, load_network, load_weights
 from superpoint_tf.config import ConfigError, NetworkConfig
 from superpoint_tf.config_files import build_config, config_to_yaml
-from superpoint_tf.network import build_network
+from superpoint_tf.network import build_network, weight_shapes
 
 NETWORK = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)
 BIAS = "detector_b/bias"
@@ -181,9 +181,21 @@ def test_a_detector_fits_a_joint_network_only_where_a_new_head_is_allowed_which_
         assign_weights(network, weights, "as it was")
 
 
-def test_a_file_whose_header_and_arrays_disagree_is_refused(weights: Weights, tmp_path: Path):
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("with_descriptor", [False, True])
+def test_the_shapes_of_all_weights_are_known_without_building_the_network(batch_norm: bool, with_descriptor: bool):
+    config = dataclasses.replace(NETWORK, batch_norm=batch_norm, width=0.3, descriptor_dim=24)
+    built = get_weights(build_network(config, with_descriptor), config, with_descriptor)
+    assert weight_shapes(config, with_descriptor) == {name: array.shape for name, array in built.arrays.items()}
+
+
+def test_a_file_whose_header_and_arrays_disagree_is_refused_before_a_network_is_built(weights: Weights, tmp_path: Path):
     dataclasses.replace(weights, with_descriptor=False).save(tmp_path / "weights.npz")
-    with pytest.raises(WeightsError, match="unknown descriptor_a/kernel"):
+    with pytest.raises(WeightsError, match=r"not hold what its own header describes .*unknown descriptor_a/kernel"):
+        load_weights(tmp_path)
+    huge = dataclasses.replace(weights.network, descriptor_dim=10**9)  # a terabyte, were it built
+    dataclasses.replace(weights, network=huge).save(tmp_path / "weights.npz")
+    with pytest.raises(WeightsError, match=r"descriptor_b/kernel \(1, 1, 16, 8\) instead of \(1, 1, 16, 1000000000\)"):
         load_network(tmp_path)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,16 +19,19 @@ from superpoint_tf.geometry import cover_and_crop_frame, resize_crop_homography
 __all__ = [
     "PhotographError",
     "PhotographSet",
+    "check_name",
     "cover_and_crop",
     "decode_photograph",
     "find_photographs",
     "list_photographs",
+    "printable_name",
     "read_colour_photograph",
     "read_photograph",
     "read_photograph_bytes",
 ]
 
 _MIN_SIDE_PX = 2
+_MAX_FILE_BYTES = 2**30
 _MAX_ASPECT_EXCESS = 4.0  # a picture this much longer than the frame is trimmed before it is enlarged
 _BACKGROUND = 128  # grey below transparent pixels: a shape of any brightness stands out
 
@@ -35,11 +40,22 @@ class PhotographError(Exception):
     """A file that cannot be used as a photograph; callers count and name these."""
 
     def __init__(self, path: str | Path, reason: str) -> None:
-        super().__init__(str(path), reason)  # both arguments: it must survive the way back from a worker process
-        self.path, self.reason = str(path), reason
+        self.path, self.reason = printable_name(path), reason
+        super().__init__(self.path, reason)  # both arguments: it must survive the way back from a worker process
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+def printable_name(path: str | Path) -> str:
+    """Return a path as a terminal, a JSON file and HDF5 take it: bytes that are not UTF-8 as `\\udcff`."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
+def check_name(path: str | Path) -> None:
+    """Raise PhotographError for a name that is not UTF-8: no manifest, feature file or terminal can hold it."""
+    if printable_name(path) != str(path):
+        raise PhotographError(path, "its name is not UTF-8; rename it")
 
 
 def read_photograph(path: str | Path) -> np.ndarray:
@@ -57,7 +73,14 @@ def read_colour_photograph(path: str | Path) -> np.ndarray:
 
 def read_photograph_bytes(path: str | Path) -> bytes:
     """Return the content of a file, for hashing and decoding what is the same; raises PhotographError."""
+    check_name(path)
     try:
+        found = os.stat(path)
+        # before it is opened: a pipe would wait for a writer for ever, a device may have no end
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+            raise PhotographError(path, "not a file: a pipe, socket or device")
+        if found.st_size > _MAX_FILE_BYTES:
+            raise PhotographError(path, f"too large to be read safely ({found.st_size} bytes)")
         content = Path(path).read_bytes()
     except FileNotFoundError as error:
         reason = "link to a file that is not there" if Path(path).is_symlink() else "no such file"

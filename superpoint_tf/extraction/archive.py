@@ -24,7 +24,8 @@ from superpoint_tf import storage
 from superpoint_tf.feature_files import INSIDE_DAMAGE, DamagedFeatures, damaged, open_features, write_features
 from superpoint_tf.features import Features
 
-IDENTITY, PICTURE = "identity", "image_sha256"  # attributes of the file, and of each picture's group
+IDENTITY = "identity"  # attribute of the file
+PICTURE, PLACE = "image_sha256", "image_path"  # attributes of each picture's group
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"  # of every HDF5 file, damaged or not
 INTERVAL_S = 20.0  # a killed process loses what it found in the last so many seconds
 
@@ -55,6 +56,7 @@ class FeatureArchive:
         try:
             storage.remove_unfinished(self._folder)
             self._digests: dict[str, str] = {}
+            self._places: dict[str, str] = {}
             for file in (self.path, *self._parts()):
                 self._take_up(file, overwrite)
         except BaseException:
@@ -70,15 +72,22 @@ class FeatureArchive:
         """Tell whether the features of the very picture are there."""
         return self._digests.get(name) == sha256
 
-    def write(self, name: str, features: Features, image_shape: tuple[int, ...], sha256: str) -> None:
-        """Add the features of a picture of (height, width), in place of those of an earlier one of this name."""
+    def place(self, name: str) -> str:
+        """Return the path of the file that the features of a name came from; empty if nobody knows."""
+        return self._places.get(name, "")
+
+    def write(self, name: str, features: Features, image_shape: tuple[int, ...], sha256: str, path: str = "") -> None:
+        """Add the features of a picture of (height, width), in place of those of an earlier one of this name.
+
+        `path` is the file that it came from, for `place`.
+        """
         if self._part is None:
             self._part = open_features(self._folder / f"{secrets.token_hex(4)}{storage.TEMPORARY_SUFFIX}", "a")
             self._part.attrs[IDENTITY] = self._identity
             self._part_began = time.monotonic()
         group = write_features(self._part, name, features, (image_shape[0], image_shape[1]))
-        group.attrs[PICTURE] = sha256
-        self._digests[name] = sha256
+        group.attrs[PICTURE], group.attrs[PLACE] = sha256, path
+        self._digests[name], self._places[name] = sha256, path
         if time.monotonic() - self._part_began >= self._interval_s:
             self._finish_part()
 
@@ -109,7 +118,7 @@ class FeatureArchive:
         if not file.exists():
             return
         try:
-            identity, digests = _read_index(file)
+            identity, digests, places = _read_index(file)
         except DamagedFeatures as error:
             if not _is_hdf5(file):
                 raise ValueError(f"{file}: not a feature file; choose another --output") from error
@@ -121,6 +130,7 @@ class FeatureArchive:
             raise ValueError(f"{file}: holds features that this tool did not write; move it or choose another --output")
         if identity == self._identity:
             self._digests |= digests
+            self._places |= places
         elif overwrite:
             file.unlink()
         else:
@@ -161,18 +171,21 @@ class FeatureArchive:
             self._unlock()
 
 
-def _read_index(file: Path) -> tuple[str | None, dict[str, str]]:
-    """Return a file's identity, if it has one, and the hash of each of its pictures."""
+def _read_index(file: Path) -> tuple[str | None, dict[str, str], dict[str, str]]:
+    """Return a file's identity, if it has one, and the hash and the path of each of its pictures."""
     digests: dict[str, str] = {}
+    places: dict[str, str] = {}
 
     def note(name: str, item: Any) -> None:
         if PICTURE in item.attrs:
             digests[name] = item.attrs[PICTURE]
+        if PLACE in item.attrs:  # files of earlier versions lack it
+            places[name] = item.attrs[PLACE]
 
     with open_features(file) as opened:
         try:
             opened.visititems(note)
-            return opened.attrs.get(IDENTITY), digests
+            return opened.attrs.get(IDENTITY), digests, places
         except INSIDE_DAMAGE as error:
             raise damaged(str(file), error) from error
 
@@ -183,7 +196,7 @@ def _is_hdf5(file: Path) -> bool:
 
 
 def _copy_pictures(part: Path, target: h5py.File) -> None:
-    _, digests = _read_index(part)
+    _, digests, _ = _read_index(part)
     with open_features(part) as source:
         for name in digests:
             if name in target:
