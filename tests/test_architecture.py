@@ -17,7 +17,7 @@ LAYERS = [
     ["storage", "interruption", "config", "config_files", "cluster", "features", "hardware"],
     ["progress", "layout", "pretrained"],
     ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
-    ["checkpoints", "detection", "losses", "descriptor_loss", "figures"],
+    ["checkpoints", "detection", "losses", "descriptor_loss", "figures", "feature_archive"],
     ["model", "data", "command_line"],
     ["evaluation", "interop", "export"],
     ["extraction"],

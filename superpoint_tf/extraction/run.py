@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from superpoint_tf.data.photographs import PhotographError
-from superpoint_tf.extraction.archive import FeatureArchive
+from superpoint_tf.feature_archive import FeatureArchive
 from superpoint_tf.extraction.extractor import Extractor
 from superpoint_tf.extraction.memory import PictureTooLarge
 from superpoint_tf.extraction.pictures import Picture, count_pictures, read_pictures
