@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import io
 import json
@@ -120,14 +121,21 @@ def remove_unfinished(folder: str | Path) -> int:
     return len(leftovers)
 
 
+def remove_unfinished_of(path: str | Path) -> None:
+    """Delete the temporary files and folders that killed writers of `path` alone left beside it."""
+    for leftover in Path(path).parent.glob(f"{glob.escape(Path(path).name)}.*{TEMPORARY_SUFFIX}"):
+        _remove(str(leftover))
+
+
 def remove_tree(folder: str | Path, marker: str) -> None:
     """Delete a folder of ours, known by the file `marker` in it; raises ValueError for a non-empty folder without."""
     if not exists(folder):
         return
     if not exists(join(folder, marker)) and list_folder(folder):
         raise ValueError(f"{folder}: not made by this tool (no {marker} in it), so it is not deleted; choose another")
+    last = marker.partition("/")[0]  # so a deletion that was killed is known for one, and ends the next time
     for name in list_folder(folder):
-        if name.rstrip("/") != marker:  # last: a deletion that was killed is known for one and ends the next time
+        if name.rstrip("/") != last:
             _remove(join(folder, name.rstrip("/")))
     _remove(str(folder))
 

@@ -63,13 +63,15 @@ def measure_size(path: str | Path) -> int:
 def staged(output: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `output`; what is there becomes `output` at the end, and is deleted after an error.
 
-    Raises ValueError if `output` is a folder that no export made.
+    What killed exports of this name left is deleted first. Raises ValueError if `output` is a folder that no export made.
     """
     output = Path(output)
     if output.is_dir():
         _check_ours(output)
     temporary = output.with_name(f"{output.name}.{secrets.token_hex(4)}{storage.TEMPORARY_SUFFIX}")
-    temporary.parent.mkdir(parents=True, exist_ok=True)
+    with storage.writing(output):
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+    storage.remove_unfinished_of(output)
     try:
         yield temporary
         if output.is_dir():

@@ -102,6 +102,7 @@ def _clear_unfinished(folder: Path, usable: list[str]) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     if usable:
         oldest_first = usable[::-1]
-        tf.train.update_checkpoint_state(str(folder), oldest_first[-1], oldest_first)
+        times = [Path(f"{prefix}.index").stat().st_mtime for prefix in oldest_first]  # without them none is pruned
+        tf.compat.v1.train.update_checkpoint_state(str(folder), usable[0], oldest_first, None, times)
     else:
         (folder / "checkpoint").unlink(missing_ok=True)
