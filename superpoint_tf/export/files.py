@@ -64,10 +64,13 @@ def staged(output: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `output`; what is there becomes `output` at the end, and is deleted after an error.
 
     A folder of that name, an earlier SavedModel, is replaced; see `request.check_output` for what is refused before.
+    What killed exports of this name left is deleted first.
     """
     output = Path(output)
     temporary = output.with_name(f"{output.name}.{secrets.token_hex(4)}{storage.TEMPORARY_SUFFIX}")
-    temporary.parent.mkdir(parents=True, exist_ok=True)
+    with storage.writing(output):
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+    storage.remove_unfinished_of(output)
     try:
         yield temporary
         if output.is_dir():
