@@ -61,11 +61,6 @@ class FeatureArchive:
             self._unlock()
             raise
 
-    @property
-    def names(self) -> list[str]:
-        """Return the names of all pictures that are there."""
-        return sorted(self._digests)
-
     def has(self, name: str, sha256: str) -> bool:
         """Tell whether the features of the very picture are there."""
         return self._digests.get(name) == sha256
