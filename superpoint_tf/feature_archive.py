@@ -77,10 +77,9 @@ class FeatureArchive:
             self._unlock()
             raise
 
-    @property
-    def names(self) -> list[str]:
-        """Return the names of all pictures that are there."""
-        return sorted(self._digests)
+    def __len__(self) -> int:
+        """Return the number of pictures that are there."""
+        return len(self._digests)
 
     def has(self, name: str, sha256: str) -> bool:
         """Tell whether the features of the very picture are there."""
@@ -106,7 +105,7 @@ class FeatureArchive:
         image_shape: tuple[int, ...],
         sha256: str,
         path: str = "",
-        **extra: np.ndarray,
+        extra: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         """Add the features of a picture of (height, width), in place of those of an earlier one of this name.
 
@@ -114,7 +113,7 @@ class FeatureArchive:
         WriteError if the disk refuses.
         """
         with storage.writing(self.path):
-            self._write(name, features, (image_shape[0], image_shape[1]), sha256, path, extra)
+            self._write(name, features, (image_shape[0], image_shape[1]), sha256, path, extra or {})
 
     def _write(
         self,
@@ -123,7 +122,7 @@ class FeatureArchive:
         image_shape: tuple[int, int],
         sha256: str,
         path: str,
-        extra: dict[str, np.ndarray],
+        extra: Mapping[str, np.ndarray],
     ) -> None:
         if self._part is None:
             self._part = open_features(self._folder / f"{secrets.token_hex(4)}{storage.TEMPORARY_SUFFIX}", "a")

@@ -14,7 +14,17 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 
 # from the bottom up: a module may import those of its own layer and of the layers below
 LAYERS = [
-    ["npz_files", "storage", "interruption", "cluster", "features", "hardware", "config", "config_rules", "strict_yaml"],
+    [
+        "npz_files",
+        "storage",
+        "interruption",
+        "cluster",
+        "features",
+        "hardware",
+        "config",
+        "config_rules",
+        "strict_yaml",
+    ],
     ["config_files"],
     ["progress", "layout", "pretrained"],
     ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],

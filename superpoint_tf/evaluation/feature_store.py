@@ -41,7 +41,7 @@ class FeatureStore:
         except (DamagedFeatures, MadeOtherwise) as error:
             self.dropped = error.difference if isinstance(error, MadeOtherwise) else "the file was damaged"
             self._archive = FeatureArchive(path, identity, overwrite=True)
-        if overwrite and self._archive.names:
+        if overwrite and len(self._archive):
             self._archive.forget()
             self.dropped = self.dropped or "as asked"
 
@@ -74,7 +74,7 @@ class FeatureStore:
                 "weaker_keypoints": np.asarray(features.keypoints[max_keypoints:], np.float32),
                 "weaker_scores": np.asarray(features.scores[max_keypoints:], np.float32),
             }
-        self._archive.write(name, strongest, image_shape, self._digest(name, image_sha256), **weaker)
+        self._archive.write(name, strongest, image_shape, self._digest(name, image_sha256), extra=weaker)
 
     def _digest(self, name: str, image_sha256: str) -> str:
         return f"{image_sha256} {self._setting_identities[name.partition('/')[0]]}"

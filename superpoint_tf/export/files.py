@@ -42,16 +42,6 @@ def open_file(format_name: str, path: str | Path, threads: int) -> Run:
         return tflite.open_tflite(path, threads)
 
 
-def read_origin(format_name: str, path: str | Path) -> dict[str, str]:
-    """Return where a file comes from, as it says itself."""
-    readers = {
-        "savedmodel": savedmodel.read_savedmodel_origin,
-        "tflite": tflite.read_tflite_origin,
-        "onnx": onnx.read_onnx_origin,
-    }
-    return readers[format_name](path)
-
-
 def measure_size(path: str | Path) -> int:
     """Return the bytes of a file, or of all files in a folder."""
     path = Path(path)

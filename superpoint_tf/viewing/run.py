@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from superpoint_tf.data.photographs import PhotographError, read_colour_photograph, read_photograph
+from superpoint_tf.data.photographs import PhotographError, read_grey_and_colour
 from superpoint_tf.data.videos import VideoReader, VideoWriter
 from superpoint_tf.extraction.extractor import Extractor
 from superpoint_tf.extraction.memory import PictureTooLarge
@@ -87,7 +87,7 @@ def _show_picture(
     path: Path | None,
     stop: StopRequest,
 ) -> bool:
-    picture = draw_detections(read_photograph(source.path), read_colour_photograph(source.path), extractor)
+    picture = draw_detections(*read_grey_and_colour(source.path), extractor)
     if window is not None:
         return window.show(picture, stop)
     assert path is not None  # there is one or the other
