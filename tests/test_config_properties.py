@@ -199,7 +199,7 @@ BILLION_LAUGHS = "a: &a [x, x]\n" + "".join(
         ("- seed: 1", "expected sections such as `joint:`, found list"),
         ("seed", "expected sections such as `joint:`, found str"),
         ("seed: 2001-13-41", "not valid YAML: month must be in 1..12"),
-        ("# " + "x" * 2**20, "above 1 MiB"),
+        ("# " + "x" * 2**20, "above 256 KiB"),
     ],
 )
 def test_yaml_that_is_none_of_ours_is_refused_with_its_place(folder: Path, content: str | bytes, words: str):

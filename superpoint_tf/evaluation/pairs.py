@@ -237,7 +237,9 @@ def _read_homography(path: Path) -> np.ndarray:
     except FileNotFoundError as error:
         raise ValueError(f"{path}: missing; it must hold the 3x3 homography from image 1") from error
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: expected nine numbers, the 3x3 homography from image 1 ({error})") from error
+        raise ValueError(
+            f"{path}: expected nine numbers, the 3x3 homography from image 1 ({str(error)[:100]})"
+        ) from error
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         matrix = matrix / matrix[2, 2]  # the layout's convention: H[2, 2] is 1
         determinant = abs(np.linalg.det(matrix))
