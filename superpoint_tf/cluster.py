@@ -44,13 +44,14 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
 
 def _error(text: str, reason: str) -> ConfigError:
     shown = text if len(text) <= 300 else text[:300] + "..."
-    return ConfigError(f"{VARIABLE}={shown}: {reason}; unset it, or write for example {EXAMPLE}")
+    message = f"{VARIABLE}={shown}: {reason[:300]}; unset it, or write for example {EXAMPLE}"
+    return ConfigError("".join(letter if letter.isprintable() else " " for letter in message))
 
 
 def _parse(text: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _error(text, f"not valid JSON ({error})") from error
     if not isinstance(values, dict):
         raise _error(text, "expected an object with `cluster` and `task`")
@@ -78,7 +79,7 @@ def _cluster_sizes(cluster: Any, text: str) -> dict[str, int]:
 
 def _task_of(task: Any, text: str) -> tuple[str, int]:
     kind, index = (task.get("type"), task.get("index")) if isinstance(task, dict) else (None, None)
-    if isinstance(index, str) and index.isdigit():  # TensorFlow takes both
+    if isinstance(index, str) and index.isdecimal() and len(index) < 10:  # TensorFlow takes both
         index = int(index)
     if not isinstance(kind, str) or isinstance(index, bool) or not isinstance(index, int) or index < 0:
         raise _error(text, "`task` must say which of the cluster this process is, by `type` and `index`")

@@ -10,21 +10,35 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from superpoint_tf.cluster import STRATEGIES, read_cluster
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config_files import load_config
 from superpoint_tf.interruption import Interrupted
+from superpoint_tf.storage import is_remote
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+LARGEST_INT = 2**31 - 1
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all errors of the tools are; options are written out in full."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """End with code 2."""
+        self.exit(2, f"error: {' '.join(message.split())} (--help lists what there is)\n")
 
 
 def add_config_arguments(parser: argparse.ArgumentParser, default: str | None) -> None:
     """Add CONFIG (positional where `default` is None, else --config) and --set."""
     if default is None:
-        parser.add_argument("config", metavar="CONFIG", help="a YAML file, for example configs/coco.yaml")
+        parser.add_argument("config", type=place, metavar="CONFIG", help="a YAML file, for example configs/coco.yaml")
     else:
-        parser.add_argument("--config", default=default, help="a YAML file (default: %(default)s)")
+        parser.add_argument("--config", type=place, default=default, help="a YAML file (default: %(default)s)")
     parser.add_argument(
         "--set",
         dest="overrides",
@@ -73,26 +87,80 @@ def add_strategy_argument(parser: argparse.ArgumentParser, choices: Sequence[str
 def parse_shard(text: str) -> tuple[int, int]:
     """Parse `i/n` with 0 <= i < n; raises argparse.ArgumentTypeError."""
     try:
-        index, count = (int(part) for part in text.split("/"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected i/n, for example 0/4") from None
+        index, count = (non_negative_int(part) for part in text.split("/"))
+    except (argparse.ArgumentTypeError, ValueError):
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: expected i/n, for example 0/4") from None
     if not 0 <= index < count:
         raise argparse.ArgumentTypeError(f"{text!r}: expected 0 <= i < n, for example 0/4 .. 3/4")
     return index, count
 
 
 def positive_int(text: str) -> int:
-    """Parse a whole number above zero; raises argparse.ArgumentTypeError."""
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
-    return int(text)
+    """Parse a whole number above zero, and below 2**31; raises argparse.ArgumentTypeError."""
+    return _to_int(text, 1, "above 0")
 
 
 def non_negative_int(text: str) -> int:
-    """Parse a whole number from zero up; raises argparse.ArgumentTypeError."""
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 up")
+    """Parse a whole number from zero up, below 2**31; raises argparse.ArgumentTypeError."""
+    return _to_int(text, 0, "from 0 up")
+
+
+def _to_int(text: str, least: int, meaning: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:20]) >= least):
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: expected a whole number {meaning}")
+    if int(text[:20]) > LARGEST_INT:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: expected at most {LARGEST_INT}")
     return int(text)
+
+
+def place(text: str) -> str:
+    """Parse the name of what is to be read, a path mostly; raises argparse.ArgumentTypeError for an empty one."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a name; leave the option out for its default")
+    return text
+
+
+def output_file(text: str) -> str:
+    """Parse the name of a file to write, which need not be there; raises argparse.ArgumentTypeError if it cannot be."""
+    if _nearest_there(place(text)) == Path(text) and Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder; name a file")
+    return text
+
+
+def output_folder(text: str) -> str:
+    """Parse the name of a folder to write; raises argparse.ArgumentTypeError if it cannot be one."""
+    if _nearest_there(place(text)) == Path(text) and not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a file; name a folder")
+    return text
+
+
+def check_outputs(
+    parser: argparse.ArgumentParser, outputs: Mapping[str, str | None], inputs: Sequence[str] = ()
+) -> None:
+    """End with an error if two options name one file to write, or one would overwrite an input."""
+    taken = {os.path.realpath(path): path for path in inputs if Path(path).is_file()}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        if (other := taken.get(os.path.realpath(path))) is not None:
+            parser.error(f"{option} {path}: would overwrite {other}; name another file")
+        taken[os.path.realpath(path)] = option
+
+
+def _nearest_there(text: str) -> Path | None:
+    """Return the path, or the folder nearest to it that exists; None for a remote store.
+
+    Raises argparse.ArgumentTypeError for what lies below a file, or where this user may not write.
+    """
+    if is_remote(text):
+        return None
+    path = Path(text)
+    there = next(each for each in (path, *path.parents, Path(".")) if os.path.lexists(each))
+    if there != path and not there.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r}: {there} is no folder; choose another place")
+    if not os.access(there, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r}: {there} cannot be written; choose another place")
+    return there
 
 
 def positive_float(text: str) -> float:
@@ -119,9 +187,13 @@ def _to_float(text: str) -> float:
         return math.nan
 
 
-def load_config_argument(path: str, overrides: Sequence[str]) -> Config:
-    """Load a config by its path, or if that is absent, by its path in this checkout."""
-    return load_config(path if Path(path).exists() else _in_checkout(path), overrides)
+def load_config_argument(path: str, overrides: Sequence[str], options: Mapping[str, Any] | None = None) -> Config:
+    """Load a config by its path, or if that is absent, by its path in this checkout.
+
+    `options` are settings by dotted key, from options of the tool's own: they win, and None is one that was not given.
+    """
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    return load_config(path if Path(path).exists() else _in_checkout(path), overrides, given)
 
 
 def _in_checkout(path: str) -> str:

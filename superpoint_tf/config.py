@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import reprlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +19,52 @@ class ConfigError(ValueError):
 
 
 def _setting(default: Any, *, free: bool = False, **limits: Any) -> Any:
-    """Declare a field: `minimum`, `maximum`, `choices` are checked; `free` may change when a run is resumed."""
+    """Declare a field: `minimum`, `maximum`, `choices`, `required` (no empty text) are checked by `check_limits`.
+
+    `free` may change when a run is resumed.
+    """
     metadata = {"free": free, **limits}
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
+_SHORT.maxlevel = 2
+
+
+def shown(value: Any) -> str:
+    """Return a value as messages show it: on one line, and short however large it is."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python prints no whole number of thousands of digits
+        return "a number of thousands of digits"
+
+
+def check_limits(value: Any, limits: Mapping[str, Any], where: str) -> None:
+    """Raise ConfigError, beginning with `where`, for a value, or one in it, outside the limits of its field."""
+    for item in _items(value):
+        minimum, maximum, choices = (limits.get(key) for key in ("minimum", "maximum", "choices"))
+        number = not isinstance(item, str)
+        if choices is not None and not isinstance(item, float) and item not in choices:
+            raise ConfigError(f"{where}: {shown(item)} is not one of {', '.join(map(str, choices))}")
+        if minimum is not None and number and not item >= minimum:  # NaN is not, either
+            raise ConfigError(f"{where}: {shown(item)} is below the minimum {minimum:g}")
+        if maximum is not None and number and not item <= maximum:
+            raise ConfigError(f"{where}: {shown(item)} is above the maximum {maximum:g}")
+        if limits.get("required") and not item:
+            raise ConfigError(f"{where}: is empty; leave it out for the default")
+
+
+def _items(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    return [value]
 
 
 @dataclass(frozen=True)
@@ -43,7 +87,7 @@ class PhotometricConfig:
 
     enabled: bool = _setting(True)
     max_brightness: float = _setting(50.0, minimum=0.0, maximum=255.0)  # added, +-
-    contrast: tuple[float, float] = _setting((0.5, 1.5), minimum=0.0)  # factor about the picture's mean
+    contrast: tuple[float, float] = _setting((0.5, 1.5), minimum=0.0, maximum=100.0)  # factor about the picture's mean
     max_noise_std: float = _setting(10.0, minimum=0.0, maximum=255.0)  # additive Gaussian, grey levels
     max_impulse_fraction: float = _setting(0.0035, minimum=0.0, maximum=1.0)  # of pixels set to 0, and to 255
     shade: tuple[float, float] = _setting((-0.5, 0.5), minimum=-1.0, maximum=1.0)  # transparency of blurred ellipses
@@ -57,12 +101,16 @@ SYNTHETIC_PHOTOMETRIC = PhotometricConfig(
 
 @dataclass(frozen=True)
 class DetectionConfig:
-    """From heatmap to keypoints."""
+    """From heatmap to keypoints. Raises ConfigError naming a setting out of its range, whoever gives it."""
 
     threshold: float = _setting(0.015, minimum=0.0, maximum=1.0)  # probability
-    nms_radius_px: int = _setting(4, minimum=0, maximum=64)  # square of side 2 r + 1
-    border_px: int = _setting(4, minimum=0)  # keypoints nearer to the frame are dropped
-    max_keypoints: int = _setting(600, minimum=1)  # the strongest are kept
+    nms_radius_px: int = _setting(4, minimum=0, maximum=1024)  # square of side 2 r + 1
+    border_px: int = _setting(4, minimum=0, maximum=4096)  # keypoints nearer to the frame are dropped
+    max_keypoints: int | None = _setting(600, minimum=1, maximum=2**31 - 1)  # the strongest are kept; None: all
+
+    def __post_init__(self) -> None:
+        for f in dataclasses.fields(self):
+            check_limits(getattr(self, f.name), f.metadata, f.name)
 
 
 @dataclass(frozen=True)
@@ -71,43 +119,43 @@ class NetworkConfig:
 
     width: float = _setting(1.0, minimum=1 / 16, maximum=4.0)  # multiplies every channel count of encoder and heads
     batch_norm: bool = _setting(True)  # after ReLU, as in the public checkpoints; off: the paper's 1,300,865 weights
-    descriptor_dim: int = _setting(256, minimum=8)
+    descriptor_dim: int = _setting(256, minimum=8, maximum=4096)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """One optimisation."""
 
-    steps: int = _setting(200_000, free=True, minimum=1)
-    batch_size: int = _setting(32, minimum=1)  # of one update, over all micro-batches and devices
+    steps: int = _setting(200_000, free=True, minimum=1, maximum=10**9)
+    batch_size: int = _setting(32, minimum=1, maximum=2**16)  # of one update, over all micro-batches and devices
     # Micro-batches an update, one in memory at a time. Batch norm sees one micro-batch at a time: its statistics are
     # those of batch_size / accumulate pictures, and its moving averages move `accumulate` times an update.
-    accumulate: int = _setting(1, minimum=1)
-    learning_rate: float = _setting(1e-3, free=True, minimum=0.0)  # Adam, peak
+    accumulate: int = _setting(1, minimum=1, maximum=2**16)
+    learning_rate: float = _setting(1e-3, free=True, minimum=0.0, maximum=10.0)  # Adam, peak
     schedule: str = _setting("cosine", free=True, choices=("cosine", "constant"))  # cosine ends at a hundredth
-    warmup_steps: int = _setting(1000, free=True, minimum=0)  # linear from zero
-    clip_norm: float = _setting(10.0, free=True, minimum=0.0)  # global gradient norm; 0 = off
+    warmup_steps: int = _setting(1000, free=True, minimum=0, maximum=10**9)  # linear from zero
+    clip_norm: float = _setting(10.0, free=True, minimum=0.0, maximum=1e9)  # global gradient norm; 0 = off
     ema_decay: float = _setting(0.0, minimum=0.0, maximum=0.99999)  # moving average of the weights; 0 = off
     precision: str = _setting("float32", choices=PRECISIONS)
     xla: bool = _setting(False, free=True)  # compile the step with XLA
     init: str = _setting(
         "", free=True
     )  # weights.npz, run folder or checkpoint; joint: `adapted` = the detector of the labels
-    log_every: int = _setting(100, free=True, minimum=1)  # steps
-    validate_every: int = _setting(5000, free=True, minimum=1)  # steps
-    checkpoint_every: int = _setting(1000, free=True, minimum=1)  # steps; what SIGKILL can cost
-    num_figures: int = _setting(4, free=True, minimum=0)  # pictures drawn at each validation
+    log_every: int = _setting(100, free=True, minimum=1, maximum=10**9)  # steps
+    validate_every: int = _setting(5000, free=True, minimum=1, maximum=10**9)  # steps
+    checkpoint_every: int = _setting(1000, free=True, minimum=1, maximum=10**9)  # steps; what SIGKILL can cost
+    num_figures: int = _setting(4, free=True, minimum=0, maximum=1000)  # pictures drawn at each validation
 
 
 @dataclass(frozen=True)
 class SyntheticSection:
     """Synthetic shapes: what is drawn, where the sets lie, how a training picture is changed."""
 
-    root: str = _setting("data/synthetic", free=True)  # what generate_synthetic.py writes
+    root: str = _setting("data/synthetic", free=True, required=True)  # what generate_synthetic.py writes
     source: str = _setting("auto", choices=("auto", "generator", "records"))  # auto: records if they are there
-    num_train: int = _setting(100_000, free=True, minimum=1)
-    num_validation: int = _setting(100, free=True, minimum=1)  # a primitive
-    num_test: int = _setting(500, free=True, minimum=1)  # a primitive
+    num_train: int = _setting(100_000, free=True, minimum=1, maximum=10**9)
+    num_validation: int = _setting(100, free=True, minimum=1, maximum=10**9)  # a primitive
+    num_test: int = _setting(500, free=True, minimum=1, maximum=10**9)  # a primitive
     draw: SyntheticConfig = field(default_factory=SyntheticConfig)
     homography: HomographyConfig = HomographyConfig(patch_ratio=0.8)
     photometric: PhotometricConfig = SYNTHETIC_PHOTOMETRIC
@@ -122,9 +170,10 @@ class PhotographsSection:
         "", free=True
     )  # sub-folder(s, comma-separated); "" = train2017 if it is there, else everything
     validation: str = _setting("", free=True)  # sub-folder(s); "" = val2017 if it is there, else 5 % are held out
-    image_shape: tuple[int, int] = _setting((240, 320), minimum=32)  # (height, width): cover, then centre crop
+    # (height, width): scaled until it covers the frame, then cut to the centre
+    image_shape: tuple[int, int] = _setting((240, 320), minimum=32, maximum=8192)
     # A training sample is a random part of this (height, width) of the labelled frame; [0, 0] takes the whole frame.
-    crop_shape: tuple[int, int] = _setting((0, 0), minimum=0)
+    crop_shape: tuple[int, int] = _setting((0, 0), minimum=0, maximum=8192)
     homography: HomographyConfig = HomographyConfig()
     photometric: PhotometricConfig = PhotometricConfig()
 
@@ -133,8 +182,8 @@ class PhotographsSection:
 class AdaptationSection:
     """Homographic adaptation (paper section 5) and the retraining between its rounds."""
 
-    num_homographies: int = _setting(100, minimum=1)  # the identity is one of them
-    chunk_size: int = _setting(10, minimum=1)  # warps of one image in a forward batch
+    num_homographies: int = _setting(100, minimum=1, maximum=10**6)  # the identity is one of them
+    chunk_size: int = _setting(10, minimum=1, maximum=10**4)  # warps of one image in a forward batch
     # Cut from the edges of a warp's valid region. A detector is not trained on cells that touch them: with 3 px, as
     # in the reference, labels were eight times as dense 4 to 8 px from the frame as in the middle; from 8 px on, not.
     erosion_px: int = _setting(12, minimum=0, maximum=64)
@@ -142,35 +191,36 @@ class AdaptationSection:
     precision: str = _setting("float32", choices=PRECISIONS)  # of the network's layers; the votes add up in float32
     homography: HomographyConfig = HomographyConfig(max_angle_deg=180.0)
     detection: DetectionConfig = DetectionConfig(border_px=8)  # few warps vote nearer to the frame
-    retrain_steps: int = _setting(20_000, free=True, minimum=1)
-    retrain_learning_rate: float = _setting(1e-3, free=True, minimum=0.0)
-    num_figures: int = _setting(4, free=True, minimum=0)  # photographs drawn a round
+    retrain_steps: int = _setting(20_000, free=True, minimum=1, maximum=10**9)
+    retrain_learning_rate: float = _setting(1e-3, free=True, minimum=0.0, maximum=10.0)
+    num_figures: int = _setting(4, free=True, minimum=0, maximum=1000)  # photographs drawn a round
 
 
 @dataclass(frozen=True)
 class JointSection(TrainingConfig):
     """Training of detector and descriptor together (paper section 3)."""
 
-    batch_size: int = _setting(8, minimum=1)
+    batch_size: int = _setting(8, minimum=1, maximum=2**16)
     labels: str = _setting("", free=True)  # label folder; "" = labels/<config name>, else labels/coco
     descriptor_loss: str = _setting("hinge", choices=("hinge", "doubly_normalized"))
-    descriptor_weight: float = _setting(1.0, minimum=0.0)  # lambda: weight of the descriptor loss in the total
-    positive_weight: float = _setting(250.0, minimum=0.0)  # lambda_d, quoted for 1,200 cells (240x320)
-    positive_margin: float = _setting(1.0)  # m_p
-    negative_margin: float = _setting(0.2)  # m_n
-    positive_radius_px: float = _setting(8.0, minimum=0.0)  # cells whose centres lie this near correspond
+    descriptor_weight: float = _setting(1.0, minimum=0.0, maximum=1e9)  # lambda: of the descriptor loss in the total
+    positive_weight: float = _setting(250.0, minimum=0.0, maximum=1e9)  # lambda_d, quoted for 1,200 cells (240x320)
+    positive_margin: float = _setting(1.0, minimum=-10.0, maximum=10.0)  # m_p
+    negative_margin: float = _setting(0.2, minimum=-10.0, maximum=10.0)  # m_n
+    # cells whose centres lie this near correspond
+    positive_radius_px: float = _setting(8.0, minimum=0.0, maximum=1024.0)
 
 
 @dataclass(frozen=True)
 class EvaluationSection:
     """Validation in the training loop (DESIGN: evaluation, defined once)."""
 
-    num_pairs: int = _setting(50, free=True, minimum=1)  # random homographies of held-out photographs
-    image_shape: tuple[int, int] = _setting((240, 320), free=True, minimum=32)
-    nms_radius_px: int = _setting(4, free=True, minimum=0)
-    num_keypoints: int = _setting(300, free=True, minimum=1)
-    distance_px: float = _setting(3.0, free=True, minimum=0.0)  # epsilon
-    num_synthetic: int = _setting(50, free=True, minimum=1)  # pictures a primitive in the validation mAP
+    num_pairs: int = _setting(50, free=True, minimum=1, maximum=10**6)  # random homographies of held-out photographs
+    image_shape: tuple[int, int] = _setting((240, 320), free=True, minimum=32, maximum=8192)
+    nms_radius_px: int = _setting(4, free=True, minimum=0, maximum=1024)
+    num_keypoints: int = _setting(300, free=True, minimum=1, maximum=10**6)
+    distance_px: float = _setting(3.0, free=True, minimum=0.0, maximum=1024.0)  # epsilon
+    num_synthetic: int = _setting(50, free=True, minimum=1, maximum=10**6)  # pictures a primitive in the validation mAP
     homography: HomographyConfig = HomographyConfig()
 
 
@@ -181,7 +231,7 @@ class Config:
     name: str = _setting("default", free=True)  # the file's stem unless it says otherwise
     train: str = _setting("joint", choices=("detector", "joint"))  # what train_superpoint.py trains
     seed: int = _setting(0, minimum=0, maximum=2**31 - 1)
-    workers: int = _setting(-1, free=True, minimum=-1)  # data processes; -1: one a core, 0: none
+    workers: int = _setting(-1, free=True, minimum=-1, maximum=1024)  # data processes; -1: one a core, 0: none
     synthetic: SyntheticSection = field(default_factory=SyntheticSection)
     photographs: PhotographsSection = PhotographsSection()
     network: NetworkConfig = NetworkConfig()

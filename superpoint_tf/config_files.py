@@ -14,192 +14,170 @@ from typing import Any
 
 import yaml
 
-from superpoint_tf.config import CELL, Config, ConfigError
+from superpoint_tf.config import Config, ConfigError, check_limits, shown
+from superpoint_tf.config_rules import check_rules
+from superpoint_tf.strict_yaml import parse_yaml
+
+_MOST_BYTES = 2**18  # the shipped ones have some thousand; PyYAML reads some 100,000 a second
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML without duplicate keys, anchors that repeat, or tags."""
+def load_config(path: str | Path, overrides: Sequence[str] = (), options: Mapping[str, Any] | None = None) -> Config:
+    """Read a YAML file and apply `key.key=value` overrides, then `options`, which are plain values by dotted key.
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
-            if not isinstance(key, typing.Hashable) or key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Read a YAML file and apply `key.key=value` overrides.
-
-    Raises ConfigError naming the file, the key and the nearest known key for anything unknown, wrongly typed or out of
-    range.
+    Raises ConfigError in one line naming the file, the key and the nearest known key for anything unknown, wrongly
+    typed, out of range or contradictory.
     """
     path = Path(path)
+    text = _read_text(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        found = sorted(str(p) for p in path.parent.glob("*.yaml"))
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); configs beside it: {found or 'none'}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a UTF-8 text file ({error.reason})") from error
-    try:
-        values = yaml.load(text, Loader=_StrictLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        values = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected sections such as `joint:`, found {type(values).__name__}")
     values.setdefault("name", path.stem)
     for override in overrides:
-        _set_value(values, override)
-    return build_config(values, source=f"{path} with --set {' '.join(overrides)}" if overrides else str(path))
+        key, value = _parse_override(override)
+        _set_value(values, key, value, f"--set {shown(override)}")
+    for key, value in (options or {}).items():
+        _set_value(values, key, value, str(path))
+    return build_config(values, source=f"{path} with --set {shown(' '.join(overrides))}" if overrides else str(path))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ConfigError(f"{path}: above {_MOST_BYTES // 2**10} KiB, so no config; name a YAML file")
+        return content.decode("utf-8")
+    except OSError as error:
+        found = sorted(str(p) for p in path.parent.glob("*.yaml"))
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); configs beside it: {found or 'none'}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a UTF-8 text file ({error.reason} at byte {error.start})") from error
 
 
 def build_config(values: Mapping[str, Any], source: str = "config") -> Config:
     """Build a Config from nested mappings; `source` is named in errors."""
     config: Config = _build(Config(), values, source, "")
-    _check_consistency(config, source)
+    check_rules(config, source)
     return config
 
 
-def _set_value(values: dict[str, Any], override: str) -> None:
+def _parse_override(override: str) -> tuple[str, Any]:
     key, separator, text = override.partition("=")
     if not separator or not key:
-        raise ConfigError(f"--set {override}: expected key=value, for example --set detector.batch_size=8")
+        raise ConfigError(f"--set {shown(override)}: expected key=value, for example --set detector.batch_size=8")
     try:
-        value = yaml.load(text, Loader=_StrictLoader) if text else ""
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from error
-    *parents, last = key.split(".")
+        return key, parse_yaml(text) if text else ""
+    except ValueError as error:
+        raise ConfigError(f"--set {shown(override)}: the value is not valid YAML: {error}") from error
+
+
+def _set_value(values: dict[str, Any], dotted: str, value: Any, source: str) -> None:
+    *parents, last = dotted.split(".")
     node = values
     for parent in parents:
-        node = node.setdefault(parent, {})
+        if node.get(parent) is None:  # absent, or a section without settings
+            node[parent] = {}
+        node = node[parent]
         if not isinstance(node, dict):
-            raise ConfigError(f"--set {override}: `{parent}` is not a section")
+            raise ConfigError(f"{source}: `{parent}` is not a section")
     node[last] = value
 
 
 def _build(default: Any, values: Any, source: str, prefix: str) -> Any:
+    if values is None:  # a section whose settings are all commented out
+        return default
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{source}: `{prefix.rstrip('.')}` is a section, found {values!r}")
+        raise ConfigError(f"{source}: `{prefix.rstrip('.')}` is a section, found {shown(values)}")
     fields = {f.name: f for f in dataclasses.fields(default)}
     hints = typing.get_type_hints(type(default))
     changes = {}
     for key, value in values.items():
         if key not in fields:
-            nearest = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.5)
-            known = f"did you mean `{prefix}{nearest[0]}`?" if nearest else f"known here: {', '.join(fields)}"
-            raise ConfigError(f"{source}: unknown key `{prefix}{key}`; {known}")
+            raise ConfigError(
+                f"{source}: unknown key {_name_key(prefix, key)}; {_nearest_key(prefix, key, list(fields))}"
+            )
         current = getattr(default, key)
         name = f"{prefix}{key}"
         if dataclasses.is_dataclass(current):
             changes[key] = _build(current, value, source, name + ".")
         else:
             changes[key] = _convert(value, hints[key], f"{source}: `{name}`")
-            _check_limits(changes[key], fields[key].metadata, f"{source}: `{name}`")
+            check_limits(changes[key], fields[key].metadata, f"{source}: `{name}`")
     try:
         return dataclasses.replace(default, **changes)
     except ValueError as error:
         raise ConfigError(f"{source}: `{prefix.rstrip('.')}`: {error}") from error
 
 
+def _name_key(prefix: str, key: Any) -> str:
+    plain = isinstance(key, str) and key.isprintable() and len(key) <= 60
+    return f"`{prefix}{key}`" if plain else f"{shown(key)} in `{prefix.rstrip('.') or 'the file'}`"
+
+
+def _nearest_key(prefix: str, key: Any, known: Sequence[str]) -> str:
+    nearest = difflib.get_close_matches(shown(key).strip("'"), known, n=1, cutoff=0.5)
+    return f"did you mean `{prefix}{nearest[0]}`?" if nearest else f"known here: {', '.join(known)}"
+
+
 def _convert(value: Any, hint: Any, where: str) -> Any:
+    """Return a value of YAML as the type of its field; raises ConfigError, beginning with `where`."""
     origin = typing.get_origin(hint)
     if origin is tuple:
-        kinds = typing.get_args(hint)
-        length = None if len(kinds) == 2 and kinds[1] is Ellipsis else len(kinds)
-        if not isinstance(value, (list, tuple)) or not value or length not in (None, len(value)):
-            raise ConfigError(f"{where}: expected a list of {length or 'one or more'} values, found {value!r}")
-        return tuple(_convert(item, kinds[0], where) for item in value)
+        return _convert_list(value, typing.get_args(hint), where)
     if origin is dict:
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where}: expected a mapping, found {value!r}")
+            raise ConfigError(f"{where}: expected a mapping, found {shown(value)}")
         return {_convert(k, str, where): _convert(v, float, where) for k, v in value.items()}
     if origin in (typing.Union, types.UnionType):
         return None if value is None else _convert(value, typing.get_args(hint)[0], where)
     if hint is float:
-        if isinstance(value, str):  # PyYAML reads 1e-3 as a string
-            with contextlib.suppress(ValueError):
-                value = float(value)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ConfigError(f"{where}: expected a number, found {value!r}")
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if not math.isfinite(number):
-            raise ConfigError(f"{where}: expected a finite number, found {str(value)[:20]}")
-        return number
-    if hint is int and isinstance(value, str):  # 2e5 is what people write for steps
-        with contextlib.suppress(ValueError, OverflowError):
-            value = int(float(value)) if float(value).is_integer() else value
-    if hint is int and isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if hint is str and value is None:
-        value = ""
+        return _convert_float(value, where)
+    if hint is int:
+        value = _whole(value)
+    if hint is str:
+        value = "" if value is None else value
+        if isinstance(value, str) and not value.isprintable():
+            raise ConfigError(f"{where}: {shown(value)} holds characters that cannot be printed; leave them out")
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         expected = {int: "a whole number", str: "text", bool: "true or false"}.get(hint, str(hint))
-        raise ConfigError(f"{where}: expected {expected}, found {str(value)[:60]!r} ({type(value).__name__})")
+        raise ConfigError(f"{where}: expected {expected}, found {shown(value)} ({type(value).__name__})")
     return value
 
 
-def _check_limits(value: Any, limits: Mapping[str, Any], where: str) -> None:
-    for item in _items(value):
-        minimum, maximum, choices = (limits.get(key) for key in ("minimum", "maximum", "choices"))
-        if choices is not None and not isinstance(item, float) and item not in choices:
-            raise ConfigError(f"{where}: {item!r} is not one of {', '.join(map(str, choices))}")
-        if minimum is not None and not isinstance(item, str) and item < minimum:
-            raise ConfigError(f"{where}: {item} is below the minimum {minimum:g}")
-        if maximum is not None and not isinstance(item, str) and item > maximum:
-            raise ConfigError(f"{where}: {item} is above the maximum {maximum:g}")
-        if isinstance(item, int) and abs(item) >= 2**53:
-            raise ConfigError(f"{where}: {str(item)[:20]}... is too large")
+def _convert_list(value: Any, kinds: Sequence[Any], where: str) -> tuple[Any, ...]:
+    length = None if len(kinds) == 2 and kinds[1] is Ellipsis else len(kinds)
+    if not isinstance(value, (list, tuple)) or not value or length not in (None, len(value)):
+        raise ConfigError(f"{where}: expected a list of {length or 'one or more'} values, found {shown(value)}")
+    return tuple(_convert(item, kinds[0], where) for item in value)
 
 
-def _items(value: Any) -> list[Any]:
-    if isinstance(value, tuple):
-        return list(value)
-    if isinstance(value, dict):
-        return [*value.keys(), *value.values()]
-    return [value]
+def _convert_float(value: Any, where: str) -> float:
+    if isinstance(value, str):  # PyYAML reads 1e-3 as a string
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigError(f"{where}: expected a number, found {shown(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ConfigError(f"{where}: expected a finite number, found {shown(value)}")
+    return number
 
 
-def _check_consistency(config: Config, source: str) -> None:
-    for key, photometric in (
-        ("synthetic", config.synthetic.photometric),
-        ("photographs", config.photographs.photometric),
-    ):
-        for name in ("contrast", "shade"):
-            low, high = getattr(photometric, name)
-            if low > high:
-                raise ConfigError(f"{source}: `{key}.photometric.{name}`: {low:g} is above {high:g}; give [low, high]")
-    for key, shape in (
-        ("synthetic.draw.image_shape", config.synthetic.draw.image_shape),
-        ("photographs.image_shape", config.photographs.image_shape),
-        ("photographs.crop_shape", config.photographs.crop_shape),
-    ):
-        if any(side % CELL for side in shape):
-            nearest = [max(32, round(side / CELL) * CELL) for side in shape]
-            raise ConfigError(
-                f"{source}: `{key}`: {list(shape)} is not a multiple of {CELL}, the detector's cell; nearest: {nearest}"
-            )
-        if max(shape) > 8192:
-            raise ConfigError(f"{source}: `{key}`: {list(shape)} is above 8192 pixels a side")
-    frame, crop = config.photographs.image_shape, config.photographs.crop_shape
-    if crop != (0, 0) and (0 in crop or crop[0] > frame[0] or crop[1] > frame[1]):
-        raise ConfigError(
-            f"{source}: `photographs.crop_shape`: {list(crop)} is not within image_shape {list(frame)}; [0, 0]: no crop"
-        )
-    for key, training in (("detector", config.detector), ("joint", config.joint)):
-        if training.batch_size % training.accumulate:
-            raise ConfigError(
-                f"{source}: `{key}.batch_size`: {training.batch_size} does not divide into `{key}.accumulate`: "
-                f"{training.accumulate} equal micro-batches; make it a multiple"
-            )
-    if config.joint.negative_margin >= config.joint.positive_margin:
-        raise ConfigError(f"{source}: `joint.negative_margin` must be below `joint.positive_margin`")
+def _whole(value: Any) -> Any:
+    """Return 2e5, which PyYAML reads as a string, and 200000.0 as whole numbers; anything else as it is."""
+    number = value
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            number = float(value)
+    return int(number) if isinstance(number, float) and number.is_integer() else value
 
 
 def config_to_dict(config: Any) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +17,8 @@ from superpoint_tf.keypoints import detect_keypoints
 from superpoint_tf.matching import match_descriptors
 
 _BATCH_PIXELS = 8 * 480 * 640  # pictures of one shape go through the network together, up to this many pixels
+_WAITING_PIXELS = 4 * _BATCH_PIXELS  # of pictures of all shapes that wait for others of theirs
+_Placed = tuple[int, tf.Tensor]  # place in the batch, float32 (H, W, 1)
 
 
 class BatchFeatures(NamedTuple):
@@ -73,11 +74,11 @@ class SuperPoint:
         `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1], NumPy or tensor, of
         any size. Keeps the `max_keypoints` strongest (None: all) of probability `detection_threshold` or more,
         suppresses others within `nms_radius_px` (square), and drops those nearer than `border_px` to the frame. With
-        `subpixel` keypoints move to the soft-argmax of the 5x5 pixels around them. Returns keypoints float32 (N, 2)
+        `subpixel` keypoints move to the soft-argmax of the 9x9 pixels around them. Returns keypoints float32 (N, 2)
         xy in pixels, scores (N,), and unit descriptors (N, D), or None from a detector alone; N is 0 where there is
-        no texture. Raises ValueError for other input.
+        no texture. Raises ValueError for other input, or a setting outside the range of `DetectionConfig`.
         """
-        settings = _detection(max_keypoints, detection_threshold, nms_radius_px, border_px)
+        settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
         return self._features(prepare_image(image)[None], settings, subpixel)[0]
 
     def extract_batch(
@@ -92,30 +93,18 @@ class SuperPoint:
         """Do `extract` for several images: an array (B, H, W) or (B, H, W, C), or any sequence, of any sizes.
 
         Images of one size go through the network together; the arithmetic of a batch may differ from that of one
-        image in the last bits. One that cannot be used is left out and named with the reason, the others go on.
+        image in the last bits. One that cannot be used is left out and named with the reason, the others go on. Of an
+        iterator a few images are held at a time, however many it gives.
         """
-        settings = _detection(max_keypoints, detection_threshold, nms_radius_px, border_px)
-        prepared: dict[tuple[int, ...], list[tuple[int, tf.Tensor]]] = {}
+        settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
         left_out: dict[int, str] = {}
-        count = 0
-        for place, image in enumerate(images):
-            count += 1
-            try:
-                tensor = prepare_image(image)
-            except ValueError as error:
-                left_out[place] = str(error)
-            else:
-                prepared.setdefault(tuple(tensor.shape), []).append((place, tensor))
         found: dict[int, Features] = {}
-        for shape, group in prepared.items():
-            size = max(_BATCH_PIXELS // (shape[0] * shape[1]), 1)
-            for first in range(0, len(group), size):
-                part = group[first : first + size]
-                stacked = tf.stack([tensor for _, tensor in part])
-                places = (place for place, _ in part)
-                found.update(zip(places, self._features(stacked, settings, subpixel), strict=True))
+        for group in _groups_of_one_shape(images, left_out):
+            stacked = tf.stack([tensor for _, tensor in group])
+            places = (place for place, _ in group)
+            found.update(zip(places, self._features(stacked, settings, subpixel), strict=True))
         empty = self._empty()
-        return BatchFeatures([found.get(place, empty) for place in range(count)], left_out)
+        return BatchFeatures([found.get(place, empty) for place in range(len(found) + len(left_out))], left_out)
 
     def describe(self, image: Any, keypoints: Any) -> np.ndarray:
         """Return unit descriptors float32 (N, D) of one image at given keypoints (N, 2), xy in pixels.
@@ -157,23 +146,30 @@ class SuperPoint:
         return match_descriptors(features0.descriptors, features1.descriptors, ratio, max_distance)
 
 
-def _detection(
-    max_keypoints: int | None, detection_threshold: float, nms_radius_px: int, border_px: int
-) -> DetectionConfig:
-    """Return the settings of a call; raises ValueError naming one that is out of its range."""
-    numbers = {"max_keypoints": max_keypoints or 0, "nms_radius_px": nms_radius_px, "border_px": border_px}
-    for name, value in numbers.items():
-        if value < 0:
-            raise ValueError(f"{name}: {value}; give a number from 0 up")
-    if not 0.0 <= detection_threshold <= 1.0:
-        raise ValueError(f"detection_threshold: {detection_threshold}; a probability is from 0 to 1")
-    return replace(
-        DetectionConfig(),
-        threshold=detection_threshold,
-        nms_radius_px=nms_radius_px,
-        border_px=border_px,
-        max_keypoints=2**31 if max_keypoints is None else max_keypoints,
-    )
+def _groups_of_one_shape(images: Iterable[Any], left_out: dict[int, str]) -> Iterator[list[_Placed]]:
+    """Yield images prepared, with their places, in groups of one shape; name those that cannot be used in `left_out`.
+
+    A group is given as soon as it fills a batch, or, the largest one, when too many pixels wait.
+    """
+    waiting: dict[tuple[int, ...], list[_Placed]] = {}
+    pixels: dict[tuple[int, ...], int] = {}
+    for place, image in enumerate(images):
+        try:
+            tensor = prepare_image(image)
+        except ValueError as error:
+            left_out[place] = str(error)
+            continue
+        shape = tuple(tensor.shape)
+        one = shape[0] * shape[1]
+        waiting.setdefault(shape, []).append((place, tensor))
+        pixels[shape] = pixels.get(shape, 0) + one
+        full = shape if pixels[shape] + one > _BATCH_PIXELS else None
+        if full is None and sum(pixels.values()) > _WAITING_PIXELS:
+            full = max(pixels, key=pixels.__getitem__)
+        if full is not None:
+            del pixels[full]
+            yield waiting.pop(full)
+    yield from waiting.values()
 
 
 def prepare_image(image: Any) -> tf.Tensor:

@@ -24,10 +24,13 @@ PRIMITIVES = tuple(DEFAULT_FREQUENCIES)
 class SyntheticConfig:
     """Describe one synthetic picture; the ranges of single shapes are constants beside their drawing code."""
 
-    image_shape: tuple[int, int] = field(default=(120, 160), metadata={"minimum": 32})  # (height, width), pixels
+    image_shape: tuple[int, int] = field(
+        default=(120, 160), metadata={"minimum": 32, "maximum": 8192}
+    )  # (height, width)
     primitives: tuple[str, ...] = field(default=PRIMITIVES, metadata={"choices": PRIMITIVES})  # drawn from these ...
     frequencies: dict[str, float] = field(  # ... with these relative frequencies; one left out keeps its default
-        default_factory=lambda: dict(DEFAULT_FREQUENCIES), metadata={"choices": PRIMITIVES, "minimum": 0.0}
+        default_factory=lambda: dict(DEFAULT_FREQUENCIES),
+        metadata={"choices": PRIMITIVES, "minimum": 0.0, "maximum": 1e9},
     )
     min_contrast: int = field(default=10, metadata={"minimum": 0, "maximum": 80})  # grey levels across a corner
     border_px: float = field(default=2.0, metadata={"minimum": 0.0})  # a corner nearer to the frame is no label

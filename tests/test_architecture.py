@@ -14,11 +14,22 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 
 # from the bottom up: a module may import those of its own layer and of the layers below
 LAYERS = [
-    ["npz_files", "storage", "interruption", "config", "config_files", "cluster", "features", "hardware"],
+    [
+        "npz_files",
+        "storage",
+        "interruption",
+        "cluster",
+        "features",
+        "hardware",
+        "config",
+        "config_rules",
+        "strict_yaml",
+    ],
+    ["config_files"],
     ["progress", "layout", "pretrained"],
     ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
-    ["checkpoints", "detection", "losses", "descriptor_loss", "figures"],
-    ["model", "data", "command_line"],
+    ["checkpoints", "detection", "losses", "descriptor_loss", "figures", "feature_archive"],
+    ["model", "data", "command_line", "detection_options"],
     ["evaluation", "interop", "export"],
     ["extraction"],
     ["alignment", "viewing"],

@@ -16,8 +16,8 @@ QUICK_REPEATS, REPEATS = 2, 5
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Measure throughput and peak memory, each against a limit measured in the same run: the float32 "
+    parser = command_line.Parser(
+        "Measure throughput and peak memory, each against a limit measured in the same run: the float32 "
         "matrix-multiply peak for convolutions, a memory copy for pixels. Run it on an idle machine."
     )
     parser.add_argument("benchmark", nargs="?", choices=(*BENCHMARKS, "all"), default="all")
@@ -26,9 +26,24 @@ def parse_arguments() -> argparse.Namespace:
         "--repeats", type=command_line.positive_int, help=f"of each figure (default: {REPEATS}, quick: {QUICK_REPEATS})"
     )
     parser.add_argument("--batch-size", type=command_line.positive_int, help="of pictures (default: by their size)")
-    parser.add_argument("--images", default="bundled", metavar="DIR", help="photographs (default: scikit-image's)")
-    parser.add_argument("--weights", default="", help="for `extract` and labels of `adaptation` (default: none)")
-    parser.add_argument("--output", default="benchmark.json", help="file with every repeat (default: %(default)s)")
+    parser.add_argument(
+        "--images",
+        type=command_line.place,
+        default="bundled",
+        metavar="DIR",
+        help="photographs (default: scikit-image's)",
+    )
+    parser.add_argument(
+        "--weights",
+        type=command_line.place,
+        help="for `extract` and labels of `adaptation` (default: none)",
+    )
+    parser.add_argument(
+        "--output",
+        type=command_line.output_file,
+        default="benchmark.json",
+        help="file with every repeat (default: %(default)s)",
+    )
     command_line.add_config_arguments(parser, default="configs/coco.yaml")
     return parser.parse_args()
 
@@ -36,13 +51,21 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     config = command_line.load_config_argument(arguments.config, arguments.overrides)
+    from superpoint_tf.data.photograph_sets import find_photographs
+
+    find_photographs(config.photographs, arguments.images)  # now, not after the first benchmarks
     command_line.set_up_tensorflow()
     from superpoint_tf.benchmarks.run import run_benchmarks
     from superpoint_tf.benchmarks.settings import Settings
+    from superpoint_tf.checkpoints import load_weights
     from superpoint_tf.progress import Console
 
+    if arguments.weights:
+        load_weights(arguments.weights)
     repeats = arguments.repeats or (QUICK_REPEATS if arguments.quick else REPEATS)
-    settings = Settings(config, repeats, arguments.quick, arguments.images, arguments.batch_size, arguments.weights)
+    settings = Settings(
+        config, repeats, arguments.quick, arguments.images, arguments.batch_size, arguments.weights or ""
+    )
     names = BENCHMARKS if arguments.benchmark == "all" else (arguments.benchmark,)
     command = "python tools/benchmark.py " + shlex.join(sys.argv[1:])
     run_benchmarks(names, settings, arguments.output, command, Console())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -12,15 +11,26 @@ from superpoint_tf import command_line
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Label, detect and match on bundled photographs with the weights that come with the package."
+    parser = command_line.Parser(
+        "Label, detect and match on bundled photographs with the weights that come with the package."
     )
     parser.add_argument(
         "--from-scratch", action="store_true", help="train the whole chain first, at laptop size: some ten minutes"
     )
-    parser.add_argument("--pictures", metavar="DIR", help="draw the README's two pictures into DIR, and nothing else")
-    parser.add_argument("--output", help="folder for everything (default: outputs/demo or outputs/demo-from-scratch)")
+    parser.add_argument(
+        "--pictures",
+        type=command_line.output_folder,
+        metavar="DIR",
+        help="draw the README's two pictures into DIR, and nothing else",
+    )
+    parser.add_argument(
+        "--output",
+        type=command_line.output_folder,
+        help="folder for everything (default: outputs/demo or outputs/demo-from-scratch)",
+    )
     arguments = parser.parse_args()
+    if arguments.pictures and (arguments.from_scratch or arguments.output):
+        parser.error("--pictures draws two pictures and nothing else: --from-scratch and --output do not apply")
     output = arguments.output or ("outputs/demo-from-scratch" if arguments.from_scratch else "outputs/demo")
     command_line.set_up_tensorflow()
     from superpoint_tf.demonstration import redraw_pictures, run_demo

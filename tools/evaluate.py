@@ -27,9 +27,13 @@ classical controls)"""
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure methods side by side: same images, budget and suppression.")
+    parser = command_line.Parser("Measure methods side by side: same images, budget and suppression.")
     parser.add_argument("protocol", choices=PROTOCOLS)
-    parser.add_argument("--data", help="folder in HPatches layout, or of photographs (`bundled`: scikit-image's)")
+    parser.add_argument(
+        "--data",
+        type=command_line.place,
+        help="folder in HPatches layout, or of photographs (`bundled`: scikit-image's)",
+    )
     parser.add_argument("--methods", nargs="+", default=["classical", "controls"], help=METHODS_HELP)
     parser.add_argument(
         "--presets",
@@ -42,9 +46,16 @@ def parse_arguments() -> argparse.Namespace:
         type=command_line.positive_int,
         help="pairs of random-homography (default: 200); pictures a primitive of synthetic (default: the config's)",
     )
-    parser.add_argument("--subpixel", action="store_true", help="networks: refine keypoints by soft-argmax, 5x5 pixels")
-    parser.add_argument("--output", help="results folder (default: outputs/evaluation/PROTOCOL)")
-    parser.add_argument("--write-images", metavar="DIR", help="also write the frames as PNG, for other programs")
+    parser.add_argument("--subpixel", action="store_true", help="networks: refine keypoints by soft-argmax, 9x9 pixels")
+    parser.add_argument(
+        "--output", type=command_line.output_folder, help="results folder (default: outputs/evaluation/PROTOCOL)"
+    )
+    parser.add_argument(
+        "--write-images",
+        type=command_line.output_folder,
+        metavar="DIR",
+        help="also write the frames as PNG, for other programs",
+    )
     parser.add_argument("--overwrite", action="store_true", help="compute the features of these methods again")
     command_line.add_config_arguments(parser, default="configs/coco.yaml")
     arguments = parser.parse_args()

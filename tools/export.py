@@ -10,12 +10,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
 from superpoint_tf.config import DetectionConfig
+from superpoint_tf.detection_options import add_detection_options, detection_from_options, given_options
 from superpoint_tf.export.request import (
     FORMATS,
     PRECISIONS,
     TFLITE_SHAPE,
     Request,
-    checked_detection,
+    check_output,
     parse_image_shape,
     resolve_form,
     table_requests,
@@ -23,13 +24,13 @@ from superpoint_tf.export.request import (
 
 
 def parse_arguments() -> argparse.Namespace:
-    default = DetectionConfig()
-    parser = argparse.ArgumentParser(
-        description="Export a network as SavedModel, TFLite or ONNX. Before the file gets its name it is loaded by its "
+    parser = command_line.Parser(
+        "Export a network as SavedModel, TFLite or ONNX. Before the file gets its name it is loaded by its "
         "own runtime and compared with TensorFlow on photographs."
     )
     parser.add_argument(
         "--weights",
+        type=command_line.place,
         default="superpoint-small",
         help="a name that comes with the package, a file, a run folder or a checkpoint (default: %(default)s)",
     )
@@ -37,9 +38,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
-        default="float32",
         help="float16: weights stored in half precision, computed in float32; int8: convolutions quantised to the "
-        "ranges that photographs give (default: %(default)s)",
+        "ranges that photographs give (default: float32)",
     )
     parser.add_argument(
         "--image-shape",
@@ -48,33 +48,49 @@ def parse_arguments() -> argparse.Namespace:
         help="height and width in pixels, or `dynamic` for any (default: dynamic; tflite: {} {})".format(*TFLITE_SHAPE),
     )
     parser.add_argument("--with-postprocessing", action="store_true", help="give keypoints instead of maps, by:")
-    parser.add_argument("--max-keypoints", type=int, default=default.max_keypoints, help="(default: %(default)s)")
-    parser.add_argument("--detection-threshold", type=float, default=default.threshold, help="(default: %(default)s)")
-    parser.add_argument("--nms-radius-px", type=int, default=default.nms_radius_px, help="(default: %(default)s)")
-    parser.add_argument("--border-px", type=int, default=default.border_px, help="(default: %(default)s)")
+    add_detection_options(parser, DetectionConfig())
     parser.add_argument(
-        "--images", default="bundled", metavar="DIR", help="photographs to compare on (default: scikit-image's)"
+        "--images",
+        type=command_line.place,
+        default="bundled",
+        metavar="DIR",
+        help="photographs to compare on (default: scikit-image's)",
     )
-    parser.add_argument("--output", help="file, for savedmodel a folder (default: by the weights' name)")
+    parser.add_argument(
+        "--output",
+        type=command_line.place,
+        help="file, for savedmodel a folder (default: by weights, shape, precision)",
+    )
     parser.add_argument("--table", action="store_true", help="measure all formats and precisions, and keep no file")
     arguments = parser.parse_args()
+    _check_together(parser, arguments)
+    return arguments
+
+
+def _check_together(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """End with an error for options that do nothing beside others."""
+    one_file = {"--format": arguments.format, "--precision": arguments.precision, "--output": arguments.output}
+    idle = [option for option, value in one_file.items() if value is not None]
+    if arguments.table and idle:
+        parser.error(f"--table measures all formats and precisions and keeps no file: {', '.join(idle)} do not apply")
     if not arguments.table and not arguments.format:
         parser.error(f"name a --format ({', '.join(FORMATS)}), or --table for all of them")
-    return arguments
+    if not arguments.with_postprocessing and (idle := given_options(arguments)):
+        parser.error(f"{', '.join(idle)}: only with --with-postprocessing; without it the file gives maps")
 
 
 def main() -> None:
     arguments = parse_arguments()
     shape = parse_image_shape(arguments.image_shape)
-    detection = None
-    if arguments.with_postprocessing:
-        names = ("detection_threshold", "nms_radius_px", "border_px", "max_keypoints")
-        detection = checked_detection(**{name: getattr(arguments, name) for name in names})
+    detection = detection_from_options(arguments, DetectionConfig()) if arguments.with_postprocessing else None
     requests = table_requests(shape, detection)
     if not arguments.table:
-        requests = [Request(arguments.format, arguments.precision, resolve_form(arguments.format, shape, detection))]
+        form = resolve_form(arguments.format, shape, detection)
+        requests = [Request(arguments.format, arguments.precision or "float32", form)]
     for request in requests:
         request.check()
+    if arguments.output:
+        check_output(arguments.format, arguments.output)
     command_line.set_up_tensorflow()
     from superpoint_tf.export.photographs import open_photographs
     from superpoint_tf.export.run import Exporter

@@ -13,17 +13,20 @@ from superpoint_tf.extraction.settings import add_extraction_arguments, settings
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Extract keypoints and descriptors into an HDF5 file in the layout of hloc. What is in the file is "
+    parser = command_line.Parser(
+        "Extract keypoints and descriptors into an HDF5 file in the layout of hloc. What is in the file is "
         "skipped; a run that was stopped or killed goes on."
     )
     parser.add_argument(
         "images",
+        type=command_line.place,
         nargs="+",
         metavar="IMAGES",
         help="folders, pictures, patterns such as 'trip/*.jpg', videos, `bundled`",
     )
-    parser.add_argument("--output", default="features.h5", help="the file (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=command_line.output_file, default="features.h5", help="the file (default: %(default)s)"
+    )
     add_extraction_arguments(parser)
     parser.add_argument(
         "--every", type=command_line.positive_int, default=1, metavar="N", help="take each N-th frame of videos"
@@ -31,7 +34,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--strict", action="store_true", help="stop at a picture that cannot be used")
     parser.add_argument("--overwrite", action="store_true", help="replace a file made by other weights or settings")
     parser.add_argument(
-        "--colmap", metavar="DATABASE", help="also write a COLMAP database with the matches of all pairs"
+        "--colmap",
+        type=command_line.output_file,
+        metavar="DATABASE",
+        help="also write a COLMAP database with the matches of all pairs",
     )
     parser.add_argument(
         "--colmap-overlap",
@@ -47,6 +53,9 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if not arguments.colmap and (arguments.colmap_overlap or arguments.colmap_single_camera):
         parser.error("--colmap-overlap and --colmap-single-camera need --colmap DATABASE")
+    command_line.check_outputs(
+        parser, {"--output": arguments.output, "--colmap": arguments.colmap}, inputs=arguments.images
+    )
     return arguments
 
 

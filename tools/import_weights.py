@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Turn a public PyTorch checkpoint into a weights file; nothing that it holds is executed."
+    parser = command_line.Parser(
+        "Turn a public PyTorch checkpoint into a weights file; nothing that it holds is executed."
     )
     parser.add_argument(
-        "file", metavar="FILE", help="Magic Leap's superpoint_v1.pth or rpautrat's superpoint_v6_from_tf.pth"
+        "file",
+        type=command_line.place,
+        metavar="FILE",
+        help="Magic Leap's superpoint_v1.pth or rpautrat's superpoint_v6_from_tf.pth",
     )
-    parser.add_argument("--output", help="weights file (default: outputs/<name of FILE>/weights.npz)")
+    parser.add_argument(
+        "--output", type=command_line.output_file, help="weights file (default: outputs/<name of FILE>/weights.npz)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace other weights in that file")
     arguments = parser.parse_args()
     if arguments.output and not arguments.output.endswith(".npz"):

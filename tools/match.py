@@ -13,17 +13,27 @@ from superpoint_tf.extraction.settings import add_extraction_arguments, settings
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Match two pictures and estimate their homography by RANSAC. Exit code 1: a homography was asked "
+    parser = command_line.Parser(
+        "Match two pictures and estimate their homography by RANSAC. Exit code 1: a homography was asked "
         "for, and the matches agree on none."
     )
-    parser.add_argument("a", metavar="A", help="a picture")
-    parser.add_argument("b", metavar="B", help="another")
+    parser.add_argument("a", type=command_line.place, metavar="A", help="a picture")
+    parser.add_argument("b", type=command_line.place, metavar="B", help="another")
     parser.add_argument("--homography", action="store_true", help="print the matrix that maps xy of A to xy of B")
-    parser.add_argument("--figure", metavar="PNG", help="draw the matches: green agree on the homography, red do not")
-    parser.add_argument("--panorama", metavar="PNG", help="stitch: B warped onto the plane of A")
     parser.add_argument(
-        "--save-matches", metavar="FILE", help=".npz: all arrays; .txt: x0 y0 x1 y1 inlier, a line a match"
+        "--figure",
+        type=command_line.output_file,
+        metavar="PNG",
+        help="draw the matches: green agree on the homography, red do not",
+    )
+    parser.add_argument(
+        "--panorama", type=command_line.output_file, metavar="PNG", help="stitch: B warped onto the plane of A"
+    )
+    parser.add_argument(
+        "--save-matches",
+        type=command_line.output_file,
+        metavar="FILE",
+        help=".npz: all arrays; .txt: x0 y0 x1 y1 inlier, a line a match",
     )
     parser.add_argument(
         "--ratio",
@@ -47,6 +57,12 @@ def parse_arguments() -> argparse.Namespace:
     ):
         if path and not path.lower().endswith(suffixes):
             parser.error(f"{option} {path}: name a file that ends with {' or '.join(suffixes)}")
+    outputs = {
+        "--figure": arguments.figure,
+        "--panorama": arguments.panorama,
+        "--save-matches": arguments.save_matches,
+    }
+    command_line.check_outputs(parser, outputs, inputs=(arguments.a, arguments.b))
     return arguments
 
 

@@ -4,28 +4,58 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
 from superpoint_tf.extraction.settings import add_extraction_arguments, settings_from_arguments
 
+if TYPE_CHECKING:
+    from superpoint_tf.extraction.sources import Source
+
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Show keypoints and heatmap over pictures and videos: in a window, or with --output or without a "
+    parser = command_line.Parser(
+        "Show keypoints and heatmap over pictures and videos: in a window, or with --output or without a "
         "display, in files."
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGES", help="pictures, folders, patterns, videos, `bundled`")
     parser.add_argument(
-        "--output", metavar="PATH", help="save: a .png for a picture, an .mp4 for a video, a folder for several"
+        "images",
+        type=command_line.place,
+        nargs="+",
+        metavar="IMAGES",
+        help="pictures, folders, patterns, videos, `bundled`",
+    )
+    parser.add_argument(
+        "--output",
+        type=command_line.place,
+        metavar="PATH",
+        help="save: a .png for a picture, an .mp4 for a video, a folder for several",
     )
     parser.add_argument(
         "--every", type=command_line.positive_int, default=1, metavar="N", help="take each N-th frame of videos"
     )
     add_extraction_arguments(parser)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    command_line.check_outputs(parser, {"--output": arguments.output}, inputs=arguments.images)
+    return arguments
+
+
+def check_output(sources: Sequence[Source], output: str) -> None:
+    """Raise ValueError for the name of one picture or video where others are to be saved, or an impossible name."""
+    suffix, first = Path(output).suffix.lower(), sources[0]
+    kind = {".png": "a picture", ".mp4": "a video"}.get(suffix)
+    one_file = kind is not None and not Path(output).is_dir()
+    if one_file and (len(sources) > 1 or first.is_video != (suffix == ".mp4")):
+        found = f"{len(sources)} files are" if len(sources) > 1 else f"{first.path} is"
+        raise ValueError(f"--output {output} names {kind}, but {found} to be saved; name a folder")
+    try:
+        command_line.output_file(output) if one_file else command_line.output_folder(output)
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f"--output {error}") from error
 
 
 def main() -> None:
@@ -33,6 +63,8 @@ def main() -> None:
     from superpoint_tf.extraction.sources import find_sources
 
     sources = find_sources(arguments.images)
+    if arguments.output:
+        check_output(sources, arguments.output)
     command_line.set_up_tensorflow()
     from superpoint_tf.extraction.extractor import Extractor
     from superpoint_tf.progress import Console

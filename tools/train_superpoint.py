@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
+from superpoint_tf.config import ConfigError
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Train the detector alone (MagicPoint) or the joint SuperPoint model.")
+    parser = command_line.Parser("Train the detector alone (MagicPoint) or the joint SuperPoint model.")
     command_line.add_config_arguments(parser, default=None)
-    parser.add_argument("--output", help="run folder (default: outputs/<config name>)")
-    parser.add_argument("--labels", help="label folder (default: labels/<config name>, else labels/coco)")
+    parser.add_argument("--output", type=command_line.output_folder, help="run folder (default: outputs/<config name>)")
+    parser.add_argument(
+        "--labels", type=command_line.place, help="label folder (default: labels/<config name>, else labels/coco)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="delete an earlier run in the folder")
     command_line.add_strategy_argument(parser)
     return parser.parse_args()
@@ -24,8 +26,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    overrides = [*arguments.overrides, *([f"joint.labels={json.dumps(arguments.labels)}"] if arguments.labels else [])]
-    config = command_line.load_config_argument(arguments.config, overrides)
+    options = {"joint.labels": arguments.labels}
+    config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
+    if arguments.labels and config.train == "detector":
+        raise ConfigError(f"--labels: {arguments.config} trains a detector on synthetic shapes, which needs none")
     command_line.set_up_tensorflow()
     from superpoint_tf.progress import QUICKSTART
     from superpoint_tf.training.replicas import build_replicas

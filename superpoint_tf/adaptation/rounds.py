@@ -13,7 +13,7 @@ from superpoint_tf.adaptation.shards import merge_shards, wait_for_file
 from superpoint_tf.checkpoints import load_weights
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config_files import build_config, config_differences, config_to_dict
-from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest
+from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
 from superpoint_tf.progress import Console
 from superpoint_tf.training.build import build_adapted_task
 from superpoint_tf.training.trainer import train
@@ -67,18 +67,24 @@ def _identity(run: AdaptationRun) -> dict[str, Any]:
     }
 
 
+def check_output(output: str, rounds: int, shard: tuple[int, int], overwrite: bool) -> None:
+    """Raise ConfigError for a folder that labels cannot be written to, whatever the detector turns out to be."""
+    if storage.is_remote(output) and rounds > 1:
+        raise ConfigError(f"{output}: retraining between rounds needs a disk; use --iters 1, or a folder on a disk")
+    if overwrite and shard[1] > 1:
+        raise ConfigError("--overwrite would delete what other shards write: delete the folder, then start all shards")
+    ours = storage.exists(storage.join(output, IDENTITY_FILE))
+    if storage.exists(output) and not ours and _holds_files(output):
+        raise ConfigError(f"{output}: not empty and not a label folder; choose another --output")
+
+
 def _open_folder(run: AdaptationRun, overwrite: bool) -> None:
     path, identity = storage.join(run.output, IDENTITY_FILE), _identity(run)
-    if storage.is_remote(run.output) and run.rounds > 1:
-        raise ConfigError(f"{run.output}: retraining between rounds needs a disk; use --iters 1, or a folder on a disk")
-    if overwrite and run.shard[1] > 1:
-        raise ConfigError("--overwrite would delete what other shards write: delete the folder, then start all shards")
+    check_output(run.output, run.rounds, run.shard, overwrite)
     if overwrite:
         storage.remove_tree(run.output, marker=IDENTITY_FILE)
     if storage.exists(path):
-        _check_identity(run, storage.read_json(path), identity)
-    elif storage.exists(run.output) and _holds_files(run.output):
-        raise ConfigError(f"{run.output}: not empty and not a label folder; choose another --output")
+        _check_identity(run, read_plan(run.output), identity)
     if run.shard[1] == 1:
         storage.remove_unfinished(run.output)
     storage.write_json(path, identity)
@@ -90,7 +96,8 @@ def _holds_files(folder: str) -> bool:
 
 
 def _check_identity(run: AdaptationRun, before: dict[str, Any], identity: dict[str, Any]) -> None:
-    differences = config_differences(build_config(before["config"]), run.config, _SECTIONS)
+    made_with = build_config(before["config"], storage.join(run.output, IDENTITY_FILE))
+    differences = config_differences(made_with, run.config, _SECTIONS)
     for name, what in (("detector_sha256", "the first detector"), ("photographs_sha256", "the list of photographs")):
         if before[name] != identity[name]:
             differences.append(f"{what} is another one")

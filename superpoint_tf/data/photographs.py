@@ -25,7 +25,7 @@ __all__ = [
     "find_photographs",
     "list_photographs",
     "printable_name",
-    "read_colour_photograph",
+    "read_grey_and_colour",
     "read_photograph",
     "read_photograph_bytes",
 ]
@@ -63,12 +63,17 @@ def read_photograph(path: str | Path) -> np.ndarray:
     return decode_photograph(read_photograph_bytes(path), path)
 
 
-def read_colour_photograph(path: str | Path) -> np.ndarray:
-    """Return the picture in a file as uint8 BGR (H, W, 3), upright, to draw on; raises PhotographError.
+def read_grey_and_colour(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `read_photograph` returns, and the same picture as uint8 BGR (H, W, 3) to draw on, decoded once.
 
-    It has the size of what `read_photograph` returns, by the same rules; grey pictures have three equal channels.
+    Grey pictures have three equal channels. Raises PhotographError.
     """
-    return _decode(read_photograph_bytes(path), path, _to_bgr)
+    content = read_photograph_bytes(path)
+    try:
+        both = _decode(content, path, _to_grey_and_bgr, jpeg_mode="YCbCr")
+    except PhotographError:  # a JPEG that stores RGB has no luma of its own
+        return decode_photograph(content, path), _decode(content, path, _to_bgr)
+    return np.ascontiguousarray(both[:, :, 0]), np.ascontiguousarray(both[:, :, 1:])
 
 
 def read_photograph_bytes(path: str | Path) -> bytes:
@@ -98,18 +103,19 @@ def decode_photograph(content: bytes, path: str | Path) -> np.ndarray:
     16-bit grey is divided by 257, transparency lies over mid grey, animations give their first frame. Raises
     PhotographError for anything truncated, unreadable, larger than Pillow's limit or below 2 pixels a side.
     """
-    return _decode(content, path, _to_grey, luma=True)
+    return _decode(content, path, _to_grey, jpeg_mode="L")
 
 
 def _decode(
-    content: bytes, path: str | Path, convert: Callable[[Image.Image], np.ndarray], luma: bool = False
+    content: bytes, path: str | Path, convert: Callable[[Image.Image], np.ndarray], jpeg_mode: str = ""
 ) -> np.ndarray:
+    """Return what `convert` makes of a picture; a colour JPEG is decoded into `jpeg_mode`: L is its luma alone."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata, large pictures: Pillow warns, we decide
             with Image.open(io.BytesIO(content)) as image:
-                if luma:
-                    image.draft("L", None)  # type: ignore[arg-type]  # JPEG: decode the luma alone
+                if jpeg_mode:
+                    image.draft(jpeg_mode, None)  # type: ignore[arg-type]
                 pixels = convert(ImageOps.exif_transpose(image))
     except Exception as error:  # every decoder raises its own kind
         raise PhotographError(path, _describe(error)) from error
@@ -135,6 +141,8 @@ def _to_grey(image: Image.Image) -> np.ndarray:
         if values.min() < 0 or values.max() > 65535:
             raise ValueError("32-bit pixels; save it with 8 or 16 bits")
         return ((values + 128) // 257).astype(np.uint8)
+    if image.mode == "YCbCr":
+        return np.asarray(image.getchannel("Y"))
     return np.asarray(_opaque(image).convert("L"))
 
 
@@ -142,6 +150,10 @@ def _to_bgr(image: Image.Image) -> np.ndarray:
     if image.mode == "F" or image.mode.startswith("I"):
         return np.repeat(_to_grey(image)[:, :, None], 3, axis=2)
     return np.asarray(_opaque(image).convert("RGB"))[:, :, ::-1]
+
+
+def _to_grey_and_bgr(image: Image.Image) -> np.ndarray:
+    return np.dstack([_to_grey(image), _to_bgr(image)])
 
 
 def _opaque(image: Image.Image) -> Image.Image:

@@ -10,7 +10,7 @@ from typing import Any
 from superpoint_tf import storage
 from superpoint_tf.config import Config
 from superpoint_tf.config_files import config_to_dict
-from superpoint_tf.data.record_reader import SCHEMA_VERSION, manifest_path
+from superpoint_tf.data.record_reader import SCHEMA_VERSION, is_file_note, manifest_path
 from superpoint_tf.data.synthetic_sets import SPLITS, drawn_primitives, split_size
 
 PICTURES_PER_FILE = 1000  # a killed run loses at most the file it was at
@@ -156,8 +156,10 @@ class RecordFolder:
                 content = storage.read_json(path)
             except (FileNotFoundError, ValueError):  # a damaged note: its file is written again
                 continue
-            entries = content.get("files", []) if path == manifest_path(self.root) else [content]
-            records.update({entry["file"]: entry for entry in entries if "sha256" in entry})
+            if path == manifest_path(self.root):
+                content = content.get("files") if isinstance(content, dict) else None
+            entries = content if isinstance(content, list) else [content]
+            records.update({entry["file"]: entry for entry in entries if is_file_note(entry)})
         return records
 
     def missing(self) -> list[RecordFile]:

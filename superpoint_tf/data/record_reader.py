@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,15 @@ def read_record_manifest(root: str) -> dict[str, Any]:
     if manifest.get("schema_version") != SCHEMA_VERSION:
         found = manifest.get("schema_version")
         raise RecordError(f"{path}: schema {found}, this version reads {SCHEMA_VERSION}; {_remedy(root)}")
+    if not all(is_file_note(entry) for entry in manifest["files"]):
+        raise RecordError(f"{path}: its list of files is damaged; {_remedy(root)}")
     return manifest
+
+
+def is_file_note(entry: Any) -> bool:
+    """Tell whether a value from JSON is what is noted of a finished file."""
+    kinds = {"file": str, "split": str, "pictures": int, "sha256": str}
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), kind) for name, kind in kinds.items())
 
 
 def _remedy(root: str) -> str:
@@ -110,14 +117,19 @@ def _verified_spans(root: str, path: str, entry: dict[str, Any]) -> np.ndarray:
         content = storage.read_bytes(path)
     except FileNotFoundError as error:
         raise RecordError(f"{path}: named in the manifest but missing; {_remedy(root)}") from error
+    except (OSError, ValueError) as error:  # a folder of that name, or no possible name
+        raise RecordError(f"{path!r}: cannot be read ({error}); {_remedy(root)}") from error
     if storage.sha256(content) != entry["sha256"]:
         raise RecordError(f"{path}: damaged (its SHA-256 is not the manifest's); {_remedy(root)}")
     spans, position = [], 0
     while position < len(content):
-        (length,) = struct.unpack_from("<Q", content, position)
+        head = content[position : position + _LENGTH_BYTES]
+        length = int.from_bytes(head, "little")
         position += _LENGTH_BYTES + _CRC_BYTES
         spans.append((position, length))
         position += length + _CRC_BYTES
+        if position > len(content):
+            raise RecordError(f"{path}: ends within a picture; {_remedy(root)}")
     if len(spans) != entry["pictures"]:
         raise RecordError(f"{path}: {len(spans)} pictures, the manifest says {entry['pictures']}; {_remedy(root)}")
     return np.array(spans, np.int64).reshape(-1, 2)

@@ -22,6 +22,7 @@ from superpoint_tf.data.photographs import (
 
 IMAGE_NAME = re.compile(r"(\d+)\.(png|ppm|pgm|jpg|jpeg)", re.IGNORECASE)
 _PURPOSE, _FIRST_NUMBER = 7, 2**41  # random numbers that training never draws (data/pipeline.py, synthetic_sets.py)
+_LONGEST_HOMOGRAPHY = 4096  # characters; nine numbers are some hundred
 SHIFT_MARGIN_PX = 16  # the frame of a shifted second image is this much larger in height and width ...
 SHIFT_XY_PX = (3, -5)  # ... and the crop lies this far right and down of its centre
 
@@ -231,14 +232,20 @@ def _read_sequence(folder: Path) -> HPatchesSequence | None:
 
 def _read_homography(path: Path) -> np.ndarray:
     try:
-        matrix = np.array(path.read_text(encoding="utf-8").split(), np.float64).reshape(3, 3)
+        with path.open(encoding="utf-8") as file:
+            matrix = np.array(file.read(_LONGEST_HOMOGRAPHY).split(), np.float64).reshape(3, 3)
     except FileNotFoundError as error:
         raise ValueError(f"{path}: missing; it must hold the 3x3 homography from image 1") from error
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: expected nine numbers, the 3x3 homography from image 1 ({error})") from error
-    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-12 or matrix[2, 2] == 0:
+        raise ValueError(
+            f"{path}: expected nine numbers, the 3x3 homography from image 1 ({str(error)[:100]})"
+        ) from error
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        matrix = matrix / matrix[2, 2]  # the layout's convention: H[2, 2] is 1
+        determinant = abs(np.linalg.det(matrix))
+    if not (np.isfinite(matrix).all() and 1e-12 <= determinant < np.inf):  # NaN is in no range
         raise ValueError(f"{path}: the matrix cannot be inverted; expected the homography from image 1")
-    return matrix / matrix[2, 2]  # the layout's convention: H[2, 2] is 1
+    return matrix
 
 
 def _normalize(homography: np.ndarray) -> np.ndarray:

@@ -8,8 +8,6 @@ import superpoint_tf
 from superpoint_tf.checkpoints import WEIGHTS_FILE, Weights
 from superpoint_tf.export.request import Form
 
-KEY = "superpoint_tf"  # the name under which formats with one place for such text keep it, as JSON
-
 
 def describe_origin(source: str, weights: Weights, precision: str, form: Form) -> dict[str, str]:
     """Return the weights' name and SHA-256, the package's version and what was asked for."""

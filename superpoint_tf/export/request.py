@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ TFLITE_SHAPE = (480, 640)  # XNNPACK takes only graphs of a fixed shape
 TABLE_SHAPE = (240, 320)
 DYNAMIC = "dynamic"
 ImageShape = tuple[int, int] | None  # (height, width); None: any
+KEY = "superpoint_tf"  # the name under which formats with one place for text keep where a file comes from, as JSON
+ORIGIN_FILE = f"assets.extra/{KEY}.json"  # of a SavedModel: the folder that TensorFlow leaves to others
+MOST_PIXELS_A_SIDE = 8192
 _SUFFIXES = {"savedmodel": ".savedmodel", "tflite": ".tflite", "onnx": ".onnx"}
 _ONNX_PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 
@@ -47,8 +51,9 @@ class Request:
             check_onnx_packages()
 
     def default_output(self, name: str) -> Path:
-        """Return the file where --output names none: the weights' name, and what is not the default."""
+        """Return the file where --output names none: the weights' name, a fixed shape, what is not the default."""
         parts = [name, *["keypoints"] * (self.form.detection is not None)]
+        parts += [] if self.form.image_shape is None else ["{}x{}".format(*self.form.image_shape)]
         parts += [self.precision] * (self.precision != "float32")
         return Path("-".join(parts) + _SUFFIXES[self.format])
 
@@ -72,9 +77,14 @@ def parse_image_shape(words: Sequence[str] | None) -> ImageShape | str:
         return ""
     if list(words) == [DYNAMIC]:
         return None
-    if len(words) == 2 and all(word.isdigit() and int(word) > 0 for word in words):
-        return int(words[0]), int(words[1])
-    raise ValueError(f"--image-shape {' '.join(words)}: give a height and a width, such as 480 640, or `{DYNAMIC}`")
+    if len(words) == 2 and all(word.isascii() and word.isdigit() and int(word[:9]) > 0 for word in words):
+        height, width = (int(word[:9]) for word in words)
+        if max(height, width) <= MOST_PIXELS_A_SIDE:
+            return height, width
+    raise ValueError(
+        f"--image-shape {' '.join(words)[:60]}: give a height and a width, such as 480 640, "
+        f"up to {MOST_PIXELS_A_SIDE} pixels, or `{DYNAMIC}`"
+    )
 
 
 def resolve_form(format_name: str, shape: ImageShape | str, detection: DetectionConfig | None) -> Form:
@@ -91,14 +101,15 @@ def table_requests(shape: ImageShape | str, detection: DetectionConfig | None) -
     return [Request(name, precision, resolve_form(name, shape, detection)) for name, precision in pairs]
 
 
-def checked_detection(
-    detection_threshold: float, nms_radius_px: int, border_px: int, max_keypoints: int
-) -> DetectionConfig:
-    """Return the settings of the postprocessing; raises ValueError naming one that is out of its range."""
-    pixels = [("nms-radius-px", nms_radius_px, 0), ("border-px", border_px, 0)]
-    for name, value, least in [*pixels, ("max-keypoints", max_keypoints, 1)]:
-        if value < least:
-            raise ValueError(f"--{name} {value}: give a whole number from {least} up")
-    if not 0.0 <= detection_threshold <= 1.0:
-        raise ValueError(f"--detection-threshold {detection_threshold}: a probability is from 0 to 1")
-    return DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
+def check_output(format_name: str, output: str | Path) -> None:
+    """Raise ValueError naming --output if no file of this format can be written there; nothing is created."""
+    path, suffix = Path(output), _SUFFIXES[format_name]
+    if path.suffix.lower() in set(_SUFFIXES.values()) - {suffix}:
+        raise ValueError(f"--output {path}: the name is of another format; end it with {suffix}")
+    if path.is_dir() and not (path / ORIGIN_FILE).exists():
+        raise ValueError(f"--output {path}: a folder that no export made is there; choose another name")
+    if format_name == "savedmodel" and path.is_file():
+        raise ValueError(f"--output {path}: a SavedModel is a folder and a file is there; choose another name")
+    parent = next(each for each in path.absolute().parents if each.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise ValueError(f"--output {path}: {parent} is no folder that can be written; choose another place")

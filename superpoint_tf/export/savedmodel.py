@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,7 @@ import tensorflow as tf
 
 from superpoint_tf import storage
 from superpoint_tf.export.graph import INPUT, SIGNATURE, ExportGraph, Outputs, Run
-from superpoint_tf.export.provenance import KEY
-
-ORIGIN_FILE = f"assets.extra/{KEY}.json"  # the folder that TensorFlow leaves to others
+from superpoint_tf.export.request import ORIGIN_FILE
 
 
 def write_savedmodel(graph: ExportGraph, folder: str | Path, origin: dict[str, str]) -> None:
@@ -32,9 +29,3 @@ def open_savedmodel(folder: str | Path) -> Run:
 
     run.keep = loaded  # type: ignore[attr-defined]  # its variables live as long as the object that was loaded
     return run
-
-
-def read_savedmodel_origin(folder: str | Path) -> dict[str, str]:
-    """Return what `write_savedmodel` noted."""
-    origin: dict[str, str] = json.loads((Path(folder) / ORIGIN_FILE).read_text())
-    return origin

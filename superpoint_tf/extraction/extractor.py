@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+import superpoint_tf
 from superpoint_tf.checkpoints import load_network
-from superpoint_tf.config import DetectionConfig
 from superpoint_tf.extraction.memory import check_memory, too_large
 from superpoint_tf.extraction.settings import ExtractionSettings
 from superpoint_tf.features import Features
@@ -28,7 +28,11 @@ class Extractor:
         self.model, self.settings = SuperPoint(network, loaded.with_descriptor), settings
         self._config = loaded.network
         self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
-        self.identity: dict[str, Any] = {"weights_sha256": loaded.fingerprint(), **asdict(settings)}
+        self.identity: dict[str, Any] = {
+            "weights_sha256": loaded.fingerprint(),
+            **asdict(settings),
+            "superpoint_tf": superpoint_tf.__version__,
+        }
 
     def __call__(self, image: np.ndarray) -> Features:
         """Extract from a grey uint8 image (H, W); keypoints are in its pixels whatever `resize_px` says.
@@ -55,8 +59,7 @@ class Extractor:
             heatmap = self.model.heatmap(image)
         except tf.errors.ResourceExhaustedError as error:
             raise too_large(image.shape, "the network ran out of it") from error
-        config = DetectionConfig(settings.threshold, settings.nms_radius_px, max_keypoints=settings.max_keypoints)
-        return heatmap, *detect_keypoints(heatmap, config, settings.subpixel)
+        return heatmap, *detect_keypoints(heatmap, settings.detection, settings.subpixel)
 
     def shrink(self, image: np.ndarray) -> np.ndarray:
         """Return what the network is to see of uint8 (H, W[, C]): itself, or shrunk until no side is above `resize_px`.

@@ -6,6 +6,8 @@ import argparse
 from dataclasses import dataclass
 
 from superpoint_tf import command_line
+from superpoint_tf.config import DetectionConfig
+from superpoint_tf.detection_options import add_detection_options, detection_from_options
 
 DEFAULT_WEIGHTS = "superpoint-small"
 _SMALLEST_SIDE_PX = 16  # of --resize: below, no cell is left inside the border
@@ -15,11 +17,16 @@ _SMALLEST_SIDE_PX = 16  # of --resize: below, no cell is left inside the border
 class ExtractionSettings:
     """How keypoints are found; `SuperPoint.extract` says what each means."""
 
-    max_keypoints: int = 2048  # the strongest are kept
+    max_keypoints: int | None = 2048  # the strongest are kept
     threshold: float = 0.015  # probability
     nms_radius_px: int = 4  # square of side 2 r + 1
     subpixel: bool = False
     resize_px: int | None = None  # longest side of what the network sees; larger pictures are shrunk to it
+
+    @property
+    def detection(self) -> DetectionConfig:
+        """Return the settings from heatmap to keypoints; raises ConfigError naming one out of its range."""
+        return DetectionConfig(self.threshold, self.nms_radius_px, max_keypoints=self.max_keypoints)
 
 
 def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,32 +34,13 @@ def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
     default = ExtractionSettings()
     parser.add_argument(
         "--weights",
+        type=command_line.place,
         default=DEFAULT_WEIGHTS,
         metavar="WHAT",
         help="a weights file, run folder, checkpoint or name that comes with the package (default: %(default)s)",
     )
-    parser.add_argument(
-        "--max-keypoints",
-        type=command_line.positive_int,
-        default=default.max_keypoints,
-        metavar="N",
-        help="the strongest are kept (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--threshold",
-        type=command_line.fraction,
-        default=default.threshold,
-        metavar="P",
-        help="lowest probability of a keypoint (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--nms-radius",
-        type=command_line.non_negative_int,
-        default=default.nms_radius_px,
-        metavar="PX",
-        help="a keypoint removes weaker ones this near, in pixels of what the network sees (default: %(default)s)",
-    )
-    parser.add_argument("--subpixel", action="store_true", help="refine keypoints by soft-argmax over 5x5 pixels")
+    add_detection_options(parser, default.detection, ("max_keypoints", "threshold", "nms_radius_px"))
+    parser.add_argument("--subpixel", action="store_true", help="refine keypoints by soft-argmax over 9x9 pixels")
     parser.add_argument(
         "--resize",
         type=_side,
@@ -63,8 +51,9 @@ def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
 
 def settings_from_arguments(arguments: argparse.Namespace) -> ExtractionSettings:
     """Return what the options say."""
+    detection = detection_from_options(arguments, ExtractionSettings().detection)
     return ExtractionSettings(
-        arguments.max_keypoints, arguments.threshold, arguments.nms_radius, arguments.subpixel, arguments.resize
+        detection.max_keypoints, detection.threshold, detection.nms_radius_px, arguments.subpixel, arguments.resize
     )
 
 

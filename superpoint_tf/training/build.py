@@ -9,7 +9,8 @@ from pathlib import Path
 from superpoint_tf import storage
 from superpoint_tf.checkpoints import load_weights
 from superpoint_tf.config import Config, ConfigError, SyntheticSection
-from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest
+from superpoint_tf.config_files import build_config
+from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
 from superpoint_tf.data.record_folder import record_settings
 from superpoint_tf.data.record_reader import read_record_manifest
 from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs, RecordedShapes, Source
@@ -87,7 +88,7 @@ def build_joint_task(config: Config) -> JointTask:
     config = dataclasses.replace(config, train="joint")
     labels = find_labels(config)
     manifest = read_manifest(labels)
-    made_for = tuple(manifest.config["photographs"]["image_shape"])
+    made_for = build_config(manifest.config, manifest_path(labels)).photographs.image_shape
     if made_for != config.photographs.image_shape:
         raise ConfigError(
             f"{labels}: made for photographs.image_shape {list(made_for)}, the config says "
@@ -117,10 +118,9 @@ def find_labels(config: Config) -> str:
     candidates = [config.joint.labels] if config.joint.labels else [f"labels/{config.name}", DEFAULT_LABELS]
     command = "python tools/homographic_adapt.py --iters 2"
     for folder in candidates:
-        plan = storage.join(folder, IDENTITY_FILE)
-        if not storage.exists(plan):
+        if not storage.exists(storage.join(folder, IDENTITY_FILE)):
             continue
-        wanted = storage.read_json(plan)["rounds"]
+        wanted = read_plan(folder)["rounds"]
         done = read_manifest(folder).final_round if storage.exists(manifest_path(folder)) else 0
         if done < wanted:
             raise ConfigError(
@@ -128,7 +128,10 @@ def find_labels(config: Config) -> str:
             )
         return folder
     looked_in = " or ".join(dict.fromkeys(candidates))
-    raise ConfigError(f"no labels in {looked_in}; run `{command}` with the same --config first")
+    raise ConfigError(
+        f"no labels in {looked_in}; run `{command}` with the same --config first, "
+        "or pass --labels with the folder that its --output named"
+    )
 
 
 def _pairs_validator(config: Config, root: str, photographs: Sequence[str], with_descriptor: bool) -> Validator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterator
@@ -66,6 +67,11 @@ def _open_and_run(task: Task, folder: RunFolder, replicas: Replicas, quick_comma
     if replicas.is_chief:
         folder.cut_metrics(start or -1)  # nothing is kept of a run that died before its first checkpoint
     reporter = Reporter(folder, settings.steps, settings.batch_size, start) if replicas.is_chief else SilentReporter()
+    for reason in checkpoints.damaged:
+        reporter.console.line("warn", f"damaged, the checkpoint before it is used: {reason}")
+    if start and replicas.is_chief and folder.discard_damaged_weights():
+        state.best_value.assign(-math.inf)
+        reporter.console.line("warn", f"{folder.weights} was damaged: the best of the validations to come replaces it")
     note = f"continues at step {start}" if start else "starts"
     devices = f" | {replicas.count} replicas on {replicas.workers} workers" if replicas.count > 1 else ""
     reporter.console.line("data", f"{task.source.description} | batch {settings.batch_size} | seed {task.config.seed}")
@@ -74,6 +80,12 @@ def _open_and_run(task: Task, folder: RunFolder, replicas: Replicas, quick_comma
         setting = f"--set {'joint' if task.with_descriptor else 'detector'}.precision=mixed_bfloat16"
         reporter.console.line("note", f"this CPU has bfloat16 matrix units: a new run with {setting} is faster")
     share = (replicas.worker, replicas.workers)
+    if start >= settings.steps:  # killed after the last checkpoint
+        with contextlib.closing(reporter):
+            if not folder.weights.exists():
+                _validate(task, state, folder, reporter)
+            _finish(state, folder, reporter)
+        return
     try:
         with (
             StopRequest() as stop,

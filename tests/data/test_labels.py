@@ -28,7 +28,8 @@ LABEL = Label(np.array([[1.5, 2.0], [3.0, 4.0]]), np.array([0.9, 0.1]), (240, 32
 
 
 def a_manifest() -> LabelManifest:
-    counts = {"photographs": 1, "keypoints_per_image": 2.0, "left_out": [{"path": "b.jpg", "reason": "empty file"}]}
+    counts = {"photographs": 1, "keypoints": 2, "keypoints_per_image": 2.0, "labels_sha256": "0" * 64}
+    counts["left_out"] = [{"path": "b.jpg", "reason": "empty file"}]
     return LabelManifest("photos", 2, (1, 2), {"path": "w.npz", "sha256": "0"}, {"seed": 0}, counts, ("a b/ü.jpg",))
 
 

@@ -12,7 +12,7 @@ from picture_zoo import bad_cases, good_cases, scene, write_zoo
 from superpoint_tf.config import PhotographsSection
 from superpoint_tf.data import photographs
 from superpoint_tf.data.photograph_sets import find_photographs, list_photographs
-from superpoint_tf.data.photographs import PhotographError, decode_photograph, read_colour_photograph, read_photograph
+from superpoint_tf.data.photographs import PhotographError, decode_photograph, read_grey_and_colour, read_photograph
 
 
 @pytest.mark.parametrize("name", good_cases())
@@ -23,7 +23,8 @@ def test_a_good_picture_has_the_grey_levels_that_it_shows(name: str, tmp_path: P
     assert decoded.shape == case.grey.shape and decoded.dtype == np.uint8
     assert np.abs(decoded.astype(int) - case.grey).mean() <= case.tolerance
     (tmp_path / "x").write_bytes(case.content)  # and in colour, to draw on: upright, of the same size
-    colour = read_colour_photograph(tmp_path / "x")
+    grey, colour = read_grey_and_colour(tmp_path / "x")
+    np.testing.assert_array_equal(grey, decoded)
     assert np.abs(colour.mean(axis=2) - case.grey).mean() <= case.tolerance + 1.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from superpoint_tf.config import DetectionConfig
 from superpoint_tf.export.request import (
     Form,
     Request,
-    checked_detection,
+    check_output,
     parse_image_shape,
     resolve_form,
     table_requests,
@@ -45,25 +46,31 @@ def test_a_missing_extra_is_named_with_its_remedy(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("format_name", "output", "words"),
     [
-        ({"nms_radius_px": -1}, "--nms-radius-px -1"),
-        ({"max_keypoints": 0}, "--max-keypoints 0"),
-        ({"detection_threshold": 1.5}, "--detection-threshold 1.5"),
+        ("onnx", "small.tflite", r"of another format; end it with \.onnx"),
+        ("tflite", "thesis", "a folder that no export made"),
+        ("savedmodel", "notes.txt", "a SavedModel is a folder and a file is there"),
+        ("onnx", "notes.txt/small.onnx", "no folder that can be written"),
     ],
 )
-def test_settings_out_of_their_range_are_refused(settings: dict, words: str):
-    usual = {"detection_threshold": 0.015, "nms_radius_px": 4, "border_px": 4, "max_keypoints": 600}
-    assert checked_detection(**usual) == DetectionConfig()
+def test_a_place_where_no_file_of_the_format_can_be_is_refused(
+    tmp_path: Path, format_name: str, output: str, words: str
+):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "notes.txt").write_text("notes")
     with pytest.raises(ValueError, match=words):
-        checked_detection(**{**usual, **settings})
+        check_output(format_name, tmp_path / output)
+    check_output(format_name, tmp_path / "new folder" / "small")
+    assert {path.name for path in tmp_path.iterdir()} == {"thesis", "notes.txt"}
 
 
 def test_exports_that_differ_have_names_that_differ():
     keypoints = Form(detection=DetectionConfig())
-    requests = [Request("onnx"), Request("tflite", "int8"), Request("onnx", "float16", keypoints)]
+    shaped = Form((480, 640))
+    requests = [Request("onnx"), Request("tflite", "int8", shaped), Request("onnx", "float16", keypoints)]
     names = [request.default_output("small").name for request in requests]
-    assert names == ["small.onnx", "small-int8.tflite", "small-keypoints-float16.onnx"]
+    assert names == ["small.onnx", "small-480x640-int8.tflite", "small-keypoints-float16.onnx"]
 
 
 def test_the_table_holds_every_pair_of_format_and_precision_that_is_not_refused():

@@ -22,7 +22,10 @@ def export(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
         ([], "name a --format (savedmodel, tflite, onnx), or --table"),
         (["--format", "savedmodel", "--precision", "int8"], "choose --format tflite or onnx"),
         (["--format", "tflite", "--image-shape", "480"], "--image-shape 480: give a height and a width"),
-        (["--format", "tflite", "--with-postprocessing", "--max-keypoints", "0"], "--max-keypoints 0"),
+        (
+            ["--format", "tflite", "--with-postprocessing", "--max-keypoints", "0"],
+            "argument --max-keypoints: max_keypoints: 0 is below the minimum 1",
+        ),
         (["--format", "savedmodel", "--weights", "nowhere"], "nowhere: no weights there"),
         (["--format", "savedmodel", "--images", "nowhere"], "no photographs in nowhere"),
     ],
@@ -37,6 +40,6 @@ def test_errors_are_one_line_with_code_2_and_create_nothing(tmp_path: Path, argu
 def test_the_command_writes_the_file_by_the_weights_name_and_says_how_to_load_it(tmp_path: Path):
     done = export("--weights", "superpoint-small", "--format", "tflite", "--image-shape", "96", "128", cwd=tmp_path)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["superpoint-small.tflite"]
+    assert [path.name for path in tmp_path.iterdir()] == ["superpoint-small-96x128.tflite"]
     assert "17 photographs" in done.stdout and "ms | tflite" in done.stdout
-    assert 'tf.lite.Interpreter("superpoint-small.tflite"' in done.stdout
+    assert 'tf.lite.Interpreter("superpoint-small-96x128.tflite"' in done.stdout

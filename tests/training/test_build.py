@@ -53,12 +53,19 @@ def write_labels(root: str, rounds: int = 2, done: int = 2, **changes: Any) -> L
         "rounds": tuple(range(1, done + 1)),
         "detector": {"path": "detector.npz", "sha256": WEIGHTS.fingerprint()},
         "config": config_to_dict(config()),
-        "counts": {"labels_sha256": "00"},
+        "counts": {
+            "photographs": 2,
+            "keypoints": 6,
+            "keypoints_per_image": 3.0,
+            "labels_sha256": "0" * 64,
+            "left_out": [],
+        },
         "photographs": ("a.png", "b.png"),
         "validation": ("c.png",),
     }
     manifest = LabelManifest(**{**values, **changes})
-    storage.write_json(f"{root}/{IDENTITY_FILE}", {"rounds": rounds})
+    plan = {"rounds": rounds, "detector_sha256": "0" * 64, "photographs_sha256": "0" * 64, "config": {}}
+    storage.write_json(f"{root}/{IDENTITY_FILE}", plan)
     if done:
         write_manifest(root, manifest)
     return manifest

@@ -1,0 +1,63 @@
+"""The command-line options of detection, of one spelling in every tool; `DetectionConfig` alone knows their ranges."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from superpoint_tf.config import ConfigError, DetectionConfig
+
+_OPTIONS = {  # field: option, unit, parser of the text, help
+    "max_keypoints": ("--max-keypoints", "N", int, "the strongest are kept"),
+    "threshold": ("--threshold", "P", float, "lowest probability of a keypoint"),
+    "nms_radius_px": ("--nms-radius", "PX", int, "a keypoint removes weaker ones this near"),
+    "border_px": ("--border", "PX", int, "keypoints nearer to the frame are dropped"),
+}
+
+
+def add_detection_options(
+    parser: argparse.ArgumentParser, default: DetectionConfig, names: Sequence[str] = tuple(_OPTIONS)
+) -> None:
+    """Add the options of these fields of DetectionConfig; the parsed attributes have the fields' names.
+
+    An option that was not given is None, so that a tool can tell; `detection_from_options` puts `default` in its place.
+    """
+    for name in names:
+        option, unit, parse, text = _OPTIONS[name]
+        parser.add_argument(
+            option,
+            dest=name,
+            type=_checked(name, parse),
+            metavar=unit,
+            help=f"{text} (default: {getattr(default, name)})",
+        )
+
+
+def given_options(arguments: argparse.Namespace) -> list[str]:
+    """Return the options that the user gave."""
+    return [option for name, (option, *_) in _OPTIONS.items() if getattr(arguments, name, None) is not None]
+
+
+def detection_from_options(arguments: argparse.Namespace, default: DetectionConfig) -> DetectionConfig:
+    """Return what the options say, and `default` where they say nothing."""
+    given = {name: getattr(arguments, name, None) for name in _OPTIONS}
+    return dataclasses.replace(default, **{name: value for name, value in given.items() if value is not None})
+
+
+def _checked(name: str, parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    kind = "a whole number" if parse is int else "a number"
+
+    def parse_and_check(text: str) -> Any:
+        try:
+            value = parse(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text[:60]!r}: expected {kind}") from None
+        try:
+            DetectionConfig(**{name: value})
+        except ConfigError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return value
+
+    return parse_and_check

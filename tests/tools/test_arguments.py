@@ -1,0 +1,260 @@
+"""Every argument of every tool, given wrongly: exit code 2, one line that names it, and nothing created."""
+
+from __future__ import annotations
+
+import argparse
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+EXISTING = {"a.png", "b.png", "notes.txt", "folder", "taken"}  # what the tests below find in their folder
+ADAPT, GENERATE, TRAIN = "homographic_adapt.py", "generate_synthetic.py", "train_superpoint.py"
+SMALL = ["--config", "configs/quickstart.yaml"]
+
+WITHOUT_TENSORFLOW = [
+    (TRAIN, [], "required: CONFIG"),
+    (TRAIN, [""], "argument CONFIG: '': expected a name"),
+    (TRAIN, ["nowhere.yaml"], "nowhere.yaml: cannot be read"),
+    (TRAIN, ["folder"], "folder: cannot be read (Is a directory)"),
+    (TRAIN, ["configs/coco.yaml", "--output", ""], "argument --output: '': expected a name"),
+    (TRAIN, ["configs/coco.yaml", "--output", "notes.txt"], "'notes.txt' is a file; name a folder"),
+    (TRAIN, ["configs/coco.yaml", "--output", "notes.txt/run"], "notes.txt is no folder; choose another place"),
+    (TRAIN, ["configs/coco.yaml", "--labels", " "], "argument --labels: ' ': expected a name"),
+    (TRAIN, ["configs/magicpoint.yaml", "--labels", "folder"], "--labels: configs/magicpoint.yaml trains a detector"),
+    (TRAIN, ["configs/coco.yaml", "--strategy", "many"], "argument --strategy: invalid choice: 'many'"),
+    (TRAIN, ["configs/coco.yaml", "--overwrit"], "unrecognized arguments: --overwrit"),
+    (TRAIN, ["configs/coco.yaml", "--set"], "argument --set: expected at least one argument"),
+    (TRAIN, ["configs/coco.yaml", "--set", "steps"], "--set 'steps': expected key=value"),
+    (TRAIN, ["configs/coco.yaml", "--set", "=3"], "expected key=value"),
+    (TRAIN, ["configs/coco.yaml", "--set", ""], "expected key=value"),
+    (
+        TRAIN,
+        ["configs/coco.yaml", "--set", "joint.stepps=3"],
+        "unknown key `joint.stepps`; did you mean `joint.steps`?",
+    ),
+    (TRAIN, ["configs/coco.yaml", "--set", "joint..steps=3"], "unknown key `joint.`; known here: steps"),
+    (TRAIN, ["configs/coco.yaml", "--set", "joint=3"], "`joint` is a section, found 3"),
+    (TRAIN, ["configs/coco.yaml", "--set", "seed.x=3"], "`seed`: expected a whole number, found {'x': 3}"),
+    (TRAIN, ["configs/coco.yaml", "--set", "joint.steps=-3"], "`joint.steps`: -3 is below the minimum 1"),
+    (TRAIN, ["configs/coco.yaml", "--set", "joint.steps=[1"], "the value is not valid YAML"),
+    (TRAIN, ["configs/coco.yaml", "--set", "joint.steps=*a"], "no anchors and aliases"),
+    (GENERATE, ["--num", "0"], "argument --num: '0': expected a whole number above 0"),
+    (GENERATE, ["--num", "-3"], "argument --num: '-3': expected"),
+    (GENERATE, ["--num", "1" * 5000], "expected at most 2147483647"),
+    (GENERATE, ["--seed", "-1"], "argument --seed: '-1': expected a whole number from 0 up"),
+    (GENERATE, ["--seed", "\N{SUPERSCRIPT TWO}"], "argument --seed"),
+    (GENERATE, ["--workers", "-2"], "argument --workers: '-2'"),
+    (GENERATE, ["--workers", "1.5"], "argument --workers: '1.5'"),
+    (GENERATE, ["--primitives", ""], "argument --primitives: '' is not one of lines, polygon"),
+    (GENERATE, ["--primitives", "star,,cube"], "'' is not one of lines"),
+    (GENERATE, ["--primitives", "star,sqare"], "'sqare' is not one of lines"),
+    (GENERATE, ["--output", ""], "argument --output: ''"),
+    (GENERATE, ["--output", "notes.txt"], "is a file; name a folder"),
+    (GENERATE, ["--shard", "2/2"], "argument --shard: '2/2': expected 0 <= i < n"),
+    (GENERATE, ["--shard", "one"], "argument --shard: 'one': expected i/n"),
+    (GENERATE, ["--set", "synthetic.root="], "`synthetic.root`: is empty"),
+    (GENERATE, ["surplus"], "unrecognized arguments: surplus"),
+    (ADAPT, ["--iters", "0"], "argument --iters: '0'"),
+    (ADAPT, ["--images", "nowhere"], "no photographs in nowhere: it does not exist"),
+    (ADAPT, ["--images", "folder"], "no photographs in folder (looked for"),
+    (ADAPT, ["--images", "a.png"], "it is not a folder"),
+    (ADAPT, ["--images", ""], "argument --images: ''"),
+    (ADAPT, ["--num-homographies", "none"], "argument --num-homographies: 'none'"),
+    (ADAPT, ["--detector", ""], "argument --detector: ''"),
+    (ADAPT, ["--detector", "a.npz", "--from-scratch"], "give one of them"),
+    (ADAPT, ["--strategy", "multiworker"], "argument --strategy: invalid choice"),
+    (ADAPT, ["--output", "notes.txt"], "is a file; name a folder"),
+    ("evaluate.py", [], "required: protocol"),
+    ("evaluate.py", ["other"], "argument protocol: invalid choice: 'other'"),
+    ("evaluate.py", ["hpatches"], "hpatches needs --data DIR"),
+    ("evaluate.py", ["hpatches", "--data", ""], "argument --data: ''"),
+    ("evaluate.py", ["hpatches", "--data", "folder", "--num", "3"], "--num does not apply"),
+    ("evaluate.py", ["synthetic", "--data", "folder"], "--data and --presets do not apply"),
+    ("evaluate.py", ["synthetic", "--num", "0"], "argument --num: '0'"),
+    ("evaluate.py", ["hpatches", "--data", "folder", "--presets", "1x1"], "argument --presets: invalid choice"),
+    ("evaluate.py", ["hpatches", "--data", "folder", "--output", "notes.txt"], "is a file; name a folder"),
+    ("evaluate.py", ["hpatches", "--data", "folder", "--write-images", "a.png"], "is a file; name a folder"),
+    ("export.py", [], "name a --format (savedmodel, tflite, onnx), or --table"),
+    (
+        "export.py",
+        ["--format", "tflite", "--threshold", "2"],
+        "argument --threshold: threshold: 2.0 is above the maximum 1",
+    ),
+    ("export.py", ["--format", "tflite", "--threshold", "0.5"], "--threshold: only with --with-postprocessing"),
+    ("export.py", ["--format", "tflite", "--border", "-1"], "argument --border: border_px: -1 is below the minimum 0"),
+    (
+        "export.py",
+        ["--format", "onnx", "--max-keypoints", "9", "--nms-radius", "1"],
+        "--max-keypoints, --nms-radius: only",
+    ),
+    ("export.py", ["--format", "tflite", "--max-keypoints", "0"], "max_keypoints: 0 is below the minimum 1"),
+    ("export.py", ["--format", "tflite", "--image-shape", "480"], "--image-shape 480: give a height and a width"),
+    ("export.py", ["--format", "tflite", "--image-shape", "48", "99999"], "up to 8192 pixels"),
+    ("export.py", ["--format", "savedmodel", "--precision", "int8"], "choose --format tflite or onnx"),
+    (
+        "export.py",
+        ["--format", "tflite", "--output", "small.onnx"],
+        "the name is of another format; end it with .tflite",
+    ),
+    ("export.py", ["--format", "tflite", "--output", "folder"], "a folder that no export made is there"),
+    ("export.py", ["--format", "savedmodel", "--output", "notes.txt"], "a SavedModel is a folder and a file is there"),
+    ("export.py", ["--format", "tflite", "--output", "notes.txt/a.tflite"], "is no folder that can be written"),
+    ("export.py", ["--table", "--format", "onnx", "--output", "x"], "--format, --output do not apply"),
+    ("export.py", ["--table", "--precision", "int8"], "--precision do not apply"),
+    ("extract.py", [], "required: IMAGES"),
+    ("extract.py", ["nowhere"], "nowhere: no such file or folder"),
+    ("extract.py", ["*.jpg"], "*.jpg: no file matches this pattern"),
+    ("extract.py", ["folder"], "no photographs in"),
+    ("extract.py", ["a.png", "--output", "folder"], "'folder' is a folder; name a file"),
+    ("extract.py", ["a.png", "--output", "a.png"], "--output a.png: would overwrite a.png"),
+    ("extract.py", ["a.png", "--output", "x.h5", "--colmap", "x.h5"], "--colmap x.h5: would overwrite --output"),
+    ("extract.py", ["a.png", "--colmap-overlap", "3"], "need --colmap DATABASE"),
+    ("extract.py", ["a.png", "--threshold", "nan"], "argument --threshold: threshold: nan is below the minimum 0"),
+    ("extract.py", ["a.png", "--threshold", "low"], "argument --threshold: 'low': expected a number"),
+    ("extract.py", ["a.png", "--nms-radius", "1.5"], "argument --nms-radius: '1.5': expected a whole number"),
+    ("extract.py", ["a.png", "--nms-radius", "-1"], "nms_radius_px: -1 is below the minimum 0"),
+    ("extract.py", ["a.png", "--max-keypoints", "1" * 30], "is above the maximum"),
+    ("extract.py", ["a.png", "--resize", "8"], "argument --resize: '8': expected 16 pixels or more"),
+    ("extract.py", ["a.png", "--every", "0"], "argument --every: '0'"),
+    ("extract.py", ["a.png", "--weights", ""], "argument --weights: ''"),
+    ("match.py", ["a.png"], "required: B"),
+    ("match.py", ["a.png", "b.png", "--figure", "f.jpg"], "name a file that ends with .png"),
+    ("match.py", ["a.png", "b.png", "--figure", "b.png"], "--figure b.png: would overwrite b.png"),
+    ("match.py", ["a.png", "b.png", "--figure", "x.png", "--panorama", "./x.png"], "would overwrite --figure"),
+    ("match.py", ["a.png", "b.png", "--ratio", "2"], "argument --ratio: '2': expected a number from 0 to 1"),
+    ("match.py", ["a.png", "b.png", "--threshold-px", "0"], "argument --threshold-px: '0'"),
+    ("match.py", ["a.png", "b.png", "--save-matches", "m.csv"], "ends with .npz or .txt"),
+    ("show.py", ["nowhere.png"], "nowhere.png: no such file or folder"),
+    ("show.py", ["a.png", "--output", "a.png"], "would overwrite a.png"),
+    ("show.py", ["a.png", "b.png", "--output", "x.png"], "names a picture, but 2 files are to be saved; name a folder"),
+    ("show.py", ["a.png", "--output", "x.mp4"], "names a video, but"),
+    ("show.py", ["a.png", "--output", "notes.txt"], "is a file; name a folder"),
+    ("show.py", ["a.png", "--output", "notes.txt/x.png"], "notes.txt is no folder"),
+    ("import_weights.py", [], "required: FILE"),
+    ("import_weights.py", ["a.pth", "--output", "weights.h5"], "expected a name that ends in .npz"),
+    ("demo.py", ["--pictures", "docs", "--from-scratch"], "do not apply"),
+    ("demo.py", ["--output", "notes.txt"], "is a file; name a folder"),
+    ("benchmark.py", ["everything"], "invalid choice: 'everything'"),
+    ("benchmark.py", ["--repeats", "0"], "argument --repeats: '0'"),
+    ("benchmark.py", ["--batch-size", "many"], "argument --batch-size: 'many'"),
+    ("benchmark.py", ["--output", "folder"], "'folder' is a folder; name a file"),
+    ("benchmark.py", ["--images", "nowhere"], "no photographs in nowhere"),
+]
+WITH_TENSORFLOW = [
+    (TRAIN, ["configs/quickstart.yaml"], "or pass --labels with the folder that its --output named"),
+    (TRAIN, ["configs/coco.yaml", "--labels", "nowhere"], "no labels in nowhere; run"),
+    (TRAIN, ["configs/magicpoint.yaml", "--set", "detector.init=nowhere"], "nowhere: no weights there"),
+    (TRAIN, ["configs/magicpoint.yaml", "--output", "taken"], "taken: not empty and not a run folder"),
+    (TRAIN, ["configs/coco.yaml", "--strategy", "multiworker"], "TF_CONFIG"),
+    (
+        TRAIN,
+        ["configs/magicpoint.yaml", "--set", "synthetic.source=records"],
+        "run `python tools/generate_synthetic.py`",
+    ),
+    (ADAPT, ["--images", "bundled", *SMALL, "--detector", "nowhere"], "nowhere: no weights there"),
+    (ADAPT, ["--images", "bundled", *SMALL, "--output", "taken"], "taken: not empty and not a label folder"),
+    (ADAPT, ["--images", "bundled", *SMALL, "--shard", "0/2", "--overwrite"], "--overwrite would delete what other"),
+    ("evaluate.py", ["hpatches", "--data", "nowhere"], "nowhere: no such folder"),
+    ("evaluate.py", ["hpatches", "--data", "folder"], "folder: no sequences"),
+    ("evaluate.py", ["random-homography", "--data", "nowhere"], "no photographs in nowhere"),
+    ("evaluate.py", ["hpatches", "--data", "folder", "--methods", "SIFTT"], "--methods SIFTT: no file or folder SIFTT"),
+    ("evaluate.py", ["hpatches", "--data", "folder", "--methods", "SIFT", "SIFT"], "two rows are called 'SIFT'"),
+    ("export.py", ["--format", "tflite", "--weights", "nowhere"], "nowhere: no weights there"),
+    ("export.py", ["--format", "tflite", "--images", "nowhere"], "no photographs in nowhere"),
+    ("extract.py", ["a.png", "--weights", "nowhere"], "nowhere: no weights there"),
+    ("extract.py", ["a.png", "--weights", "magicpoint-small", "--colmap", "c.db"], "a detector alone"),
+    ("match.py", ["nowhere.png", "b.png"], "nowhere.png"),
+    ("match.py", ["a.png", "notes.txt"], "notes.txt"),
+    ("show.py", ["a.png", "--output", "x.png", "--weights", "nowhere"], "nowhere: no weights there"),
+    ("import_weights.py", ["nowhere.pth"], "nowhere.pth"),
+    ("benchmark.py", ["extract", "--quick", "--weights", "nowhere"], "nowhere: no weights there"),
+]
+
+
+def name_of(case: tuple[str, list[str], str] | str | list[str]) -> str:
+    return " ".join(case)[:60] if isinstance(case, list) else ""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((24, 32), np.uint8))
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "thesis.txt").write_text("years of work")
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    return tmp_path
+
+
+def assert_refused(
+    run_tool: Callable[..., int], tool: str, arguments: list[str], words: str, folder: Path, error: Callable[[], str]
+) -> None:
+    assert run_tool(tool, *arguments) == 2
+    line = error()
+    assert line.startswith("error: ") and len(line.splitlines()) == 1 and words in line, line
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*")} == EXISTING | {"taken/thesis.txt"}
+
+
+@pytest.mark.parametrize(("tool", "arguments", "words"), WITHOUT_TENSORFLOW, ids=name_of)
+def test_an_argument_that_cannot_be_used_is_refused(
+    tool: str,
+    arguments: list[str],
+    words: str,
+    folder: Path,
+    run_tool: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("superpoint_tf.command_line.set_up_tensorflow", lambda: pytest.fail("seen too late"))
+    assert_refused(run_tool, tool, arguments, words, folder, lambda: capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(("tool", "arguments", "words"), WITH_TENSORFLOW, ids=name_of)
+def test_what_is_not_there_is_refused(
+    tool: str,
+    arguments: list[str],
+    words: str,
+    folder: Path,
+    run_tool: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+):
+    assert_refused(run_tool, tool, arguments, words, folder, lambda: capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("tool", sorted(path.name for path in TOOLS.glob("*.py")))
+def test_a_process_ends_with_code_2_and_one_line(tool: str, tmp_path: Path):
+    command = [sys.executable, str(TOOLS / tool), "--nonsense"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == "" and list(tmp_path.iterdir()) == []
+    assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
+
+
+def options_of(tool: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, argparse.Action]:
+    """Return the options of a tool by their spelling."""
+    found: list[argparse.ArgumentParser] = []
+
+    def stop(parser: argparse.ArgumentParser, *_: object) -> None:
+        found.append(parser)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(TOOLS / tool), run_name="__main__")
+    return {option: action for action in found[0]._actions for option in action.option_strings}
+
+
+def test_an_option_means_the_same_in_every_tool_that_has_it(monkeypatch: pytest.MonkeyPatch):
+    by_field: dict[str, set[str]] = {}
+    for path in TOOLS.glob("*.py"):
+        for option, action in options_of(path.name, monkeypatch).items():
+            by_field.setdefault(action.dest, set()).add(option)
+    assert by_field["threshold"] == {"--threshold"} and by_field["nms_radius_px"] == {"--nms-radius"}
+    assert {field: options for field, options in by_field.items() if len(options) > 1} == {"help": {"-h", "--help"}}
