@@ -106,7 +106,7 @@ class DetectionConfig:
     threshold: float = _setting(0.015, minimum=0.0, maximum=1.0)  # probability
     nms_radius_px: int = _setting(4, minimum=0, maximum=1024)  # square of side 2 r + 1
     border_px: int = _setting(4, minimum=0, maximum=4096)  # keypoints nearer to the frame are dropped
-    max_keypoints: int | None = _setting(600, minimum=1, maximum=2**31 - 1)  # the strongest are kept; None: all
+    max_keypoints: int | None = _setting(600, minimum=0, maximum=2**31 - 1)  # the strongest are kept; None: all
 
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):

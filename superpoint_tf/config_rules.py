@@ -13,6 +13,7 @@ def check_rules(config: Config, source: str) -> None:
     _check_ranges(config, source)
     _check_shapes(config, source)
     _check_borders(config, source)
+    _check_keypoints(config, source)
     _check_training(config, source)
 
 
@@ -68,6 +69,11 @@ def _check_borders(config: Config, source: str) -> None:
         if 2 * border >= min(shape):
             most = (min(shape) - 1) // 2
             raise ConfigError(f"{source}: `{key}`: {border:g} leaves nothing of {list(shape)}; give at most {most}")
+
+
+def _check_keypoints(config: Config, source: str) -> None:
+    if config.adaptation.detection.max_keypoints == 0:
+        raise ConfigError(f"{source}: `adaptation.detection.max_keypoints`: 0 leaves no labels; give 1 or more")
 
 
 def _check_training(config: Config, source: str) -> None:

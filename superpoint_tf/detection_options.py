@@ -7,10 +7,11 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from superpoint_tf.command_line import positive_int
 from superpoint_tf.config import ConfigError, DetectionConfig
 
 _OPTIONS = {  # field: option, unit, parser of the text, help
-    "max_keypoints": ("--max-keypoints", "N", int, "the strongest are kept"),
+    "max_keypoints": ("--max-keypoints", "N", positive_int, "the strongest are kept"),
     "threshold": ("--threshold", "P", float, "lowest probability of a keypoint"),
     "nms_radius_px": ("--nms-radius", "PX", int, "a keypoint removes weaker ones this near"),
     "border_px": ("--border", "PX", int, "keypoints nearer to the frame are dropped"),
@@ -47,7 +48,7 @@ def detection_from_options(arguments: argparse.Namespace, default: DetectionConf
 
 
 def _checked(name: str, parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    kind = "a whole number" if parse is int else "a number"
+    kind = "a number" if parse is float else "a whole number"
 
     def parse_and_check(text: str) -> Any:
         try:

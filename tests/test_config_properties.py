@@ -156,6 +156,7 @@ def test_image_shapes_are_two_multiples_of_eight_within_bounds(folder: Path, nam
         ("synthetic: {photometric: {shade: [0.5, -0.5]}}", "give [low, high]"),
         ('synthetic: {root: ""}', "`synthetic.root`: is empty"),
         ('synthetic: {root: "a\\0b"}', "characters that cannot be printed"),
+        ("adaptation: {detection: {max_keypoints: 0}}", "`adaptation.detection.max_keypoints`: 0 leaves no labels"),
         ('name: ""', "`name`"),
         ("name: ../../etc", "cannot name a folder"),
         ("name: .hidden", "not beginning with a dot"),

@@ -142,11 +142,12 @@ def _label_seeds() -> list[bytes]:
 
 
 def _weights_seeds() -> list[bytes]:
-    from superpoint_tf.checkpoints import Weights
+    from superpoint_tf.checkpoints import get_weights
     from superpoint_tf.config import NetworkConfig
+    from superpoint_tf.network import build_network
 
-    arrays = {"conv1a/kernel": np.ones((3, 3, 1, 2), np.float32), "conv1a/bias": np.zeros(2, np.float32)}
-    return [Weights(NetworkConfig(width=1 / 16), True, arrays, 7).to_bytes()]
+    network = NetworkConfig(width=1 / 16, batch_norm=False)
+    return [get_weights(build_network(network, with_descriptor=False), network, with_descriptor=False).to_bytes()]
 
 
 # ------------------------------------------------------------------------------------------------ label folders

@@ -24,7 +24,7 @@ def export(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
         (["--format", "tflite", "--image-shape", "480"], "--image-shape 480: give a height and a width"),
         (
             ["--format", "tflite", "--with-postprocessing", "--max-keypoints", "0"],
-            "argument --max-keypoints: max_keypoints: 0 is below the minimum 1",
+            "argument --max-keypoints: '0': expected a whole number above 0",
         ),
         (["--format", "savedmodel", "--weights", "nowhere"], "nowhere: no weights there"),
         (["--format", "savedmodel", "--images", "nowhere"], "no photographs in nowhere"),
