@@ -63,7 +63,8 @@ def measure_size(path: str | Path) -> int:
 def staged(output: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `output`; what is there becomes `output` at the end, and is deleted after an error.
 
-    What killed exports of this name left is deleted first. Raises ValueError if `output` is a folder that no export made.
+    What killed exports of this name left is deleted first. Raises ValueError if `output` is a folder that no export
+    made.
     """
     output = Path(output)
     if output.is_dir():
