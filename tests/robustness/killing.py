@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
 import os
@@ -117,7 +118,7 @@ class Undisturbed:
 
     folder: Path
     seconds: float
-    kinds: list[str]
+    moments: collections.Counter[str]  # how often a run meets each kind
     results: dict[str, str]
 
 
@@ -135,8 +136,8 @@ class Laboratory:
             ending = self.server.run(folder, TOOLS[name].arguments)
             assert ending.code == 0, ending.said[-3000:]
             seconds = time.monotonic() - began
-            kinds = sorted(set(ending.seen))
-            self._undisturbed[name] = Undisturbed(folder, seconds, kinds, results(folder, name))
+            met = collections.Counter(ending.seen)
+            self._undisturbed[name] = Undisturbed(folder, seconds, met, results(folder, name))
         return self._undisturbed[name]
 
     def prepare(self, name: str, variant: str) -> Path:
@@ -163,8 +164,11 @@ def results(folder: Path, name: str) -> dict[str, str]:
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Return what must not be there when a tool has ended well."""
-    return [str(path) for path in folder.rglob("*") if _LEFTOVERS.fullmatch(path.name)]
+    """Return what must not be there when a tool has ended well: unfinished files, more than two checkpoints."""
+    unfinished = [str(path) for path in folder.rglob("*") if _LEFTOVERS.fullmatch(path.name)]
+    return unfinished + [
+        str(place) for place in folder.rglob("checkpoints") if len(list(place.glob("latest-*.index"))) > 2
+    ]
 
 
 @dataclass
@@ -186,7 +190,7 @@ def end_again_and_again(
     fourth ends after a random time. Asserts that each folder becomes that of the undisturbed run.
     """
     calm, chance, record = laboratory.undisturbed(name), random.Random(seed), Record()
-    kinds = chance.sample(calm.kinds, len(calm.kinds))
+    kinds = chance.sample(sorted(calm.moments), len(calm.moments))
     starts = 0
     while record.kills < count:
         folder = laboratory.prepare(name, f"{number}-{record.finished}")
@@ -199,7 +203,7 @@ def end_again_and_again(
                 kind = kinds[starts % len(kinds)]
                 options = {"kill_after_s": chance.uniform(0, calm.seconds)} if by_time else {"kind": kind}
                 options |= {"signal": number} if not by_time else {}
-                options |= {"skip": chance.randrange(2)} if not by_time else {}
+                options |= {"skip": chance.randrange(min(calm.moments[kind], 2))} if not by_time else {}
                 starts += 1
             ending = laboratory.server.run(folder, [*TOOLS[name].arguments], **options)
             _check_ending(ending, number)

@@ -1,8 +1,8 @@
 """A process that has imported TensorFlow and forks one process a command, so that a tool starts in a blink.
 
-It reads a JSON line a command: `arguments`, `folder` to work in, `log`, and `moments` as `Moments` takes them. It answers
-with the process's number, and when it has ended with its exit code and the moments it met. No TensorFlow operation runs
-here: a fork of a process with TensorFlow's threads would hang.
+It reads a JSON line a command: `arguments`, `folder` to work in, `log`, and `moments` as `Moments` takes them. It
+answers with the process's number, and when it has ended with its exit code and the moments it met. No TensorFlow
+operation runs here: a fork of a process with TensorFlow's threads would hang.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def _answer(value: Any) -> None:
 
 def _run(request: dict[str, Any], writing: int) -> None:
     from moments import Moments, watch
+    from tensorflow.python.autograph.core import ag_ctx
 
     os.setsid()  # a group of its own, as under a shell
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -68,7 +69,9 @@ def _run(request: dict[str, Any], writing: int) -> None:
     watch(moments)
     code = 0
     try:
-        runpy.run_path(str(CHECKOUT / "tools" / sys.argv[0]), run_name="__main__")
+        # converting Python to graphs is half the time of a start, and nothing here needs it: the results are the same
+        with ag_ctx.ControlStatusCtx(status=ag_ctx.Status.DISABLED):
+            runpy.run_path(str(CHECKOUT / "tools" / sys.argv[0]), run_name="__main__")
     except SystemExit as end:
         code = int(end.code or 0)
     except BaseException:

@@ -122,7 +122,7 @@ def test_a_disk_that_refuses_names_the_checkpoint_and_keeps_those_before(
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
     files = run_to(tmp_path, 3)
-    state, checkpoints = open_run(tmp_path)
+    _, checkpoints = open_run(tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr(io_ops, "save_v2", full)
         with pytest.raises(storage.WriteError, match=r"checkpoints/latest-6: cannot be written \(No space left"):
