@@ -13,7 +13,7 @@ import tensorflow as tf
 from superpoint_tf import storage
 from superpoint_tf.config import Config, NetworkConfig
 from superpoint_tf.config_files import build_config, config_to_dict, load_config
-from superpoint_tf.network import build_network, precision_policy
+from superpoint_tf.network import build_network, named_variables, precision_policy
 from superpoint_tf.pretrained import pretrained_names, pretrained_path
 
 WEIGHTS_FILE = "weights.npz"
@@ -53,18 +53,9 @@ class Weights:
         storage.write_bytes(path, self.to_bytes())
 
 
-def _variables(model: tf.keras.Model) -> dict[str, Any]:
-    """Map `layer/variable` to variable; the names are the same in Keras 2 and 3."""
-    return {
-        f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}": variable
-        for layer in model.layers
-        for variable in layer.weights
-    }
-
-
 def get_weights(model: tf.keras.Model, network: NetworkConfig, with_descriptor: bool, step: int = 0) -> Weights:
     """Copy a network's weights into NumPy arrays (float32)."""
-    arrays = {name: np.asarray(variable.numpy(), np.float32) for name, variable in _variables(model).items()}
+    arrays = {name: np.asarray(variable.numpy(), np.float32) for name, variable in named_variables(model).items()}
     return Weights(network, with_descriptor, arrays, step)
 
 
@@ -74,7 +65,7 @@ def assign_weights(model: tf.keras.Model, weights: Weights, source: str, allow_n
     `allow_new_head` leaves a descriptor head that the weights lack as it is, and ignores one that the network lacks.
     Raises WeightsError listing the names or shapes that do not fit; the network is unchanged then.
     """
-    variables = _variables(model)
+    variables = named_variables(model)
     head = "descriptor_"
     missing = [name for name in variables if name not in weights.arrays]
     surplus = [name for name in weights.arrays if name not in variables]
@@ -148,7 +139,7 @@ def _load_checkpoint(prefix: Path) -> Weights:
     with_descriptor = config.train == "joint"
     settings = config.joint if with_descriptor else config.detector
     model = build_network(config.network, with_descriptor)
-    wanted = {"averaged" if settings.ema_decay else "model": model}  # the weights that the run would ship
+    wanted = {"averaged" if settings.ema_decay else "model": named_variables(model)}  # the weights that the run would ship
     step = tf.Variable(0, dtype=tf.int64)
     try:
         checkpoint = tf.train.Checkpoint(step=step, **wanted)
@@ -174,6 +165,5 @@ def load_network(path: str | Path, precision: str = "float32") -> tuple[tf.keras
 def initial_network(config: Config) -> tuple[tf.keras.Model, Weights]:
     """Build the network of a config as its training begins: random weights by its seed, nothing learnt."""
     with_descriptor = config.train == "joint"
-    tf.keras.utils.set_random_seed(config.seed)
-    model = build_network(config.network, with_descriptor)
+    model = build_network(config.network, with_descriptor, config.seed)
     return model, get_weights(model, config.network, with_descriptor)

@@ -14,7 +14,7 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 
 # from the bottom up: a module may import those of its own layer and of the layers below
 LAYERS = [
-    ["storage", "interruption", "config", "config_files", "cluster", "features", "hardware"],
+    ["storage", "interruption", "config", "config_files", "cluster", "features", "hardware", "initialization", "batch_norm"],
     ["progress", "layout", "pretrained"],
     ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
     ["checkpoints", "detection", "losses", "descriptor_loss", "figures"],
@@ -29,7 +29,7 @@ LAYERS = [
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONE_DOOR = {
-    "tensorflow_addons": "superpoint_tf/geometry",
+    "tensorflow_addons": "superpoint_tf/geometry/projective.py",
     "imgaug": "superpoint_tf/data/photometric.py",
     "torch": "superpoint_tf/interop/pytorch.py",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from superpoint_tf.checkpoints import Weights, assign_weights, get_weights, load_weights
 from superpoint_tf.data.pipeline import TensorBatch
-from superpoint_tf.network import build_network, precision_policy
+from superpoint_tf.network import build_network, named_variables, precision_policy
+from superpoint_tf.training.adam import Adam
 from superpoint_tf.training.replicas import Replicas, cut, single_replica
 from superpoint_tf.training.tasks import Task
 
@@ -39,15 +40,16 @@ class TrainingState:
         self.replicas = replicas or single_replica()
         self.replicas.check(settings)
         self._loss_scale = _FLOAT16_LOSS_SCALE if settings.precision == "mixed_float16" else 1.0
-        tf.keras.utils.set_random_seed(task.config.seed)  # the initial weights
         scope = self.replicas.strategy.scope
         with scope(), precision_policy(settings.precision):
-            self.model = build_network(task.config.network, task.with_descriptor)
+            self.model = build_network(task.config.network, task.with_descriptor, task.config.seed)
         # Outside the scope, a network of this worker alone: the chief validates it without waiting for the others.
         self.averaged = build_network(task.config.network, task.with_descriptor)  # float32: validated and saved
+        self._variables, self._averages = named_variables(self.model), named_variables(self.averaged)
+        trainable = named_variables(self.model, only_trainable=True)
+        self._trainable = list(trainable.values())
         with scope():
-            self.optimizer = tf.keras.optimizers.Adam(settings.learning_rate)
-            self.optimizer.build(self.model.trainable_variables)
+            self.optimizer = Adam(trainable)
         self.step = tf.Variable(0, dtype=tf.int64)
         self._next_step = 0  # the same, known without waiting for the device
         self._stops: collections.deque[tf.Tensor] = collections.deque(maxlen=2)
@@ -59,8 +61,8 @@ class TrainingState:
         self.num_skipped = tf.Variable(0, dtype=tf.int64)  # float16 overflows
         self.failed = tf.Variable(tf.zeros(len(self.names) + 1, tf.bool))  # terms, then the gradient
         self.checkpoint = tf.train.Checkpoint(
-            model=self.model,
-            averaged=self.averaged,
+            model=self._variables,
+            averaged=self._averages,
             optimizer=self.optimizer,
             step=self.step,
             best_step=self.best_step,
@@ -135,7 +137,7 @@ class TrainingState:
     def _replica_begin(self, batch: TensorBatch) -> tuple[dict[str, tf.Tensor], Share]:
         # Counts depend on the data alone. With those of the whole batch known first, every micro-batch's gradient is
         # divided by its final denominator: exact, and one backward pass whatever the number of loss terms.
-        zeros = [tf.zeros_like(variable) for variable in self.model.trainable_variables]
+        zeros = [tf.zeros_like(variable) for variable in self._trainable]
         return self._replica_counts(self.replicas.part(batch)), Share(zeros, tf.zeros(len(self.names)))
 
     def _add_step(self, batch: TensorBatch, index: tf.Tensor, counts: Any, share: Any) -> Any:
@@ -154,7 +156,7 @@ class TrainingState:
             means = {name: term.sum / tf.maximum(counts[name], 1.0) for name, term in terms.items()}
             total = tf.add_n([term.weight * means[name] for name, term in terms.items()])
             scaled = total * self._loss_scale
-        gradients = tape.gradient(scaled, self.model.trainable_variables)
+        gradients = tape.gradient(scaled, self._trainable)
         values = tf.stack([total, *(means[name] for name in self.names[1:])])
         return Share([tf.convert_to_tensor(gradient) for gradient in gradients], values)
 
@@ -182,18 +184,15 @@ class TrainingState:
         tf.cond(usable, lambda: self._count(values, overflow), lambda: None)
         return stops
 
-    def _replica_apply(self, gradients: list[tf.Tensor]) -> None:
-        pairs = zip(gradients, self.model.trainable_variables, strict=True)
-        self.optimizer.apply_gradients(pairs, skip_gradients_aggregation=True)  # they are added up
-
     def _update(self, gradients: Any) -> None:
-        self.replicas.strategy.run(self._replica_apply, (gradients,))
+        self.replicas.strategy.run(self.optimizer.update_replica, (gradients,))
+        self.optimizer.count()
         decay = self.settings.ema_decay
         if decay:
             # the usual correction: a short history is averaged over what there is
             step = tf.cast(self.step + 1, tf.float32)
             rate = 1.0 - tf.minimum(decay, step / (10.0 + step))
-            for average, variable in zip(self.averaged.weights, self.model.weights, strict=True):
+            for average, variable in self._average_pairs():
                 average.assign_add(rate * (tf.cast(self.replicas.local(variable), tf.float32) - average))
 
     def _count(self, values: tf.Tensor, overflow: tf.Tensor) -> None:
@@ -222,8 +221,11 @@ class TrainingState:
         self.num_summed.assign(0)
         return {name: float(value) for name, value in zip(self.names, means, strict=True)}
 
+    def _average_pairs(self) -> Iterator[tuple[tf.Variable, tf.Variable]]:
+        return ((average, self._variables[name]) for name, average in self._averages.items())
+
     def _copy_average(self) -> None:
-        for average, variable in zip(self.averaged.weights, self.model.weights, strict=True):
+        for average, variable in self._average_pairs():
             average.assign(tf.cast(self.replicas.local(variable), tf.float32))
 
     def network_to_use(self) -> tf.keras.Model:
