@@ -17,7 +17,7 @@ __all__ = ["Features", "SuperPoint", "__version__"]
 if not (3, 10) <= sys.version_info < (3, 13):
     raise ImportError(
         f"SuperPoint-TF needs Python 3.10, 3.11 or 3.12, this is {sys.version_info.major}.{sys.version_info.minor}: "
-        "with others it was never tested; run make PYTHON=/path/to/python3.11"
+        "TensorFlow and imgaug were not tried with others; run make PYTHON=/path/to/python3.11"
     )
 _missing = [name for name in ("numpy", "yaml", "cv2", "tqdm") if importlib.util.find_spec(name) is None]
 if _missing:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -139,10 +138,10 @@ def _load_checkpoint(prefix: Path) -> Weights:
     with_descriptor = config.train == "joint"
     settings = config.joint if with_descriptor else config.detector
     model = build_network(config.network, with_descriptor)
-    wanted = {"averaged" if settings.ema_decay else "model": named_variables(model)}  # the weights that the run would ship
+    shipped = "averaged" if settings.ema_decay else "model"  # the weights that the run would ship
     step = tf.Variable(0, dtype=tf.int64)
     try:
-        checkpoint = tf.train.Checkpoint(step=step, **wanted)
+        checkpoint = tf.train.Checkpoint(step=step, **{shipped: named_variables(model)})
         checkpoint.restore(str(prefix)).assert_existing_objects_matched().expect_partial()
     # for a file cut short TensorFlow's reader raises IndexError or RuntimeError
     except (AssertionError, ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:

@@ -14,7 +14,17 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 
 # from the bottom up: a module may import those of its own layer and of the layers below
 LAYERS = [
-    ["storage", "interruption", "config", "config_files", "cluster", "features", "hardware", "initialization", "batch_norm"],
+    [
+        "storage",
+        "interruption",
+        "config",
+        "config_files",
+        "cluster",
+        "features",
+        "hardware",
+        "initialization",
+        "batch_norm",
+    ],
     ["progress", "layout", "pretrained"],
     ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
     ["checkpoints", "detection", "losses", "descriptor_loss", "figures"],

@@ -47,7 +47,7 @@ def test_batch_norm_follows_every_relu_and_both_last_convolutions() -> None:
     assert network.count_params() == 1_300_865 + 4 * channels
     for layer in convolutions:
         normalization = network.get_layer(f"{layer.name}_bn")
-        assert normalization.input.name.startswith(layer.name)
+        assert normalization.input is layer.output
         assert isinstance(normalization, BatchNormalization)
     assert (batch_norm.EPSILON, batch_norm.MOMENTUM) == (1e-3, 0.99)
     activations = {layer.name: layer.activation.__name__ for layer in convolutions}

@@ -49,9 +49,7 @@ def _doors() -> dict[str, Transform]:
         def transform_with_addons(
             images: tf.Tensor, transforms: tf.Tensor, interpolation: str, output_shape: tuple[Any, Any]
         ) -> tf.Tensor:
-            return tfa.image.transform(
-                images, transforms, interpolation=interpolation, output_shape=list(output_shape)
-            )
+            return tfa.image.transform(images, transforms, interpolation=interpolation, output_shape=list(output_shape))
 
         doors["tensorflow-addons"] = transform_with_addons
     doors["tensorflow"] = transform_with_tensorflow

@@ -1,4 +1,4 @@
-"""The optimizer: Adam by TensorFlow's fused operation, with the numbers of Keras, whose optimizers differ by version."""
+"""The optimizer: Adam by TensorFlow's fused operation; those of Keras 2 and 3 differ in use and in checkpoints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 class Adam(tf.Module):
     """Kingma and Ba, algorithm 1, in the order of operations at the end of its section 2 (epsilon there is "hat").
 
-    Make it in the scope of the strategy that made the variables. A checkpoint holds its averages by the variables' names.
+    Make it in the scope of the strategy that made the variables. A checkpoint holds its averages by their names.
     """
 
     def __init__(self, variables: Mapping[str, tf.Variable]) -> None:

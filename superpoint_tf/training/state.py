@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from superpoint_tf.checkpoints import Weights, assign_weights, get_weights, load_weights
+from superpoint_tf.config import ConfigError
 from superpoint_tf.data.pipeline import TensorBatch
 from superpoint_tf.network import build_network, named_variables, precision_policy
 from superpoint_tf.training.adam import Adam
@@ -240,6 +241,15 @@ class TrainingState:
         return get_weights(network, self._task.config.network, self._task.with_descriptor, int(self.step))
 
     def restore(self, path: str | Path) -> None:
-        """Continue from a checkpoint."""
-        self.checkpoint.restore(str(path)).assert_consumed()
+        """Continue from a checkpoint, made under whatever versions of TensorFlow and Keras.
+
+        Raises ConfigError if it holds other variables.
+        """
+        try:
+            self.checkpoint.restore(str(path)).assert_consumed()
+        except AssertionError as error:
+            raise ConfigError(
+                f"{path}: cannot be resumed, it holds other variables than this version of the project keeps; "
+                f"start a new run from its weights: --set {self._task.config.train}.init=RUN_FOLDER --output ANOTHER"
+            ) from error
         self._next_step = int(self.step)
