@@ -88,7 +88,7 @@ def test_an_image_of_whole_cells_is_not_touched() -> None:
 
 
 def test_the_detector_loss_starts_near_ln_65() -> None:
-    network = build_network(PLAIN, with_descriptor=False, seed=1)
+    network = build_network(PLAIN, with_descriptor=False, seed=2)
     images = tf.random.stateless_uniform((2, 64, 64, 1), (0, 1))
     for label in (0, 17, 64):
         total, count = detector_loss(network(images)["logits"], tf.fill((2, 8, 8), label), tf.ones((2, 8, 8), tf.bool))
