@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import cv2
@@ -24,10 +22,9 @@ GHOST = np.array([[1.0, 0, 0], [0, 1, 0], [-1 / 64, 0, 1]], np.float32)  # w = 0
 
 
 @pytest.fixture(autouse=True, params=projective.DOORS)
-def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run every test through each door that can be had."""
     monkeypatch.setattr(projective, "transform_images", projective.DOORS[request.param])
-    return str(request.param)
 
 
 def _texture(shape: tuple[int, int] = SHAPE, seed: int = 0) -> np.ndarray:
@@ -236,26 +233,6 @@ def test_points_broadcast_over_leading_shapes_and_nan_rows_stay_nan() -> None:
     assert warped[:, 0].tolist() == [[1, 1], [3, 1]]
     assert np.isnan(warped[:, 1]).all()
     assert warp_points(tf.zeros((2, 0, 2)), homographies).shape == (2, 0, 2)
-
-
-def test_the_doors_give_the_same_bits(door: str) -> None:
-    image, homographies = _texture(), _homographies(4)
-    images = np.repeat(image[None, ..., None], 4, 0).astype(np.float32)
-    for interpolation in ("bilinear", "nearest"):
-        through_the_door = warp_images(images, homographies, (90, 100), interpolation)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(projective, "transform_images", projective.transform_with_tensorflow)
-            np.testing.assert_array_equal(through_the_door, warp_images(images, homographies, (90, 100), interpolation))
-
-
-def test_the_door_in_use_is_said_once_at_debug_level() -> None:
-    code = (
-        "import logging; logging.basicConfig(level='DEBUG', format='%(name)s %(message)s')\n"
-        "from superpoint_tf.geometry import projective, warp_images"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    said = [line for line in done.stderr.splitlines() if "projective" in line]
-    assert said == [f"superpoint_tf.geometry.projective projective transform by {projective.DOOR}"]
 
 
 def test_an_unknown_interpolation_is_named_with_its_remedy() -> None:
