@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +12,7 @@ import tensorflow as tf
 from superpoint_tf import storage
 from superpoint_tf.config import Config, NetworkConfig
 from superpoint_tf.config_files import build_config, config_to_dict, load_config
-from superpoint_tf.network import build_network, precision_policy, weight_shapes
+from superpoint_tf.network import build_network, named_variables, precision_policy, weight_shapes
 from superpoint_tf.pretrained import pretrained_names, pretrained_path
 
 WEIGHTS_FILE = "weights.npz"
@@ -52,15 +51,6 @@ class Weights:
     def save(self, path: str | Path) -> None:
         """Write the file, complete or not at all."""
         storage.write_bytes(path, self.to_bytes())
-
-
-def named_variables(model: tf.keras.Model) -> dict[str, Any]:
-    """Map `layer/variable` to variable; the names are the same in Keras 2 and 3."""
-    return {
-        f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}": variable
-        for layer in model.layers
-        for variable in layer.weights
-    }
 
 
 def get_weights(model: tf.keras.Model, network: NetworkConfig, with_descriptor: bool, step: int = 0) -> Weights:
@@ -157,10 +147,10 @@ def _load_checkpoint(prefix: Path) -> Weights:
     with_descriptor = config.train == "joint"
     settings = config.joint if with_descriptor else config.detector
     model = build_network(config.network, with_descriptor)
-    wanted = {"averaged" if settings.ema_decay else "model": model}  # the weights that the run would ship
+    shipped = "averaged" if settings.ema_decay else "model"  # the weights that the run would ship
     step = tf.Variable(0, dtype=tf.int64)
     try:
-        checkpoint = tf.train.Checkpoint(step=step, **wanted)
+        checkpoint = tf.train.Checkpoint(step=step, **{shipped: named_variables(model)})
         checkpoint.restore(str(prefix)).assert_existing_objects_matched().expect_partial()
     # for a file cut short TensorFlow's reader raises IndexError or RuntimeError
     except (AssertionError, ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
@@ -183,6 +173,5 @@ def load_network(path: str | Path, precision: str = "float32") -> tuple[tf.keras
 def initial_network(config: Config) -> tuple[tf.keras.Model, Weights]:
     """Build the network of a config as its training begins: random weights by its seed, nothing learnt."""
     with_descriptor = config.train == "joint"
-    tf.keras.utils.set_random_seed(config.seed)
-    model = build_network(config.network, with_descriptor)
+    model = build_network(config.network, with_descriptor, config.seed)
     return model, get_weights(model, config.network, with_descriptor)

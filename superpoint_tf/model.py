@@ -134,7 +134,7 @@ class SuperPoint:
 
     def _empty(self) -> Features:
         keypoints, scores = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
-        dimension = int(self.network.output_shape["descriptors"][-1]) if self.with_descriptor else 0
+        dimension = int(self.network.output["descriptors"].shape[-1]) if self.with_descriptor else 0
         return Features(keypoints, scores, np.zeros((0, dimension), np.float32) if self.with_descriptor else None)
 
     def match(

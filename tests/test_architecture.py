@@ -24,6 +24,8 @@ LAYERS = [
         "config",
         "config_rules",
         "strict_yaml",
+        "initialization",
+        "batch_norm",
     ],
     ["config_files"],
     ["progress", "layout", "pretrained"],
@@ -40,7 +42,7 @@ LAYERS = [
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONE_DOOR = {
-    "tensorflow_addons": "superpoint_tf/geometry",
+    "tensorflow_addons": "superpoint_tf/geometry/projective.py",
     "imgaug": "superpoint_tf/data/photometric.py",
     "torch": "superpoint_tf/interop/pytorch.py",
 }

@@ -13,7 +13,7 @@ from superpoint_tf import storage
 from superpoint_tf.checkpoints import Weights, WeightsError, assign_weights, get_weights, load_network, load_weights
 from superpoint_tf.config import ConfigError, NetworkConfig
 from superpoint_tf.config_files import build_config, config_to_yaml
-from superpoint_tf.network import build_network, weight_shapes
+from superpoint_tf.network import build_network, named_variables, weight_shapes
 
 NETWORK = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)
 BIAS = "detector_b/bias"
@@ -21,8 +21,7 @@ BIAS = "detector_b/bias"
 
 @pytest.fixture(scope="module")
 def network() -> tf.keras.Model:
-    tf.keras.utils.set_random_seed(3)
-    return build_network(NETWORK)
+    return build_network(NETWORK, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +207,7 @@ def run_folder(network: tf.keras.Model, tmp_path_factory: pytest.TempPathFactory
     settings = {"width": NETWORK.width, "batch_norm": False, "descriptor_dim": 8}
     (folder / "config.yaml").write_text(config_to_yaml(build_config({"train": "joint", "network": settings})))
     step = tf.Variable(7, dtype=tf.int64)
-    checkpoint = tf.train.Checkpoint(model=network, step=step)
+    checkpoint = tf.train.Checkpoint(model=named_variables(network), step=step)
     manager = tf.train.CheckpointManager(checkpoint, str(folder / "checkpoints"), 2, checkpoint_name="latest")
     manager.save(checkpoint_number=7)
     return folder

@@ -22,8 +22,7 @@ ALL = {"detection_threshold": 0.001, "border_px": 0}
 
 @pytest.fixture(scope="module")
 def network() -> tf.keras.Model:
-    tf.keras.utils.set_random_seed(5)
-    return build_network(NETWORK)
+    return build_network(NETWORK, seed=5)
 
 
 @pytest.fixture(scope="module")

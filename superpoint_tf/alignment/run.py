@@ -52,7 +52,7 @@ def match_pictures(
         console.line("match", f"homography from {path0} to {path1}, xy in pixels:")
         print("\n".join(format_homography(found.homography_0to1)))
     if panorama:
-        from superpoint_tf.alignment.panorama import stitch  # tensorflow-addons, which only warps need
+        from superpoint_tf.alignment.panorama import stitch  # TensorFlow's warps, which nothing else here needs
 
         save_png(panorama, stitch(picture0, picture1, found.homography_0to1))
         console.line("match", f"look at {panorama}")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import collections
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from superpoint_tf.checkpoints import Weights, assign_weights, get_weights, load_weights, named_variables
+from superpoint_tf.checkpoints import Weights, assign_weights, get_weights, load_weights
+from superpoint_tf.config import ConfigError
 from superpoint_tf.data.pipeline import TensorBatch
-from superpoint_tf.network import build_network, precision_policy
+from superpoint_tf.network import build_network, named_variables, precision_policy
+from superpoint_tf.training.adam import Adam
 from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
 from superpoint_tf.training.replicas import Replicas, cut, single_replica
 from superpoint_tf.training.tasks import Task
@@ -38,15 +40,16 @@ class TrainingState:
         self.replicas = replicas or single_replica()
         self.replicas.check(settings)
         self._loss_scale = _FLOAT16_LOSS_SCALE if settings.precision == "mixed_float16" else 1.0
-        tf.keras.utils.set_random_seed(task.config.seed)  # the initial weights
         scope = self.replicas.strategy.scope
         with scope(), precision_policy(settings.precision):
-            self.model = build_network(task.config.network, task.with_descriptor)
+            self.model = build_network(task.config.network, task.with_descriptor, task.config.seed)
         # Outside the scope, a network of this worker alone: the chief validates it without waiting for the others.
         self.averaged = build_network(task.config.network, task.with_descriptor)  # float32: validated and saved
+        self._variables, self._averages = named_variables(self.model), named_variables(self.averaged)
+        self._trainable = named_variables(self.model, only_trainable=True)
+        self._statistics = [v for name, v in self._variables.items() if name not in self._trainable]
         with scope():
-            self.optimizer = tf.keras.optimizers.Adam(settings.learning_rate)
-            self.optimizer.build(self.model.trainable_variables)
+            self.optimizer = Adam(self._trainable)
         self.step = tf.Variable(0, dtype=tf.int64)
         self._next_step = 0  # the same, known without waiting for the device
         self._stops: collections.deque[tf.Tensor] = collections.deque(maxlen=2)
@@ -59,8 +62,8 @@ class TrainingState:
         self._overflows_in_a_row = tf.Variable(0, dtype=tf.int64)
         self._record: FailureRecord | None = None  # made for the first batch
         self.checkpoint = tf.train.Checkpoint(
-            model=self.model,
-            averaged=self.averaged,
+            model=self._variables,
+            averaged=self._averages,
             optimizer=self.optimizer,
             step=self.step,
             best_step=self.best_step,
@@ -89,8 +92,7 @@ class TrainingState:
         self._next_step += 1
         tensors = {name: tensor for name, tensor in batch.items() if name != "numbers"}
         if self._record is None:
-            weights = [name for name, variable in named_variables(self.model).items() if variable.trainable]
-            self._record = FailureRecord(tensors, self.names, weights)
+            self._record = FailureRecord(tensors, self.names, list(self._trainable))
         asked = tf.constant(float(stop))
         if self.settings.accumulate == 1:
             self._stops.append(self._whole(tensors, asked))
@@ -141,7 +143,7 @@ class TrainingState:
     def _replica_begin(self, batch: TensorBatch) -> tuple[dict[str, tf.Tensor], Share]:
         # Counts depend on the data alone. With those of the whole batch known first, every micro-batch's gradient is
         # divided by its final denominator: exact, and one backward pass whatever the number of loss terms.
-        zeros = [tf.zeros_like(variable) for variable in self.model.trainable_variables]
+        zeros = [tf.zeros_like(variable) for variable in self._trainable.values()]
         return self._replica_counts(self.replicas.part(batch)), Share(zeros, tf.zeros(len(self.names)))
 
     def _add_step(self, batch: TensorBatch, index: tf.Tensor, counts: Any, share: Any) -> Any:
@@ -160,20 +162,20 @@ class TrainingState:
             means = {name: term.sum / tf.maximum(counts[name], 1.0) for name, term in terms.items()}
             total = tf.add_n([term.weight * means[name] for name, term in terms.items()])
             scaled = total * self._loss_scale
-        gradients = tape.gradient(scaled, self.model.trainable_variables)
+        gradients = tape.gradient(scaled, list(self._trainable.values()))
         values = tf.stack([total, *(means[name] for name in self.names[1:])])
         return Share([tf.convert_to_tensor(gradient) for gradient in gradients], values)
 
     # A forward pass moves the averages of batch norm before anyone knows whether the step counts: kept to be put back.
 
     def _replica_statistics(self) -> list[tf.Tensor]:
-        return [tf.identity(variable) for variable in self.model.non_trainable_variables]
+        return [tf.identity(variable) for variable in self._statistics]
 
     def _put_back(self, statistics: Any) -> None:
         self.replicas.strategy.run(self._replica_put_back, (statistics,))
 
     def _replica_put_back(self, statistics: list[tf.Tensor]) -> None:
-        for variable, before in zip(self.model.non_trainable_variables, statistics, strict=True):
+        for variable, before in zip(self._statistics, statistics, strict=True):
             variable.assign(before)
 
     def _replica_reduce(self, share: Share, stop: tf.Tensor) -> tuple[list[tf.Tensor], tuple[tf.Tensor, ...]]:
@@ -203,17 +205,17 @@ class TrainingState:
     def _replica_apply(self, gradients: list[tf.Tensor], norm: tf.Tensor) -> None:
         if self.settings.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, use_norm=norm)
-        pairs = zip(gradients, self.model.trainable_variables, strict=True)
-        self.optimizer.apply_gradients(pairs, skip_gradients_aggregation=True)  # they are added up
+        self.optimizer.update_replica(gradients)  # they are added up
 
     def _update(self, gradients: Any, norms: Any) -> None:
         self.replicas.strategy.run(self._replica_apply, (gradients, norms))
+        self.optimizer.count()
         decay = self.settings.ema_decay
         if decay:
             # the usual correction: a short history is averaged over what there is
             step = tf.cast(self.step + 1, tf.float32)
             rate = 1.0 - tf.minimum(decay, step / (10.0 + step))
-            for average, variable in zip(self.averaged.weights, self.model.weights, strict=True):
+            for average, variable in self._average_pairs():
                 average.assign_add(rate * (tf.cast(self.replicas.local(variable), tf.float32) - average))
 
     def _count(self, values: tf.Tensor, overflow: tf.Tensor) -> None:
@@ -246,8 +248,11 @@ class TrainingState:
         self.num_summed.assign(0)
         return {name: float(value) for name, value in zip(self.names, means, strict=True)}
 
+    def _average_pairs(self) -> Iterator[tuple[tf.Variable, tf.Variable]]:
+        return ((average, self._variables[name]) for name, average in self._averages.items())
+
     def _copy_average(self) -> None:
-        for average, variable in zip(self.averaged.weights, self.model.weights, strict=True):
+        for average, variable in self._average_pairs():
             average.assign(tf.cast(self.replicas.local(variable), tf.float32))
 
     def network_to_use(self) -> tf.keras.Model:
@@ -262,6 +267,15 @@ class TrainingState:
         return get_weights(network, self._task.config.network, self._task.with_descriptor, int(self.step))
 
     def restore(self, path: str | Path) -> None:
-        """Continue from a checkpoint."""
-        self.checkpoint.restore(str(path)).assert_consumed()
+        """Continue from a checkpoint, made under whatever versions of TensorFlow and Keras.
+
+        Raises ConfigError if it holds other variables.
+        """
+        try:
+            self.checkpoint.restore(str(path)).assert_consumed()
+        except AssertionError as error:
+            raise ConfigError(
+                f"{path}: cannot be resumed, it holds other variables than this version of the project keeps; "
+                f"start a new run from its weights: --set {self._task.config.train}.init=RUN_FOLDER --output ANOTHER"
+            ) from error
         self._next_step = int(self.step)

@@ -14,6 +14,7 @@ from superpoint_tf import storage
 from superpoint_tf.data.pipeline import BatchStream, TensorBatch
 from superpoint_tf.hardware import multiplies_bfloat16
 from superpoint_tf.interruption import StopRequest
+from superpoint_tf.network import named_variables
 from superpoint_tf.progress import announce_cost
 from superpoint_tf.training.opening import open_together
 from superpoint_tf.training.replicas import COLLECTIVE_ERRORS, Replicas, WorkerLost, first_reason, single_replica
@@ -158,7 +159,8 @@ def _prefers_bfloat16() -> bool:
 
 
 def _announce(reporter: Reporter, steps_left: int, step_s: float, state: TrainingState, quick_command: str) -> None:
-    checkpoint_bytes = sum(v.shape.num_elements() * v.dtype.size for v in state.model.weights)
+    variables = named_variables(state.model).values()
+    checkpoint_bytes = sum(v.shape.num_elements() * v.dtype.size for v in variables)
     announce_cost(reporter.console, steps_left * step_s, 9 * checkpoint_bytes, quick_command)
 
 

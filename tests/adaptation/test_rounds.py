@@ -41,12 +41,10 @@ NAMES = ("a b.png", "deep/c.png", "z.png", "é.png")
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> str:
-    import tensorflow as tf
 
-    tf.keras.utils.set_random_seed(1)
     network = config().network
     path = tmp_path_factory.mktemp("detector") / "weights.npz"
-    get_weights(build_network(network, False), network, False).save(path)
+    get_weights(build_network(network, False, seed=1), network, False).save(path)
     return str(path)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import tensorflow as tf
 from tensorflow.lite.tools import flatbuffer_utils
 
 from superpoint_tf import command_line
@@ -34,8 +33,7 @@ KEYPOINTS = DetectionConfig(threshold=0.05, nms_radius_px=3, max_keypoints=50)
 def save_network(path: Path, with_descriptor: bool = True) -> Path:
     """Write weights of a small network whose probabilities differ from pixel to pixel."""
     config = NetworkConfig(width=1 / 16, batch_norm=True, descriptor_dim=8)
-    tf.keras.utils.set_random_seed(3)
-    network = build_network(config, with_descriptor)
+    network = build_network(config, with_descriptor, seed=3)
     kernel = network.get_layer("detector_b").kernel
     kernel.assign(3.0 * kernel)
     get_weights(network, config, with_descriptor, step=7).save(path)
