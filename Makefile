@@ -1,22 +1,24 @@
-# make demo: labels, keypoints and matches in minutes.  make test: ruff, mypy and the tests.  PYTHON=python3.11 chooses the interpreter.
+# make demo: labels, keypoints and matches in minutes.  make test: ruff, mypy and the tests.
+# PYTHON=/path/to/python3.12 chooses the interpreter, VENV=folder where its packages go.
 SHELL := /bin/bash
-SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 12))
-PYTHON ?= $(shell for name in python3.11 python3.10 python3 python; do \
+SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
+# 3.11 and 3.10 first, the reference stack; one that is there and does not run (a shim of pyenv) is passed over
+PYTHON ?= $(shell for name in python3.11 python3.10 python3.12 python3 python; do \
 	$$name -c "$(SUPPORTED)" >/dev/null 2>&1 && echo $$name && break; done)
 VENV := .venv
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test test-slow lint clean help
+.PHONY: demo test unit test-slow lint clean help
 
 help:
 	@echo "make demo       label, detect and match on bundled photographs with the shipped weights (minutes)"
 	@echo "make test       ruff, mypy and the tests"
 	@echo "make test-slow  the long tests too"
-	@echo "make clean      delete .venv, caches and the demonstrations"
+	@echo "make clean      delete the environments, caches and the demonstrations"
 
 $(INSTALLED): setup.cfg pyproject.toml
 	@if ! $(or $(PYTHON),false) -c "$(SUPPORTED)" >/dev/null 2>&1; then \
-		echo "SuperPoint-TF needs Python 3.10 or 3.11 (TensorFlow 2.15 and tensorflow-addons have no later build);" \
+		echo "SuperPoint-TF needs Python 3.10, 3.11 or 3.12 with its module venv;" \
 			"$(if $(PYTHON),$(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there),none was found): run make PYTHON=/path/to/python3.11" >&2; \
 		exit 1; fi
 	$(PYTHON) -m venv $(VENV)
@@ -32,11 +34,13 @@ lint: $(INSTALLED)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-test: lint
+unit: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -n 2 -m "not slow"
+
+test: lint unit
 
 test-slow: lint
 	$(VENV)/bin/python -m pytest
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache outputs/demo outputs/demo-from-scratch
+	rm -rf .venv $(VENV) .venv-3.12 .pytest_cache .mypy_cache .ruff_cache outputs/demo outputs/demo-from-scratch

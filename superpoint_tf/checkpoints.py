@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,12 +12,13 @@ import tensorflow as tf
 from superpoint_tf import storage
 from superpoint_tf.config import Config, NetworkConfig
 from superpoint_tf.config_files import build_config, config_to_dict, load_config
-from superpoint_tf.network import build_network, precision_policy
+from superpoint_tf.network import build_network, named_variables, precision_policy, weight_shapes
 from superpoint_tf.pretrained import pretrained_names, pretrained_path
 
 WEIGHTS_FILE = "weights.npz"
 _FORMAT = 1
 _HEADER = "__header__"
+_HEAD = "descriptor_"  # how the names of the descriptor head begin
 
 
 class WeightsError(ValueError):
@@ -53,18 +53,9 @@ class Weights:
         storage.write_bytes(path, self.to_bytes())
 
 
-def _variables(model: tf.keras.Model) -> dict[str, Any]:
-    """Map `layer/variable` to variable; the names are the same in Keras 2 and 3."""
-    return {
-        f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}": variable
-        for layer in model.layers
-        for variable in layer.weights
-    }
-
-
 def get_weights(model: tf.keras.Model, network: NetworkConfig, with_descriptor: bool, step: int = 0) -> Weights:
     """Copy a network's weights into NumPy arrays (float32)."""
-    arrays = {name: np.asarray(variable.numpy(), np.float32) for name, variable in _variables(model).items()}
+    arrays = {name: np.asarray(variable.numpy(), np.float32) for name, variable in named_variables(model).items()}
     return Weights(network, with_descriptor, arrays, step)
 
 
@@ -74,24 +65,12 @@ def assign_weights(model: tf.keras.Model, weights: Weights, source: str, allow_n
     `allow_new_head` leaves a descriptor head that the weights lack as it is, and ignores one that the network lacks.
     Raises WeightsError listing the names or shapes that do not fit; the network is unchanged then.
     """
-    variables = _variables(model)
-    head = "descriptor_"
-    missing = [name for name in variables if name not in weights.arrays]
-    surplus = [name for name in weights.arrays if name not in variables]
-    if allow_new_head:
-        missing = [name for name in missing if not name.startswith(head)]
-        surplus = [name for name in surplus if not name.startswith(head)]
-    shapes = [
-        f"{name} {tuple(array.shape)} instead of {tuple(variables[name].shape)}"
-        for name, array in weights.arrays.items()
-        if name in variables and tuple(array.shape) != tuple(variables[name].shape)
-    ]
-    problems = [f"missing {', '.join(missing[:3])}"] * bool(missing)
-    problems += [f"unknown {', '.join(surplus[:3])}"] * bool(surplus)
-    problems += [f"shape {', '.join(shapes[:3])}"] * bool(shapes)
+    variables = named_variables(model)
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    problems = _misfits(weights.arrays, shapes, allow_new_head)
     if problems:
         raise WeightsError(
-            f"{source}: does not fit this network ({'; '.join(problems)}); "
+            f"{source}: does not fit this network ({problems}); "
             f"the file is for {config_to_dict(weights.network)}: set the `network` section to match"
         )
     for name, array in weights.arrays.items():
@@ -99,11 +78,28 @@ def assign_weights(model: tf.keras.Model, weights: Weights, source: str, allow_n
             variables[name].assign(array)
 
 
+def _misfits(arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]], allow_new_head: bool = False) -> str:
+    """Say which arrays are missing, unknown or of another shape; empty if they fit."""
+    missing = [name for name in shapes if name not in arrays]
+    surplus = [name for name in arrays if name not in shapes]
+    if allow_new_head:
+        missing = [name for name in missing if not name.startswith(_HEAD)]
+        surplus = [name for name in surplus if not name.startswith(_HEAD)]
+    others = [
+        f"{name} {array.shape} instead of {shapes[name]}"
+        for name, array in arrays.items()
+        if name in shapes and array.shape != shapes[name]
+    ]
+    kinds = {"missing": missing, "unknown": surplus, "shape": others}
+    return "; ".join(f"{kind} {', '.join(names[:3])}" for kind, names in kinds.items() if names)
+
+
 def load_weights(path: str | Path) -> Weights:
     """Read a weights file, a run folder (its best weights) or a checkpoint prefix inside a run folder.
 
     Where nothing of that path exists it may be the name of weights that come with the package, `pretrained_names`.
-    Raises WeightsError naming the path if nothing is there, or if the file is damaged.
+    Raises WeightsError naming the path if nothing is there, or if the file is damaged or its arrays are not those of
+    the network that it describes. Nothing in a file is executed.
     """
     path = _find(Path(path))
     if path.is_dir():
@@ -126,8 +122,11 @@ def load_weights(path: str | Path) -> Weights:
         if header["format"] != _FORMAT:
             raise ValueError(f"format {header['format']}, this version reads {_FORMAT}")
         result = Weights(network, bool(header["with_descriptor"]), arrays, int(header["step"]))
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise WeightsError(f"{path}: not a weights file of this project ({error})") from error
+    # before a network is built: its header alone might ask for gigabytes
+    if problems := _misfits(arrays, weight_shapes(network, result.with_descriptor)):
+        raise WeightsError(f"{path}: does not hold what its own header describes ({problems}); get the file again")
     if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays.values()):
         raise WeightsError(f"{path}: holds values that are not finite float32 numbers")
     return result
@@ -148,10 +147,10 @@ def _load_checkpoint(prefix: Path) -> Weights:
     with_descriptor = config.train == "joint"
     settings = config.joint if with_descriptor else config.detector
     model = build_network(config.network, with_descriptor)
-    wanted = {"averaged" if settings.ema_decay else "model": model}  # the weights that the run would ship
+    shipped = "averaged" if settings.ema_decay else "model"  # the weights that the run would ship
     step = tf.Variable(0, dtype=tf.int64)
     try:
-        checkpoint = tf.train.Checkpoint(step=step, **wanted)
+        checkpoint = tf.train.Checkpoint(step=step, **{shipped: named_variables(model)})
         checkpoint.restore(str(prefix)).assert_existing_objects_matched().expect_partial()
     # for a file cut short TensorFlow's reader raises IndexError or RuntimeError
     except (AssertionError, ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
@@ -174,6 +173,5 @@ def load_network(path: str | Path, precision: str = "float32") -> tuple[tf.keras
 def initial_network(config: Config) -> tuple[tf.keras.Model, Weights]:
     """Build the network of a config as its training begins: random weights by its seed, nothing learnt."""
     with_descriptor = config.train == "joint"
-    tf.keras.utils.set_random_seed(config.seed)
-    model = build_network(config.network, with_descriptor)
+    model = build_network(config.network, with_descriptor, config.seed)
     return model, get_weights(model, config.network, with_descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import os
 import signal
@@ -205,14 +206,20 @@ def set_up_tensorflow() -> None:
     """Quiet TensorFlow's start-up messages and let GPU memory grow; call before it is imported, which this does not."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TFA_CHECK_VERSION", "0")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras 3 has others, which cannot run the network
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # take memory as it is needed, not all at once
     # tensorflow-addons announces its end of life on every import; the README says which versions are used and why
     warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow_addons")
 
 
 def run_tool(main: Callable[[], None]) -> None:
-    """Run a tool's main function; user errors end it with one message and code 2, interruptions with 130 or 143."""
+    """Run a tool's main function; user errors end it with one message and code 2, interruptions with 130 or 143.
+
+    SUPERPOINT_TF_LOG=debug in the environment also prints what the modules have to say below a warning.
+    """
     try:
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("superpoint_tf").setLevel(os.environ.get("SUPERPOINT_TF_LOG", "warning").upper())
         main()
     except Interrupted as stopped:
         print(f"{stopped}; start the same command again to go on", file=sys.stderr)

@@ -10,8 +10,7 @@ from typing import Any
 from superpoint_tf.command_line import positive_int
 from superpoint_tf.config import ConfigError, DetectionConfig
 
-# field: option, unit, parser of the text, help
-_OPTIONS: dict[str, tuple[str, str, Callable[[str], Any], str]] = {
+_OPTIONS: dict[str, tuple[str, str, Callable[[str], Any], str]] = {  # field: option, unit, parser of the text, help
     "max_keypoints": ("--max-keypoints", "N", positive_int, "the strongest are kept"),
     "threshold": ("--threshold", "P", float, "lowest probability of a keypoint"),
     "nms_radius_px": ("--nms-radius", "PX", int, "a keypoint removes weaker ones this near"),

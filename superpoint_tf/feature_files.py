@@ -16,6 +16,7 @@ import numpy as np
 from superpoint_tf.features import Features
 
 _DATASETS = ("keypoints", "scores", "keypoint_scores", "descriptors", "image_size")
+_MAX_BYTES = 2**30  # of one array: a file of a kilobyte may claim a terabyte of zeros, never written
 INSIDE_DAMAGE = (OSError, RuntimeError, KeyError)  # what h5py raises for a file that opens and is broken within
 
 
@@ -67,13 +68,13 @@ def read_features(parent: h5py.Group, name: str) -> tuple[Features, tuple[int, i
 
     Files of other programs are read too: half precision becomes float32, `keypoint_scores` are scores, and without any
     the order in the file is the ranking. Raises ValueError naming the file, the picture and what is wrong: no such
-    picture, arrays that do not fit each other, values that are not finite, damage.
+    picture, arrays that do not fit each other or of absurd size, values that are not finite, damage.
     """
     where = f"{parent.file.filename}: {name}"
     try:
         group = parent.get(name)
         there = isinstance(group, h5py.Group) and "keypoints" in group
-        arrays = {key: np.asarray(group[key]) for key in _DATASETS if key in group} if there else {}
+        arrays = {key: _read_array(group[key], f"{where}/{key}") for key in _DATASETS if key in group} if there else {}
     except INSIDE_DAMAGE as error:
         raise damaged(where, error) from error
     if not there:
@@ -86,7 +87,17 @@ def read_features(parent: h5py.Group, name: str) -> tuple[Features, tuple[int, i
         raise ValueError(f"{where}: {shapes}; expected (D, {count}), a column a keypoint")
     features = check_features(arrays["keypoints"], scores, None if descriptors is None else descriptors.T, where)
     size = arrays.get("image_size")
+    if size is not None and (size.shape != (2,) or not (size > 0).all()):
+        raise ValueError(f"{where}: image_size is {size.tolist()}; expected (width, height) in pixels")
     return features, None if size is None else (int(size[1]), int(size[0]))
+
+
+def _read_array(item: Any, where: str) -> np.ndarray:
+    if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiu":
+        raise ValueError(f"{where}: not an array of numbers; extract again")
+    if item.nbytes > _MAX_BYTES:
+        raise ValueError(f"{where}: claims {item.shape} numbers, more than any picture has; extract again")
+    return np.asarray(item)
 
 
 def damaged(where: str, error: Exception) -> DamagedFeatures:

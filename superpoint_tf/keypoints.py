@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from superpoint_tf.config import DetectionConfig
 
-_REFINEMENT_RADIUS_PX = 2  # soft-argmax over 5x5 pixels
+_REFINEMENT_RADIUS_PX = 4  # soft-argmax over 9x9 pixels
 
 
 def detect_keypoints(
@@ -18,7 +18,7 @@ def detect_keypoints(
     Drops what is nearer than `border_px` to the frame, below `threshold` or not above zero, then suppresses
     neighbours and keeps the `max_keypoints` strongest; what was dropped suppresses nothing. Returns keypoints (N, 2)
     xy pixels and scores (N,), strongest first, ties by row, then column. With `subpixel` a keypoint moves to the mean
-    position of the 5x5 pixels around it, weighted by probability.
+    position of the 9x9 pixels around it, weighted by probability.
     """
     heatmap = np.asarray(heatmap, np.float32)
     if heatmap.ndim != 2:
@@ -84,7 +84,7 @@ def _suppress_on_grid(x: NDArray[np.int64], y: NDArray[np.int64], radius: int, l
 
 
 def refine_keypoints(heatmap: NDArray[np.floating], keypoints: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Move keypoints (N, 2) on whole pixels of a heatmap (H, W) to the soft-argmax of the 5x5 pixels around them.
+    """Move keypoints (N, 2) on whole pixels of a heatmap (H, W) to the soft-argmax of the 9x9 pixels around them.
 
     Pixels outside the frame have no weight; a patch without any probability leaves its keypoint where it is.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,8 @@ from superpoint_tf.keypoints import detect_keypoints
 from superpoint_tf.matching import match_descriptors
 
 _BATCH_PIXELS = 8 * 480 * 640  # pictures of one shape go through the network together, up to this many pixels
+_WAITING_PIXELS = 4 * _BATCH_PIXELS  # of pictures of all shapes that wait for others of theirs
+_Placed = tuple[int, tf.Tensor]  # place in the batch, float32 (H, W, 1)
 
 
 class BatchFeatures(NamedTuple):
@@ -72,7 +74,7 @@ class SuperPoint:
         `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1], NumPy or tensor, of
         any size. Keeps the `max_keypoints` strongest (None: all) of probability `detection_threshold` or more,
         suppresses others within `nms_radius_px` (square), and drops those nearer than `border_px` to the frame. With
-        `subpixel` keypoints move to the soft-argmax of the 5x5 pixels around them. Returns keypoints float32 (N, 2)
+        `subpixel` keypoints move to the soft-argmax of the 9x9 pixels around them. Returns keypoints float32 (N, 2)
         xy in pixels, scores (N,), and unit descriptors (N, D), or None from a detector alone; N is 0 where there is
         no texture. Raises ValueError for other input, or a setting outside the range of `DetectionConfig`.
         """
@@ -91,30 +93,18 @@ class SuperPoint:
         """Do `extract` for several images: an array (B, H, W) or (B, H, W, C), or any sequence, of any sizes.
 
         Images of one size go through the network together; the arithmetic of a batch may differ from that of one
-        image in the last bits. One that cannot be used is left out and named with the reason, the others go on.
+        image in the last bits. One that cannot be used is left out and named with the reason, the others go on. Of an
+        iterator a few images are held at a time, however many it gives.
         """
         settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
-        prepared: dict[tuple[int, ...], list[tuple[int, tf.Tensor]]] = {}
         left_out: dict[int, str] = {}
-        count = 0
-        for place, image in enumerate(images):
-            count += 1
-            try:
-                tensor = prepare_image(image)
-            except ValueError as error:
-                left_out[place] = str(error)
-            else:
-                prepared.setdefault(tuple(tensor.shape), []).append((place, tensor))
         found: dict[int, Features] = {}
-        for shape, group in prepared.items():
-            size = max(_BATCH_PIXELS // (shape[0] * shape[1]), 1)
-            for first in range(0, len(group), size):
-                part = group[first : first + size]
-                stacked = tf.stack([tensor for _, tensor in part])
-                places = (place for place, _ in part)
-                found.update(zip(places, self._features(stacked, settings, subpixel), strict=True))
+        for group in _groups_of_one_shape(images, left_out):
+            stacked = tf.stack([tensor for _, tensor in group])
+            places = (place for place, _ in group)
+            found.update(zip(places, self._features(stacked, settings, subpixel), strict=True))
         empty = self._empty()
-        return BatchFeatures([found.get(place, empty) for place in range(count)], left_out)
+        return BatchFeatures([found.get(place, empty) for place in range(len(found) + len(left_out))], left_out)
 
     def describe(self, image: Any, keypoints: Any) -> np.ndarray:
         """Return unit descriptors float32 (N, D) of one image at given keypoints (N, 2), xy in pixels.
@@ -144,7 +134,7 @@ class SuperPoint:
 
     def _empty(self) -> Features:
         keypoints, scores = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
-        dimension = int(self.network.output_shape["descriptors"][-1]) if self.with_descriptor else 0
+        dimension = int(self.network.output["descriptors"].shape[-1]) if self.with_descriptor else 0
         return Features(keypoints, scores, np.zeros((0, dimension), np.float32) if self.with_descriptor else None)
 
     def match(
@@ -154,6 +144,32 @@ class SuperPoint:
         if features0.descriptors is None or features1.descriptors is None:
             raise ValueError("a detector alone has no descriptors to match; load weights of a joint model")
         return match_descriptors(features0.descriptors, features1.descriptors, ratio, max_distance)
+
+
+def _groups_of_one_shape(images: Iterable[Any], left_out: dict[int, str]) -> Iterator[list[_Placed]]:
+    """Yield images prepared, with their places, in groups of one shape; name those that cannot be used in `left_out`.
+
+    A group is given as soon as it fills a batch, or, the largest one, when too many pixels wait.
+    """
+    waiting: dict[tuple[int, ...], list[_Placed]] = {}
+    pixels: dict[tuple[int, ...], int] = {}
+    for place, image in enumerate(images):
+        try:
+            tensor = prepare_image(image)
+        except ValueError as error:
+            left_out[place] = str(error)
+            continue
+        shape = tuple(tensor.shape)
+        one = shape[0] * shape[1]
+        waiting.setdefault(shape, []).append((place, tensor))
+        pixels[shape] = pixels.get(shape, 0) + one
+        full = shape if pixels[shape] + one > _BATCH_PIXELS else None
+        if full is None and sum(pixels.values()) > _WAITING_PIXELS:
+            full = max(pixels, key=pixels.__getitem__)
+        if full is not None:
+            del pixels[full]
+            yield waiting.pop(full)
+    yield from waiting.values()
 
 
 def prepare_image(image: Any) -> tf.Tensor:

@@ -8,7 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from superpoint_tf.batch_norm import BatchNormalization
 from superpoint_tf.config import CELL, NetworkConfig
+from superpoint_tf.initialization import ScaledNormal
 
 ENCODER = (  # (layer, channels at width 1, max-pool after it): paper section 3.1
     ("encoder_1a", 64, False),
@@ -22,9 +24,8 @@ ENCODER = (  # (layer, channels at width 1, max-pool after it): paper section 3.
 )
 HEAD_CHANNELS = 256
 LOGITS = CELL * CELL + 1  # a pixel of the cell each, and the dustbin "no keypoint"
-BATCH_NORM_EPSILON = 1e-3  # as in both public checkpoints
-BATCH_NORM_MOMENTUM = 0.99
 _CHANNEL_MULTIPLE = 8
+_BATCH_NORM_WEIGHTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 def scale_channels(channels: int, width: float) -> int:
@@ -65,8 +66,8 @@ def precision_policy(precision: str) -> Iterator[None]:
         tf.keras.mixed_precision.set_global_policy(before)
 
 
-def build_network(config: NetworkConfig, with_descriptor: bool = True) -> tf.keras.Model:
-    """Build MagicPoint, or with the descriptor head SuperPoint.
+def build_network(config: NetworkConfig, with_descriptor: bool = True, seed: int = 0) -> tf.keras.Model:
+    """Build MagicPoint, or with the descriptor head SuperPoint; its random weights are a function of the seed.
 
     Takes images (B, H, W, 1) in [0, 1] of any height and width; returns {"logits": (B, Hc, Wc, 65)} and, with the
     descriptor, "descriptors": (B, Hc, Wc, D), not normalised; Hc = ceil(H/8); float32 under every precision policy.
@@ -77,45 +78,70 @@ def build_network(config: NetworkConfig, with_descriptor: bool = True) -> tf.ker
     images = tf.keras.Input((None, None, 1), name="images")
     features = PadToCells(name="pad")(images)
     for name, channels, pooled in ENCODER:
-        features = _convolution(features, name, scale_channels(channels, config.width), config)
+        features = _convolution(features, name, scale_channels(channels, config.width), config, seed)
         if pooled:
             features = tf.keras.layers.MaxPooling2D(2, name=f"{name}_pool")(features)
     # Small first logits: without batch norm the detector loss starts at ln 65, not above it.
     logit_variance = 1.0 if config.batch_norm else 0.01
-    outputs = {"logits": _head(features, "detector", "logits", LOGITS, logit_variance, config)}
+    outputs = {"logits": _head(features, "detector", "logits", LOGITS, logit_variance, config, seed)}
     if with_descriptor:
-        outputs["descriptors"] = _head(features, "descriptor", "descriptors", config.descriptor_dim, 1.0, config)
+        outputs["descriptors"] = _head(features, "descriptor", "descriptors", config.descriptor_dim, 1.0, config, seed)
     return tf.keras.Model(images, outputs, name="superpoint" if with_descriptor else "magicpoint")
 
 
+def weight_shapes(config: NetworkConfig, with_descriptor: bool = True) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all weights of `build_network`, by `layer/variable`, without building it."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def add(name: str, kernel_px: int, inputs: int, outputs: int) -> int:
+        shapes[f"{name}/kernel"], shapes[f"{name}/bias"] = (kernel_px, kernel_px, inputs, outputs), (outputs,)
+        if config.batch_norm:
+            shapes.update({f"{name}_bn/{part}": (outputs,) for part in _BATCH_NORM_WEIGHTS})
+        return outputs
+
+    channels = 1
+    for name, count, _ in ENCODER:
+        channels = add(name, 3, channels, scale_channels(count, config.width))
+    heads = {"detector": LOGITS} | ({"descriptor": config.descriptor_dim} if with_descriptor else {})
+    for name, outputs in heads.items():
+        add(f"{name}_b", 1, add(f"{name}_a", 3, channels, scale_channels(HEAD_CHANNELS, config.width)), outputs)
+    return shapes
+
+
 def _head(
-    features: Any, name: str, output_name: str, channels: int, initial_variance: float, config: NetworkConfig
+    features: Any, name: str, output_name: str, channels: int, initial_variance: float, config: NetworkConfig, seed: int
 ) -> Any:
-    hidden = _convolution(features, f"{name}_a", scale_channels(HEAD_CHANNELS, config.width), config)
-    initializer = tf.keras.initializers.VarianceScaling(initial_variance, "fan_in", "truncated_normal")
+    hidden = _convolution(features, f"{name}_a", scale_channels(HEAD_CHANNELS, config.width), config, seed)
+    initializer = ScaledNormal(initial_variance, seed, f"{name}_b")
     output = tf.keras.layers.Conv2D(channels, 1, kernel_initializer=initializer, name=f"{name}_b")(hidden)
     output = _batch_norm(output, f"{name}_b", config)
     return tf.keras.layers.Activation("linear", dtype="float32", name=output_name)(output)
 
 
-def _convolution(features: Any, name: str, channels: int, config: NetworkConfig) -> Any:
+def _convolution(features: Any, name: str, channels: int, config: NetworkConfig, seed: int) -> Any:
+    initializer = ScaledNormal(2.0, seed, name)
     layer = tf.keras.layers.Conv2D(
-        channels, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=name
+        channels, 3, padding="same", activation="relu", kernel_initializer=initializer, name=name
     )
     return _batch_norm(layer(features), name, config)  # after the ReLU: the order both public checkpoints have
 
 
 def _batch_norm(features: Any, name: str, config: NetworkConfig) -> Any:
-    if not config.batch_norm:
-        return features
-    layer = tf.keras.layers.BatchNormalization(
-        epsilon=BATCH_NORM_EPSILON,
-        momentum=BATCH_NORM_MOMENTUM,
-        # Not on one device, where Keras would leave the fused kernel and change the last bits of every run.
-        synchronized=tf.distribute.get_strategy().num_replicas_in_sync > 1,
-        name=f"{name}_bn",
-    )
-    return layer(features)
+    return BatchNormalization(f"{name}_bn")(features) if config.batch_norm else features
+
+
+def named_variables(model: tf.keras.Model, only_trainable: bool = False) -> dict[str, tf.Variable]:
+    """Return TensorFlow's variables of a network by `layer/variable`, the same names in Keras 2 and 3."""
+    return {
+        f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}": _unwrap(variable)
+        for layer in model.layers
+        for variable in (layer.trainable_weights if only_trainable else layer.weights)
+    }
+
+
+def _unwrap(variable: Any) -> tf.Variable:
+    """Return TensorFlow's variable: the very object in Keras 2, its `value` in Keras 3."""
+    return variable if callable(variable.value) else variable.value
 
 
 def normalize_descriptors(descriptors: tf.Tensor) -> tf.Tensor:

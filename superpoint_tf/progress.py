@@ -10,6 +10,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from superpoint_tf import storage
+
 LONG_HOURS = 2.0  # above this a stage also names the quick config
 QUICKSTART = "configs/quickstart.yaml"
 
@@ -20,8 +22,9 @@ class Console:
     def __init__(self, log_path: str | Path | None = None) -> None:
         self._log: TextIO | None = None
         if log_path is not None:
-            Path(log_path).parent.mkdir(parents=True, exist_ok=True)
-            self._log = open(log_path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 (kept open)
+            with storage.writing(log_path):
+                Path(log_path).parent.mkdir(parents=True, exist_ok=True)
+                self._log = open(log_path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 (kept open)
 
     def line(self, label: str, text: str) -> None:
         """Print one line; a progress bar on the same terminal is moved out of its way."""
@@ -29,7 +32,8 @@ class Console:
         tqdm.write(line, file=sys.stdout)
         sys.stdout.flush()
         if self._log:
-            self._log.write(line + "\n")
+            with storage.writing(self._log.name):
+                self._log.write(line + "\n")
 
     def close(self) -> None:
         """Close the log file."""

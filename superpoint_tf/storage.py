@@ -3,18 +3,53 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import hashlib
 import io
 import json
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from superpoint_tf import npz_files
+
 TEMPORARY_SUFFIX = ".part"  # a file of this name is unfinished and may be deleted
+_REMEDIES = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EFBIG: "raise the limit on file sizes",
+    errno.EROFS: "the disk is read-only: choose another folder",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.ENOENT: "the folder has vanished: mount or make it again",
+}
+
+
+class WriteError(OSError):
+    """A file that could not be written; the message names it, the reason and the remedy. What was there is intact."""
+
+    def __init__(self, path: str | Path, error: OSError) -> None:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        remedy = _REMEDIES.get(error.errno or 0, "see to that, or choose another folder")
+        super().__init__(f"{path}: cannot be written ({reason}); {remedy}, and start the same command again")
+        self.errno = error.errno
+
+
+@contextlib.contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Raise WriteError for an OSError in the block: Python's own, when a disk is full, names no file."""
+    try:
+        yield
+    except WriteError:
+        raise
+    except OSError as error:
+        raise WriteError(path, error) from error
 
 
 def is_remote(path: str | Path) -> bool:
@@ -40,7 +75,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write a file under a temporary name, then rename it; folders are made as needed."""
+    """Write a file under a temporary name, then rename it; folders are made as needed. Raises WriteError."""
     temporary = f"{path}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"  # two machines may share the folder
     if is_remote(path):
         gfile = _gfile()
@@ -49,17 +84,18 @@ def write_bytes(path: str | Path, content: bytes) -> None:
             file.write(content)
         gfile.rename(temporary, str(path), overwrite=True)
         return
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    with writing(path):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
 
 
 def exists(path: str | Path) -> bool:
@@ -87,16 +123,33 @@ def remove_unfinished(folder: str | Path) -> int:
     return len(leftovers)
 
 
+def remove_unfinished_of(path: str | Path) -> None:
+    """Delete the temporary files and folders that killed writers of `path` alone left beside it."""
+    for leftover in Path(path).parent.glob(f"{glob.escape(Path(path).name)}.*{TEMPORARY_SUFFIX}"):
+        _remove(str(leftover))
+
+
 def remove_tree(folder: str | Path, marker: str) -> None:
     """Delete a folder of ours, known by the file `marker` in it; raises ValueError for a non-empty folder without."""
     if not exists(folder):
         return
     if not exists(join(folder, marker)) and list_folder(folder):
         raise ValueError(f"{folder}: not made by this tool (no {marker} in it), so it is not deleted; choose another")
-    if is_remote(folder):
-        _gfile().rmtree(str(folder))
+    last = marker.partition("/")[0]  # so a deletion that was killed is known for one, and ends the next time
+    for name in list_folder(folder):
+        if name.rstrip("/") != last:
+            _remove(join(folder, name.rstrip("/")))
+    _remove(str(folder))
+
+
+def _remove(path: str) -> None:
+    if is_remote(path):
+        gfile = _gfile()
+        (gfile.rmtree if gfile.isdir(path) else gfile.remove)(path)
+    elif os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
     else:
-        shutil.rmtree(folder)
+        os.unlink(path)
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -120,15 +173,12 @@ def npz_bytes(**arrays: Any) -> bytes:
 
 
 def load_npz(path: str | Path) -> dict[str, np.ndarray]:
-    """Read a .npz without executing anything it holds; raises ValueError naming a damaged file."""
+    """Read a .npz without executing anything in it; raises ValueError naming a damaged file or one of absurd size."""
+    if not is_remote(path) and (size := os.stat(path).st_size) > npz_files.MAX_BYTES:
+        raise ValueError(f"{path}: {size} bytes are more than any .npz file of this project has; name another")
+    content = read_bytes(path)
     try:
-        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        if foreign := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
-            raise ValueError(f"{foreign[0][:60]!r} is no array")
-        return arrays
-    except FileNotFoundError:
-        raise
+        return npz_files.unpack_npz(content)
     except Exception as error:  # zipfile, zlib and NumPy each raise their own on damaged bytes
         reason = f"{type(error).__name__}: {str(error)[:200]}"  # zipfile shows names of any length
         raise ValueError(f"{path}: damaged or not an .npz file ({reason})") from error

@@ -34,6 +34,7 @@ __all__ = [
     "SKY",
     "YELLOW",
     "Colour",
+    "NotebookPicture",
     "contact_sheet",
     "draw_caption",
     "draw_heatmap",
@@ -58,6 +59,7 @@ RED: Colour = (35, 50, 225)  # wrong
 HALO: Colour = (25, 20, 20)  # outline that keeps a mark visible on bright ground
 
 HEATMAP_RANGE = (0.005, 0.5)  # probabilities shown as no and as full colour; logarithmic between
+_JPEG_SETTINGS = (cv2.IMWRITE_JPEG_QUALITY, 85)
 _SHIFT = 4  # OpenCV draws at 1/16 px when coordinates are multiplied by 2**_SHIFT
 
 
@@ -150,15 +152,37 @@ def save_png(path: str | Path, image: NDArray) -> None:
 
 def save_jpeg(path: str | Path, image: NDArray) -> None:
     """Write a picture as JPEG, whole or not at all: a third of the size, for figures of photographs."""
-    _save(path, image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 85])
+    _save(path, image, ".jpg", _JPEG_SETTINGS)
+
+
+class NotebookPicture:
+    """A picture, grey or BGR as all here are, that a notebook shows where it is the value of a cell."""
+
+    def __init__(self, image: NDArray) -> None:
+        self.image = to_bgr(image)
+
+    def _repr_jpeg_(self) -> bytes:
+        return _encode(self.image, ".jpg", _JPEG_SETTINGS)
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        return f"NotebookPicture({width}x{height})"
 
 
 def _save(path: str | Path, image: NDArray, suffix: str, settings: Sequence[int] = ()) -> None:
-    done, content = cv2.imencode(suffix, to_bgr(image), settings)
+    try:
+        content = _encode(to_bgr(image), suffix, settings)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    storage.write_bytes(path, content)
+
+
+def _encode(image: NDArray[np.uint8], suffix: str, settings: Sequence[int]) -> bytes:
+    done, content = cv2.imencode(suffix, image, settings)
     if not done:
-        kind = suffix[1:].upper()
-        raise ValueError(f"{path}: a picture of shape {np.shape(image)} could not be encoded as {kind}")
-    storage.write_bytes(path, content.tobytes())
+        raise ValueError(f"a picture of shape {image.shape} could not be encoded as {suffix[1:].upper()}")
+    encoded: bytes = content.tobytes()
+    return encoded
 
 
 def _inferno(level: NDArray) -> NDArray[np.uint8]:

@@ -14,11 +14,23 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 
 # from the bottom up: a module may import those of its own layer and of the layers below
 LAYERS = [
-    ["storage", "interruption", "cluster", "features", "hardware", "config", "config_rules", "strict_yaml"],
+    [
+        "npz_files",
+        "storage",
+        "interruption",
+        "cluster",
+        "features",
+        "hardware",
+        "config",
+        "config_rules",
+        "strict_yaml",
+        "initialization",
+        "batch_norm",
+    ],
     ["config_files"],
     ["progress", "layout", "pretrained"],
     ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
-    ["checkpoints", "detection", "losses", "descriptor_loss", "figures"],
+    ["checkpoints", "detection", "losses", "descriptor_loss", "figures", "feature_archive"],
     ["model", "data", "command_line", "detection_options"],
     ["evaluation", "interop", "export"],
     ["extraction"],
@@ -30,7 +42,7 @@ LAYERS = [
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONE_DOOR = {
-    "tensorflow_addons": "superpoint_tf/geometry",
+    "tensorflow_addons": "superpoint_tf/geometry/projective.py",
     "imgaug": "superpoint_tf/data/photometric.py",
     "torch": "superpoint_tf/interop/pytorch.py",
 }

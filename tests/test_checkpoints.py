@@ -13,7 +13,7 @@ from superpoint_tf import storage
 from superpoint_tf.checkpoints import Weights, WeightsError, assign_weights, get_weights, load_network, load_weights
 from superpoint_tf.config import ConfigError, NetworkConfig
 from superpoint_tf.config_files import build_config, config_to_yaml
-from superpoint_tf.network import build_network
+from superpoint_tf.network import build_network, named_variables, weight_shapes
 
 NETWORK = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)
 BIAS = "detector_b/bias"
@@ -21,8 +21,7 @@ BIAS = "detector_b/bias"
 
 @pytest.fixture(scope="module")
 def network() -> tf.keras.Model:
-    tf.keras.utils.set_random_seed(3)
-    return build_network(NETWORK)
+    return build_network(NETWORK, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -181,9 +180,21 @@ def test_a_detector_fits_a_joint_network_only_where_a_new_head_is_allowed_which_
         assign_weights(network, weights, "as it was")
 
 
-def test_a_file_whose_header_and_arrays_disagree_is_refused(weights: Weights, tmp_path: Path):
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("with_descriptor", [False, True])
+def test_the_shapes_of_all_weights_are_known_without_building_the_network(batch_norm: bool, with_descriptor: bool):
+    config = dataclasses.replace(NETWORK, batch_norm=batch_norm, width=0.3, descriptor_dim=24)
+    built = get_weights(build_network(config, with_descriptor), config, with_descriptor)
+    assert weight_shapes(config, with_descriptor) == {name: array.shape for name, array in built.arrays.items()}
+
+
+def test_a_file_whose_header_and_arrays_disagree_is_refused_before_a_network_is_built(weights: Weights, tmp_path: Path):
     dataclasses.replace(weights, with_descriptor=False).save(tmp_path / "weights.npz")
-    with pytest.raises(WeightsError, match="unknown descriptor_a/kernel"):
+    with pytest.raises(WeightsError, match=r"not hold what its own header describes .*unknown descriptor_a/kernel"):
+        load_weights(tmp_path)
+    huge = dataclasses.replace(weights.network, descriptor_dim=10**9)  # a terabyte, were it built
+    dataclasses.replace(weights, network=huge).save(tmp_path / "weights.npz")
+    with pytest.raises(WeightsError, match=r"descriptor_b/kernel \(1, 1, 16, 8\) instead of \(1, 1, 16, 1000000000\)"):
         load_network(tmp_path)
 
 
@@ -196,7 +207,7 @@ def run_folder(network: tf.keras.Model, tmp_path_factory: pytest.TempPathFactory
     settings = {"width": NETWORK.width, "batch_norm": False, "descriptor_dim": 8}
     (folder / "config.yaml").write_text(config_to_yaml(build_config({"train": "joint", "network": settings})))
     step = tf.Variable(7, dtype=tf.int64)
-    checkpoint = tf.train.Checkpoint(model=network, step=step)
+    checkpoint = tf.train.Checkpoint(model=named_variables(network), step=step)
     manager = tf.train.CheckpointManager(checkpoint, str(folder / "checkpoints"), 2, checkpoint_name="latest")
     manager.save(checkpoint_number=7)
     return folder
@@ -237,3 +248,29 @@ def test_a_checkpoint_cut_short_is_refused(run_folder: Path, tmp_path: Path, nam
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(WeightsError, match="latest-7: damaged"):
         load_weights(prefix)
+
+
+@pytest.mark.parametrize("name", ["latest-7.index", "latest-7.data-00000-of-00001"])
+def test_a_flipped_bit_in_a_checkpoint_is_noticed_or_means_nothing(
+    run_folder: Path, weights: Weights, tmp_path: Path, name: str
+):
+    prefix = copy_of(run_folder, tmp_path)
+    file = prefix.parent / name
+    content = file.read_bytes()
+    refused = 0
+    for place in np.linspace(0, len(content) - 1, 12).astype(int):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        file.write_bytes(flipped)
+        try:
+            loaded = load_weights(prefix)
+        except WeightsError as error:
+            assert "latest-7: damaged" in str(error)
+            refused += 1
+        else:
+            assert values_of(loaded) == values_of(weights)
+    assert refused >= 6
+
+
+def values_of(weights: Weights) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in weights.arrays.items()}

@@ -113,3 +113,53 @@ def test_nothing_found_is_no_error():
     features = check_features([], [], np.zeros((0, 8)), "mine")
     assert features.keypoints.shape == (0, 2) and features.descriptors.shape == (0, 8)
     assert len(check_features([], [], np.array([]), "mine").descriptors) == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("keypoints", np.array(["a", "b"], dtype="S1"), "keypoints: not an array of numbers"),
+        ("scores", None, "scores: not an array of numbers"),  # a group
+        ("image_size", np.array(640), "image_size is 640; expected"),
+        ("image_size", np.array([0, 480]), r"image_size is \[0, 480\]; expected"),
+    ],
+)
+def test_what_is_no_array_of_numbers_of_the_right_shape_is_named(
+    tmp_path: Path, key: str, value: np.ndarray | None, words: str
+):
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        group = write_features(file, "a.jpg", Features(np.zeros((2, 2)), np.ones(2)), (48, 64))
+        del group[key]
+        if value is None:
+            group.create_group(key)
+        else:
+            group[key] = value
+        with pytest.raises(ValueError, match=rf"f\.h5: a\.jpg.*{words}"):
+            read_features(file, "a.jpg")
+
+
+def test_an_array_that_claims_a_terabyte_is_refused_before_it_is_allocated(tmp_path: Path):
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        group = file.create_group("a.jpg")
+        group.create_dataset("keypoints", shape=(2**37, 2), dtype="f4", chunks=(1024, 2))  # nothing is written
+        with pytest.raises(ValueError, match=r"a\.jpg/keypoints: claims \(137438953472, 2\) numbers"):
+            read_features(file, "a.jpg")
+    assert (tmp_path / "f.h5").stat().st_size < 10_000
+
+
+def test_a_file_whose_bits_are_flipped_gives_features_that_fit_or_a_clear_error(tmp_path: Path):
+    path = tmp_path / "f.h5"
+    with h5py.File(path, "w") as file:
+        write_features(file, "a.jpg", Features(np.ones((3, 2)), np.ones(3), np.ones((3, 8), np.float32)), (48, 64))
+    content = path.read_bytes()
+    for place in range(0, len(content), 37):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            with open_features(path) as file:
+                found, _ = read_features(file, "a.jpg")
+        except (ValueError, OSError) as error:
+            assert "f.h5" in str(error)
+        else:
+            assert len(found.keypoints) == len(found.scores)

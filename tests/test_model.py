@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf import SuperPoint
+from superpoint_tf import model as model_module
 from superpoint_tf.checkpoints import WeightsError, get_weights
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.features import Features
@@ -20,8 +22,7 @@ ALL = {"detection_threshold": 0.001, "border_px": 0}
 
 @pytest.fixture(scope="module")
 def network() -> tf.keras.Model:
-    tf.keras.utils.set_random_seed(5)
-    return build_network(NETWORK)
+    return build_network(NETWORK, seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +180,34 @@ def test_a_batch_gives_what_each_image_gives(model: SuperPoint):
         np.testing.assert_array_equal(one.keypoints, alone.keypoints)
         np.testing.assert_allclose(one.scores, alone.scores, atol=1e-6)
         np.testing.assert_allclose(one.descriptors, alone.descriptors, atol=1e-4)
+
+
+def test_of_an_iterator_few_images_are_held_and_all_come_back_in_order(
+    model: SuperPoint, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(model_module, "_BATCH_PIXELS", 2 * 24 * 32)
+    monkeypatch.setattr(model_module, "_WAITING_PIXELS", 3 * 24 * 32)
+    shapes = [(24, 32), (24, 24), (16, 32), (24, 32), (40, 48), (16, 16), (8, 32), (24, 40), (24, 32)]
+    images, given, most = [noise(*shape) for shape in shapes], 0, 0
+    features_of = model._features
+
+    def count(images: tf.Tensor, *settings: Any) -> list[Features]:
+        nonlocal most, given
+        most = max(most, given)
+        given -= len(images)
+        return features_of(images, *settings)
+
+    def stream() -> Iterator[np.ndarray]:
+        nonlocal given
+        for image in images:
+            given += 1
+            yield image
+
+    monkeypatch.setattr(model, "_features", count)
+    found, left_out = model.extract_batch(stream(), **ALL)
+    assert not left_out and given == 0 and most < len(images)
+    for one, image in zip(found, images, strict=True):
+        np.testing.assert_array_equal(one.keypoints, model.extract(image, **ALL).keypoints)
 
 
 @pytest.mark.parametrize("channels", [(), (1,), (3,)])

@@ -46,7 +46,7 @@ def parse_arguments() -> argparse.Namespace:
         type=command_line.positive_int,
         help="pairs of random-homography (default: 200); pictures a primitive of synthetic (default: the config's)",
     )
-    parser.add_argument("--subpixel", action="store_true", help="networks: refine keypoints by soft-argmax, 5x5 pixels")
+    parser.add_argument("--subpixel", action="store_true", help="networks: refine keypoints by soft-argmax, 9x9 pixels")
     parser.add_argument(
         "--output", type=command_line.output_folder, help="results folder (default: outputs/evaluation/PROTOCOL)"
     )

@@ -68,10 +68,13 @@ def main() -> None:
     from superpoint_tf.extraction.database import export_database
     from superpoint_tf.extraction.extractor import Extractor
     from superpoint_tf.extraction.run import extract_batch
+    from superpoint_tf.interop.colmap import check_names
     from superpoint_tf.progress import Console
 
     console = Console()
     extractor = Extractor(arguments.weights, settings_from_arguments(arguments))
+    if arguments.colmap:
+        check_names([source.name for source in sources])
     if arguments.colmap and not extractor.model.with_descriptor:
         raise ValueError(f"--weights {arguments.weights}: a detector alone gives nothing to match; --colmap needs both")
     found = extract_batch(

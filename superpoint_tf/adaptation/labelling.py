@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from superpoint_tf import storage
@@ -28,6 +29,7 @@ from superpoint_tf.progress import Console, Progress, announce_cost
 
 _TIMED_PHOTOGRAPHS = 3  # after the first, which compiles
 _TRAINING_COST = 6.0  # a training step costs about this many times the forward pass of its pictures
+_NOT_FINITE = "the detector's answer is not finite; use adaptation.precision=float32, or other weights"
 _WINDOW = 2  # one photograph's labels are found and written while the network is at the next
 
 
@@ -51,7 +53,8 @@ class _Detected(NamedTuple):
 def label_round(run: AdaptationRun, round: int, console: Console, quick_command: str) -> RoundResult:
     """Label this shard's photographs in `round`; those that are finished are only counted.
 
-    Raises ConfigError if none can be read, PhotographError with `strict`, and Interrupted after Ctrl-C or SIGTERM.
+    Raises ConfigError if none can be read, PhotographError with `strict` or for a detector whose numbers overflow, and
+    Interrupted after Ctrl-C or SIGTERM.
     """
     settings, (index, shards) = run.config.adaptation, run.shard
     names = run.photographs.train[index::shards]
@@ -135,7 +138,10 @@ def _finish(run: AdaptationRun, prepare: Preparation, detected: _Detected) -> Pr
     item = detected.photograph
     if detected.heatmap is None or item.image_to_label is None:
         return item
-    keypoints, scores = detect_keypoints(detected.heatmap.numpy(), run.config.adaptation.detection)
+    heatmap = detected.heatmap.numpy()
+    if not np.isfinite(heatmap).all():
+        raise PhotographError(storage.join(run.photographs.root, item.name), _NOT_FINITE)
+    keypoints, scores = detect_keypoints(heatmap, run.config.adaptation.detection)
     made_from = (prepare.image_shape, item.image_to_label, item.sha256, prepare.detector_sha256)
     digest = save_label(label_path(run.output, prepare.round, item.name), Label(keypoints, scores, *made_from))
     return dataclasses.replace(item, num_keypoints=len(keypoints), label_sha256=digest_label(item.name, digest))

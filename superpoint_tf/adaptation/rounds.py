@@ -62,7 +62,7 @@ def _identity(run: AdaptationRun) -> dict[str, Any]:
     return {
         "rounds": run.rounds,  # training waits until they are done
         "detector_sha256": load_weights(run.detector).fingerprint(),
-        "photographs_sha256": storage.sha256(names.encode()),
+        "photographs_sha256": storage.sha256(names.encode(errors="surrogateescape")),
         "config": config_to_dict(run.config),
     }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from superpoint_tf.alignment.figure import draw_alignment
 from superpoint_tf.alignment.two_views import NoHomography, align, format_homography, save_matches
-from superpoint_tf.data.photographs import PhotographError, read_colour_photograph, read_photograph
+from superpoint_tf.data.photographs import PhotographError, read_grey_and_colour
 from superpoint_tf.extraction.extractor import Extractor
 from superpoint_tf.progress import Console
 from superpoint_tf.visualization import save_png
@@ -31,7 +31,7 @@ def match_pictures(
     that cannot be read, PictureTooLarge, PanoramaTooLarge.
     """
     try:
-        image0, image1 = read_photograph(path0), read_photograph(path1)
+        (image0, picture0), (image1, picture1) = read_grey_and_colour(path0), read_grey_and_colour(path1)
     except PhotographError as error:  # a wrong argument here, where only two are named
         raise ValueError(str(error)) from error
     found = align(extractor, image0, image1, ratio, threshold_px)
@@ -41,8 +41,6 @@ def match_pictures(
     if matches:
         save_matches(matches, found)
         console.line("match", f"matches in {matches}")
-    if figure or panorama:
-        picture0, picture1 = read_colour_photograph(path0), read_colour_photograph(path1)
     if figure:
         save_png(figure, draw_alignment(f"{Path(path0).name}, {Path(path1).name}", picture0, picture1, found))
         console.line("match", f"look at {figure}")
@@ -54,7 +52,7 @@ def match_pictures(
         console.line("match", f"homography from {path0} to {path1}, xy in pixels:")
         print("\n".join(format_homography(found.homography_0to1)))
     if panorama:
-        from superpoint_tf.alignment.panorama import stitch  # tensorflow-addons, which only warps need
+        from superpoint_tf.alignment.panorama import stitch  # TensorFlow's warps, which nothing else here needs
 
         save_png(panorama, stitch(picture0, picture1, found.homography_0to1))
         console.line("match", f"look at {panorama}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -56,8 +57,9 @@ def list_photographs(
     """Return the picture files below `root` (or these sub-folders of it) as slash-separated relative paths, sorted.
 
     Linked folders are entered, each once; hidden names are skipped. Whether a file can be read shows when it is read:
-    a dangling link or a damaged file is listed, so that it is counted and named. Raises FileNotFoundError if a folder
-    is missing or there is no picture, with `remedy` as the last words.
+    a dangling link, a damaged file or an empty folder with a picture's name is listed, so that it is counted and named.
+    Raises FileNotFoundError if a folder is missing or there is no picture, with `remedy` as the last words, and
+    PermissionError for a folder that cannot be looked into.
     """
     root = Path(root)
     if not root.is_dir():
@@ -77,16 +79,26 @@ def list_photographs(
 
 def _walk(root: Path, subfolder: str) -> Iterable[str]:
     entered = set()
-    for folder, names, files in os.walk(root / subfolder, followlinks=True):
+    for folder, names, files in os.walk(root / subfolder, followlinks=True, onerror=_raise_unreadable):
         real = os.path.realpath(folder)
         if real in entered:  # a link back to a folder above
             names.clear()
             continue
         entered.add(real)
         names[:] = sorted(name for name in names if not name.startswith("."))
-        for name in files:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+        empty = [name for name in names if _is_picture_name(name) and not os.listdir(Path(folder) / name)]
+        for name in [*files, *empty]:
+            if _is_picture_name(name):
                 yield (Path(folder) / name).relative_to(root).as_posix()
+
+
+def _is_picture_name(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def _raise_unreadable(error: OSError) -> None:
+    reason = (error.strerror or str(error)).lower()
+    raise PermissionError(f"{error.filename}: cannot be looked into ({reason}); change its permissions or move it away")
 
 
 def find_photographs(section: PhotographsSection, images: str | None = None) -> PhotographSet:
@@ -125,13 +137,21 @@ def _existing(root: str, name: str) -> list[str]:
 
 
 def _hold_out(root: str, photographs: Sequence[str]) -> PhotographSet:
-    """Hold out those with the smallest content hashes: the same pictures under any name and in any order."""
+    """Hold out those with the smallest content hashes: the same pictures under any name and in any order.
+
+    What cannot be read stays among the training pictures, whose reader counts and names it.
+    """
     count = num_held_out(len(photographs))
     with ThreadPoolExecutor(8) as pool:  # hashing releases the interpreter lock
         hashes = pool.map(lambda path: _content_hash(Path(root) / path), photographs)
         ranked = sorted((digest, path) for digest, path in zip(hashes, photographs, strict=True) if digest)
-    last = ranked[count - 1][0] if 0 < count <= len(ranked) else ""
-    validation = {path for digest, path in ranked if digest <= last}  # copies of one picture stay on one side
+    validation: set[str] = set()
+    for _, copies in itertools.groupby(ranked, lambda item: item[0]):  # of one picture: they stay on one side
+        if len(validation) >= count:
+            break
+        paths = [path for _, path in copies]
+        if _is_readable(Path(root) / paths[0]):
+            validation.update(paths)
     if len(validation) == len(photographs):
         validation = set()
     training = tuple(path for path in photographs if path not in validation)
@@ -148,9 +168,19 @@ def num_held_out(count: int) -> int:
 
 def _content_hash(path: Path) -> str:
     try:
-        return storage.sha256_file(path)
-    except OSError:  # unreadable: stays among the training pictures, whose reader counts and names it
+        return storage.sha256_file(path) if path.is_file() else ""  # a pipe would never end
+    except OSError:
         return ""
+
+
+def _is_readable(path: Path) -> bool:
+    from superpoint_tf.data.photographs import PhotographError, read_photograph  # which imports this module
+
+    try:
+        read_photograph(path)
+    except PhotographError:
+        return False
+    return True
 
 
 def _bundled_photographs(note: str) -> PhotographSet:

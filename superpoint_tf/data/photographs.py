@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,16 +19,19 @@ from superpoint_tf.geometry import cover_and_crop_frame, resize_crop_homography
 __all__ = [
     "PhotographError",
     "PhotographSet",
+    "check_name",
     "cover_and_crop",
     "decode_photograph",
     "find_photographs",
     "list_photographs",
-    "read_colour_photograph",
+    "printable_name",
+    "read_grey_and_colour",
     "read_photograph",
     "read_photograph_bytes",
 ]
 
 _MIN_SIDE_PX = 2
+_MAX_FILE_BYTES = 2**30
 _MAX_ASPECT_EXCESS = 4.0  # a picture this much longer than the frame is trimmed before it is enlarged
 _BACKGROUND = 128  # grey below transparent pixels: a shape of any brightness stands out
 
@@ -35,11 +40,22 @@ class PhotographError(Exception):
     """A file that cannot be used as a photograph; callers count and name these."""
 
     def __init__(self, path: str | Path, reason: str) -> None:
-        super().__init__(str(path), reason)  # both arguments: it must survive the way back from a worker process
-        self.path, self.reason = str(path), reason
+        self.path, self.reason = printable_name(path), reason
+        super().__init__(self.path, reason)  # both arguments: it must survive the way back from a worker process
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+def printable_name(path: str | Path) -> str:
+    """Return a path as a terminal, a JSON file and HDF5 take it: bytes that are not UTF-8 as `\\udcff`."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
+def check_name(path: str | Path) -> None:
+    """Raise PhotographError for a name that is not UTF-8: no manifest, feature file or terminal can hold it."""
+    if printable_name(path) != str(path):
+        raise PhotographError(path, "its name is not UTF-8; rename it")
 
 
 def read_photograph(path: str | Path) -> np.ndarray:
@@ -47,17 +63,29 @@ def read_photograph(path: str | Path) -> np.ndarray:
     return decode_photograph(read_photograph_bytes(path), path)
 
 
-def read_colour_photograph(path: str | Path) -> np.ndarray:
-    """Return the picture in a file as uint8 BGR (H, W, 3), upright, to draw on; raises PhotographError.
+def read_grey_and_colour(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `read_photograph` returns, and the same picture as uint8 BGR (H, W, 3) to draw on, decoded once.
 
-    It has the size of what `read_photograph` returns, by the same rules; grey pictures have three equal channels.
+    Grey pictures have three equal channels. Raises PhotographError.
     """
-    return _decode(read_photograph_bytes(path), path, _to_bgr)
+    content = read_photograph_bytes(path)
+    try:
+        both = _decode(content, path, _to_grey_and_bgr, jpeg_mode="YCbCr")
+    except PhotographError:  # a JPEG that stores RGB has no luma of its own
+        return decode_photograph(content, path), _decode(content, path, _to_bgr)
+    return np.ascontiguousarray(both[:, :, 0]), np.ascontiguousarray(both[:, :, 1:])
 
 
 def read_photograph_bytes(path: str | Path) -> bytes:
     """Return the content of a file, for hashing and decoding what is the same; raises PhotographError."""
+    check_name(path)
     try:
+        found = os.stat(path)
+        # before it is opened: a pipe would wait for a writer for ever, a device may have no end
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+            raise PhotographError(path, "not a file: a pipe, socket or device")
+        if found.st_size > _MAX_FILE_BYTES:
+            raise PhotographError(path, f"too large to be read safely ({found.st_size} bytes)")
         content = Path(path).read_bytes()
     except FileNotFoundError as error:
         reason = "link to a file that is not there" if Path(path).is_symlink() else "no such file"
@@ -75,18 +103,19 @@ def decode_photograph(content: bytes, path: str | Path) -> np.ndarray:
     16-bit grey is divided by 257, transparency lies over mid grey, animations give their first frame. Raises
     PhotographError for anything truncated, unreadable, larger than Pillow's limit or below 2 pixels a side.
     """
-    return _decode(content, path, _to_grey, luma=True)
+    return _decode(content, path, _to_grey, jpeg_mode="L")
 
 
 def _decode(
-    content: bytes, path: str | Path, convert: Callable[[Image.Image], np.ndarray], luma: bool = False
+    content: bytes, path: str | Path, convert: Callable[[Image.Image], np.ndarray], jpeg_mode: str = ""
 ) -> np.ndarray:
+    """Return what `convert` makes of a picture; a colour JPEG is decoded into `jpeg_mode`: L is its luma alone."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata, large pictures: Pillow warns, we decide
             with Image.open(io.BytesIO(content)) as image:
-                if luma:
-                    image.draft("L", None)  # type: ignore[arg-type]  # JPEG: decode the luma alone
+                if jpeg_mode:
+                    image.draft(jpeg_mode, None)  # type: ignore[arg-type]
                 pixels = convert(ImageOps.exif_transpose(image))
     except Exception as error:  # every decoder raises its own kind
         raise PhotographError(path, _describe(error)) from error
@@ -112,6 +141,8 @@ def _to_grey(image: Image.Image) -> np.ndarray:
         if values.min() < 0 or values.max() > 65535:
             raise ValueError("32-bit pixels; save it with 8 or 16 bits")
         return ((values + 128) // 257).astype(np.uint8)
+    if image.mode == "YCbCr":
+        return np.asarray(image.getchannel("Y"))
     return np.asarray(_opaque(image).convert("L"))
 
 
@@ -119,6 +150,10 @@ def _to_bgr(image: Image.Image) -> np.ndarray:
     if image.mode == "F" or image.mode.startswith("I"):
         return np.repeat(_to_grey(image)[:, :, None], 3, axis=2)
     return np.asarray(_opaque(image).convert("RGB"))[:, :, ::-1]
+
+
+def _to_grey_and_bgr(image: Image.Image) -> np.ndarray:
+    return np.dstack([_to_grey(image), _to_bgr(image)])
 
 
 def _opaque(image: Image.Image) -> Image.Image:

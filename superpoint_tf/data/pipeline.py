@@ -158,4 +158,4 @@ class BatchStream:
     def __exit__(self, *exception: object) -> None:
         if self._pool is not None:
             with contextlib.suppress(Exception):
-                self._pool.shutdown(wait=False, cancel_futures=True)
+                self._pool.shutdown(wait=True, cancel_futures=True)  # nothing of ours runs on after the block

@@ -8,7 +8,13 @@ import numpy as np
 
 from superpoint_tf import storage
 from superpoint_tf.data.labels import Label, LabelError, digest_label, label_path, load_label
-from superpoint_tf.data.photographs import PhotographError, cover_and_crop, decode_photograph, read_photograph_bytes
+from superpoint_tf.data.photographs import (
+    PhotographError,
+    cover_and_crop,
+    decode_photograph,
+    printable_name,
+    read_photograph_bytes,
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Preparation:
                 return PreparedPhotograph(name, sha256, num_keypoints=len(finished.keypoints), label_sha256=digest)
             image, image_to_label = cover_and_crop(decode_photograph(content, path), self.image_shape)
         except PhotographError as error:
-            return PreparedPhotograph(name, error=str(error.reason))
+            return PreparedPhotograph(printable_name(name), error=str(error.reason))
         return PreparedPhotograph(name, sha256, image, image_to_label)
 
     def _finished_label(self, name: str, sha256: str) -> Label | None:

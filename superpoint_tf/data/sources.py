@@ -15,13 +15,14 @@ import numpy as np
 
 from superpoint_tf import storage
 from superpoint_tf.config import Config, PhotometricConfig
-from superpoint_tf.data.labels import label_path, load_label
-from superpoint_tf.data.photographs import cover_and_crop, decode_photograph
+from superpoint_tf.data.labels import Label, label_path, load_label
+from superpoint_tf.data.photographs import PhotographError, cover_and_crop, decode_photograph, read_photograph_bytes
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.synthetic_sets import synthetic_sample
 
 Batch = dict[str, np.ndarray]
 NO_CROP = (0, 0)
+_NUM_CHECKED = 8  # photographs that are compared with their labels before training
 _CROP_STREAM = 0xC409  # parts the crop's random numbers from those of the photometric change
 
 
@@ -34,6 +35,10 @@ class Source(Protocol):
 
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         """Return what a worker needs to render the samples of these numbers."""
+        ...
+
+    def picture_name(self, number: int) -> str:
+        """Say which picture sample `number` is, for messages."""
         ...
 
     @property
@@ -86,6 +91,9 @@ class GeneratedShapes:
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         return list(numbers)
 
+    def picture_name(self, number: int) -> str:
+        return f"synthetic shape {number}"
+
     @property
     def render(self) -> Callable[[list[Any]], Batch]:
         return functools.partial(_render_generated, self._config)
@@ -116,6 +124,10 @@ class RecordedShapes:
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         count = len(self._records)
         return [(n, *self._records[index_of_sample(self._config.seed, n, count)][:2]) for n in numbers]
+
+    def picture_name(self, number: int) -> str:
+        index = index_of_sample(self._config.seed, number, len(self._records))
+        return f"picture {index} of {self._config.synthetic.root}"
 
     @property
     def render(self) -> Callable[[list[Any]], Batch]:
@@ -153,10 +165,26 @@ class LabelledPhotographs:
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         result = []
         for number in numbers:
-            name = self._photographs[index_of_sample(self._config.seed, number, len(self._photographs))]
+            name = self._name(number)
             path = storage.join(self._image_root, name)
             result.append((number, path, label_path(self._labels, self._round, name)))
         return result
+
+    def check_photographs(self) -> None:
+        """Compare some photographs with their labels now: those of another image set should not wait for their turn.
+
+        Raises what rendering would raise.
+        """
+        for index in np.linspace(0, len(self._photographs) - 1, _NUM_CHECKED).round().astype(int):
+            name = self._photographs[index]
+            path = storage.join(self._image_root, name)
+            _read_labelled(self._config.photographs.image_shape, path, label_path(self._labels, self._round, name))
+
+    def picture_name(self, number: int) -> str:
+        return storage.join(self._image_root, self._name(number))
+
+    def _name(self, number: int) -> str:
+        return self._photographs[index_of_sample(self._config.seed, number, len(self._photographs))]
 
     @property
     def render(self) -> Callable[[list[Any]], Batch]:
@@ -183,13 +211,7 @@ def _render_photographs(settings: RenderSettings, with_pairs: bool, samples: lis
     numbers, keypoints = [], []
     views: list[list[np.ndarray]] = [[], []]
     for number, path, labels in samples:
-        content = storage.read_bytes(path)
-        label = load_label(labels, expected_sha256=storage.sha256(content))
-        if label.image_shape != settings.image_shape:
-            raise ValueError(
-                f"{labels}: made for {label.image_shape}, but photographs.image_shape is {settings.image_shape}; "
-                "use the config that made the labels, or run tools/homographic_adapt.py again"
-            )
+        content, label = _read_labelled(settings.image_shape, path, labels)
         image, _ = cover_and_crop(decode_photograph(content, path), settings.image_shape)
         image, points = _random_crop(image, label.keypoints, settings, number)
         for view in range(2 if with_pairs else 1):
@@ -200,6 +222,25 @@ def _render_photographs(settings: RenderSettings, with_pairs: bool, samples: lis
     if with_pairs:
         batch["images1"] = np.stack(views[1])
     return batch
+
+
+def _read_labelled(image_shape: tuple[int, int], path: str, labels: str) -> tuple[bytes, Label]:
+    """Return the content of a photograph and the label that was made of that very content.
+
+    Raises PhotographError if it cannot be read, LabelError if it changed since, ValueError for labels of another frame.
+    """
+    try:
+        content = read_photograph_bytes(path)
+    except PhotographError as error:
+        remedy = f"it was there when {labels} was made: put it back, or run tools/homographic_adapt.py again"
+        raise PhotographError(path, f"{error.reason}; {remedy}") from error
+    label = load_label(labels, expected_sha256=storage.sha256(content))
+    if label.image_shape != image_shape:
+        raise ValueError(
+            f"{labels}: made for {label.image_shape}, but photographs.image_shape is {image_shape}; "
+            "use the config that made the labels, or run tools/homographic_adapt.py again"
+        )
+    return content, label
 
 
 def _random_crop(

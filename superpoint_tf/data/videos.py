@@ -12,7 +12,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
-from superpoint_tf.data.photographs import PhotographError
+from superpoint_tf.data.photographs import PhotographError, check_name
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv")
 _DEFAULT_RATE = 25.0  # frames a second where a file does not say
@@ -30,6 +30,7 @@ class VideoReader:
     def __init__(self, path: str | Path) -> None:
         """Open a video; raises PhotographError if it cannot be read."""
         self._path = path
+        check_name(path)
         if not Path(path).is_file():
             raise PhotographError(path, "no such file")
         self._capture = cv2.VideoCapture(str(path))

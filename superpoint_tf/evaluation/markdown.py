@@ -1,9 +1,9 @@
-"""The table of an evaluation in Markdown, for a README or a paper's notes."""
+"""Tables in Markdown, for a README or a paper's notes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from superpoint_tf.evaluation.panels import is_control
 from superpoint_tf.evaluation.results import PairsEvaluation, Row, ShapesEvaluation
@@ -12,6 +12,11 @@ from superpoint_tf.evaluation.table import COLUMNS
 ABSENT = "–"  # noqa: RUF001
 DETECTOR_COLUMNS = ("repeatability", "localization_px")
 MATCHING_COLUMNS = ("matching_score", "nn_map", "mma_3", "h_1", "h_3", "h_5", "keypoints", "matches")
+
+
+def markdown_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table whose first row is `heading`."""
+    return [f"| {' | '.join(cells)} |" for cells in (heading, ["---"] * len(heading), *rows)]
 
 
 def pairs_markdown(evaluation: PairsEvaluation) -> str:
@@ -24,33 +29,33 @@ def pairs_markdown(evaluation: PairsEvaluation) -> str:
     first, last = names[0], names[-1]
     low, high = evaluation.settings[first], evaluation.settings[last]
     of_low, of_high = f"{_titles(DETECTOR_COLUMNS)}: {low}", f"{_titles(MATCHING_COLUMNS)}: {high}"
-    lines = [f"{of_low}. {of_high}. Right within {high.distance_px:g} px.", ""]
-    lines += [_line(["", *_headings()]), _line(["---"] * (1 + len(_headings())))]
+    rows = []
     detector = {(row["group"], row["method"]): row for row in evaluation.rows(first)}
     group = None
     for row in evaluation.rows(last):
         if row["group"] != group:
             group = row["group"]
-            lines.append(_line([f"**{group}** ({row['pairs']} pairs)", *[""] * len(_headings())]))
+            rows.append([f"**{group}** ({row['pairs']} pairs)", *[""] * len(_headings())])
         at_first = detector[group, row["method"]]
         cells = [_cell(at_first, name) for name in DETECTOR_COLUMNS] + [_cell(row, name) for name in MATCHING_COLUMNS]
-        lines.append(_line([_name(str(row["method"])), *cells]))
-    return "\n".join(lines) + "\n"
+        rows.append([_name(str(row["method"])), *cells])
+    title = f"{of_low}. {of_high}. Right within {high.distance_px:g} px."
+    return "\n".join([title, "", *markdown_table(["", *_headings()], rows)]) + "\n"
 
 
 def shapes_markdown(evaluation: ShapesEvaluation) -> str:
     """Return average precision and localization error of each method, clean and noisy."""
     conditions = list(evaluation.precision)
     titles = [f"{title}, {condition}" for condition in conditions for title in ("AP", "loc px")]
-    lines = [_line(["", *titles]), _line(["---"] * (1 + len(titles)))]
+    rows = []
     for method in evaluation.methods:
         cells = []
         for condition in conditions:
             precision = evaluation.precision[condition][method]["all"]
             error = evaluation.localization_px[condition][method]["all"]
             cells += [_number(precision, 3), _number(error, 2)]
-        lines.append(_line([_name(method), *cells]))
-    return "\n".join(lines) + "\n"
+        rows.append([_name(method), *cells])
+    return "\n".join(markdown_table(["", *titles], rows)) + "\n"
 
 
 def _headings() -> list[str]:
@@ -74,7 +79,3 @@ def _cell(row: Row, name: str) -> str:
 
 def _number(value: float, digits: int) -> str:
     return ABSENT if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

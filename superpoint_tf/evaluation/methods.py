@@ -43,7 +43,8 @@ class NetworkDetection:
 
     threshold: float
     border_px: int
-    subpixel: bool = False  # by soft-argmax of 5x5 pixels, after suppression
+    subpixel: bool = False  # by soft-argmax of 9x9 pixels, after suppression
+    max_keypoints: int | None = None  # the strongest; None: all, the protocol has its budget
 
 
 # A budget is reached long before so low a threshold; it only spares the sorting of noise.
@@ -73,6 +74,7 @@ def extractor_of(model: SuperPoint, detection: NetworkDetection = FOR_PAIRS) -> 
     def extract(image: np.ndarray, nms_radius_px: int) -> Features:
         return model.extract(
             image,
+            detection.max_keypoints,
             detection_threshold=detection.threshold,
             nms_radius_px=nms_radius_px,
             border_px=detection.border_px,

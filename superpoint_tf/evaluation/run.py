@@ -39,12 +39,14 @@ from superpoint_tf.evaluation.shapes import (
     measure_shapes,
     shapes_protocol,
 )
+from superpoint_tf.interruption import StopRequest
 from superpoint_tf.progress import Console, Progress
 from superpoint_tf.visualization import save_png
 
 Pool = concurrent.futures.Executor | None
 RESULT_FILES = ("summary.json", "pairs.csv", "pictures.csv", "table.md", "report.html")
 OWN_SETTING = "config"
+_UNFINISHED = f".*{storage.TEMPORARY_SUFFIX}"
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,14 @@ def check_output(folder: str) -> None:
 
 
 def remove_results(folder: str) -> None:
-    """Delete the results of an earlier run, all but the features, so that none stands beside those of this one."""
-    figures = Path(folder) / "figures"
-    names = [*CAPTIONS, "example_*"]
-    for path in [Path(folder) / name for name in RESULT_FILES] + [p for n in names for p in figures.glob(f"{n}.png")]:
-        path.unlink(missing_ok=True)
+    """Delete the results of an earlier run, finished or killed, so that none stands beside those of this one.
+
+    The features stay.
+    """
+    own = {Path(folder): RESULT_FILES, Path(folder) / "figures": [f"{name}.png" for name in (*CAPTIONS, "example_*")]}
+    for place, names in own.items():
+        for path in [path for name in names for end in ("", _UNFINISHED) for path in place.glob(name + end)]:
+            path.unlink(missing_ok=True)
 
 
 def resolve_settings(names: Sequence[str], config: Config) -> dict[str, PairProtocol]:
@@ -124,12 +129,16 @@ def _extract_settings(
     request: Request, make_pairs: MakePairs, num_pairs: int, settings: dict[str, PairProtocol], stores: Stores
 ) -> dict[str, list[PairRecord]]:
     records, total = {}, 0
-    with Progress(num_pairs * len(settings), "eval", "pairs extracted", console=request.console) as progress:
+    with (
+        StopRequest() as stop,
+        Progress(num_pairs * len(settings), "eval", "pairs extracted", console=request.console) as progress,
+    ):
 
         def on_pair(computed: int) -> None:
             nonlocal total
             total += computed
             progress.update()
+            stop.raise_if_requested(f"{request.output}: stopped after {progress.done} pairs; their features are kept")
 
         for setting, protocol in settings.items():
             pairs = make_pairs(protocol.image_shape)
@@ -192,10 +201,14 @@ def _extract_shapes(
         for _, store in stores:
             store.open_setting(setting, protocol)
         report_dropped(stores, request.console)
-        with Progress(count, "eval", "shapes extracted, clean and noisy", console=request.console) as progress:
+        with (
+            StopRequest() as stop,
+            Progress(count, "eval", "shapes extracted, clean and noisy", console=request.console) as progress,
+        ):
             for shape in shapes:
                 records.append(extract_shape(shape, setting, protocol, stores, request.images_folder))
                 progress.update()
+                stop.raise_if_requested(f"{request.output}: stopped after {progress.done} shapes; features are kept")
     return records
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.detection import detect_keypoints, sample_descriptors
+from superpoint_tf.evaluation.methods import NetworkDetection
+from superpoint_tf.evaluation.protocols import Extractor
 from superpoint_tf.export.graph import Outputs, Run
 from superpoint_tf.export.request import Form
 from superpoint_tf.features import Features
-from superpoint_tf.model import SuperPoint, prepare_image
+from superpoint_tf.model import prepare_image
 
 KEYPOINT_TOLERANCE_PX = 0.5
 DESCRIPTOR_TOLERANCE = 1e-3  # of each of a unit descriptor's numbers
 _DECIDED_BY_ROUNDING = 1e-3  # share of the keypoints: scores that agree to the last bits change places
-Extract = Callable[[np.ndarray], Features]
 
 
 class DiffersFromTensorFlow(Exception):
@@ -79,23 +80,22 @@ def _compare(expected: Features, found: Features) -> Difference:
     return Difference(keypoints=count, alone=alone, score=score, descriptor=descriptor)
 
 
-def extractor_of_network(model: SuperPoint, detection: DetectionConfig) -> Extract:
-    """Return what TensorFlow finds in an image."""
-
-    def extract(image: np.ndarray) -> Features:
-        return model.extract(
-            image, detection.max_keypoints, detection.threshold, detection.nms_radius_px, detection.border_px
-        )
-
-    return extract
+def network_detection(detection: DetectionConfig) -> NetworkDetection:
+    """Return what makes TensorFlow find what a file with these settings finds."""
+    return NetworkDetection(detection.threshold, detection.border_px, max_keypoints=detection.max_keypoints)
 
 
-def extractor_of_file(run: Run, form: Form, detection: DetectionConfig) -> Extract:
-    """Return what an exported file finds in an image; `detection` cuts its maps, if that is what it gives."""
+def extractor_of_file(run: Run, form: Form, detection: DetectionConfig) -> Extractor:
+    """Return what an exported file finds in an image.
 
-    def extract(image: np.ndarray) -> Features:
+    `detection` and the radius of each call cut its maps; one with postprocessing has its own settings inside.
+    """
+
+    def extract(image: np.ndarray, nms_radius_px: int) -> Features:
         outputs = run(prepare_image(image).numpy()[None])
-        return _from_keypoints(outputs) if form.detection else _from_maps(outputs, detection)
+        if form.detection:
+            return _from_keypoints(outputs)
+        return _from_maps(outputs, replace(detection, nms_radius_px=nms_radius_px))
 
     return extract
 

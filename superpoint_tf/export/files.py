@@ -42,16 +42,6 @@ def open_file(format_name: str, path: str | Path, threads: int) -> Run:
         return tflite.open_tflite(path, threads)
 
 
-def read_origin(format_name: str, path: str | Path) -> dict[str, str]:
-    """Return where a file comes from, as it says itself."""
-    readers = {
-        "savedmodel": savedmodel.read_savedmodel_origin,
-        "tflite": tflite.read_tflite_origin,
-        "onnx": onnx.read_onnx_origin,
-    }
-    return readers[format_name](path)
-
-
 def measure_size(path: str | Path) -> int:
     """Return the bytes of a file, or of all files in a folder."""
     path = Path(path)
@@ -64,10 +54,13 @@ def staged(output: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `output`; what is there becomes `output` at the end, and is deleted after an error.
 
     A folder of that name, an earlier SavedModel, is replaced; see `request.check_output` for what is refused before.
+    What killed exports of this name left is deleted first.
     """
     output = Path(output)
     temporary = output.with_name(f"{output.name}.{secrets.token_hex(4)}{storage.TEMPORARY_SUFFIX}")
-    temporary.parent.mkdir(parents=True, exist_ok=True)
+    with storage.writing(output):
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+    storage.remove_unfinished_of(output)
     try:
         yield temporary
         if output.is_dir():

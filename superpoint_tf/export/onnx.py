@@ -92,10 +92,3 @@ def open_onnx(path: str | Path, threads: int) -> Run:
         return dict(zip(names, session.run(names, {INPUT: images}), strict=True))
 
     return run
-
-
-def read_onnx_origin(path: str | Path) -> dict[str, str]:
-    """Return what `write_onnx` noted, from the model's metadata."""
-    import onnx
-
-    return {entry.key: entry.value for entry in onnx.load(path).metadata_props}

@@ -9,7 +9,6 @@ from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, summarize
 from superpoint_tf.evaluation.methods import FOR_PAIRS
 from superpoint_tf.evaluation.pairs import random_homography_pairs
 from superpoint_tf.evaluation.protocols import Extractor, evaluate_pairs
-from superpoint_tf.export.comparison import Extract
 from superpoint_tf.export.photographs import Photographs
 
 NUM_PAIRS = 40
@@ -24,7 +23,7 @@ def measuring_detection(detection: DetectionConfig | None) -> DetectionConfig:
 
 
 def measure_repeatability(
-    methods: dict[str, Extract],
+    methods: dict[str, Extractor],
     photographs: Photographs,
     image_shape: tuple[int, int] | None,
     nms_radius_px: int,
@@ -41,8 +40,7 @@ def measure_repeatability(
     pairs = random_homography_pairs(
         photographs.paths, protocol.image_shape, homography, PhotometricConfig(), 0, num_pairs, photographs.left_out
     )
-    with_radius = {name: _with_radius(extract) for name, extract in methods.items()}
-    return summarize(evaluate_pairs(pairs, with_radius, protocol))
+    return summarize(evaluate_pairs(pairs, methods, protocol))
 
 
 def describe_quality(row: Row) -> str:
@@ -50,7 +48,3 @@ def describe_quality(row: Row) -> str:
     names = {"repeatability": "repeatability", "matching_score": "matching score"}
     means = [f"{title} {row[name]:.3f}" for name, title in names.items() if name in row]
     return f"{', '.join(means)} | {row['pairs']} random homographies"
-
-
-def _with_radius(extract: Extract) -> Extractor:
-    return lambda image, nms_radius_px: extract(image)  # which has suppressed by that radius

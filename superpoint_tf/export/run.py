@@ -12,7 +12,8 @@ import tensorflow as tf
 from superpoint_tf.checkpoints import load_network
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.data.workers import resolve_workers
-from superpoint_tf.export.comparison import Difference, compare_features, extractor_of_file, extractor_of_network
+from superpoint_tf.evaluation.methods import extractor_of
+from superpoint_tf.export.comparison import Difference, compare_features, extractor_of_file, network_detection
 from superpoint_tf.export.files import measure_size, open_file, staged, write_file
 from superpoint_tf.export.graph import ExportGraph, Run
 from superpoint_tf.export.latency import time_in_turns
@@ -97,10 +98,11 @@ class Exporter:
 
     def _compare(self, request: Request, run: Run) -> Difference:
         detection = request.form.detection or DetectionConfig()
-        ours, theirs = extractor_of_network(self.model, detection), extractor_of_file(run, request.form, detection)
+        ours = extractor_of(self.model, network_detection(detection))
+        theirs, radius = extractor_of_file(run, request.form, detection), detection.nms_radius_px
         judged = self.photographs.for_judging if request.precision == "int8" else self.photographs
         frames = judged.frames(request.form.image_shape)
-        difference = compare_features((ours(frame), theirs(frame)) for frame in frames)
+        difference = compare_features((ours(frame, radius), theirs(frame, radius)) for frame in frames)
         if not difference.keypoints:
             raise ValueError(
                 f"TensorFlow found no keypoint in {difference.images} photographs, so nothing can be compared: "
@@ -111,7 +113,7 @@ class Exporter:
     def _measure(self, request: Request, run: Run) -> list[Row]:
         detection = measuring_detection(request.form.detection)
         methods = {
-            TENSORFLOW: extractor_of_network(self.model, detection),
+            TENSORFLOW: extractor_of(self.model, network_detection(detection)),
             request.format: extractor_of_file(run, request.form, detection),
         }
         judged, shape = self.photographs.for_judging, request.form.image_shape
@@ -123,8 +125,8 @@ class Exporter:
     def tensorflow_call(self, form: Form, images: np.ndarray) -> Callable[[], object]:
         """Return what an exported file's call replaces: the network's, or with postprocessing `SuperPoint.extract`."""
         if form.detection is not None:
-            extract = extractor_of_network(self.model, form.detection)
-            return lambda: extract(images[0])
+            extract, radius = extractor_of(self.model, network_detection(form.detection)), form.detection.nms_radius_px
+            return lambda: extract(images[0], radius)
         graph = ExportGraph(self.model.network, self.model.with_descriptor, form)
         tensor = tf.constant(images)
         return lambda: [value.numpy() for value in graph.run(tensor).values()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +29,3 @@ def open_savedmodel(folder: str | Path) -> Run:
 
     run.keep = loaded  # type: ignore[attr-defined]  # its variables live as long as the object that was loaded
     return run
-
-
-def read_savedmodel_origin(folder: str | Path) -> dict[str, str]:
-    """Return what `write_savedmodel` noted."""
-    origin: dict[str, str] = json.loads((Path(folder) / ORIGIN_FILE).read_text())
-    return origin

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from superpoint_tf.evaluation.markdown import ABSENT, markdown_table
 from superpoint_tf.export.files import open_file
 from superpoint_tf.export.latency import time_in_turns
 from superpoint_tf.export.request import Request
@@ -15,7 +16,6 @@ from superpoint_tf.progress import format_bytes
 
 _HEADINGS = ("", "size", "ms", "keypoints elsewhere", "descriptors within", "repeat.", "match.sc.")
 _WITHOUT_XNNPACK = "tflite float32, without XNNPACK"
-_ABSENT = "–"  # noqa: RUF001
 
 
 def measure_table(exporter: Exporter, requests: Sequence[Request]) -> str:
@@ -29,7 +29,7 @@ def measure_table(exporter: Exporter, requests: Sequence[Request]) -> str:
             for request in requests
         ]
         seconds = _time_all(exporter, exported)
-        return "\n".join([*_head(), *_rows(exported, seconds)])
+        return "\n".join(markdown_table(_HEADINGS, _rows(exported, seconds)))
 
 
 def _time_all(exporter: Exporter, exported: Sequence[Exported]) -> dict[str, float]:
@@ -46,29 +46,21 @@ def _name(exported: Exported) -> str:
     return f"{exported.request.format} {exported.request.precision}"
 
 
-def _head() -> list[str]:
-    return [_line(_HEADINGS), _line(["---"] * len(_HEADINGS))]
-
-
-def _rows(exported: Sequence[Exported], seconds: dict[str, float]) -> list[str]:
-    reference, empty = exported[0].rows[0], [_ABSENT] * 2
-    lines = [_line([TENSORFLOW, _ABSENT, _ms(seconds[TENSORFLOW]), *empty, *_quality(reference)])]
+def _rows(exported: Sequence[Exported], seconds: dict[str, float]) -> list[list[str]]:
+    reference, empty = exported[0].rows[0], [ABSENT] * 2
+    rows = [[TENSORFLOW, ABSENT, _ms(seconds[TENSORFLOW]), *empty, *_quality(reference)]]
     for one in exported:
         difference = one.difference
         elsewhere = f"{difference.alone} of {difference.keypoints}"
         cells = [format_bytes(one.size_bytes), _ms(seconds[_name(one)]), elsewhere, f"{difference.descriptor:.0e}"]
-        lines.append(_line([_name(one), *cells, *_quality(one.rows[1])]))
-    return [*lines, _line([_WITHOUT_XNNPACK, _ABSENT, _ms(seconds[_WITHOUT_XNNPACK]), *empty, *empty])]
+        rows.append([_name(one), *cells, *_quality(one.rows[1])])
+    return [*rows, [_WITHOUT_XNNPACK, ABSENT, _ms(seconds[_WITHOUT_XNNPACK]), *empty, *empty]]
 
 
 def _quality(row: dict[str, float | str]) -> list[str]:
     values = (row.get(name) for name in ("repeatability", "matching_score"))
-    return [f"{value:.3f}" if isinstance(value, float) else _ABSENT for value in values]
+    return [f"{value:.3f}" if isinstance(value, float) else ABSENT for value in values]
 
 
 def _ms(seconds: float) -> str:
     return f"{1000 * seconds:.0f}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -89,11 +89,3 @@ def _add_origin(content: bytes, origin: dict[str, str]) -> bytes:
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or ()), entry]
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
-
-
-def read_tflite_origin(path: str | Path) -> dict[str, str]:
-    """Return what `write_tflite` noted, from the metadata of that name."""
-    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(Path(path).read_bytes()))
-    (entry,) = [entry for entry in model.metadata if entry.name == KEY.encode()]
-    origin: dict[str, str] = json.loads(bytes(model.buffers[entry.buffer].data))
-    return origin

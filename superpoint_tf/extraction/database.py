@@ -37,8 +37,6 @@ def export_database(
     pairs = count_pairs(len(names), overlap)
     if overlap is None and pairs > _MANY_PAIRS:
         console.line("plan", f"{pairs} pairs; of a sequence --colmap-overlap 10 matches neighbours alone")
-    if spaced := next((name for name in names if " " in name), None):
-        console.line("warn", f"{spaced!r}: COLMAP reads the list of pairs up to the first space; rename such pictures")
     with (
         StopRequest() as stop,
         open_features(features_path) as features,

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+import superpoint_tf
 from superpoint_tf.checkpoints import load_network
 from superpoint_tf.extraction.memory import check_memory, too_large
 from superpoint_tf.extraction.settings import ExtractionSettings
@@ -27,7 +28,11 @@ class Extractor:
         self.model, self.settings = SuperPoint(network, loaded.with_descriptor), settings
         self._config = loaded.network
         self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
-        self.identity: dict[str, Any] = {"weights_sha256": loaded.fingerprint(), **asdict(settings)}
+        self.identity: dict[str, Any] = {
+            "weights_sha256": loaded.fingerprint(),
+            **asdict(settings),
+            "superpoint_tf": superpoint_tf.__version__,
+        }
 
     def __call__(self, image: np.ndarray) -> Features:
         """Extract from a grey uint8 image (H, W); keypoints are in its pixels whatever `resize_px` says.

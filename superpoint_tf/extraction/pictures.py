@@ -62,20 +62,17 @@ def count_pictures(sources: Sequence[Source], every: int = 1) -> int:
     return total
 
 
-def _without_name(source: Source) -> Picture | None:
-    """Return the picture of a file whose name neither HDF5 nor a terminal can take, None for any other."""
-    try:
-        source.path.encode()
-    except UnicodeEncodeError:
-        shown = source.path.encode(errors="backslashreplace").decode()
-        return Picture(shown, shown, error="its name is not UTF-8; rename it")
-    return None
+def first_digest(source: Source) -> str:
+    """Return the hash of a picture, or of a video's first frame, as `Picture` has it; raises OSError."""
+    content = storage.sha256_file(source.path)
+    return _frame_digest(content, 0) if source.is_video else content
+
+
+def _frame_digest(content: str, number: int) -> str:
+    return storage.sha256(f"{content} frame {number}".encode())
 
 
 def _read_file(is_done: Callable[[str, str], bool], source: Source) -> Picture:
-    unusable = _without_name(source)
-    if unusable is not None:
-        return unusable
     try:
         content = read_photograph_bytes(source.path)
         digest = storage.sha256(content)
@@ -87,22 +84,15 @@ def _read_file(is_done: Callable[[str, str], bool], source: Source) -> Picture:
 
 
 def _read_video(source: Source, is_done: Callable[[str, str], bool], every: int) -> Iterator[Picture]:
-    unusable = _without_name(source)
-    if unusable is not None:
-        yield unusable
-        return
     try:
         with VideoReader(source.path) as video:
             content = storage.sha256_file(source.path)
 
-            def digest(number: int) -> str:
-                return storage.sha256(f"{content} frame {number}".encode())
-
             def wanted(number: int) -> bool:
-                return not is_done(source.frame_name(number), digest(number))
+                return not is_done(source.frame_name(number), _frame_digest(content, number))
 
             for number, frame in video.frames(every, wanted):
                 grey = None if frame is None else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-                yield Picture(source.frame_name(number), source.path, digest(number), grey)
+                yield Picture(source.frame_name(number), source.path, _frame_digest(content, number), grey)
     except PhotographError as error:
         yield Picture(source.name, source.path, error=error.reason)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from superpoint_tf.data.photographs import PhotographError
-from superpoint_tf.extraction.archive import FeatureArchive
 from superpoint_tf.extraction.extractor import Extractor
 from superpoint_tf.extraction.memory import PictureTooLarge
-from superpoint_tf.extraction.pictures import Picture, count_pictures, read_pictures
+from superpoint_tf.extraction.pictures import Picture, count_pictures, first_digest, read_pictures
 from superpoint_tf.extraction.sources import Source
+from superpoint_tf.feature_archive import FeatureArchive
 from superpoint_tf.features import Features
 from superpoint_tf.interruption import StopRequest
 from superpoint_tf.progress import Console, Progress, format_bytes, format_duration
@@ -52,7 +52,8 @@ def extract_batch(
     """Extract every picture of `sources` into the file `output`.
 
     Raises PhotographError for the first that cannot be used if `strict`, ValueError if none can be, and for an
-    `output` that cannot be continued (see FeatureArchive), Interrupted after Ctrl-C or SIGTERM.
+    `output` that cannot be continued (see FeatureArchive) or has a name from another file, Interrupted after Ctrl-C or
+    SIGTERM.
     """
     began, result = time.monotonic(), Extraction()
     with (
@@ -60,6 +61,7 @@ def extract_batch(
         StopRequest() as stop,
         Progress(count_pictures(sources, every), "feat", "pictures", console=console) as progress,
     ):
+        _check_names(sources, archive)
         for picture in read_pictures(sources, archive.has, every):
             try:
                 features = _extract(picture, extractor, archive)
@@ -76,6 +78,34 @@ def extract_batch(
     return result
 
 
+def _check_names(sources: Sequence[Source], archive: FeatureArchive) -> None:
+    """Raise ValueError if a name belongs to another file than the one whose features are there.
+
+    Two folders may hold different pictures of one name; the later would silently take the earlier's place. A file that
+    was moved and is the same, or that was changed where it is, is no such case.
+    """
+    clashes = [(source, place) for source in sources if (place := _other_place(source, archive))]
+    if clashes:
+        (source, place), more = clashes[0], len(clashes) - 1
+        also = f" (and {more} more names)" if more else ""
+        raise ValueError(
+            f"{archive.path}: has {source.name} from {place}, which is not {source.path}{also}; name both folders in "
+            "one command, so that names begin with the folder's, choose another --output, or delete the file"
+        )
+
+
+def _other_place(source: Source, archive: FeatureArchive) -> str:
+    """Return the other file that a name belongs to, empty for none."""
+    name = source.frame_name(0) if source.is_video else source.name
+    place = archive.place(name)
+    if place in ("", source.path) or not Path(source.path).is_file():
+        return ""
+    try:
+        return "" if archive.has(name, first_digest(source)) else place
+    except OSError:  # cannot be read: left out and named in its turn
+        return ""
+
+
 def _extract(picture: Picture, extractor: Extractor, archive: FeatureArchive) -> Features | None:
     """Extract and store a picture, if it is not stored already; raises PhotographError if it cannot be used."""
     if picture.error:
@@ -86,7 +116,7 @@ def _extract(picture: Picture, extractor: Extractor, archive: FeatureArchive) ->
         features = extractor(picture.image)
     except PictureTooLarge as error:
         raise PhotographError(picture.path, str(error)) from error
-    archive.write(picture.name, features, picture.image.shape, picture.sha256)
+    archive.write(picture.name, features, picture.image.shape, picture.sha256, picture.path)
     return features
 
 

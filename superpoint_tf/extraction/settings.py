@@ -40,7 +40,7 @@ def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
         help="a weights file, run folder, checkpoint or name that comes with the package (default: %(default)s)",
     )
     add_detection_options(parser, default.detection, ("max_keypoints", "threshold", "nms_radius_px"))
-    parser.add_argument("--subpixel", action="store_true", help="refine keypoints by soft-argmax over 5x5 pixels")
+    parser.add_argument("--subpixel", action="store_true", help="refine keypoints by soft-argmax over 9x9 pixels")
     parser.add_argument(
         "--resize",
         type=_side,

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import tensorflow as tf
 
+from . import projective
 from .homography import exact_inverse
-
-with warnings.catch_warnings():  # it announces its end of life, and that it never heard of this TensorFlow
-    warnings.simplefilter("ignore")
-    import tensorflow_addons as tfa
 
 EDGE_SLACK_PX = 1e-3  # float32 may put a point of the frame's edge this far outside
 
@@ -52,9 +47,7 @@ def warp_images(
     tiny = 1e-9 * tf.reduce_max(tf.abs(homography_1to0[:, 2, :]), axis=-1)
     corner_w = tf.where(tf.abs(corner_w) > tiny, corner_w, tiny)
     transforms = tf.reshape(homography_1to0 / corner_w[:, None, None], (-1, 9))[:, :8]
-    warped = tfa.image.transform(
-        images, tf.cast(transforms, tf.float32), interpolation=interpolation, output_shape=[height, width]
-    )
+    warped = projective.transform_images(images, tf.cast(transforms, tf.float32), interpolation, (height, width))
     w = _on_pixels(homography_1to0[:, 2, :], height, width)
     return tf.where((w > 0)[..., None], warped, tf.zeros_like(warped))
 

@@ -73,6 +73,20 @@ def pairs_path(path: str | Path) -> Path:
     return Path(path).with_name(Path(path).stem + "_pairs.txt")
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Raise ValueError for names that COLMAP's list of pairs cannot hold: it would leave their pairs out unsaid.
+
+    A line there is two names with a space between them; one that begins with # is a comment.
+    """
+    bad = [name for name in names if name.startswith("#") or len(name.split()) != 1 or name != name.strip()]
+    if bad:
+        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise ValueError(
+            f"{bad[0]!r}{more}: COLMAP's list of pairs cannot hold a name with a space or a # in front; rename it, or "
+            "extract without --colmap"
+        )
+
+
 def write_database(
     path: str | Path,
     features: h5py.File,
@@ -86,9 +100,10 @@ def write_database(
     Names must be in the order in which `overlap` counts neighbours. Pictures with equal `camera_of(name)` and size
     share a camera. The database has the name `<path>.unfinished` until it is complete; one of either name that holds
     the same keypoints is gone on with, and pairs that are in it are not matched again. `on_pair` is called after each
-    pair; it may raise. Raises ValueError for features without descriptors, or a database with other pictures
-    or keypoints.
+    pair; it may raise. Raises ValueError for features without descriptors, a database with other pictures or keypoints,
+    and as `check_names` does.
     """
+    check_names(names)
     final = Path(path)
     working = final if final.exists() else final.with_name(final.name + ".unfinished")
     working.parent.mkdir(parents=True, exist_ok=True)

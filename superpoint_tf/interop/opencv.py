@@ -69,7 +69,7 @@ class OpenCVSuperPoint:
 
     def descriptorSize(self) -> int:
         """Return the numbers of a descriptor, 0 for a detector alone."""
-        return int(self._model.network.output_shape["descriptors"][-1]) if self._model.with_descriptor else 0
+        return int(self._model.network.output["descriptors"].shape[-1]) if self._model.with_descriptor else 0
 
     def descriptorType(self) -> int:
         """Return OpenCV's type of them, float32."""

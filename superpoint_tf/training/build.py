@@ -100,6 +100,7 @@ def build_joint_task(config: Config) -> JointTask:
     if not storage.exists(root) and config.photographs.root:  # the photographs were moved since
         root = config.photographs.root
     source = LabelledPhotographs(config, root, manifest.photographs, labels, manifest.final_round, with_pairs=True)
+    source.check_photographs()
     inputs = {"labels": manifest.fingerprint()} | init_input(config.joint.init)
     return JointTask(config, source, _pairs_validator(config, root, manifest.validation, True), inputs)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from superpoint_tf import storage
-from superpoint_tf.checkpoints import WEIGHTS_FILE
+from superpoint_tf.checkpoints import WEIGHTS_FILE, WeightsError, load_weights
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config_files import config_differences, config_to_yaml, load_config
 
@@ -57,7 +57,7 @@ class RunFolder:
                     f"{self.path}: holds a run with other settings:\n  {listed}\n"
                     "continue it with its own config, choose another --output, or start anew with --overwrite"
                 )
-        elif self.path.exists() and any(self.path.iterdir()):
+        elif self.path.exists() and any(not p.name.endswith(storage.TEMPORARY_SUFFIX) for p in self.path.iterdir()):
             raise ConfigError(f"{self.path}: not empty and not a run folder (no config.yaml); choose another --output")
 
     def _read_inputs(self) -> dict[str, Any]:
@@ -69,12 +69,23 @@ class RunFolder:
     def write_inputs(self, config: Config, inputs: Mapping[str, str]) -> None:
         """Record what the run is made from, before its first step, and clear what a killed writer left."""
         storage.remove_unfinished(self.path)
+        storage.write_bytes(self.config, config_to_yaml(config).encode())  # first: it marks a run folder
         storage.write_json(self.inputs, dict(inputs))
-        storage.write_bytes(self.config, config_to_yaml(config).encode())
+
+    def discard_damaged_weights(self) -> bool:
+        """Delete weights.npz if it cannot be read; return whether that was so."""
+        if not self.weights.exists():
+            return False
+        try:
+            load_weights(self.weights)
+        except WeightsError:
+            self.weights.unlink()
+            return True
+        return False
 
     def append_metrics(self, record: dict[str, Any]) -> None:
         """Add one line to metrics.jsonl (no clock values: equal runs give equal files)."""
-        with open(self.metrics, "a", encoding="utf-8") as file:
+        with storage.writing(self.metrics), open(self.metrics, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
     def cut_metrics(self, step: int) -> None:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import collections
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from superpoint_tf.checkpoints import Weights, assign_weights, get_weights, load_weights
+from superpoint_tf.config import ConfigError
 from superpoint_tf.data.pipeline import TensorBatch
-from superpoint_tf.network import build_network, precision_policy
+from superpoint_tf.network import build_network, named_variables, precision_policy
+from superpoint_tf.training.adam import Adam
+from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
 from superpoint_tf.training.replicas import Replicas, cut, single_replica
 from superpoint_tf.training.tasks import Task
 
 _FLOAT16_LOSS_SCALE = 1024.0  # constant: losses here start near 4 and fall
-
-
-class NonFiniteLoss(ArithmeticError):
-    """A loss or gradient became NaN or infinite; the weights are still those before that step."""
+_MAX_OVERFLOWS = 20  # steps in a row that float16 may skip: after more of them nothing is learnt any more
 
 
 class Share(NamedTuple):
@@ -39,15 +40,16 @@ class TrainingState:
         self.replicas = replicas or single_replica()
         self.replicas.check(settings)
         self._loss_scale = _FLOAT16_LOSS_SCALE if settings.precision == "mixed_float16" else 1.0
-        tf.keras.utils.set_random_seed(task.config.seed)  # the initial weights
         scope = self.replicas.strategy.scope
         with scope(), precision_policy(settings.precision):
-            self.model = build_network(task.config.network, task.with_descriptor)
+            self.model = build_network(task.config.network, task.with_descriptor, task.config.seed)
         # Outside the scope, a network of this worker alone: the chief validates it without waiting for the others.
         self.averaged = build_network(task.config.network, task.with_descriptor)  # float32: validated and saved
+        self._variables, self._averages = named_variables(self.model), named_variables(self.averaged)
+        self._trainable = named_variables(self.model, only_trainable=True)
+        self._statistics = [v for name, v in self._variables.items() if name not in self._trainable]
         with scope():
-            self.optimizer = tf.keras.optimizers.Adam(settings.learning_rate)
-            self.optimizer.build(self.model.trainable_variables)
+            self.optimizer = Adam(self._trainable)
         self.step = tf.Variable(0, dtype=tf.int64)
         self._next_step = 0  # the same, known without waiting for the device
         self._stops: collections.deque[tf.Tensor] = collections.deque(maxlen=2)
@@ -57,10 +59,11 @@ class TrainingState:
         self.sums = tf.Variable(tf.zeros(len(self.names), tf.float64))
         self.num_summed = tf.Variable(0, dtype=tf.int64)
         self.num_skipped = tf.Variable(0, dtype=tf.int64)  # float16 overflows
-        self.failed = tf.Variable(tf.zeros(len(self.names) + 1, tf.bool))  # terms, then the gradient
+        self._overflows_in_a_row = tf.Variable(0, dtype=tf.int64)
+        self._record: FailureRecord | None = None  # made for the first batch
         self.checkpoint = tf.train.Checkpoint(
-            model=self.model,
-            averaged=self.averaged,
+            model=self._variables,
+            averaged=self._averages,
             optimizer=self.optimizer,
             step=self.step,
             best_step=self.best_step,
@@ -88,15 +91,17 @@ class TrainingState:
         self.optimizer.learning_rate.assign(self.learning_rate(self._next_step))
         self._next_step += 1
         tensors = {name: tensor for name, tensor in batch.items() if name != "numbers"}
+        if self._record is None:
+            self._record = FailureRecord(tensors, self.names, list(self._trainable))
         asked = tf.constant(float(stop))
         if self.settings.accumulate == 1:
             self._stops.append(self._whole(tensors, asked))
             return
         # Compiled piece by piece, not as one graph: so the activations of one micro-batch are gone before the next.
-        counts, share = self._begin(tensors)
+        counts, share, statistics = self._begin(tensors)
         for index in range(self.settings.accumulate):
             share = self._add(tensors, tf.constant(index), counts, share)
-        self._stops.append(self._end(share, asked))
+        self._stops.append(self._end(tensors, share, statistics, asked))
 
     def stop_agreed(self) -> bool:
         """Tell whether a worker said `stop` at the step before the last, the same on all workers after the same step.
@@ -119,7 +124,9 @@ class TrainingState:
     # A method `_replica_...` runs on each replica, on its samples; the others run once for all of them.
 
     def _whole_step(self, batch: TensorBatch, stop: tf.Tensor) -> tf.Tensor:
-        return self._end_step(self.replicas.strategy.run(self._replica_whole, (batch,)), stop)
+        statistics = self.replicas.strategy.run(self._replica_statistics)
+        share = self.replicas.strategy.run(self._replica_whole, (batch,))
+        return self._end_step(batch, share, statistics, stop)
 
     def _replica_whole(self, batch: TensorBatch) -> Share:
         own = self.replicas.part(batch)
@@ -130,12 +137,13 @@ class TrainingState:
         return counts
 
     def _begin_step(self, batch: TensorBatch) -> Any:
-        return self.replicas.strategy.run(self._replica_begin, (batch,))
+        counts, share = self.replicas.strategy.run(self._replica_begin, (batch,))
+        return counts, share, self.replicas.strategy.run(self._replica_statistics)
 
     def _replica_begin(self, batch: TensorBatch) -> tuple[dict[str, tf.Tensor], Share]:
         # Counts depend on the data alone. With those of the whole batch known first, every micro-batch's gradient is
         # divided by its final denominator: exact, and one backward pass whatever the number of loss terms.
-        zeros = [tf.zeros_like(variable) for variable in self.model.trainable_variables]
+        zeros = [tf.zeros_like(variable) for variable in self._trainable.values()]
         return self._replica_counts(self.replicas.part(batch)), Share(zeros, tf.zeros(len(self.names)))
 
     def _add_step(self, batch: TensorBatch, index: tf.Tensor, counts: Any, share: Any) -> Any:
@@ -154,46 +162,60 @@ class TrainingState:
             means = {name: term.sum / tf.maximum(counts[name], 1.0) for name, term in terms.items()}
             total = tf.add_n([term.weight * means[name] for name, term in terms.items()])
             scaled = total * self._loss_scale
-        gradients = tape.gradient(scaled, self.model.trainable_variables)
+        gradients = tape.gradient(scaled, list(self._trainable.values()))
         values = tf.stack([total, *(means[name] for name in self.names[1:])])
         return Share([tf.convert_to_tensor(gradient) for gradient in gradients], values)
 
+    # A forward pass moves the averages of batch norm before anyone knows whether the step counts: kept to be put back.
+
+    def _replica_statistics(self) -> list[tf.Tensor]:
+        return [tf.identity(variable) for variable in self._statistics]
+
+    def _put_back(self, statistics: Any) -> None:
+        self.replicas.strategy.run(self._replica_put_back, (statistics,))
+
+    def _replica_put_back(self, statistics: list[tf.Tensor]) -> None:
+        for variable, before in zip(self._statistics, statistics, strict=True):
+            variable.assign(before)
+
     def _replica_reduce(self, share: Share, stop: tf.Tensor) -> tuple[list[tf.Tensor], tuple[tf.Tensor, ...]]:
-        """Add up over all replicas, then clip; return the gradients, and their norm, the losses and the stops."""
+        """Add up over all replicas; return the gradients, and their norm, the losses and the stops."""
         context = tf.distribute.get_replica_context()
         here = tf.identity(stop)  # on this replica's device
         *gradients, values, stops = context.all_reduce("sum", [*share.gradients, share.values, here])
         gradients = [gradient / self._loss_scale for gradient in gradients]
-        norm = tf.linalg.global_norm(gradients)
-        if self.settings.clip_norm:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, use_norm=norm)
-        return gradients, (norm, values, stops)
+        return gradients, (tf.linalg.global_norm(gradients), values, stops)
 
-    def _end_step(self, share: Any, stop: tf.Tensor) -> tf.Tensor:
+    def _end_step(self, batch: TensorBatch, share: Any, statistics: Any, stop: tf.Tensor) -> tf.Tensor:
         """Update from the shares of all replicas, if everything is finite; return how many were asked to stop."""
+        assert self._record is not None  # made before the first step
         gradients, results = self.replicas.strategy.run(self._replica_reduce, (share, stop))
-        norm, values, stops = (self.replicas.local(result) for result in results)
-        finite = tf.concat([tf.math.is_finite(values), tf.math.is_finite(norm)[None]], 0)
-        overflow = tf.logical_and(self._loss_scale != 1.0, tf.logical_not(finite[-1]))
-        tolerated = tf.concat([finite[:-1], tf.logical_or(finite[-1:], overflow)], 0)
-        usable = tf.reduce_all(tolerated) & ~tf.reduce_any(self.failed)
-        self.failed.assign(tf.where(tf.reduce_any(self.failed), self.failed, ~tolerated))
-        tf.cond(usable & ~overflow, lambda: self._update(gradients), lambda: None)
+        norms, (norm, values, stops) = results[0], (self.replicas.local(result) for result in results)
+        finite = tf.math.is_finite(norm)
+        overflow = ~finite & (self._loss_scale != 1.0) & (self._overflows_in_a_row < _MAX_OVERFLOWS)
+        sound = tf.reduce_all(tf.math.is_finite(values)) & (finite | overflow)
+        usable = sound & ~self._record.failed
+        local_gradients = [self.replicas.local(gradient) for gradient in gradients]
+        note = functools.partial(self._record.note, batch, values, local_gradients)
+        tf.cond(~sound & ~self._record.failed, note, lambda: None)
+        tf.cond(usable & ~overflow, lambda: self._update(gradients, norms), lambda: self._put_back(statistics))
         tf.cond(usable, lambda: self._count(values, overflow), lambda: None)
         return stops
 
-    def _replica_apply(self, gradients: list[tf.Tensor]) -> None:
-        pairs = zip(gradients, self.model.trainable_variables, strict=True)
-        self.optimizer.apply_gradients(pairs, skip_gradients_aggregation=True)  # they are added up
+    def _replica_apply(self, gradients: list[tf.Tensor], norm: tf.Tensor) -> None:
+        if self.settings.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, use_norm=norm)
+        self.optimizer.update_replica(gradients)  # they are added up
 
-    def _update(self, gradients: Any) -> None:
-        self.replicas.strategy.run(self._replica_apply, (gradients,))
+    def _update(self, gradients: Any, norms: Any) -> None:
+        self.replicas.strategy.run(self._replica_apply, (gradients, norms))
+        self.optimizer.count()
         decay = self.settings.ema_decay
         if decay:
             # the usual correction: a short history is averaged over what there is
             step = tf.cast(self.step + 1, tf.float32)
             rate = 1.0 - tf.minimum(decay, step / (10.0 + step))
-            for average, variable in zip(self.averaged.weights, self.model.weights, strict=True):
+            for average, variable in self._average_pairs():
                 average.assign_add(rate * (tf.cast(self.replicas.local(variable), tf.float32) - average))
 
     def _count(self, values: tf.Tensor, overflow: tf.Tensor) -> None:
@@ -201,19 +223,23 @@ class TrainingState:
         self.sums.assign_add(tf.cast(values, tf.float64))
         self.num_summed.assign_add(1)
         self.num_skipped.assign_add(tf.cast(overflow, tf.int64))
+        self._overflows_in_a_row.assign(tf.where(overflow, self._overflows_in_a_row + 1, 0))
 
     # -------------------------------------------------------------------------------------------- between steps
 
     def check_finite(self, numbers_of_step: range) -> None:
-        """Raise NonFiniteLoss with step, sample numbers and terms, if a step since the last check failed."""
-        failed = self.failed.numpy()
-        if failed.any():
-            names = [name for name, bad in zip([*self.names, "gradient"], failed, strict=True) if bad]
-            raise NonFiniteLoss(
-                f"step {int(self.step) + 1}: {', '.join(names)} not finite on samples "
-                f"{numbers_of_step.start}..{numbers_of_step.stop - 1}; the weights before this step are kept. "
-                "Lower the learning rate, or use precision float32"
-            )
+        """Raise NonFiniteLoss with step, samples, pictures and what failed, if a step since the last check did."""
+        if self._record is None or not self._record.failed.numpy():
+            return
+        size = len(numbers_of_step) // self.replicas.workers
+        own_numbers = numbers_of_step[self.replicas.worker * size :][:size]
+        found = self._record.describe(numbers_of_step, own_numbers, self._task.source.picture_name)
+        overflows = int(self._overflows_in_a_row)
+        again = f", after {overflows} skipped steps in a row" if overflows >= _MAX_OVERFLOWS else ""
+        raise NonFiniteLoss(
+            f"step {int(self.step) + 1}: {found}{again}; the weights before this step are kept. "
+            "Look at these pictures, lower the learning rate, or use precision float32"
+        )
 
     def take_means(self) -> dict[str, float]:
         """Return the mean loss terms since the last call and start anew."""
@@ -222,8 +248,11 @@ class TrainingState:
         self.num_summed.assign(0)
         return {name: float(value) for name, value in zip(self.names, means, strict=True)}
 
+    def _average_pairs(self) -> Iterator[tuple[tf.Variable, tf.Variable]]:
+        return ((average, self._variables[name]) for name, average in self._averages.items())
+
     def _copy_average(self) -> None:
-        for average, variable in zip(self.averaged.weights, self.model.weights, strict=True):
+        for average, variable in self._average_pairs():
             average.assign(tf.cast(self.replicas.local(variable), tf.float32))
 
     def network_to_use(self) -> tf.keras.Model:
@@ -238,6 +267,15 @@ class TrainingState:
         return get_weights(network, self._task.config.network, self._task.with_descriptor, int(self.step))
 
     def restore(self, path: str | Path) -> None:
-        """Continue from a checkpoint."""
-        self.checkpoint.restore(str(path)).assert_consumed()
+        """Continue from a checkpoint, made under whatever versions of TensorFlow and Keras.
+
+        Raises ConfigError if it holds other variables.
+        """
+        try:
+            self.checkpoint.restore(str(path)).assert_consumed()
+        except AssertionError as error:
+            raise ConfigError(
+                f"{path}: cannot be resumed, it holds other variables than this version of the project keeps; "
+                f"start a new run from its weights: --set {self._task.config.train}.init=RUN_FOLDER --output ANOTHER"
+            ) from error
         self._next_step = int(self.step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from superpoint_tf import storage
 from superpoint_tf.data.pipeline import BatchStream, TensorBatch
 from superpoint_tf.hardware import multiplies_bfloat16
 from superpoint_tf.interruption import StopRequest
+from superpoint_tf.network import named_variables
 from superpoint_tf.progress import announce_cost
 from superpoint_tf.training.opening import open_together
 from superpoint_tf.training.replicas import COLLECTIVE_ERRORS, Replicas, WorkerLost, first_reason, single_replica
@@ -66,6 +68,11 @@ def _open_and_run(task: Task, folder: RunFolder, replicas: Replicas, quick_comma
     if replicas.is_chief:
         folder.cut_metrics(start or -1)  # nothing is kept of a run that died before its first checkpoint
     reporter = Reporter(folder, settings.steps, settings.batch_size, start) if replicas.is_chief else SilentReporter()
+    for reason in checkpoints.damaged:
+        reporter.console.line("warn", f"damaged, the checkpoint before it is used: {reason}")
+    if start and replicas.is_chief and folder.discard_damaged_weights():
+        state.best_value.assign(-math.inf)
+        reporter.console.line("warn", f"{folder.weights} was damaged: the best of the validations to come replaces it")
     note = f"continues at step {start}" if start else "starts"
     devices = f" | {replicas.count} replicas on {replicas.workers} workers" if replicas.count > 1 else ""
     reporter.console.line("data", f"{task.source.description} | batch {settings.batch_size} | seed {task.config.seed}")
@@ -74,6 +81,12 @@ def _open_and_run(task: Task, folder: RunFolder, replicas: Replicas, quick_comma
         setting = f"--set {'joint' if task.with_descriptor else 'detector'}.precision=mixed_bfloat16"
         reporter.console.line("note", f"this CPU has bfloat16 matrix units: a new run with {setting} is faster")
     share = (replicas.worker, replicas.workers)
+    if start >= settings.steps:  # killed after the last checkpoint
+        with contextlib.closing(reporter):
+            if not folder.weights.exists():
+                _validate(task, state, folder, reporter)
+            _finish(state, folder, reporter)
+        return
     try:
         with (
             StopRequest() as stop,
@@ -146,7 +159,8 @@ def _prefers_bfloat16() -> bool:
 
 
 def _announce(reporter: Reporter, steps_left: int, step_s: float, state: TrainingState, quick_command: str) -> None:
-    checkpoint_bytes = sum(v.shape.num_elements() * v.dtype.size for v in state.model.weights)
+    variables = named_variables(state.model).values()
+    checkpoint_bytes = sum(v.shape.num_elements() * v.dtype.size for v in variables)
     announce_cost(reporter.console, steps_left * step_s, 9 * checkpoint_bytes, quick_command)
 
 

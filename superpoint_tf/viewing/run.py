@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from superpoint_tf.data.photographs import PhotographError, read_colour_photograph, read_photograph
+from superpoint_tf.data.photographs import PhotographError, read_grey_and_colour
 from superpoint_tf.data.videos import VideoReader, VideoWriter
 from superpoint_tf.extraction.extractor import Extractor
 from superpoint_tf.extraction.memory import PictureTooLarge
@@ -66,7 +66,7 @@ def show_all(
                 if source.is_video:
                     goes_on = _show_video(source, extractor, console, window, path, every, stop)
                 else:
-                    goes_on = _show_picture(source, extractor, console, window, path)
+                    goes_on = _show_picture(source, extractor, console, window, path, stop)
             except (PhotographError, PictureTooLarge) as error:
                 reason = str(error) if isinstance(error, PhotographError) else f"{source.path}: {error}"
                 left_out.append(reason)
@@ -80,11 +80,16 @@ def show_all(
 
 
 def _show_picture(
-    source: Source, extractor: Extractor, console: Console, window: Window | None, path: Path | None
+    source: Source,
+    extractor: Extractor,
+    console: Console,
+    window: Window | None,
+    path: Path | None,
+    stop: StopRequest,
 ) -> bool:
-    picture = draw_detections(read_photograph(source.path), read_colour_photograph(source.path), extractor)
+    picture = draw_detections(*read_grey_and_colour(source.path), extractor)
     if window is not None:
-        return window.show(picture)
+        return window.show(picture, stop)
     assert path is not None  # there is one or the other
     save_png(path, picture)
     console.line("show", f"look at {path}")
@@ -106,7 +111,7 @@ def _show_video(
         frames = (frame for _, frame in video.frames(every) if frame is not None)
         drawn = (draw_detections(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), frame, extractor) for frame in frames)
         if window is not None:
-            return all(window.show(picture, wait_ms=1) and not stop.requested for picture in drawn)
+            return all(window.show(picture, stop, wait_ms=1) for picture in drawn)
         assert path is not None  # there is one or the other
         with (
             VideoWriter(path, video.rate / every) as writer,

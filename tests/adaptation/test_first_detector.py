@@ -14,6 +14,7 @@ from superpoint_tf.checkpoints import Weights, WeightsError
 from superpoint_tf.config import Config, ConfigError, NetworkConfig
 from superpoint_tf.config_files import build_config, config_to_yaml
 from superpoint_tf.data.record_folder import record_settings
+from superpoint_tf.network import weight_shapes
 from superpoint_tf.progress import Console
 
 AUTOMATIC = Path("outputs/tiny-magicpoint")
@@ -62,15 +63,20 @@ def find(config: Config, named: str | None = None, shard: tuple[int, int] = (0, 
     return find_first_detector(config, named, shard, Console(), "python quick.py", from_scratch=from_scratch)
 
 
+def zero_weights(network: NetworkConfig) -> Weights:
+    shapes = weight_shapes(network, with_descriptor=False)
+    return Weights(network, False, {name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
+
+
 def ship(folder: Path, network: NetworkConfig) -> None:
     """Put a detector of that network among the weights that come with the package, as `magicpoint-tiny`."""
     path = folder / "magicpoint-tiny.npz"
-    Weights(network, False, {"encoder_1a/bias": np.zeros(2, np.float32)}).save(path)
+    zero_weights(network).save(path)
     (folder / "SHA256SUMS").write_text(f"{storage.sha256_file(path)}  {path.name}\n")
 
 
 def write_weights(path: Path) -> None:
-    Weights(NetworkConfig(), False, {"encoder_1a/bias": np.zeros(2, np.float32)}).save(path)
+    zero_weights(NetworkConfig()).save(path)
 
 
 def write_run(path: Path, config: Config, finished_steps: int | None) -> None:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import threading
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from superpoint_tf.data.labels import (
 )
 from superpoint_tf.data.photograph_sets import PhotographSet
 from superpoint_tf.data.photographs import PhotographError
+from superpoint_tf.data.preparation import PreparedPhotograph
 from superpoint_tf.interruption import Interrupted, StopRequest
 from superpoint_tf.network import build_network
 from superpoint_tf.progress import Console
@@ -39,12 +41,10 @@ NAMES = ("a b.png", "deep/c.png", "z.png", "é.png")
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> str:
-    import tensorflow as tf
 
-    tf.keras.utils.set_random_seed(1)
     network = config().network
     path = tmp_path_factory.mktemp("detector") / "weights.npz"
-    get_weights(build_network(network, False), network, False).save(path)
+    get_weights(build_network(network, False, seed=1), network, False).save(path)
     return str(path)
 
 
@@ -351,3 +351,15 @@ def test_another_list_of_photographs_is_refused(labelled: Path, detector: str):
     fewer = PhotographSet(str(folder / "images"), NAMES[:2], ("validation.png",), "")
     with pytest.raises(ConfigError, match="the list of photographs is another one"):
         start(make_run(folder, detector, photographs=fewer))
+
+
+def test_an_answer_that_is_not_finite_stops_the_round_and_names_the_photograph(folder: Path, detector: str):
+    photograph = PreparedPhotograph("z.png", "00", np.zeros((40, 48), np.uint8), np.eye(3))
+    heatmap = np.zeros((40, 48), np.float32)
+    heatmap[3, 4] = np.nan  # what float16 gives that overflows
+    detected: Any = labelling._Detected(photograph, types.SimpleNamespace(numpy=lambda: heatmap))
+    prepare: Any = None
+    with pytest.raises(
+        PhotographError, match=r"images/z\.png: the detector's answer is not finite; use adaptation\.prec"
+    ):
+        labelling._finish(make_run(folder, detector), prepare, detected)

@@ -13,10 +13,10 @@ from superpoint_tf.data.photograph_sets import find_photographs, list_photograph
 
 
 def fill(root: Path, *names: str) -> Path:
-    """Make files whose content is their own name; holding out looks at bytes, not at pictures."""
+    """Make pictures whose content is their own name."""
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(Path(name).name)
+        (root / name).write_bytes(b"P5 4 4 255\n" + Path(name).name.encode().ljust(16))
     return root
 
 
@@ -96,7 +96,7 @@ def test_holding_out_goes_by_content_not_by_name_or_place(tmp_path: Path):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(tmp_path / "one" / name, target)
     after = find_photographs(PhotographsSection(), str(tmp_path / "two"))
-    contents = [sorted((Path(s.root) / name).read_text() for name in s.validation) for s in (before, after)]
+    contents = [sorted((Path(s.root) / name).read_bytes() for name in s.validation) for s in (before, after)]
     assert contents[0] == contents[1]
 
 
@@ -106,13 +106,13 @@ def test_copies_of_one_picture_stay_on_one_side(tmp_path: Path):
     for name in chosen:
         shutil.copy(tmp_path / name, tmp_path / f"copy-{name}")
     found = find_photographs(PhotographsSection(), str(tmp_path))
-    sides = [{(tmp_path / name).read_text() for name in side} for side in (found.train, found.validation)]
+    sides = [{(tmp_path / name).read_bytes() for name in side} for side in (found.train, found.validation)]
     assert found.validation and not sides[0] & sides[1]
 
 
 def test_if_all_are_copies_none_is_held_out(tmp_path: Path):
     for name in many(5):
-        (tmp_path / name).write_text("the same")
+        (tmp_path / name).write_bytes(b"P5 2 2 255\nsame")
     found = find_photographs(PhotographsSection(), str(tmp_path))
     assert len(found.train) == 5 and found.validation == ()
 

@@ -15,7 +15,7 @@ from superpoint_tf.data.photographs import (
     PhotographError,
     cover_and_crop,
     decode_photograph,
-    read_colour_photograph,
+    read_grey_and_colour,
     read_photograph,
 )
 from superpoint_tf.geometry import warp_image_numpy, warp_points_numpy
@@ -184,13 +184,14 @@ def test_an_extreme_panorama_is_cut_before_it_is_enlarged():
     np.testing.assert_allclose(centre, [[159.5, 119.5]], atol=0.51)
 
 
-def test_a_colour_picture_comes_as_bgr_of_the_size_of_the_grey_one(tmp_path: Path):
+def test_a_picture_comes_in_bgr_of_the_size_of_the_grey_one(tmp_path: Path):
     exif = Image.Exif()
     exif[0x0112] = 6
     red_left = Image.fromarray(np.array([[[255, 0, 0], [0, 0, 0], [0, 0, 255]]] * 2, np.uint8))
     red_left.save(tmp_path / "x.png", exif=exif)
-    colour = read_colour_photograph(tmp_path / "x.png")
-    assert colour.shape == (*read_photograph(tmp_path / "x.png").shape, 3) == (3, 2, 3)
+    grey, colour = read_grey_and_colour(tmp_path / "x.png")
+    np.testing.assert_array_equal(grey, read_photograph(tmp_path / "x.png"))
+    assert colour.shape == (*grey.shape, 3) == (3, 2, 3)
     assert colour[0, 0].tolist() == [0, 0, 255] and colour[2, 0].tolist() == [255, 0, 0]
 
 
@@ -198,5 +199,24 @@ def test_a_colour_picture_comes_as_bgr_of_the_size_of_the_grey_one(tmp_path: Pat
 def test_other_modes_come_as_three_equal_channels_of_the_grey_picture(tmp_path: Path, mode: str):
     picture = Image.fromarray(np.full((4, 6), 257 * 90, np.uint16)) if mode == "I;16" else scene().convert(mode)
     picture.save(tmp_path / "x.png")
-    grey = read_photograph(tmp_path / "x.png")
-    np.testing.assert_array_equal(read_colour_photograph(tmp_path / "x.png"), np.repeat(grey[..., None], 3, axis=2))
+    grey, colour = read_grey_and_colour(tmp_path / "x.png")
+    np.testing.assert_array_equal(grey, read_photograph(tmp_path / "x.png"))
+    np.testing.assert_array_equal(colour, np.repeat(grey[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("options", [{}, {"keep_rgb": True}, {"progressive": True, "subsampling": 0}])
+def test_the_grey_of_a_colour_jpeg_is_its_luma_whether_its_colours_are_wanted_or_not(
+    tmp_path: Path, options: dict[str, Any]
+):
+    picture = Image.merge("RGB", [scene(), scene().transpose(Image.Transpose.FLIP_LEFT_RIGHT), scene()])
+    (tmp_path / "x.jpg").write_bytes(encode(picture, "JPEG", quality=95, **options))
+    grey, colour = read_grey_and_colour(tmp_path / "x.jpg")
+    np.testing.assert_array_equal(grey, read_photograph(tmp_path / "x.jpg"))
+    full = np.asarray(Image.open(tmp_path / "x.jpg").convert("RGB"), int)[..., ::-1]
+    assert np.abs(colour - full).max() <= 1
+
+
+def test_a_file_that_cannot_be_used_is_named_when_its_colours_are_wanted(tmp_path: Path):
+    (tmp_path / "x.jpg").write_bytes(encode(scene(), "JPEG")[:500])
+    with pytest.raises(PhotographError, match=r"x\.jpg: damaged"):
+        read_grey_and_colour(tmp_path / "x.jpg")

@@ -204,9 +204,9 @@ def test_a_file_in_the_folder_s_place_is_an_error(tmp_path: Path):
 # ------------------------------------------------------------------------------------------------ reading what is wrong
 
 
-def flip_bit(path: Path) -> None:
+def flip_bit(path: Path, offset: int | None = None) -> None:
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[len(content) // 2 if offset is None else offset] ^= 1
     path.write_bytes(bytes(content))
 
 
@@ -222,6 +222,20 @@ def test_a_flipped_bit_is_noticed_and_the_file_named(copy: Path):
     with pytest.raises(RecordError, match=r"train-00001-of-00003\.tfrecord: damaged .*--overwrite"):
         SyntheticRecords(str(copy), "train")
     assert len(SyntheticRecords(str(copy), "test")) == 2
+
+
+@pytest.mark.parametrize("offset", [0, 7, 8, 12, 40, -5, -1])  # length, its checksum, content, its checksum
+def test_a_flipped_bit_at_any_place_of_a_record_is_noticed(copy: Path, offset: int):
+    flip_bit(copy / "train-00000-of-00003.tfrecord", offset)
+    with pytest.raises(RecordError, match=r"train-00000-of-00003\.tfrecord: damaged"):
+        SyntheticRecords(str(copy), "train")
+
+
+def test_a_file_cut_short_is_noticed(copy: Path):
+    path = copy / "train-00002-of-00003.tfrecord"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(RecordError, match=r"train-00002-of-00003\.tfrecord: damaged"):
+        SyntheticRecords(str(copy), "train")
 
 
 def test_a_missing_file_is_named(copy: Path):

@@ -9,7 +9,8 @@ import pytest
 from superpoint_tf import storage
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config_files import build_config
-from superpoint_tf.data.labels import Label, label_path, save_label
+from superpoint_tf.data.labels import Label, LabelError, label_path, save_label
+from superpoint_tf.data.photographs import PhotographError
 from superpoint_tf.data.sources import LabelledPhotographs
 
 FRAME = (96, 128)
@@ -69,3 +70,53 @@ def test_parts_reach_every_edge_of_the_frame(folders):
 def test_a_part_that_cannot_be_cut_is_a_config_error(crop):
     with pytest.raises(ConfigError, match=r"photographs\.crop_shape"):
         build_config({"photographs": {"image_shape": [96, 128], "crop_shape": crop}})
+
+
+# ------------------------------------------------------------------------------------------------ another image set
+
+
+@pytest.fixture
+def twenty(tmp_path: Path) -> LabelledPhotographs:
+    """Twenty photographs, each with a label of its content."""
+    names = [f"{number:02d}.png" for number in range(20)]
+    for number, name in enumerate(names):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / "images" / name), np.full(FRAME, number, np.uint8))
+        label = Label(DOTS, np.ones(len(DOTS), np.float32), FRAME, np.eye(3), sha256_of(tmp_path, name), "")
+        save_label(label_path(tmp_path / "labels", 1, name), label)
+    config = build_config({"photographs": {"image_shape": list(FRAME)}})
+    return LabelledPhotographs(config, str(tmp_path / "images"), names, str(tmp_path / "labels"), 1, with_pairs=True)
+
+
+def sha256_of(folder: Path, name: str) -> str:
+    return storage.sha256_file(folder / "images" / name)
+
+
+def test_labels_of_another_image_set_are_refused_before_training(twenty: LabelledPhotographs, tmp_path: Path):
+    twenty.check_photographs()
+    for path in (tmp_path / "images").iterdir():  # the same names, other pictures
+        cv2.imwrite(str(path), np.full(FRAME, 200, np.uint8))
+    with pytest.raises(
+        LabelError, match=r"00\.png\.npz: made from another version of the photograph .*run tools/homogr"
+    ):
+        twenty.check_photographs()
+
+
+def test_a_photograph_that_is_gone_is_named_with_its_label_and_the_remedy(twenty: LabelledPhotographs, tmp_path: Path):
+    (tmp_path / "images/19.png").unlink()
+    with pytest.raises(
+        PhotographError, match=r"19\.png: no such file; it was there when .*19\.png\.npz was made: put it"
+    ):
+        twenty.check_photographs()
+
+
+def test_one_picture_that_changed_among_many_is_met_in_its_turn(twenty: LabelledPhotographs, tmp_path: Path):
+    cv2.imwrite(str(tmp_path / "images/01.png"), np.full(FRAME, 201, np.uint8))
+    turn = next(number for number in range(20) if twenty.picture_name(number).endswith("01.png"))
+    with pytest.raises(LabelError, match=r"01\.png\.npz: made from another version"):
+        twenty.render(twenty.payloads([turn]))
+
+
+def test_with_a_single_photograph_it_is_checked(folders):
+    config = build_config({"photographs": {"image_shape": list(FRAME)}})
+    LabelledPhotographs(config, str(folders[0]), ["a.png"], str(folders[1]), 1, with_pairs=True).check_photographs()

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import tensorflow as tf
+from tensorflow.lite.tools import flatbuffer_utils
 
 from superpoint_tf import command_line
 from superpoint_tf.checkpoints import get_weights, load_weights
 from superpoint_tf.config import DetectionConfig, NetworkConfig
 from superpoint_tf.export import run as export_run
-from superpoint_tf.export.files import open_file, read_origin, staged, write_file
+from superpoint_tf.export.files import open_file, staged, write_file
 from superpoint_tf.export.photographs import Photographs
-from superpoint_tf.export.request import ORIGIN_FILE, Form, Request, check_output
+from superpoint_tf.export.request import KEY, ORIGIN_FILE, Form, Request, check_output
 from superpoint_tf.export.run import Exporter
 from superpoint_tf.export.table import measure_table
 from superpoint_tf.export.usage import usage
@@ -32,8 +33,7 @@ KEYPOINTS = DetectionConfig(threshold=0.05, nms_radius_px=3, max_keypoints=50)
 def save_network(path: Path, with_descriptor: bool = True) -> Path:
     """Write weights of a small network whose probabilities differ from pixel to pixel."""
     config = NetworkConfig(width=1 / 16, batch_norm=True, descriptor_dim=8)
-    tf.keras.utils.set_random_seed(3)
-    network = build_network(config, with_descriptor)
+    network = build_network(config, with_descriptor, seed=3)
     kernel = network.get_layer("detector_b").kernel
     kernel.assign(3.0 * kernel)
     get_weights(network, config, with_descriptor, step=7).save(path)
@@ -58,6 +58,19 @@ def weights(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def exporter(weights: Path, pictures: Photographs) -> Exporter:
     return Exporter(str(weights), pictures, Console())
+
+
+def read_origin(format_name: str, path: Path) -> dict[str, str]:
+    """Read where a file comes from as a program without this package would."""
+    if format_name == "savedmodel":
+        return dict(json.loads((path / ORIGIN_FILE).read_text()))
+    if format_name == "tflite":
+        model = flatbuffer_utils.read_model(str(path))
+        (entry,) = [entry for entry in model.metadata if entry.name == KEY.encode()]
+        return dict(json.loads(bytes(model.buffers[entry.buffer].data)))
+    import onnx
+
+    return {entry.key: entry.value for entry in onnx.load(path).metadata_props}
 
 
 @pytest.mark.parametrize("format_name", ["savedmodel", "tflite", ONNX])

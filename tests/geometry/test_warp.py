@@ -11,6 +11,7 @@ import skimage.data
 import tensorflow as tf
 
 from superpoint_tf.config import HomographyConfig
+from superpoint_tf.geometry import projective
 from superpoint_tf.geometry.homography import sample_homographies
 from superpoint_tf.geometry.numpy_reference import warp_image_numpy, warp_points_numpy
 from superpoint_tf.geometry.warp import erode_mask, warp_images, warp_points, warp_valid_mask
@@ -18,6 +19,12 @@ from superpoint_tf.geometry.warp import erode_mask, warp_images, warp_points, wa
 SHAPE = (120, 160)
 SHIFT_RIGHT_2 = np.array([[1.0, 0, 2], [0, 1, 0], [0, 0, 1]], np.float32)
 GHOST = np.array([[1.0, 0, 0], [0, 1, 0], [-1 / 64, 0, 1]], np.float32)  # w = 0 at x = 64
+
+
+@pytest.fixture(autouse=True, params=projective.DOORS)
+def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test through each door that can be had."""
+    monkeypatch.setattr(projective, "transform_images", projective.DOORS[request.param])
 
 
 def _texture(shape: tuple[int, int] = SHAPE, seed: int = 0) -> np.ndarray:

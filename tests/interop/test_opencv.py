@@ -3,7 +3,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from superpoint_tf import SuperPoint
 from superpoint_tf.config import NetworkConfig
@@ -16,8 +15,7 @@ SETTINGS = {"detection_threshold": 0.001, "border_px": 0}
 
 @pytest.fixture(scope="module")
 def model() -> SuperPoint:
-    tf.keras.utils.set_random_seed(5)
-    return SuperPoint(build_network(NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)), True)
+    return SuperPoint(build_network(NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8), seed=5), True)
 
 
 @pytest.fixture(scope="module")

@@ -15,16 +15,13 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Weights of 1/16 width that nothing has trained: with a threshold of .001 they find plenty."""
-    import tensorflow as tf
-
     from superpoint_tf.checkpoints import get_weights
     from superpoint_tf.config import NetworkConfig
     from superpoint_tf.network import build_network
 
-    tf.keras.utils.set_random_seed(5)
     config = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)
     path = tmp_path_factory.mktemp("weights") / "tiny.npz"
-    get_weights(build_network(config), config, with_descriptor=True).save(path)
+    get_weights(build_network(config, seed=5), config, with_descriptor=True).save(path)
     return str(path)
 
 

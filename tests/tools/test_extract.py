@@ -163,16 +163,40 @@ def test_frames_of_a_video_are_named_by_number_and_skipped_when_they_are_there(
 def test_a_colmap_database_is_written_on_request_and_again_is_no_error(
     extract: Run, folder: Path, capsys: pytest.CaptureFixture[str]
 ):
+    (folder / "day 1").rename(folder / "day_1")
     for _ in range(2):
         assert extract(str(folder), "--colmap", "db/database.db") == 0
         assert "2 pictures, 1 pairs" in capsys.readouterr().out
-    assert Path("db/database_pairs.txt").read_text() == "b.png day 1/a.png\n"
+    assert Path("db/database_pairs.txt").read_text() == "b.png day_1/a.png\n"
     assert sorted(path.name for path in Path("db").iterdir()) == ["database.db", "database_pairs.txt"]
+
+
+def test_two_folders_with_one_name_are_refused_one_after_the_other_and_told_apart_together(
+    extract: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    for number, name in enumerate(("one", "two")):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), picture(number))
+        cv2.imwrite(str(tmp_path / name / f"{name}.png"), picture(9))
+    assert extract("one") == 0
+    capsys.readouterr()
+    assert extract("two") == 2
+    said = capsys.readouterr().err
+    assert f"has a.png from {tmp_path}/one/a.png, which is not {tmp_path}/two/a.png; name both folders in" in said
+    with h5py.File("features.h5") as file:
+        assert sorted(file) == ["a.png", "one.png"]  # nothing of the second folder
+    assert extract("one", "two", "--output", "both.h5") == 0
+    with h5py.File("both.h5") as file:
+        assert sorted(file["one"]) == ["a.png", "one.png"] and sorted(file["two"]) == ["a.png", "two.png"]
+    (tmp_path / "one").rename(tmp_path / "moved")
+    assert extract("moved") == 0  # the same pictures elsewhere
+    assert "0 extracted" in capsys.readouterr().out.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["trip", "--colmap", "x.db"], "'day 1/a.png': COLMAP's list of pairs cannot hold a name with a space"),
         (["nowhere"], "nowhere: no such file or folder"),
         (["*.xyz"], "no file matches this pattern"),
         (["trip", "--weights", "none"], "none: no weights there"),

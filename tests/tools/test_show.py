@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf.extraction.extractor import Extractor
+from superpoint_tf.interruption import StopRequest
 from superpoint_tf.viewing import window
 
 Run = Callable[..., int]
@@ -62,6 +63,18 @@ def test_of_several_those_that_cannot_be_read_are_named_and_the_others_saved_in_
     assert show("b.png") == 1
 
 
+def test_a_name_that_is_not_utf_8_is_left_out_and_the_others_are_shown(
+    show: Run, picture: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    for suffix in (b"png", b"mp4"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff." + suffix)).write_bytes((tmp_path / "a.png").read_bytes())
+    strange = [os.fsdecode(b"\xff.png"), os.fsdecode(b"\xff.mp4")]
+    assert show("a.png", *strange, "--output", "shown") == 0
+    said = capsys.readouterr().out
+    assert said.count("its name is not UTF-8; rename it") == 2 and "\\udcff.png" in said
+    assert [path.name for path in Path("shown").iterdir()] == ["a.png_keypoints.png"]
+
+
 def test_a_video_becomes_a_video_with_a_frame_for_each_taken(show: Run, tmp_path: Path):
     write_video(tmp_path / "v.mp4", 6)
     assert show("v.mp4", "--output", "shown.mp4", "--every", "2") == 0
@@ -95,7 +108,7 @@ def test_with_a_display_pictures_and_frames_are_shown_until_the_user_quits(
     shown: list[tuple[int, ...]] = []
 
     class FakeWindow:
-        def show(self, image: np.ndarray, wait_ms: int = 0) -> bool:
+        def show(self, image: np.ndarray, stop: StopRequest, wait_ms: int = 0) -> bool:
             shown.append(image.shape)
             return len(shown) < 3
 
@@ -104,6 +117,22 @@ def test_with_a_display_pictures_and_frames_are_shown_until_the_user_quits(
     assert show("a.png", "v.mp4") == 0
     assert len(shown) == 3
     assert not Path("outputs").exists()
+
+
+def test_ctrl_c_ends_a_still_picture_that_waits_for_a_key(monkeypatch: pytest.MonkeyPatch):
+    keys = iter([0, 1])
+
+    def wait_key(_: int) -> int:
+        if next(keys, None):
+            os.kill(os.getpid(), signal.SIGINT)
+        return -1
+
+    for name, answer in {"namedWindow": None, "resizeWindow": None, "imshow": None, "getWindowProperty": 1.0}.items():
+        monkeypatch.setattr(cv2, name, lambda *_, answer=answer: answer)
+    monkeypatch.setattr(cv2, "waitKey", wait_key)
+    with StopRequest() as stop:
+        assert not window.Window().show(np.zeros((4, 4, 3), np.uint8), stop)
+    assert stop.signal_number == signal.SIGINT and next(keys, None) is None
 
 
 def test_where_there_is_no_display_the_probe_says_so_without_ending_the_process(monkeypatch: pytest.MonkeyPatch):

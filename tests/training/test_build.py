@@ -14,6 +14,8 @@ from superpoint_tf.config_files import build_config, config_to_dict
 from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, write_manifest
 from superpoint_tf.data.record_folder import record_settings
 from superpoint_tf.data.record_reader import RecordError
+from superpoint_tf.data.sources import LabelledPhotographs
+from superpoint_tf.network import weight_shapes
 from superpoint_tf.training.build import (
     build_joint_task,
     build_shapes_task,
@@ -25,13 +27,16 @@ from superpoint_tf.training.build import (
 )
 from superpoint_tf.training.validation import PairsValidator
 
-WEIGHTS = Weights(NetworkConfig(), False, {"encoder_1a/bias": np.zeros(2, np.float32)})
+NETWORK = NetworkConfig(width=1 / 16, batch_norm=False)
+ARRAYS = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(NETWORK, with_descriptor=False).items()}
+WEIGHTS = Weights(NETWORK, False, ARRAYS)
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder in which every path of these tests lies, as if a user worked there."""
+    """The folder in which every path of these tests lies, as if a user worked there; photographs are named alone."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(LabelledPhotographs, "check_photographs", lambda source: None)
     return tmp_path
 
 

@@ -19,6 +19,7 @@ from superpoint_tf.config_files import build_config
 from superpoint_tf.data.sources import GeneratedShapes
 from superpoint_tf.interruption import Interrupted
 from superpoint_tf.training import trainer
+from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.state import NonFiniteLoss, TrainingState
 from superpoint_tf.training.tasks import DetectorTask
 from superpoint_tf.training.trainer import train
@@ -160,6 +161,34 @@ def test_a_finished_run_is_left_as_it_is(short: Path, monkeypatch: pytest.Monkey
     assert results(short) == before
 
 
+def test_a_run_killed_between_its_last_checkpoint_and_its_summary_is_finished(
+    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = Path(shutil.copytree(short, tmp_path / "run"))
+    (folder / "summary.json").unlink()
+    monkeypatch.setattr(TrainingState, "train_step", None)
+    run(folder, **SHORT)
+    assert results(folder) == results(short)
+
+
+def test_damaged_best_weights_are_named_and_made_again_by_the_next_validation(
+    short: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = Path(shutil.copytree(short, tmp_path / "run"))
+    (folder / "weights.npz").write_bytes((folder / "weights.npz").read_bytes()[:500])
+    run(folder, schedule="constant")
+    assert "weights.npz was damaged" in capsys.readouterr().out
+    assert load_weights(folder).step == 6
+
+
+def test_a_run_folder_in_which_a_kill_left_only_its_config_or_a_piece_of_it_is_taken_up(short: Path, tmp_path: Path):
+    for name in ("config.yaml", f"config.yaml.0123abcd{storage.TEMPORARY_SUFFIX}"):
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copy(short / "config.yaml", folder / name)
+        RunFolder(folder).open(tiny_config(**SHORT), DetectorTask.sections, {})
+
+
 def test_a_folder_with_other_samples_is_refused_with_the_difference(short: Path):
     before = (short / "weights.npz").read_bytes()
     with pytest.raises(ConfigError, match=r"detector\.batch_size: 2 -> 3"):
@@ -196,7 +225,7 @@ def test_a_non_finite_loss_stops_the_run_with_step_samples_and_term_and_keeps_th
 
     monkeypatch.setattr(DetectorTask, "loss_terms", poisoned)
     monkeypatch.setattr(TrainingState, "__init__", remember)
-    with pytest.raises(NonFiniteLoss, match=r"step 3: total, det, gradient not finite on samples 4\.\.5"):
+    with pytest.raises(NonFiniteLoss, match=r"step 3: total, det not finite on samples 4\.\.5 \(synthetic shape 4"):
         run(tmp_path / "run")
     assert all(np.isfinite(w.numpy()).all() for w in state_of[0].model.weights)
     assert int(state_of[0].step) == 2

@@ -49,8 +49,7 @@ def config(draw: dict[str, Any] | None = None, homography: dict[str, Any] | None
 
 @pytest.fixture(scope="module")
 def network() -> tf.keras.Model:
-    tf.keras.utils.set_random_seed(2)
-    return build_network(config().network)
+    return build_network(config().network, seed=2)
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ import h5py
 import numpy as np
 import pytest
 
-from superpoint_tf.extraction import archive as archive_module
-from superpoint_tf.extraction.archive import FeatureArchive
+from superpoint_tf import feature_archive as archive_module
+from superpoint_tf.feature_archive import FeatureArchive
 from superpoint_tf.feature_files import DamagedFeatures, read_features
 from superpoint_tf.features import Features
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 IDENTITY = {"weights_sha256": "0" * 64, "threshold": 0.1}
 
 
@@ -57,7 +57,7 @@ def test_a_picture_is_there_only_with_the_very_content_and_a_new_one_replaces_it
     fill(path, "a.jpg", "b.jpg")
     with FeatureArchive(path, IDENTITY) as archive:
         assert archive.has("a.jpg", "hash of a.jpg") and not archive.has("a.jpg", "other")
-        assert not archive.has("c.jpg", "hash of a.jpg") and archive.names == ["a.jpg", "b.jpg"]
+        assert not archive.has("c.jpg", "hash of a.jpg") and archive.has("b.jpg", "hash of b.jpg")
         archive.write("a.jpg", features(5), (48, 64), "other")
     assert stored(path) == {"a.jpg": 5, "b.jpg": 3}
 
@@ -69,7 +69,7 @@ def test_a_writer_that_is_killed_loses_the_part_it_was_writing_and_nothing_else(
         fill(path, *before)
     code = (
         "import os, signal, sys, numpy as np; from pathlib import Path\n"
-        "from superpoint_tf.extraction.archive import FeatureArchive; from superpoint_tf.features import Features\n"
+        "from superpoint_tf.feature_archive import FeatureArchive; from superpoint_tf.features import Features\n"
         f"archive = FeatureArchive(sys.argv[1], {IDENTITY!r}, interval_s=0)\n"
         "one = Features(np.ones((3, 2)), np.ones(3), np.ones((3, 4)))\n"
         "for name in ('a.jpg', 'b.jpg', 'c.jpg'): archive.write(name, one, (48, 64), f'hash of {name}')\n"
@@ -80,7 +80,8 @@ def test_a_writer_that_is_killed_loses_the_part_it_was_writing_and_nothing_else(
     done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=False)
     assert done.returncode == -signal.SIGKILL
     with FeatureArchive(path, IDENTITY) as archive:
-        assert archive.names == ["a.jpg", "b.jpg", "c.jpg", *before]
+        there = {name: archive.has(name, f"hash of {name}") for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg", *before)}
+    assert there.pop("d.jpg") is False and all(there.values())
     assert sorted(stored(path)) == ["a.jpg", "b.jpg", "c.jpg", *before]
     assert [entry.name for entry in tmp_path.iterdir()] == ["f.h5"]
 
@@ -121,7 +122,21 @@ def test_other_settings_are_refused_by_name_in_the_file_and_in_parts(tmp_path: P
     with pytest.raises(ValueError, match=r"threshold: 0\.1 there, 0\.2 asked for\); pass --overwrite"):
         FeatureArchive(path, {**IDENTITY, "threshold": 0.2})
     with FeatureArchive(path, {**IDENTITY, "threshold": 0.2}, overwrite=True) as archive:
-        assert archive.names == []
+        assert not archive.has("a.jpg", "hash of a.jpg")
+
+
+def test_overwrite_keeps_the_old_file_until_the_new_one_is_complete(tmp_path: Path):
+    path, other = tmp_path / "f.h5", {**IDENTITY, "threshold": 0.2}
+    fill(path, "a.jpg", "b.jpg")
+    for name in ("a.jpg", "b.jpg"):
+        assert stored(path) == {"a.jpg": 3, "b.jpg": 3}
+        with pytest.raises(RuntimeError), FeatureArchive(path, other, overwrite=True, interval_s=0) as archive:
+            assert len(archive) == (name == "b.jpg")  # what the stopped run found is kept
+            archive.write(name, features(5), (48, 64), f"hash of {name}")
+            raise RuntimeError("stopped")
+    with FeatureArchive(path, other, overwrite=True) as archive:
+        assert len(archive) == 2
+    assert stored(path) == {"a.jpg": 5, "b.jpg": 5} and [entry.name for entry in tmp_path.iterdir()] == ["f.h5"]
 
 
 def test_what_is_not_ours_is_never_deleted(tmp_path: Path):

@@ -7,6 +7,7 @@ old one and the parts, and takes the old one's name.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -19,34 +20,48 @@ from types import TracebackType
 from typing import Any
 
 import h5py
+import numpy as np
 
 from superpoint_tf import storage
 from superpoint_tf.feature_files import INSIDE_DAMAGE, DamagedFeatures, damaged, open_features, write_features
 from superpoint_tf.features import Features
 
-IDENTITY, PICTURE = "identity", "image_sha256"  # attributes of the file, and of each picture's group
+IDENTITY = "identity"  # attribute of the file
+PICTURE, PLACE = "image_sha256", "image_path"  # attributes of each picture's group
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"  # of every HDF5 file, damaged or not
 INTERVAL_S = 20.0  # a killed process loses what it found in the last so many seconds
 
 
+class MadeOtherwise(ValueError):
+    """A file of ours with features of other weights or settings; `difference` says which, the message also a remedy."""
+
+    def __init__(self, file: Path, difference: str) -> None:
+        remedy = "pass --overwrite to replace it, or choose another --output"
+        super().__init__(f"{file}: made otherwise ({difference}); {remedy}")
+        self.difference = difference
+
+
 class FeatureArchive:
-    """The file that `extract` writes; `has` knows what is there, `write` adds, leaving the block makes one file."""
+    """A feature file being filled; `has` knows what is there, `write` adds, leaving the block makes one file."""
 
     def __init__(
         self, path: str | Path, identity: Mapping[str, Any], overwrite: bool = False, interval_s: float = INTERVAL_S
     ) -> None:
         """Take up what an earlier run, finished or not, has left under this name.
 
-        Raises ValueError if another process is writing it, if it holds features of other weights or settings
-        (`overwrite` deletes those), if it is damaged, or if it is not ours; what is not ours is never deleted.
+        Raises ValueError if another process is writing it, MadeOtherwise if it holds features of other weights or
+        settings, DamagedFeatures, or ValueError if it is not ours. With `overwrite` the old file of ours, damaged or
+        made otherwise, stays until the new one takes its name; what is not ours is never replaced.
         """
         self.path, self._interval_s = Path(path), interval_s
         self._identity = json.dumps(identity, sort_keys=True)
         self._folder = self.path.with_name(self.path.name + ".parts")
         self._part: h5py.File | None = None
         self._part_began = 0.0
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self._folder / "lock", "w")  # noqa: SIM115 (held until close)
+        self._superseded: list[Path] = []
+        with storage.writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self._folder / "lock", "w")  # noqa: SIM115 (held until close)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -55,45 +70,93 @@ class FeatureArchive:
         try:
             storage.remove_unfinished(self._folder)
             self._digests: dict[str, str] = {}
+            self._places: dict[str, str] = {}
             for file in (self.path, *self._parts()):
                 self._take_up(file, overwrite)
         except BaseException:
             self._unlock()
             raise
 
-    @property
-    def names(self) -> list[str]:
-        """Return the names of all pictures that are there."""
-        return sorted(self._digests)
+    def __len__(self) -> int:
+        """Return the number of pictures that are there."""
+        return len(self._digests)
 
     def has(self, name: str, sha256: str) -> bool:
         """Tell whether the features of the very picture are there."""
         return self._digests.get(name) == sha256
 
-    def write(self, name: str, features: Features, image_shape: tuple[int, ...], sha256: str) -> None:
-        """Add the features of a picture of (height, width), in place of those of an earlier one of this name."""
+    def place(self, name: str) -> str:
+        """Return the path of the file that the features of a name came from; empty if nobody knows."""
+        return self._places.get(name, "")
+
+    def digests_below(self, folder: str) -> dict[str, str]:
+        """Return the hash that each picture below `folder/` was stored with, by name."""
+        return {name: digest for name, digest in self._digests.items() if name.startswith(f"{folder}/")}
+
+    def forget(self) -> None:
+        """Let everything that is there be replaced by what is written from now on."""
+        self._superseded = [file for file in (self.path, *self._parts()) if file.exists()]
+        self._digests, self._places = {}, {}
+
+    def write(
+        self,
+        name: str,
+        features: Features,
+        image_shape: tuple[int, ...],
+        sha256: str,
+        path: str = "",
+        extra: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """Add the features of a picture of (height, width), in place of those of an earlier one of this name.
+
+        `path` is the file that it came from, for `place`; `extra` arrays are stored beside the standard ones. Raises
+        WriteError if the disk refuses.
+        """
+        with storage.writing(self.path):
+            self._write(name, features, (image_shape[0], image_shape[1]), sha256, path, extra or {})
+
+    def _write(
+        self,
+        name: str,
+        features: Features,
+        image_shape: tuple[int, int],
+        sha256: str,
+        path: str,
+        extra: Mapping[str, np.ndarray],
+    ) -> None:
         if self._part is None:
             self._part = open_features(self._folder / f"{secrets.token_hex(4)}{storage.TEMPORARY_SUFFIX}", "a")
             self._part.attrs[IDENTITY] = self._identity
             self._part_began = time.monotonic()
-        group = write_features(self._part, name, features, (image_shape[0], image_shape[1]))
-        group.attrs[PICTURE] = sha256
-        self._digests[name] = sha256
+        group = write_features(self._part, name, features, image_shape, **extra)
+        group.attrs[PICTURE], group.attrs[PLACE] = sha256, path
+        self._digests[name], self._places[name] = sha256, path
         if time.monotonic() - self._part_began >= self._interval_s:
             self._finish_part()
 
     def merge(self) -> None:
         """Make one file of the old one and the parts; whatever happens meanwhile, both stay until it is complete."""
-        self._finish_part()
-        parts = self._parts()
-        if not parts:
-            return
-        if len(parts) == 1 and not self.path.exists():
-            os.replace(parts[0], self.path)
-            return
-        temporary = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}{storage.TEMPORARY_SUFFIX}")
+        with storage.writing(self.path):
+            self._finish_part()
+            parts = [part for part in self._parts() if part not in self._superseded]
+            if not parts:
+                return
+            for file in self._superseded:
+                if file != self.path:
+                    file.unlink()
+            keeps_old = self.path.exists() and self.path not in self._superseded
+            first, *others = [self.path, *parts] if keeps_old else parts
+            if others:
+                self._join(first, others)
+            else:
+                os.replace(first, self.path)
+            self._superseded = []
+            for part in parts:
+                part.unlink(missing_ok=True)
+
+    def _join(self, first: Path, others: list[Path]) -> None:
+        temporary = self._folder / f"joined{storage.TEMPORARY_SUFFIX}"
         try:
-            first, *others = [self.path, *parts] if self.path.exists() else parts
             shutil.copyfile(first, temporary)
             with h5py.File(temporary, "a") as target:
                 for part in others:
@@ -102,32 +165,28 @@ class FeatureArchive:
             os.replace(temporary, self.path)
         finally:
             temporary.unlink(missing_ok=True)
-        for part in parts:
-            part.unlink()
 
     def _take_up(self, file: Path, overwrite: bool) -> None:
         if not file.exists():
             return
         try:
-            identity, digests = _read_index(file)
+            identity, digests, places = _read_index(file)
         except DamagedFeatures as error:
             if not _is_hdf5(file):
                 raise ValueError(f"{file}: not a feature file; choose another --output") from error
             if not overwrite:
                 raise DamagedFeatures(f"{error}, or pass --overwrite") from error
-            file.unlink()
+            self._superseded.append(file)
             return
         if identity is None:
             raise ValueError(f"{file}: holds features that this tool did not write; move it or choose another --output")
         if identity == self._identity:
             self._digests |= digests
+            self._places |= places
         elif overwrite:
-            file.unlink()
+            self._superseded.append(file)
         else:
-            difference = _describe_difference(identity, self._identity)
-            raise ValueError(
-                f"{file}: made otherwise ({difference}); pass --overwrite to replace it, or choose another --output"
-            )
+            raise MadeOtherwise(file, describe_difference(identity, self._identity))
 
     def _parts(self) -> list[Path]:
         return sorted(self._folder.glob("*.h5"))
@@ -142,6 +201,11 @@ class FeatureArchive:
         numbers = [int(part.stem) for part in self._parts()]
         os.replace(written, self._folder / f"{max(numbers, default=-1) + 1:06d}.h5")
 
+    def _keep_part(self) -> None:
+        """Keep what was found for the next time, where the disk allows."""
+        with contextlib.suppress(*INSIDE_DAMAGE):
+            self._finish_part()
+
     def _unlock(self) -> None:
         self._lock.close()
         if not self._parts():
@@ -153,26 +217,35 @@ class FeatureArchive:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Make one file, unless the disk has failed or nobody wants to wait: the parts are taken up next time."""
+        """Make one file, unless the disk has failed or nobody wants to wait: the parts are taken up next time.
+
+        Nor does a run that ends early replace what it was to overwrite.
+        """
         try:
-            if kind is None or (issubclass(kind, Exception) and not issubclass(kind, OSError)):
+            ends_early = kind is not None and bool(self._superseded)
+            if kind is None or (issubclass(kind, Exception) and not issubclass(kind, OSError) and not ends_early):
                 self.merge()
+            else:
+                self._keep_part()
         finally:
             self._unlock()
 
 
-def _read_index(file: Path) -> tuple[str | None, dict[str, str]]:
-    """Return a file's identity, if it has one, and the hash of each of its pictures."""
+def _read_index(file: Path) -> tuple[str | None, dict[str, str], dict[str, str]]:
+    """Return a file's identity, if it has one, and the hash and the path of each of its pictures."""
     digests: dict[str, str] = {}
+    places: dict[str, str] = {}
 
     def note(name: str, item: Any) -> None:
         if PICTURE in item.attrs:
             digests[name] = item.attrs[PICTURE]
+        if PLACE in item.attrs:  # files of earlier versions lack it
+            places[name] = item.attrs[PLACE]
 
     with open_features(file) as opened:
         try:
             opened.visititems(note)
-            return opened.attrs.get(IDENTITY), digests
+            return opened.attrs.get(IDENTITY), digests, places
         except INSIDE_DAMAGE as error:
             raise damaged(str(file), error) from error
 
@@ -183,7 +256,7 @@ def _is_hdf5(file: Path) -> bool:
 
 
 def _copy_pictures(part: Path, target: h5py.File) -> None:
-    _, digests = _read_index(part)
+    _, digests, _ = _read_index(part)
     with open_features(part) as source:
         for name in digests:
             if name in target:
@@ -197,7 +270,8 @@ def _synchronise(file: Path) -> None:
         os.fsync(opened.fileno())
 
 
-def _describe_difference(before_text: str, now_text: str) -> str:
+def describe_difference(before_text: str, now_text: str) -> str:
+    """Return what differs between two identities in JSON."""
     before, now = json.loads(before_text), json.loads(now_text)
     changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     return ", ".join(f"{key}: {_short(before.get(key))} there, {_short(now.get(key))} asked for" for key in changed)

@@ -1,0 +1,47 @@
+"""The optimizer: Adam by TensorFlow's fused operation; those of Keras 2 and 3 differ in use and in checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
+
+
+class Adam(tf.Module):
+    """Kingma and Ba, algorithm 1, in the order of operations at the end of its section 2 (epsilon there is "hat").
+
+    Make it in the scope of the strategy that made the variables. A checkpoint holds its averages by their names.
+    """
+
+    def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
+        super().__init__(name="adam")
+        self._targets = list(variables.values())
+        self.iterations = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.learning_rate = tf.Variable(0.0, trainable=False)
+        self.gradients, self.squares = (
+            {name: tf.Variable(tf.zeros(variable.shape), trainable=False) for name, variable in variables.items()}
+            for _ in range(2)
+        )
+
+    def update_replica(self, gradients: Sequence[tf.Tensor]) -> None:
+        """Update this replica's copies; gradients are in the variables' order and the same on all replicas."""
+        done = tf.cast(self.iterations + 1, tf.float32)
+        shared = {
+            "beta1_power": tf.pow(BETA_1, done),
+            "beta2_power": tf.pow(BETA_2, done),
+            "lr": tf.convert_to_tensor(self.learning_rate),
+            "beta1": BETA_1,
+            "beta2": BETA_2,
+            "epsilon": EPSILON,
+        }
+        averages = zip(self.gradients.values(), self.squares.values(), strict=True)
+        for target, (mean, square), gradient in zip(self._targets, averages, gradients, strict=True):
+            tf.raw_ops.ResourceApplyAdam(
+                var=target.handle, m=mean.handle, v=square.handle, grad=gradient, use_locking=True, **shared
+            )
+
+    def count(self) -> None:
+        """Note that all replicas have made an update; call it outside of them."""
+        self.iterations.assign_add(1)

@@ -1,0 +1,103 @@
+"""Every kind of file that the project writes, each by its own writer: `write(folder, size)` writes some size bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from superpoint_tf import storage
+from superpoint_tf.checkpoints import Weights
+from superpoint_tf.config import NetworkConfig
+from superpoint_tf.config_files import build_config
+from superpoint_tf.data import labels
+from superpoint_tf.data.generation import generate_synthetic_sets
+from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.evaluation.results import ShapesEvaluation
+from superpoint_tf.export.files import staged
+from superpoint_tf.feature_archive import FeatureArchive
+from superpoint_tf.features import Features
+from superpoint_tf.progress import Console
+from superpoint_tf.training.replicas import single_replica
+from superpoint_tf.training.run_checkpoints import RunCheckpoints
+from superpoint_tf.training.run_folder import RunFolder
+from superpoint_tf.visualization import save_png
+
+
+def _noise(size: int) -> np.ndarray:
+    """Return float32 numbers of `size` bytes that no compression makes smaller."""
+    return np.random.default_rng(size).random(size // 4, np.float32)
+
+
+def write_records(folder: Path, size: int) -> None:
+    pictures = size // 3000
+    settings = {"root": str(folder / "synthetic"), "num_train": pictures, "num_validation": 1, "num_test": 1}
+    config = build_config({"workers": 0, "synthetic": {**settings, "draw": {"primitives": ["star"]}}})
+    generate_synthetic_sets(config, overwrite=True)
+
+
+def write_label(folder: Path, size: int) -> None:
+    scores = _noise(size // 3)
+    label = labels.Label(np.stack([scores, scores[::-1]], 1), scores, (120, 160), np.eye(3), "0" * 64)
+    labels.save_label(str(folder / "round_1" / "a.jpg.npz"), label)
+
+
+def write_label_manifest(folder: Path, size: int) -> None:
+    names = tuple(f"{number:098d}" for number in range(size // 100))
+    manifest = labels.LabelManifest("images", 1, (1,), {}, {}, {}, photographs=names)
+    labels.write_manifest(str(folder), manifest)
+
+
+def write_weights(folder: Path, size: int) -> None:
+    Weights(NetworkConfig(), True, {"encoder/kernel": _noise(size)}).save(folder / "weights.npz")
+
+
+def write_checkpoint(folder: Path, size: int) -> None:
+    state = SimpleNamespace(step=tf.Variable(0, dtype=tf.int64), replicas=single_replica())
+    state.checkpoint = tf.train.Checkpoint(step=state.step, value=tf.Variable(_noise(size)))
+    state.restore = lambda prefix: tf.train.load_checkpoint(prefix)
+    checkpoints: Any = RunCheckpoints(state, RunFolder(folder))  # type: ignore[arg-type]
+    checkpoints.restore()
+    checkpoints.save(size)
+
+
+def write_metrics(folder: Path, size: int) -> None:
+    RunFolder(folder).append_metrics({"step": 1, "kind": "x" * size})
+
+
+def write_log(folder: Path, size: int) -> None:
+    console = Console(folder / "log.txt")
+    try:
+        console.line("train", "x" * size)
+    finally:
+        console.close()
+
+
+def write_features(folder: Path, size: int) -> None:
+    count = size // 48
+    found = Features(np.zeros((count, 2), np.float32), np.ones(count, np.float32), _noise(count * 32).reshape(count, 8))
+    with FeatureArchive(folder / "features.h5", {"weights": "a"}) as archive:
+        archive.write(f"{size}.jpg", found, (48, 64), "hash")
+
+
+def write_export(folder: Path, size: int) -> None:
+    with staged(folder / "superpoint.onnx") as temporary:
+        storage.write_bytes(temporary, _noise(size).tobytes())
+
+
+def write_results(folder: Path, size: int) -> None:
+    rows = [{"picture": f"{number:098d}"} for number in range(size // 100)]
+    ShapesEvaluation({}, PairProtocol((48, 64), 10, 4), {}, {}, {}, rows).save(folder)
+
+
+def write_figure(folder: Path, size: int) -> None:
+    save_png(folder / "figures" / "a.png", _noise(size).view(np.uint8).reshape(-1, 100))
+
+
+WRITERS: dict[str, Callable[[Path, int], None]] = {
+    name.removeprefix("write_"): write for name, write in list(globals().items()) if name.startswith("write_")
+}

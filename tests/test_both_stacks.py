@@ -1,0 +1,172 @@
+"""Both TensorFlows give the same numbers: today's run against a file that the reference stack (TensorFlow 2.15) wrote.
+
+`python tests/test_both_stacks.py` writes that file anew, on the reference stack, after a change that is meant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import skimage.data
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import tensorflow as tf
+
+from superpoint_tf import SuperPoint, storage
+from superpoint_tf.config import Config, ConfigError
+from superpoint_tf.config_files import build_config
+from superpoint_tf.data.pipeline import BatchStream
+from superpoint_tf.data.record_format import encode_sample
+from superpoint_tf.data.sources import GeneratedShapes
+from superpoint_tf.network import build_network, named_variables
+from superpoint_tf.pretrained import pretrained_names
+from superpoint_tf.training.state import TrainingState
+from superpoint_tf.training.tasks import DetectorTask
+
+REFERENCE = Path(__file__).with_suffix(".npz")
+KEYPOINTS = np.array([[20.0, 31.0], [77.5, 60.25], [141.0, 99.0]], np.float32)
+RESUMED_AT, RESUMED_UNTIL = 3, 6
+
+
+def _config(batch_norm: bool) -> Config:
+    return build_config(
+        {
+            "train": "detector",
+            "workers": 0,
+            "network": {"width": 0.0625, "batch_norm": batch_norm, "descriptor_dim": 8},
+            "synthetic": {"source": "generator", "draw": {"image_shape": [40, 48]}},
+            "detector": {"steps": 1000, "batch_size": 4, "warmup_steps": 20, "schedule": "constant"},
+        }
+    )
+
+
+def _state(batch_norm: bool) -> TrainingState:
+    config = _config(batch_norm)
+    validator: Any = None  # nothing is validated here
+    return TrainingState(DetectorTask(config, GeneratedShapes(config), validator))
+
+
+def _train(state: TrainingState, until: int) -> np.ndarray:
+    """Train on drawn, changed and warped shapes from the state's step on; return the loss of every step."""
+    config, first, losses = state._task.config, int(state.step), []
+    with BatchStream(state._task.source, 4, config.seed, state._task.homography, 0) as stream:
+        for batch in itertools.islice(stream.batches(first), until - first):
+            state.train_step(batch)
+            losses.append(state.take_means()["total"])
+    return np.array(losses)
+
+
+def _seen_by(name: str) -> dict[str, np.ndarray]:
+    """Return every tenth pixel of the heatmap of a photograph, and descriptors."""
+    model, photograph = SuperPoint.from_pretrained(name), skimage.data.camera()[100:220, 150:310]
+    seen = {"heatmap": model.heatmap(photograph)[::10, ::10]}
+    return {**seen, "descriptors": model.describe(photograph, KEYPOINTS)} if model.with_descriptor else seen
+
+
+def _save_checkpoint(state: TrainingState, folder: Path) -> dict[str, np.ndarray]:
+    manager = tf.train.CheckpointManager(state.checkpoint, str(folder), max_to_keep=1, checkpoint_name="latest")
+    manager.save(checkpoint_number=int(state.step))
+    return {path.name: np.frombuffer(path.read_bytes(), np.uint8) for path in sorted(folder.glob("latest*"))}
+
+
+def write_reference() -> None:
+    """Write all that the tests compare with."""
+    reference = {f"{name}/{key}": value for name in pretrained_names() for key, value in _seen_by(name).items()}
+    reference["losses"] = _train(_state(False), 200)
+    reference["losses with batch norm"] = _train(_state(True), 5)
+    state = _state(True)
+    _train(state, RESUMED_AT)
+    with tempfile.TemporaryDirectory() as folder:
+        files = _save_checkpoint(state, Path(folder))
+    reference["losses after the checkpoint"] = _train(state, RESUMED_UNTIL)
+    storage.write_bytes(REFERENCE, storage.npz_bytes(**reference, **{f"file {name}": a for name, a in files.items()}))
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, np.ndarray]:
+    return storage.load_npz(REFERENCE)
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_shipped_weights_give_the_same_heatmap_and_descriptors(name: str, reference: dict[str, np.ndarray]) -> None:
+    seen = _seen_by(name)
+    assert reference[f"{name}/heatmap"].max() > 0.05  # the picture does have something to see
+    for key, value in seen.items():
+        np.testing.assert_allclose(value, reference[f"{name}/{key}"], rtol=0, atol=1e-4)
+
+
+def test_a_training_without_batch_norm_follows_the_same_losses_for_200_steps(reference: dict[str, np.ndarray]) -> None:
+    expected = reference["losses"]
+    assert expected[:20].mean() > expected[-20:].mean() + 0.5  # it learns
+    np.testing.assert_allclose(_train(_state(False), 200), expected, rtol=0, atol=1e-3)
+
+
+def test_a_training_with_batch_norm_follows_the_same_losses_for_5_steps(reference: dict[str, np.ndarray]) -> None:
+    np.testing.assert_allclose(_train(_state(True), 5), reference["losses with batch norm"], rtol=0, atol=1e-3)
+
+
+def _unpack(reference: dict[str, np.ndarray], folder: Path) -> Path:
+    for name, content in reference.items():
+        if name.startswith("file "):
+            (folder / name.removeprefix("file ")).write_bytes(content.tobytes())
+    return folder / f"latest-{RESUMED_AT}"
+
+
+def test_a_checkpoint_of_the_reference_stack_resumes_with_optimizer_and_averages(
+    reference: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    state = _state(True)
+    state.restore(_unpack(reference, tmp_path))
+    assert int(state.step) == int(state.optimizer.iterations) == RESUMED_AT
+    expected = reference["losses after the checkpoint"]
+    np.testing.assert_allclose(_train(state, RESUMED_UNTIL), expected, rtol=0, atol=1e-3)
+
+
+def test_a_checkpoint_holds_the_variables_that_one_of_the_reference_stack_holds(
+    reference: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours, theirs):
+        folder.mkdir()
+    state = _state(True)
+    state.step.assign(RESUMED_AT)
+    _save_checkpoint(state, ours)
+    _unpack(reference, theirs)
+    kept = [tf.train.load_checkpoint(str(folder / f"latest-{RESUMED_AT}")) for folder in (ours, theirs)]
+    assert kept[0].get_variable_to_shape_map() == kept[1].get_variable_to_shape_map()
+
+
+def test_a_checkpoint_with_other_variables_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    tf.train.Checkpoint(model={"layer_with_weights-0": tf.Variable(0.0)}).write(str(tmp_path / "latest-3"))
+    with pytest.raises(ConfigError, match=r"latest-3: cannot be resumed, .* --set detector\.init="):
+        _state(True).restore(tmp_path / "latest-3")
+
+
+def test_initial_weights_are_a_function_of_the_seed() -> None:
+    def digest(seed: int) -> str:
+        variables = named_variables(build_network(_config(True).network, seed=seed))
+        return hashlib.sha256(b"".join(variables[name].numpy().tobytes() for name in sorted(variables))).hexdigest()[
+            :16
+        ]
+
+    assert digest(0) == "6026bdbb4dd03113"
+    assert digest(1) != digest(0)
+
+
+def test_a_sample_is_serialised_to_the_same_bytes() -> None:
+    image = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    content = encode_sample(image, np.array([[1.5, 2.0]], np.float32), "star", 7)
+    assert hashlib.sha256(content).hexdigest()[:16] == "c987c6bb114b157a"
+
+
+if __name__ == "__main__":
+    write_reference()
