@@ -117,7 +117,7 @@ def _to_int(text: str, least: int, meaning: str) -> int:
 def place(text: str) -> str:
     """Parse the name of what is to be read, a path mostly; raises argparse.ArgumentTypeError for an empty one."""
     if not text.strip():
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a name; leave the option out for its default")
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a name, found none")
     return text
 
 

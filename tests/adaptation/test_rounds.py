@@ -333,7 +333,7 @@ def test_a_folder_of_other_labels_is_refused_with_the_difference_unless_overwrit
 
 
 def test_overwrite_never_deletes_a_folder_of_somebody_else(folder: Path, detector: str):
-    with pytest.raises(ValueError, match="not made by this tool"):
+    with pytest.raises(ValueError, match="not empty and not a label folder"):
         start(make_run(folder, detector, "images"), overwrite=True)
     assert (folder / "images/z.png").exists()
 
