@@ -192,9 +192,9 @@ def test_a_file_whose_header_and_arrays_disagree_is_refused_before_a_network_is_
     dataclasses.replace(weights, with_descriptor=False).save(tmp_path / "weights.npz")
     with pytest.raises(WeightsError, match=r"not hold what its own header describes .*unknown descriptor_a/kernel"):
         load_weights(tmp_path)
-    huge = dataclasses.replace(weights.network, descriptor_dim=10**9)  # a terabyte, were it built
-    dataclasses.replace(weights, network=huge).save(tmp_path / "weights.npz")
-    with pytest.raises(WeightsError, match=r"descriptor_b/kernel \(1, 1, 16, 8\) instead of \(1, 1, 16, 1000000000\)"):
+    wide = dataclasses.replace(weights.network, width=4.0)  # gigabytes while it trains, were it built
+    dataclasses.replace(weights, network=wide).save(tmp_path / "weights.npz")
+    with pytest.raises(WeightsError, match=r"shape encoder_1a/kernel \(3, 3, 1, 8\) instead of \(3, 3, 1, 256\)"):
         load_network(tmp_path)
 
 
