@@ -85,7 +85,12 @@ def vanished(folder: Path) -> Iterator[None]:
         (folder.parent / "elsewhere").rename(folder)
 
 
-CONDITIONS = {"No space left": full, "Read-only": read_only, "Permission denied": forbidden, "": vanished}
+CONDITIONS = {
+    "No space left": full,
+    "Read-only": read_only,
+    "Permission denied": forbidden,
+    "No such file|File exists": vanished,
+}
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -63,7 +63,7 @@ class Meter:
 
     def plot(self, path: Path, title: str, what: str) -> None:
         curves = {"memory in MB": (self.at, self.megabytes), "open files": (self.at, self.files)}
-        save_png(path, plot_curves(title, curves, what, "MB, files"))
+        save_png(path, plot_curves(curves, title, what, "MB, files"))
 
     def check(self) -> None:
         print(f"\nmemory {self.megabytes[0]:.0f} .. {self.megabytes[-1]:.0f} MB", end=", ")
