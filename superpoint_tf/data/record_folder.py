@@ -123,7 +123,8 @@ class RecordFolder:
         """Delete a file with its record and unfinished forms."""
         self.discard_unfinished(file)
         for path in (self.path(file), self._record_path(file), manifest_path(self.root)):
-            Path(path).unlink(missing_ok=True)
+            with storage.writing(path):
+                Path(path).unlink(missing_ok=True)
 
     def discard_unfinished(self, file: RecordFile) -> None:
         """Delete what a killed run left of a file; other shards may be writing theirs beside it."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -55,7 +57,7 @@ class RunCheckpoints:
                 "restore them from a copy, or start anew with --overwrite"
             )
         if replicas.is_chief:
-            with storage.writing(self._folder.checkpoints):
+            with _writing(self._folder.checkpoints):
                 _clear_unfinished(self._folder.checkpoints, usable)
             self._manager = self._manager_in(str(self._folder.checkpoints))
 
@@ -77,14 +79,26 @@ class RunCheckpoints:
             with tempfile.TemporaryDirectory() as directory:  # TensorFlow's rule: the others' copies are thrown away
                 self._manager_in(directory).save(checkpoint_number=step)
             return
+        if self._state.replicas.workers > 1:  # an error may mean that another worker is gone
+            self._manager.save(checkpoint_number=step)
+            return
         prefix = f"{self._folder.checkpoints}/{_NAME}-{step}"
         try:
-            self._manager.save(checkpoint_number=step)
-        except tf.errors.OpError as error:
-            if self._state.replicas.workers > 1:
-                raise  # perhaps another worker is gone
+            with _writing(prefix):
+                self._manager.save(checkpoint_number=step)
+        except storage.WriteError:
             shutil.rmtree(f"{prefix}_temp", ignore_errors=True)
-            raise storage.WriteError(prefix, OSError(error.message)) from error
+            raise
+
+
+@contextlib.contextmanager
+def _writing(path: str | Path) -> Iterator[None]:
+    """Raise WriteError for what TensorFlow raises when a disk refuses, as for Python's own errors."""
+    try:
+        with storage.writing(path):
+            yield
+    except tf.errors.OpError as error:
+        raise storage.WriteError(path, OSError(error.message)) from error
 
 
 def _written_prefixes(folder: Path) -> list[str]:
@@ -100,8 +114,12 @@ def _clear_unfinished(folder: Path, usable: list[str]) -> None:
         whole = any(path.name.startswith(f"{Path(prefix).name}.") for prefix in usable)
         if _OWN_FILES.fullmatch(path.name) and (not whole or ".tempstate" in path.name):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    oldest_first = usable[::-1]
+    state = tf.train.get_checkpoint_state(str(folder))
+    listed = list(state.all_model_checkpoint_paths) if state else []
+    if [Path(prefix).name for prefix in listed] == [Path(prefix).name for prefix in oldest_first]:
+        return
     if usable:
-        oldest_first = usable[::-1]
         times = [Path(f"{prefix}.index").stat().st_mtime for prefix in oldest_first]  # without them none is pruned
         tf.compat.v1.train.update_checkpoint_state(str(folder), usable[0], oldest_first, None, times)
     else:

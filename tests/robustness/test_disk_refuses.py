@@ -46,15 +46,19 @@ def full(folder: Path) -> Iterator[None]:
     with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(4096))
-    yield
-    filler.unlink()
+    try:
+        yield
+    finally:
+        filler.unlink()
 
 
 @contextlib.contextmanager
 def read_only(folder: Path) -> Iterator[None]:
     subprocess.run(["mount", "-o", "remount,ro", folder.parent], check=True)
-    yield
-    subprocess.run(["mount", "-o", "remount,rw", folder.parent], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", folder.parent], check=True)
 
 
 @contextlib.contextmanager
@@ -63,8 +67,10 @@ def forbidden(folder: Path) -> Iterator[None]:
     for place in (folder, *folder.rglob("*")):
         os.chmod(place, 0o555 if place.is_dir() else 0o444)
     os.seteuid(NOBODY)
-    yield
-    os.seteuid(0)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 @contextlib.contextmanager
@@ -72,12 +78,19 @@ def vanished(folder: Path) -> Iterator[None]:
     """As when a network drive goes: the folder is a link to nowhere."""
     folder.rename(folder.parent / "elsewhere")
     folder.symlink_to("nowhere")
-    yield
-    folder.unlink()
-    (folder.parent / "elsewhere").rename(folder)
+    try:
+        yield
+    finally:
+        folder.unlink()
+        (folder.parent / "elsewhere").rename(folder)
 
 
-CONDITIONS = {"No space left": full, "Read-only": read_only, "Permission denied": forbidden, "": vanished}
+CONDITIONS = {
+    "No space left": full,
+    "Read-only": read_only,
+    "Permission denied": forbidden,
+    "No such file|File exists": vanished,
+}
 
 
 def contents(folder: Path) -> dict[str, bytes]:

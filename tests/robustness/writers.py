@@ -1,4 +1,4 @@
-"""Every kind of file that the project writes, each by its own writer: `write(folder, size)` writes some size bytes."""
+"""Every kind of file that the project writes, each by its own writer: `write(folder, size)`, size in bytes."""
 
 from __future__ import annotations
 

@@ -1,0 +1,131 @@
+"""Long runs hold no more memory and no more open files at their end than after they have warmed up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from superpoint_tf.adaptation import labelling
+from superpoint_tf.adaptation.job import AdaptationRun
+from superpoint_tf.adaptation.rounds import adapt
+from superpoint_tf.checkpoints import get_weights
+from superpoint_tf.config import Config
+from superpoint_tf.config_files import build_config
+from superpoint_tf.data.photograph_sets import PhotographSet
+from superpoint_tf.data.sources import GeneratedShapes
+from superpoint_tf.figures import plot_curves
+from superpoint_tf.network import build_network
+from superpoint_tf.progress import Console
+from superpoint_tf.training.state import TrainingState
+from superpoint_tf.training.tasks import DetectorTask
+from superpoint_tf.training.trainer import train
+from superpoint_tf.training.validation import ShapesValidator
+from superpoint_tf.visualization import save_png
+from synthetic import draw_sample
+
+pytestmark = pytest.mark.slow
+
+STEPS, IMAGES = 2000, 300
+WARM = 0.25  # of a run: compiling, caches of the allocator
+MEGABYTES = 12.0  # that memory may wander by over the rest; a leak of a batch a step would be 30
+FILES = 2
+
+
+class Meter:
+    """Memory and open files of this process, read at every `every`-th call."""
+
+    def __init__(self, every: int) -> None:
+        self.calls, self._every = 0, every
+        self.at: list[int] = []
+        self.megabytes: list[float] = []
+        self.files: list[int] = []
+
+    def count(self) -> None:
+        self.calls += 1
+        if self.calls % self._every == 0:
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            self.at.append(self.calls)
+            self.megabytes.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+            self.files.append(len(os.listdir("/proc/self/fd")))
+
+    def growth(self, values: list[float] | list[int]) -> float:
+        """Return by how much a straight line through the values after warming up rises until the end."""
+        first = int(WARM * len(values))
+        slope = np.polyfit(self.at[first:], values[first:], 1)[0]
+        return float(slope * (self.at[-1] - self.at[first]))
+
+    def plot(self, path: Path, title: str, what: str) -> None:
+        curves = {"memory in MB": (self.at, self.megabytes), "open files": (self.at, self.files)}
+        save_png(path, plot_curves(curves, title, what, "MB, files"))
+
+    def check(self) -> None:
+        print(f"\nmemory {self.megabytes[0]:.0f} .. {self.megabytes[-1]:.0f} MB", end=", ")
+        print(f"growth {self.growth(self.megabytes):+.1f} MB and {self.growth(self.files):+.1f} files")
+        assert self.growth(self.megabytes) < MEGABYTES
+        assert self.growth(self.files) < FILES
+
+
+def counted(meter: Meter, function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        meter.count()
+        return function(*arguments, **named)
+
+    return wrapped
+
+
+def tiny_config() -> Config:
+    return build_config(
+        {
+            "name": "long",
+            "train": "detector",
+            "workers": 0,
+            "network": {"width": 0.0625, "descriptor_dim": 8},
+            "photographs": {"image_shape": [40, 48]},
+            "synthetic": {"source": "generator", "draw": {"image_shape": [40, 48]}},
+            "detector": {
+                "steps": STEPS,
+                "batch_size": 2,
+                "log_every": 50,
+                "validate_every": 400,
+                "checkpoint_every": 100,
+                "num_figures": 1,
+            },
+            "adaptation": {"num_homographies": 3, "chunk_size": 3, "num_figures": 1},
+            "evaluation": {"image_shape": [40, 48], "num_synthetic": 1},
+        }
+    )
+
+
+def test_memory_and_files_stay_flat_over_thousands_of_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    meter, config = Meter(20), tiny_config()
+    monkeypatch.setattr(TrainingState, "train_step", counted(meter, TrainingState.train_step))
+    train(DetectorTask(config, GeneratedShapes(config), ShapesValidator(config)), tmp_path / "run")
+    meter.plot(tmp_path / "training.png", "training", "step")
+    meter.check()
+    kept = sorted(path.name for path in (tmp_path / "run/checkpoints").glob("*.index"))
+    assert kept == [f"latest-{STEPS - 100}.index", f"latest-{STEPS}.index"]
+
+
+def test_memory_and_files_stay_flat_over_hundreds_of_photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    meter, config = Meter(5), tiny_config()
+    names = tuple(f"{number:03d}.png" for number in range(IMAGES))
+    (tmp_path / "images").mkdir()
+    for number, name in enumerate(names):
+        cv2.imwrite(str(tmp_path / "images" / name), draw_sample(7, number % 20)[0])
+    tf.keras.utils.set_random_seed(5)
+    network = build_network(config.network, with_descriptor=False)
+    get_weights(network, config.network, with_descriptor=False).save(tmp_path / "weights.npz")
+    photographs = PhotographSet(str(tmp_path / "images"), names, (), "")
+    monkeypatch.setattr(labelling, "save_label", counted(meter, labelling.save_label))
+    run = AdaptationRun(config, photographs, str(tmp_path / "weights.npz"), str(tmp_path / "labels"), 1)
+    adapt(run, Console())
+    assert meter.calls == IMAGES
+    meter.plot(tmp_path / "adaptation.png", "adaptation", "photograph")
+    meter.check()
