@@ -154,7 +154,11 @@ def _load_checkpoint(prefix: Path) -> Weights:
         checkpoint.restore(str(prefix)).assert_existing_objects_matched().expect_partial()
     # for a file cut short TensorFlow's reader raises IndexError or RuntimeError
     except (AssertionError, ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
-        raise WeightsError(f"{prefix}: damaged, or not a checkpoint of {prefix.parent.parent}/config.yaml") from error
+        folder = prefix.parent.parent
+        raise WeightsError(
+            f"{prefix}: damaged, or not a checkpoint of {folder}/config.yaml by this version of the project; "
+            f"give {folder} for its best weights"
+        ) from error
     return get_weights(model, config.network, with_descriptor, int(step))
 
 
