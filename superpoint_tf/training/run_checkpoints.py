@@ -107,6 +107,15 @@ def _written_prefixes(folder: Path) -> list[str]:
     return [f"{folder}/{_NAME}-{step}" for step in sorted((int(m[1]) for m in found if m), reverse=True)]
 
 
+def _listed(folder: Path) -> list[str]:
+    """Return the checkpoints of TensorFlow's own list, oldest first; none if it is lost or damaged."""
+    try:
+        state = tf.train.get_checkpoint_state(str(folder))
+    except ValueError:
+        return []
+    return list(state.all_model_checkpoint_paths) if state else []
+
+
 def _clear_unfinished(folder: Path, usable: list[str]) -> None:
     """Delete what a killed writer left and what cannot be read, and note the checkpoints that remain in TensorFlow's
     list, so that they are pruned in their turn."""
@@ -115,9 +124,7 @@ def _clear_unfinished(folder: Path, usable: list[str]) -> None:
         if _OWN_FILES.fullmatch(path.name) and (not whole or ".tempstate" in path.name):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     oldest_first = usable[::-1]
-    state = tf.train.get_checkpoint_state(str(folder))
-    listed = list(state.all_model_checkpoint_paths) if state else []
-    if [Path(prefix).name for prefix in listed] == [Path(prefix).name for prefix in oldest_first]:
+    if [Path(prefix).name for prefix in _listed(folder)] == [Path(prefix).name for prefix in oldest_first]:
         return
     if usable:
         times = [Path(f"{prefix}.index").stat().st_mtime for prefix in oldest_first]  # without them none is pruned

@@ -83,7 +83,7 @@ class Oracle:
             self.truth |= {image.tobytes(): keypoints, noisy.tobytes(): keypoints}
         self.off_px = off_px
 
-    def extract(self, image: np.ndarray, **settings: Any) -> Features:
+    def extract(self, image: np.ndarray, max_keypoints: int | None = None, **settings: Any) -> Features:
         keypoints = self.truth[image.tobytes()] + np.float32([self.off_px, 0])
         return Features(keypoints, np.ones(len(keypoints), np.float32))
 
