@@ -44,7 +44,15 @@ def _config(batch_norm: bool) -> Config:
             "workers": 0,
             "network": {"width": 0.0625, "batch_norm": batch_norm, "descriptor_dim": 8},
             "synthetic": {"source": "generator", "draw": {"image_shape": [40, 48]}},
-            "detector": {"steps": 1000, "batch_size": 4, "warmup_steps": 20, "schedule": "constant"},
+            "detector": {
+                "steps": 1000,
+                "batch_size": 4,
+                "warmup_steps": 20,
+                "schedule": "constant",
+                # rounding grows with the rate: within 200 steps without batch norm TensorFlow 2.21 was off by at most
+                # .0001 at 3e-5, .002 at 1e-4 and .06 at 1e-3
+                "learning_rate": 1e-3 if batch_norm else 3e-5,
+            },
         }
     )
 
@@ -104,11 +112,10 @@ def test_shipped_weights_give_the_same_heatmap_and_descriptors(name: str, refere
         np.testing.assert_allclose(value, reference[f"{name}/{key}"], rtol=0, atol=1e-4)
 
 
-def test_a_training_without_batch_norm_follows_the_same_losses_for_20_steps(reference: dict[str, np.ndarray]) -> None:
+def test_a_training_without_batch_norm_follows_the_same_losses_for_200_steps(reference: dict[str, np.ndarray]) -> None:
     expected = reference["losses"]
-    assert expected[:20].mean() > expected[-20:].mean() + 0.5  # it learns
-    # at this learning rate rounding grows: TensorFlow 2.21 was off by more than 1e-3 in 163 of 200 steps, at most .06
-    np.testing.assert_allclose(_train(_state(False), 20), expected[:20], rtol=0, atol=1e-3)
+    assert expected[:20].mean() > expected[-20:].mean() + 0.1  # it learns
+    np.testing.assert_allclose(_train(_state(False), 200), expected, rtol=0, atol=1e-3)
 
 
 def test_a_training_with_batch_norm_follows_the_same_losses_for_5_steps(reference: dict[str, np.ndarray]) -> None:
