@@ -7,6 +7,7 @@ strings, eight bits a byte.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def open_features(path: str | Path, mode: str = "r") -> h5py.File:
         raise ValueError(f"{path}: another process is writing it; wait for it or choose another folder") from error
     except OSError as error:
         # a disk without locks, a full one and many others fail too: only what the content itself shows is damage
-        if Path(path).is_file() and ("truncated file" in str(error) or not h5py.is_hdf5(path)):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if not full and Path(path).is_file() and ("truncated file" in str(error) or not h5py.is_hdf5(path)):
             raise DamagedFeatures(f"{path}: damaged or not HDF5 ({error}); delete it and extract again") from error
         raise OSError(error.errno, f"{path}: cannot be opened ({error})") from error
 

@@ -117,7 +117,8 @@ class RecordFolder:
     def _unlink(self, *patterns: str) -> None:
         for pattern in patterns:
             for path in Path(self.root).glob(pattern):
-                path.unlink(missing_ok=True)
+                with storage.writing(path):
+                    path.unlink(missing_ok=True)
 
     def discard(self, file: RecordFile) -> None:
         """Delete a file with its record and unfinished forms."""

@@ -101,7 +101,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def check_refused(name: str, folder: Path, reason: str) -> None:
     with pytest.raises(OSError, match=reason) as caught:
         WRITERS[name](folder, LARGE)
-    assert str(folder) in str(caught.value) and "cannot be written" in str(caught.value)
+    assert str(folder) in str(caught.value)
 
 
 @pytest.mark.parametrize("reason", CONDITIONS)
