@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from superpoint_tf import storage
 from superpoint_tf.export.graph import INPUT, SIGNATURE, ExportGraph, Outputs, Run
@@ -35,7 +36,17 @@ def write_tflite(
 
 
 def _converter(graph: ExportGraph) -> tf.lite.TFLiteConverter:
-    return tf.lite.TFLiteConverter.from_concrete_functions([graph.run.get_concrete_function()], graph)
+    """Return a converter of the graph with its weights as constants: as variables TensorFlow 2.21 makes them NaN."""
+    function = graph.run.get_concrete_function()
+    constant, names = convert_variables_to_constants_v2(function), sorted(function.structured_outputs)
+    (images,) = (tf.TensorSpec(tensor.shape, tensor.dtype, INPUT) for tensor in constant.inputs)
+
+    def run(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return dict(zip(names, constant(images), strict=True))
+
+    frozen = tf.Module()
+    frozen.run = tf.function(run, input_signature=[images], autograph=False)
+    return tf.lite.TFLiteConverter.from_concrete_functions([frozen.run.get_concrete_function()], frozen)
 
 
 def _quantise(graph: ExportGraph, calibration: Sequence[np.ndarray]) -> bytes:

@@ -203,7 +203,10 @@ def test_two_folders_with_one_name_are_refused_one_after_the_other_and_told_apar
         (["trip", "--resize", "3"], "expected 16 pixels or more"),
         (["trip", "--threshold", "nan"], "threshold: nan is below the minimum 0"),
         (["trip", "--colmap-overlap", "3"], "need --colmap DATABASE"),
-        (["trip/b.png", "--weights", "magicpoint-small", "--colmap", "x.db"], "a detector alone gives nothing to match"),
+        (
+            ["trip/b.png", "--weights", "magicpoint-small", "--colmap", "x.db"],
+            "a detector alone gives nothing to match",
+        ),
     ],
 )
 def test_wrong_arguments_end_with_code_2_and_create_nothing(
