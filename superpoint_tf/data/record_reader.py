@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from superpoint_tf.data.record_format import decode_sample
 
 SCHEMA_VERSION = 1
 _LENGTH_BYTES, _CRC_BYTES = 8, 4  # a TFRecord: length, its checksum, content, its checksum
+_LONGEST_NAME = 255  # of a file, where this project ran
 
 
 class RecordError(ValueError):
@@ -47,7 +49,11 @@ def read_record_manifest(root: str) -> dict[str, Any]:
 def is_file_note(entry: Any) -> bool:
     """Tell whether a value from JSON is what is noted of a finished file."""
     kinds = {"file": str, "split": str, "pictures": int, "sha256": str}
-    return isinstance(entry, dict) and all(isinstance(entry.get(name), kind) for name, kind in kinds.items())
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), kind) for name, kind in kinds.items()):
+        return False
+    texts = [entry[name] for name, kind in kinds.items() if kind is str]
+    plain = entry["file"] == Path(entry["file"]).name  # in the set's own folder
+    return plain and all(len(text) <= _LONGEST_NAME for text in texts)
 
 
 def _remedy(root: str) -> str:
