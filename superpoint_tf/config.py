@@ -138,9 +138,9 @@ class TrainingConfig:
     ema_decay: float = _setting(0.0, minimum=0.0, maximum=0.99999)  # moving average of the weights; 0 = off
     precision: str = _setting("float32", choices=PRECISIONS)
     xla: bool = _setting(False, free=True)  # compile the step with XLA
-    init: str = _setting(
-        "", free=True
-    )  # weights.npz, run folder or checkpoint; joint: `adapted` = the detector of the labels
+    # Weights.npz, run folder, checkpoint or shipped name; a narrower network's are widened. Joint: `adapted` is the
+    # detector that made the labels.
+    init: str = _setting("", free=True)
     log_every: int = _setting(100, free=True, minimum=1, maximum=10**9)  # steps
     validate_every: int = _setting(5000, free=True, minimum=1, maximum=10**9)  # steps
     checkpoint_every: int = _setting(1000, free=True, minimum=1, maximum=10**9)  # steps; what SIGKILL can cost

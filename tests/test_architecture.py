@@ -31,7 +31,7 @@ LAYERS = [
     ["progress", "layout", "pretrained"],
     ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
     ["checkpoints", "detection", "losses", "descriptor_loss", "figures", "feature_archive"],
-    ["model", "data", "command_line", "detection_options"],
+    ["model", "data", "command_line", "detection_options", "widening"],
     ["evaluation", "interop", "export"],
     ["extraction"],
     ["alignment", "viewing"],

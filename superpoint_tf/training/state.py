@@ -19,6 +19,7 @@ from superpoint_tf.training.adam import Adam
 from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
 from superpoint_tf.training.replicas import Replicas, cut, single_replica
 from superpoint_tf.training.tasks import Task
+from superpoint_tf.widening import can_widen, widen_weights
 
 _FLOAT16_LOSS_SCALE = 1024.0  # constant: losses here start near 4 and fall
 _MAX_OVERFLOWS = 20  # steps in a row that float16 may skip: after more of them nothing is learnt any more
@@ -76,10 +77,20 @@ class TrainingState:
             tf.function(part, jit_compile=settings.xla or None, reduce_retracing=True)
             for part in (self._whole_step, self._begin_step, self._add_step, self._end_step)
         )
-        if settings.init:
-            weights = load_weights(settings.init)
-            assign_weights(self.model, weights, settings.init, allow_new_head=True)
+        self.origin = self._initialize(settings.init)
         self._copy_average()
+
+    def _initialize(self, path: str) -> str:
+        """Copy the weights of `path`, if there is one, widened where the network is wider; say what they are."""
+        if not path:
+            return "random weights"
+        weights, config = load_weights(path), self._task.config
+        origin = path
+        if can_widen(weights.network, config.network):
+            origin = f"{path}, widened from {weights.network.width:g} to {config.network.width:g}"
+            weights = widen_weights(weights, config.network, config.seed)
+        assign_weights(self.model, weights, path, allow_new_head=True)
+        return origin
 
     # -------------------------------------------------------------------------------------------- one step
 

@@ -73,7 +73,7 @@ def _open_and_run(task: Task, folder: RunFolder, replicas: Replicas, quick_comma
     if start and replicas.is_chief and folder.discard_damaged_weights():
         state.best_value.assign(-math.inf)
         reporter.console.line("warn", f"{folder.weights} was damaged: the best of the validations to come replaces it")
-    note = f"continues at step {start}" if start else "starts"
+    note = f"continues at step {start}" if start else f"starts with {state.origin}"
     devices = f" | {replicas.count} replicas on {replicas.workers} workers" if replicas.count > 1 else ""
     reporter.console.line("data", f"{task.source.description} | batch {settings.batch_size} | seed {task.config.seed}")
     reporter.console.line("train", f"{note} | {state.model.count_params():,} weights | {folder.path}{devices}")

@@ -13,11 +13,12 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf import storage
-from superpoint_tf.checkpoints import load_weights
+from superpoint_tf.checkpoints import assign_weights, load_weights
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config_files import build_config
 from superpoint_tf.data.sources import GeneratedShapes
 from superpoint_tf.interruption import Interrupted
+from superpoint_tf.network import build_network
 from superpoint_tf.training import trainer
 from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.state import NonFiniteLoss, TrainingState
@@ -252,6 +253,18 @@ def test_training_starts_from_given_weights(short: Path):
     state = TrainingState(tiny_task(config))
     given = load_weights(short)
     np.testing.assert_array_equal(state.weights().arrays["encoder_1a/kernel"], given.arrays["encoder_1a/kernel"])
+
+
+def test_the_weights_of_a_narrower_network_are_widened_and_answer_the_same(short: Path):
+    config = tiny_config(init=str(short))
+    config = dataclasses.replace(config, network=dataclasses.replace(config.network, width=0.125))
+    state, images = TrainingState(tiny_task(config)), np.random.default_rng(0).random((1, 40, 48, 1), np.float32)
+    narrow = build_network(load_weights(short).network, with_descriptor=False)
+    assign_weights(narrow, load_weights(short), "short")
+    assert state.origin == f"{short}, widened from 0.0625 to 0.125"
+    expected = narrow(images, training=False)["logits"]
+    for model in (state.model, state.averaged):
+        np.testing.assert_allclose(model(images, training=False)["logits"], expected, atol=1e-4)
 
 
 def test_the_last_checkpoint_of_a_run_is_read_as_weights(short: Path):

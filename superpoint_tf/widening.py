@@ -1,0 +1,49 @@
+"""Weights of a narrow network as those of a wider one that computes the same (Net2Net, Chen et al. 2016, section 3)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from superpoint_tf.checkpoints import Weights, WeightsError
+from superpoint_tf.config import NetworkConfig
+from superpoint_tf.network import weight_shapes
+
+_SHARES = (0.25, 0.75)  # of what a pair of copies passes on, each drawn from here
+
+
+def can_widen(narrow: NetworkConfig, wide: NetworkConfig) -> bool:
+    """Tell whether the networks differ in nothing but a greater width."""
+    return narrow.width < wide.width and dataclasses.replace(narrow, width=wide.width) == wide
+
+
+def widen_weights(weights: Weights, network: NetworkConfig, seed: int = 0) -> Weights:
+    """Return weights for the wider `network`, with the outputs of the narrow one up to rounding.
+
+    Channel j of a wider layer is a copy of channel j mod n of the n there were. The copies of one channel divide among
+    themselves what it passed on, in shares drawn for every weight: each then has a gradient of its own, and training
+    makes them different. Raises WeightsError if the networks differ in more than width, or `network` is not the wider.
+    """
+    if not can_widen(weights.network, network):
+        raise WeightsError(f"weights for {weights.network} cannot be widened to {network}: only a greater width fits")
+    generator = np.random.default_rng(seed)
+    arrays = {
+        name: _widen(weights.arrays[name], shape, generator)
+        for name, shape in weight_shapes(network, weights.with_descriptor).items()
+    }
+    return Weights(network, weights.with_descriptor, arrays, weights.step)
+
+
+def _widen(array: np.ndarray, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    """Repeat the last axis, the outputs; of a kernel (h, w, inputs, outputs) divide the inputs among their copies."""
+    array = np.take(array, np.arange(shape[-1]) % array.shape[-1], axis=-1)
+    if len(shape) == 1 or array.shape[2] == shape[2]:
+        return array
+    origins = np.arange(shape[2]) % array.shape[2]
+    # one share for a copy and an output: all pixels of a filter keep their proportions
+    shares = generator.uniform(*_SHARES, (shape[2], shape[3]))
+    for origin in range(array.shape[2]):
+        copies = origins == origin
+        shares[copies] /= shares[copies].sum(axis=0)
+    return (array[:, :, origins] * shares).astype(np.float32)
