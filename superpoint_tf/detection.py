@@ -1,16 +1,22 @@
-"""Detection in TensorFlow: logits to heatmap, and descriptors sampled at keypoints."""
+"""Detection in TensorFlow: logits to heatmap, several heatmaps to one, and descriptors sampled at keypoints."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from superpoint_tf.config import CELL
 from superpoint_tf.keypoints import detect_keypoints, suppress_keypoints
+from superpoint_tf.multiscale import scaled_shape
 from superpoint_tf.network import normalize_descriptors
 
 __all__ = [
+    "combine_heatmaps",
     "detect_keypoints",
     "logits_to_heatmap",
+    "resize_images",
     "sample_descriptors",
     "suppress_keypoints",
 ]
@@ -25,6 +31,26 @@ def logits_to_heatmap(logits: tf.Tensor, image_shape: tuple[int, int] | tf.Tenso
     probabilities = tf.nn.softmax(tf.cast(logits, tf.float32), axis=-1)[..., :-1]
     heatmap = tf.nn.depth_to_space(probabilities, CELL)[..., 0]
     return heatmap[:, : image_shape[0], : image_shape[1]]
+
+
+def resize_images(images: tf.Tensor, scale: float) -> tf.Tensor:
+    """Resize images (B, H, W, 1) in [0, 1] by bicubic interpolation, smoothed first where they shrink."""
+    shape = scaled_shape((int(images.shape[1]), int(images.shape[2])), scale)
+    if shape == tuple(images.shape[1:3]):
+        return images
+    return tf.clip_by_value(tf.image.resize(images, shape, "bicubic", antialias=scale < 1.0), 0.0, 1.0)
+
+
+def combine_heatmaps(heatmaps: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Return the geometric mean of heatmaps (B, h, w) of one image at several scales, of the size of the largest.
+
+    A keypoint is what all scales see; where one says zero, there is none.
+    """
+    if len(heatmaps) == 1:
+        return heatmaps[0]
+    shape = max((tuple(heatmap.shape[1:3]) for heatmap in heatmaps), key=math.prod)
+    logarithms = [tf.math.log(tf.image.resize(heatmap[..., None], shape)[..., 0]) for heatmap in heatmaps]
+    return tf.exp(tf.add_n(logarithms) / float(len(heatmaps)))
 
 
 def sample_descriptors(descriptor_map: tf.Tensor, keypoints: tf.Tensor) -> tf.Tensor:

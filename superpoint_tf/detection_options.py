@@ -9,6 +9,7 @@ from typing import Any
 
 from superpoint_tf.command_line import positive_int
 from superpoint_tf.config import ConfigError, DetectionConfig
+from superpoint_tf.multiscale import ONE_SCALE, check_scales
 
 _OPTIONS: dict[str, tuple[str, str, Callable[[str], Any], str]] = {  # field: option, unit, parser of the text, help
     "max_keypoints": ("--max-keypoints", "N", positive_int, "the strongest are kept"),
@@ -36,6 +37,18 @@ def add_detection_options(
         )
 
 
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """Add what makes a network's keypoints more exact: --subpixel and --scales."""
+    parser.add_argument("--subpixel", action="store_true", help="networks: refine keypoints by soft-argmax, 9x9 pixels")
+    parser.add_argument(
+        "--scales",
+        type=_scales,
+        default=ONE_SCALE,
+        metavar="S,S",
+        help="networks: see each picture at these scales together; 1,1.5 is more exact and takes 3.25 times as long",
+    )
+
+
 def given_options(arguments: argparse.Namespace) -> list[str]:
     """Return the options that the user gave."""
     return [option for name, (option, *_) in _OPTIONS.items() if getattr(arguments, name, None) is not None]
@@ -45,6 +58,19 @@ def detection_from_options(arguments: argparse.Namespace, default: DetectionConf
     """Return what the options say, and `default` where they say nothing."""
     given = {name: getattr(arguments, name, None) for name in _OPTIONS}
     return dataclasses.replace(default, **{name: value for name, value in given.items() if value is not None})
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text[:60]!r}: expected numbers with commas between, such as 1,1.5"
+        ) from None
+    try:
+        return check_scales(numbers)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _checked(name: str, parse: Callable[[str], Any]) -> Callable[[str], Any]:

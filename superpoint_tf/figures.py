@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from superpoint_tf.keypoints import scale_keypoints
 from superpoint_tf.layout import draw_strip, panel_scale, resize, side_by_side, stack, to_bgr
 from superpoint_tf.visualization import (
     PINK,
@@ -16,7 +17,6 @@ from superpoint_tf.visualization import (
     draw_heatmap,
     draw_keypoints,
     draw_matches,
-    scale_keypoints,
 )
 
 FOUND_WITHIN_PX = 3.0  # a true corner counts as found in a caption

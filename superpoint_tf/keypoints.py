@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,18 +15,28 @@ _REFINEMENT_RADIUS_PX = 4  # soft-argmax over 9x9 pixels
 
 
 def detect_keypoints(
-    heatmap: NDArray[np.floating], config: DetectionConfig, subpixel: bool = False
+    heatmap: NDArray[np.floating],
+    config: DetectionConfig,
+    subpixel: bool = False,
+    image_shape: Sequence[int] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Find the keypoints of a heatmap (H, W) of probabilities.
 
     Drops what is nearer than `border_px` to the frame, below `threshold` or not above zero, then suppresses
     neighbours and keeps the `max_keypoints` strongest; what was dropped suppresses nothing. Returns keypoints (N, 2)
     xy pixels and scores (N,), strongest first, ties by row, then column. With `subpixel` a keypoint moves to the mean
-    position of the 9x9 pixels around it, weighted by probability.
+    position of the 9x9 pixels around it, weighted by probability. Of the heatmap of a resized image give the
+    `image_shape` (H, W) it had: radius, border and the keypoints returned are in its pixels.
     """
     heatmap = np.asarray(heatmap, np.float32)
     if heatmap.ndim != 2:
         raise ValueError(f"a heatmap is (H, W), found shape {heatmap.shape}; pass one image of a batch at a time")
+    if image_shape is not None and tuple(image_shape[:2]) != heatmap.shape:
+        factor = math.sqrt(heatmap.size / (image_shape[0] * image_shape[1]))
+        radius_px, border_px = round(config.nms_radius_px * factor), round(config.border_px * factor)
+        resized = dataclasses.replace(config, nms_radius_px=radius_px, border_px=border_px)
+        keypoints, scores = detect_keypoints(heatmap, resized, subpixel)
+        return scale_keypoints(keypoints, heatmap.shape, image_shape).astype(np.float32), scores
     border = config.border_px
     height, width = heatmap.shape
     inner = heatmap[border : max(height - border, border), border : max(width - border, border)]
@@ -100,3 +114,9 @@ def refine_keypoints(heatmap: NDArray[np.floating], keypoints: NDArray[np.floati
     shift = np.divide(shift, total[:, None], out=np.zeros_like(shift), where=total[:, None] > 0)
     refined: NDArray[np.float32] = (pixels + shift).astype(np.float32)
     return refined
+
+
+def scale_keypoints(keypoints: NDArray, image_shape: Sequence[int], canvas_shape: Sequence[int]) -> NDArray[np.float64]:
+    """Move keypoints (N, 2) of a picture to where they are after it was resized, by the half-pixel rule."""
+    factors = np.array([canvas_shape[1] / image_shape[1], canvas_shape[0] / image_shape[0]])
+    return (np.asarray(keypoints, np.float64).reshape(-1, 2) + 0.5) * factors - 0.5

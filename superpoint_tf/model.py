@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,13 +11,16 @@ import tensorflow as tf
 
 from superpoint_tf.checkpoints import load_network
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.detection import logits_to_heatmap, sample_descriptors
+from superpoint_tf.detection import combine_heatmaps, logits_to_heatmap, resize_images, sample_descriptors
 from superpoint_tf.features import Features
-from superpoint_tf.keypoints import detect_keypoints
+from superpoint_tf.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.matching import match_descriptors
+from superpoint_tf.multiscale import ONE_SCALE, check_scales
+from superpoint_tf.network import normalize_descriptors
 
 _BATCH_PIXELS = 8 * 480 * 640  # pictures of one shape go through the network together, up to this many pixels
 _WAITING_PIXELS = 4 * _BATCH_PIXELS  # of pictures of all shapes that wait for others of theirs
+_Level = tuple[Sequence[int], tf.Tensor]  # (H, W) of the resized image, and its descriptor maps
 _Placed = tuple[int, tf.Tensor]  # place in the batch, float32 (H, W, 1)
 
 
@@ -55,9 +58,9 @@ class SuperPoint:
         heatmap = logits_to_heatmap(outputs["logits"], (shape[1], shape[2]))
         return (heatmap, outputs["descriptors"]) if self.with_descriptor else (heatmap,)
 
-    def heatmap(self, image: Any) -> np.ndarray:
-        """Return the probability of a keypoint at every pixel, float32 (H, W)."""
-        heatmap: np.ndarray = self._forward(prepare_image(image)[None])[0].numpy()[0]
+    def heatmap(self, image: Any, scales: Sequence[float] = ONE_SCALE) -> np.ndarray:
+        """Return the probability of a keypoint at every pixel, float32 (H, W); of the image at the largest scale."""
+        heatmap: np.ndarray = self._look(prepare_image(image)[None], scales)[0][0]
         return heatmap
 
     def extract(
@@ -68,18 +71,21 @@ class SuperPoint:
         nms_radius_px: int = 4,
         border_px: int = 4,
         subpixel: bool = False,
+        scales: Sequence[float] = ONE_SCALE,
     ) -> Features:
         """Detect and describe keypoints in one image, strongest first.
 
         `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1], NumPy or tensor, of
         any size. Keeps the `max_keypoints` strongest (None: all) of probability `detection_threshold` or more,
         suppresses others within `nms_radius_px` (square), and drops those nearer than `border_px` to the frame. With
-        `subpixel` keypoints move to the soft-argmax of the 9x9 pixels around them. Returns keypoints float32 (N, 2)
-        xy in pixels, scores (N,), and unit descriptors (N, D), or None from a detector alone; N is 0 where there is
-        no texture. Raises ValueError for other input, or a setting outside the range of `DetectionConfig`.
+        `subpixel` keypoints move to the soft-argmax of the 9x9 pixels around them. At several `scales` the image is
+        resized to each; heatmaps are combined by their geometric mean at the largest, descriptors are added. Returns
+        keypoints float32 (N, 2) xy in pixels of the image given, scores (N,), and unit descriptors (N, D), or None
+        from a detector alone; N is 0 where there is no texture. Raises ValueError for other input, or a setting out
+        of its range.
         """
         settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
-        return self._features(prepare_image(image)[None], settings, subpixel)[0]
+        return self._features(prepare_image(image)[None], settings, subpixel, check_scales(scales))[0]
 
     def extract_batch(
         self,
@@ -89,6 +95,7 @@ class SuperPoint:
         nms_radius_px: int = 4,
         border_px: int = 4,
         subpixel: bool = False,
+        scales: Sequence[float] = ONE_SCALE,
     ) -> BatchFeatures:
         """Do `extract` for several images: an array (B, H, W) or (B, H, W, C), or any sequence, of any sizes.
 
@@ -97,16 +104,16 @@ class SuperPoint:
         iterator a few images are held at a time, however many it gives.
         """
         settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
-        left_out: dict[int, str] = {}
+        scales, left_out = check_scales(scales), dict[int, str]()
         found: dict[int, Features] = {}
-        for group in _groups_of_one_shape(images, left_out):
+        for group in _groups_of_one_shape(images, left_out, _BATCH_PIXELS / max(1.0, *scales) ** 2):
             stacked = tf.stack([tensor for _, tensor in group])
             places = (place for place, _ in group)
-            found.update(zip(places, self._features(stacked, settings, subpixel), strict=True))
+            found.update(zip(places, self._features(stacked, settings, subpixel, scales), strict=True))
         empty = self._empty()
         return BatchFeatures([found.get(place, empty) for place in range(len(found) + len(left_out))], left_out)
 
-    def describe(self, image: Any, keypoints: Any) -> np.ndarray:
+    def describe(self, image: Any, keypoints: Any, scales: Sequence[float] = ONE_SCALE) -> np.ndarray:
         """Return unit descriptors float32 (N, D) of one image at given keypoints (N, 2), xy in pixels.
 
         Raises ValueError for an image that `extract` would refuse, keypoints of another shape, or a detector alone.
@@ -118,19 +125,40 @@ class SuperPoint:
             points = points.reshape(0, 2)
         if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
             raise ValueError(f"keypoints have shape {points.shape} or are not finite; expected (N, 2), xy in pixels")
-        descriptor_map = self._forward(prepare_image(image)[None])[1][0]
-        descriptors: np.ndarray = self._sample(descriptor_map, points).numpy()
+        tensor = prepare_image(image)
+        levels = self._look(tensor[None], scales)[1]
+        return self._describe([(shape, maps[0]) for shape, maps in levels], points, tensor.shape)
+
+    def _look(self, images: tf.Tensor, scales: Sequence[float]) -> tuple[np.ndarray, list[_Level]]:
+        """Return the heatmaps (B, h, w) of images of one shape, and of a joint model the descriptors at each scale."""
+        resized = [resize_images(images, scale) for scale in check_scales(scales)]
+        outputs = [self._forward(level) for level in resized]
+        heatmaps = combine_heatmaps([output[0] for output in outputs]).numpy()
+        pairs = zip(resized, outputs, strict=True)
+        return heatmaps, [(tuple(level.shape[1:3]), output[1]) for level, output in pairs if self.with_descriptor]
+
+    def _describe(self, levels: list[_Level], keypoints: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
+        """Return the sum of the descriptors of all levels, each map (Hc, Wc, D), as unit vectors (N, D)."""
+        found = [
+            self._sample(descriptor_map, scale_keypoints(keypoints, image_shape, shape).astype(np.float32))
+            for shape, descriptor_map in levels
+        ]
+        descriptors: np.ndarray = (found[0] if len(found) == 1 else normalize_descriptors(tf.add_n(found))).numpy()
         return descriptors
 
-    def _features(self, images: tf.Tensor, settings: DetectionConfig, subpixel: bool) -> list[Features]:
-        outputs = self._forward(images)
-        found = [detect_keypoints(heatmap, settings, subpixel) for heatmap in outputs[0].numpy()]
-        if not self.with_descriptor:
-            return [Features(keypoints, scores) for keypoints, scores in found]
-        return [
-            Features(keypoints, scores, self._sample(descriptor_map, keypoints).numpy())
-            for (keypoints, scores), descriptor_map in zip(found, outputs[1], strict=True)
-        ]
+    def _features(
+        self, images: tf.Tensor, settings: DetectionConfig, subpixel: bool, scales: Sequence[float]
+    ) -> list[Features]:
+        heatmaps, levels = self._look(images, scales)
+        shape = tuple(images.shape[1:3])
+        features = []
+        for place, heatmap in enumerate(heatmaps):
+            found = Features(*detect_keypoints(heatmap, settings, subpixel, shape))
+            if self.with_descriptor:
+                own = [(level_shape, maps[place]) for level_shape, maps in levels]
+                found = found._replace(descriptors=self._describe(own, found.keypoints, shape))
+            features.append(found)
+        return features
 
     def _empty(self) -> Features:
         keypoints, scores = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
@@ -146,7 +174,9 @@ class SuperPoint:
         return match_descriptors(features0.descriptors, features1.descriptors, ratio, max_distance)
 
 
-def _groups_of_one_shape(images: Iterable[Any], left_out: dict[int, str]) -> Iterator[list[_Placed]]:
+def _groups_of_one_shape(
+    images: Iterable[Any], left_out: dict[int, str], batch_pixels: float
+) -> Iterator[list[_Placed]]:
     """Yield images prepared, with their places, in groups of one shape; name those that cannot be used in `left_out`.
 
     A group is given as soon as it fills a batch, or, the largest one, when too many pixels wait.
@@ -163,7 +193,7 @@ def _groups_of_one_shape(images: Iterable[Any], left_out: dict[int, str]) -> Ite
         one = shape[0] * shape[1]
         waiting.setdefault(shape, []).append((place, tensor))
         pixels[shape] = pixels.get(shape, 0) + one
-        full = shape if pixels[shape] + one > _BATCH_PIXELS else None
+        full = shape if pixels[shape] + one > batch_pixels else None
         if full is None and sum(pixels.values()) > _WAITING_PIXELS:
             full = max(pixels, key=pixels.__getitem__)
         if full is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superpoint_tf import storage
+from superpoint_tf.keypoints import scale_keypoints
 from superpoint_tf.layout import (
     GAP_PX,
     Colour,
@@ -44,7 +45,6 @@ __all__ = [
     "panel_scale",
     "resize",
     "save_png",
-    "scale_keypoints",
     "side_by_side",
     "stack",
     "to_bgr",
@@ -137,12 +137,6 @@ def draw_matches(
     _draw_lines(canvas, ends[shown & ~right], RED)
     _draw_lines(canvas, ends[shown & right], SKY if correct is None else GREEN)
     return canvas
-
-
-def scale_keypoints(keypoints: NDArray, image_shape: Sequence[int], canvas_shape: Sequence[int]) -> NDArray[np.float64]:
-    """Move keypoints (N, 2) of a picture to where they are after it was resized, by the half-pixel rule."""
-    factors = np.array([canvas_shape[1] / image_shape[1], canvas_shape[0] / image_shape[0]])
-    return (np.asarray(keypoints, np.float64).reshape(-1, 2) + 0.5) * factors - 0.5
 
 
 def save_png(path: str | Path, image: NDArray) -> None:

@@ -17,6 +17,7 @@ LAYERS = [
     [
         "npz_files",
         "storage",
+        "multiscale",
         "interruption",
         "cluster",
         "features",

@@ -152,3 +152,14 @@ def test_refinement_of_a_symmetric_peak_stays_and_sees_no_more_than_9x9() -> Non
 def test_refinement_works_in_the_corner_of_the_frame() -> None:
     heatmap = heatmap_of((6, 6), peak=(0, 0, 0.5), right=(1, 0, 0.5))
     np.testing.assert_allclose(refine_keypoints(heatmap, np.array([[0, 0]])), [[0.5, 0]])
+
+
+def test_radius_border_and_keypoints_of_a_resized_image_are_in_pixels_of_the_image() -> None:
+    heatmap = np.zeros((80, 120), np.float32)
+    heatmap[40, 60], heatmap[40, 67], heatmap[40, 70], heatmap[7, 60] = 0.9, 0.8, 0.7, 0.9
+    config = DetectionConfig(0.1, nms_radius_px=4, border_px=4)
+    keypoints, scores = detect_keypoints(heatmap, config, image_shape=(40, 60))
+    np.testing.assert_array_equal(
+        keypoints, [[29.75, 19.75], [34.75, 19.75]]
+    )  # 3.5 px away is within the radius, 5 px not
+    np.testing.assert_array_equal(scores, np.float32([0.9, 0.7]))

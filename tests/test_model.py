@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf import SuperPoint
+from superpoint_tf import SuperPoint, detection
 from superpoint_tf import model as model_module
 from superpoint_tf.checkpoints import WeightsError, get_weights
 from superpoint_tf.config import NetworkConfig
@@ -261,3 +261,50 @@ def test_describe_gives_the_descriptors_of_extract(model: SuperPoint, detector: 
 def test_settings_out_of_range_are_named(model: SuperPoint, settings: dict[str, Any], name: str):
     with pytest.raises(ValueError, match=name):
         model.extract(noise(16, 16), **settings)
+
+
+def test_one_other_scale_is_the_resized_image_with_its_keypoints_moved_back(model: SuperPoint):
+    image = noise(40, 48)
+    large = detection.resize_images(prepare_image(image)[None], 2.0)[0].numpy()
+    expected = model.extract(large, detection_threshold=0.001, nms_radius_px=6, border_px=8)
+    found = model.extract(image, detection_threshold=0.001, nms_radius_px=3, border_px=4, scales=[2])
+    assert len(found.keypoints) > 5
+    np.testing.assert_allclose(found.keypoints, (expected.keypoints + 0.5) / 2 - 0.5, atol=1e-5)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
+    np.testing.assert_allclose(found.descriptors, expected.descriptors, atol=1e-5)
+
+
+def test_several_scales_share_one_heatmap_and_one_descriptor(model: SuperPoint):
+    image, scales = noise(40, 48), (1.0, 1.5)
+    large = detection.resize_images(prepare_image(image)[None], 1.5)[0].numpy()
+    heatmap = model.heatmap(image, scales)
+    small_part = tf.image.resize(model.heatmap(image)[..., None], (60, 72))[..., 0]
+    np.testing.assert_allclose(heatmap, np.sqrt(small_part * model.heatmap(large)), rtol=1e-4)
+    found = model.extract(image, **ALL, scales=scales)
+    alone = [model.describe(image, found.keypoints), model.describe(large, (found.keypoints + 0.5) * 1.5 - 0.5)]
+    expected = sum(alone) / np.linalg.norm(sum(alone), axis=1, keepdims=True)
+    np.testing.assert_allclose(found.descriptors, expected, atol=1e-5)
+    np.testing.assert_array_equal(model.describe(image, found.keypoints, scales), found.descriptors)
+    batch = model.extract_batch([image, noise(24, 24)], **ALL, scales=scales)
+    np.testing.assert_allclose(batch.features[0].keypoints, found.keypoints, atol=1e-4)
+    assert len(batch.features[1].keypoints)
+
+
+@pytest.mark.parametrize("scales", [(1.0, 1.5), (0.5,), (0.01 + 1 / 16, 1)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 100), (33, 57)])
+def test_an_image_of_any_size_can_be_seen_at_several_scales(
+    model: SuperPoint, detector: SuperPoint, scales: tuple[float, ...], shape: tuple[int, int]
+):
+    for network in (model, detector):
+        found = network.extract(noise(*shape), **ALL, scales=scales)
+        assert (found.keypoints >= -1).all() and (found.keypoints <= np.array(shape)[::-1]).all()
+        assert (found.descriptors is None) == (network is detector)
+
+
+@pytest.mark.parametrize("scales", [(), (0,), (-1,), (float("nan"),), (100,), (1, 1)])
+def test_scales_that_make_no_sense_are_named(model: SuperPoint, scales: tuple[float, ...]):
+    named = rf"scales: {scales[0]:g}" if scales else "scales: none"
+    with pytest.raises(ValueError, match=named):
+        model.extract(noise(16, 16), scales=scales)
+    with pytest.raises(ValueError, match=named):
+        model.extract_batch([noise(16, 16)], scales=scales)

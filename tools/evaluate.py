@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
 from superpoint_tf.config import Config
+from superpoint_tf.detection_options import add_network_options
 
 if TYPE_CHECKING:
     from superpoint_tf.evaluation.run import Request
@@ -46,7 +47,7 @@ def parse_arguments() -> argparse.Namespace:
         type=command_line.positive_int,
         help="pairs of random-homography (default: 200); pictures a primitive of synthetic (default: the config's)",
     )
-    parser.add_argument("--subpixel", action="store_true", help="networks: refine keypoints by soft-argmax, 9x9 pixels")
+    add_network_options(parser)
     parser.add_argument(
         "--output", type=command_line.output_folder, help="results folder (default: outputs/evaluation/PROTOCOL)"
     )
@@ -76,7 +77,8 @@ def main() -> None:
     from superpoint_tf.progress import Console
 
     shapes = arguments.protocol == "synthetic"
-    detection = replace(methods.FOR_SHAPES if shapes else methods.FOR_PAIRS, subpixel=arguments.subpixel)
+    default = methods.FOR_SHAPES if shapes else methods.FOR_PAIRS
+    detection = replace(default, subpixel=arguments.subpixel, scales=arguments.scales)
     output = arguments.output or f"outputs/evaluation/{arguments.protocol}"
     command = "python tools/evaluate.py " + shlex.join(sys.argv[1:])
     request = run.Request(

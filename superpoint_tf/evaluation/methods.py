@@ -23,6 +23,7 @@ from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.evaluation.plug_ins import load_plug_in
 from superpoint_tf.evaluation.protocols import Extractor, suppressed
 from superpoint_tf.features import Features
+from superpoint_tf.multiscale import ONE_SCALE
 from superpoint_tf.pretrained import pretrained_names
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _LONGEST_STEM = 60
 _PACKAGE = Path(__file__).resolve().parent.parent
 # The code that features depend on besides the method's own: a change there must not meet features of before.
 _SUPPRESSION_CODE = ("keypoints.py", "features.py")
-_NETWORK_CODE = ("model.py", "network.py", "detection.py", *_SUPPRESSION_CODE)
+_NETWORK_CODE = ("model.py", "network.py", "detection.py", "multiscale.py", *_SUPPRESSION_CODE)
 GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}
 FindFeatures = Callable[[View, str, PairProtocol], Features]
 
@@ -44,6 +45,7 @@ class NetworkDetection:
     threshold: float
     border_px: int
     subpixel: bool = False  # by soft-argmax of 9x9 pixels, after suppression
+    scales: tuple[float, ...] = ONE_SCALE
     max_keypoints: int | None = None  # the strongest; None: all, the protocol has its budget
 
 
@@ -79,6 +81,7 @@ def extractor_of(model: SuperPoint, detection: NetworkDetection = FOR_PAIRS) -> 
             nms_radius_px=nms_radius_px,
             border_px=detection.border_px,
             subpixel=detection.subpixel,
+            scales=detection.scales,
         )
 
     return extract
@@ -153,6 +156,7 @@ def _network(name: str, what: str, detection: NetworkDetection) -> Method:
         "threshold": detection.threshold,
         "border_px": detection.border_px,
         "subpixel": detection.subpixel,
+        "scales": detection.scales,
         "tensorflow": tf.__version__,
         "code": _code_sha256(_NETWORK_CODE),
     }

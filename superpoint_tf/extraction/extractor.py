@@ -14,9 +14,8 @@ from superpoint_tf.checkpoints import load_network
 from superpoint_tf.extraction.memory import check_memory, too_large
 from superpoint_tf.extraction.settings import ExtractionSettings
 from superpoint_tf.features import Features
-from superpoint_tf.keypoints import detect_keypoints
+from superpoint_tf.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.model import SuperPoint
-from superpoint_tf.visualization import scale_keypoints
 
 
 class Extractor:
@@ -42,7 +41,12 @@ class Extractor:
         settings, seen = self.settings, self.shrink(image)
         try:
             found = self.model.extract(
-                seen, settings.max_keypoints, settings.threshold, settings.nms_radius_px, subpixel=settings.subpixel
+                seen,
+                settings.max_keypoints,
+                settings.threshold,
+                settings.nms_radius_px,
+                subpixel=settings.subpixel,
+                scales=settings.scales,
             )
         except tf.errors.ResourceExhaustedError as error:
             raise too_large(seen.shape, "the network ran out of it") from error
@@ -50,16 +54,16 @@ class Extractor:
         return found._replace(keypoints=keypoints.astype(np.float32))
 
     def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the heatmap (h, w) of a grey uint8 image that `shrink` returned, its keypoints (N, 2) and scores.
+        """Return the heatmap of a grey uint8 image that `shrink` returned, its keypoints (N, 2) and scores.
 
-        Keypoints are those of `extract`; errors as above.
+        The heatmap has the size of the image at the largest scale. Keypoints are those of `extract`; errors as above.
         """
         settings = self.settings
         try:
-            heatmap = self.model.heatmap(image)
+            heatmap = self.model.heatmap(image, settings.scales)
         except tf.errors.ResourceExhaustedError as error:
             raise too_large(image.shape, "the network ran out of it") from error
-        return heatmap, *detect_keypoints(heatmap, settings.detection, settings.subpixel)
+        return heatmap, *detect_keypoints(heatmap, settings.detection, settings.subpixel, image.shape)
 
     def shrink(self, image: np.ndarray) -> np.ndarray:
         """Return what the network is to see of uint8 (H, W[, C]): itself, or shrunk until no side is above `resize_px`.
@@ -71,5 +75,5 @@ class Extractor:
             height, width = (max(1, round(side * limit / longest)) for side in image.shape[:2])
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         if not self._on_gpu:  # there the allocator says no by itself
-            check_memory(image.shape, self._config)
+            check_memory(image.shape, self._config, max(self.settings.scales))
         return image

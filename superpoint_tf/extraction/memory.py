@@ -23,9 +23,9 @@ class PictureTooLarge(ValueError):
     """A picture that the network has no memory for; the message names its size and the remedy."""
 
 
-def check_memory(image_shape: tuple[int, ...], network: NetworkConfig) -> None:
-    """Raise PictureTooLarge if a picture (H, W) would need more memory in the network than is free."""
-    needed, free = estimate_bytes(image_shape, network), free_bytes()
+def check_memory(image_shape: tuple[int, ...], network: NetworkConfig, scale: float = 1.0) -> None:
+    """Raise PictureTooLarge if a picture (H, W), at its largest scale, would need more memory than is free."""
+    needed, free = estimate_bytes(image_shape, network) * scale**2, free_bytes()
     if free is not None and needed > free:
         why = f"about {format_bytes(needed)} are needed, {format_bytes(free)} are free"
         raise too_large(image_shape, why, math.sqrt(free / needed))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from superpoint_tf import command_line
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.detection_options import add_detection_options, detection_from_options
+from superpoint_tf.detection_options import add_detection_options, add_network_options, detection_from_options
+from superpoint_tf.multiscale import ONE_SCALE
 
 DEFAULT_WEIGHTS = "superpoint-small"
 _SMALLEST_SIDE_PX = 16  # of --resize: below, no cell is left inside the border
@@ -21,6 +22,7 @@ class ExtractionSettings:
     threshold: float = 0.015  # probability
     nms_radius_px: int = 4  # square of side 2 r + 1
     subpixel: bool = False
+    scales: tuple[float, ...] = ONE_SCALE
     resize_px: int | None = None  # longest side of what the network sees; larger pictures are shrunk to it
 
     @property
@@ -40,7 +42,7 @@ def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
         help="a weights file, run folder, checkpoint or name that comes with the package (default: %(default)s)",
     )
     add_detection_options(parser, default.detection, ("max_keypoints", "threshold", "nms_radius_px"))
-    parser.add_argument("--subpixel", action="store_true", help="refine keypoints by soft-argmax over 9x9 pixels")
+    add_network_options(parser)
     parser.add_argument(
         "--resize",
         type=_side,
@@ -53,7 +55,12 @@ def settings_from_arguments(arguments: argparse.Namespace) -> ExtractionSettings
     """Return what the options say."""
     detection = detection_from_options(arguments, ExtractionSettings().detection)
     return ExtractionSettings(
-        detection.max_keypoints, detection.threshold, detection.nms_radius_px, arguments.subpixel, arguments.resize
+        detection.max_keypoints,
+        detection.threshold,
+        detection.nms_radius_px,
+        arguments.subpixel,
+        arguments.scales,
+        arguments.resize,
     )
 
 

@@ -31,6 +31,7 @@ def draw_detections(grey: np.ndarray, colour: np.ndarray, extractor: Extractor) 
     """Draw keypoints and heatmap of a picture beside each other: grey uint8 (H, W) for the network, BGR to draw on."""
     grey, colour = extractor.shrink(grey), extractor.shrink(colour)
     heatmap, keypoints, scores = extractor.detect(grey)
+    heatmap = cv2.resize(heatmap, grey.shape[::-1])  # that of several scales is larger
     scale = panel_scale(grey.shape, _PANEL_PX)
     panels = [draw_keypoints(colour, keypoints, scores, scale=scale), draw_heatmap(heatmap, colour, scale)]
     return side_by_side(panels, ["keypoints", "heatmap"], [f"{len(keypoints)}", ""])

@@ -60,8 +60,9 @@ def test_nothing_is_found_under_the_mask_and_the_budget_counts_outside_it(model:
         detector.detect(image, mask[:2, :2])
 
 
-def test_compute_describes_the_keypoints_it_is_given(model: SuperPoint, image: np.ndarray):
-    detector = OpenCVSuperPoint(model, 10, **SETTINGS)
+@pytest.mark.parametrize("settings", [SETTINGS, {**SETTINGS, "scales": (1, 1.5)}])
+def test_compute_describes_the_keypoints_it_is_given(model: SuperPoint, image: np.ndarray, settings: dict):
+    detector = OpenCVSuperPoint(model, 10, **settings)
     keypoints, descriptors = detector.detectAndCompute(image)
     same, again = detector.compute(image, keypoints)
     assert same == keypoints
