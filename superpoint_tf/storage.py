@@ -44,7 +44,7 @@ class WriteError(OSError):
 
 @contextlib.contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Raise WriteError for what Python or TensorFlow raises in the block when a disk refuses; often it names no file."""
+    """Raise WriteError for what Python or TensorFlow raises in the block when a disk refuses; it may name no file."""
     try:
         yield
     except WriteError:
@@ -142,7 +142,8 @@ def remove_unfinished(folder: str | Path) -> int:
 def remove_unfinished_of(path: str | Path) -> None:
     """Delete the temporary files and folders that killed writers of `path` alone left beside it."""
     for leftover in Path(path).parent.glob(f"{glob.escape(Path(path).name)}.*{TEMPORARY_SUFFIX}"):
-        _remove(str(leftover))
+        with writing(path), contextlib.suppress(FileNotFoundError):
+            _remove(str(leftover))
 
 
 def remove_tree(folder: str | Path, marker: str) -> None:
