@@ -23,22 +23,19 @@ import h5py
 import numpy as np
 
 from superpoint_tf import storage
-from superpoint_tf.feature_files import INSIDE_DAMAGE, DamagedFeatures, damaged, open_features, write_features
+from superpoint_tf.feature_files import INSIDE_DAMAGE, DamagedFeatures, open_features, write_features
+from superpoint_tf.feature_index import (
+    IDENTITY,
+    PICTURE,
+    PLACE,
+    MadeOtherwise,
+    copy_pictures,
+    describe_difference,
+    read_index,
+)
 from superpoint_tf.features import Features
 
-IDENTITY = "identity"  # attribute of the file
-PICTURE, PLACE = "image_sha256", "image_path"  # attributes of each picture's group
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # of every HDF5 file, damaged or not
 INTERVAL_S = 20.0  # a killed process loses what it found in the last so many seconds
-
-
-class MadeOtherwise(ValueError):
-    """A file of ours with features of other weights or settings; `difference` says which, the message also a remedy."""
-
-    def __init__(self, file: Path, difference: str) -> None:
-        remedy = "pass --overwrite to replace it, or choose another --output"
-        super().__init__(f"{file}: made otherwise ({difference}); {remedy}")
-        self.difference = difference
 
 
 class FeatureArchive:
@@ -160,7 +157,7 @@ class FeatureArchive:
             shutil.copyfile(first, temporary)
             with h5py.File(temporary, "a") as target:
                 for part in others:
-                    _copy_pictures(part, target)
+                    copy_pictures(part, target)
             _synchronise(temporary)
             os.replace(temporary, self.path)
         finally:
@@ -170,23 +167,19 @@ class FeatureArchive:
         if not file.exists():
             return
         try:
-            identity, digests, places = _read_index(file)
+            found = read_index(file)
         except DamagedFeatures as error:
-            if not _is_hdf5(file):
-                raise ValueError(f"{file}: not a feature file; choose another --output") from error
             if not overwrite:
                 raise DamagedFeatures(f"{error}, or pass --overwrite") from error
             self._superseded.append(file)
             return
-        if identity is None:
-            raise ValueError(f"{file}: holds features that this tool did not write; move it or choose another --output")
-        if identity == self._identity:
-            self._digests |= digests
-            self._places |= places
+        if found.identity == self._identity:
+            self._digests |= found.digests
+            self._places |= found.places
         elif overwrite:
             self._superseded.append(file)
         else:
-            raise MadeOtherwise(file, describe_difference(identity, self._identity))
+            raise MadeOtherwise(file, describe_difference(found.identity, self._identity))
 
     def _parts(self) -> list[Path]:
         return sorted(self._folder.glob("*.h5"))
@@ -231,51 +224,7 @@ class FeatureArchive:
             self._unlock()
 
 
-def _read_index(file: Path) -> tuple[str | None, dict[str, str], dict[str, str]]:
-    """Return a file's identity, if it has one, and the hash and the path of each of its pictures."""
-    digests: dict[str, str] = {}
-    places: dict[str, str] = {}
-
-    def note(name: str, item: Any) -> None:
-        if PICTURE in item.attrs:
-            digests[name] = item.attrs[PICTURE]
-        if PLACE in item.attrs:  # files of earlier versions lack it
-            places[name] = item.attrs[PLACE]
-
-    with open_features(file) as opened:
-        try:
-            opened.visititems(note)
-            return opened.attrs.get(IDENTITY), digests, places
-        except INSIDE_DAMAGE as error:
-            raise damaged(str(file), error) from error
-
-
-def _is_hdf5(file: Path) -> bool:
-    with open(file, "rb") as opened:
-        return opened.read(len(_SIGNATURE)) == _SIGNATURE
-
-
-def _copy_pictures(part: Path, target: h5py.File) -> None:
-    _, digests, _ = _read_index(part)
-    with open_features(part) as source:
-        for name in digests:
-            if name in target:
-                del target[name]
-            source.copy(name, target, name)
-
-
 def _synchronise(file: Path) -> None:
     """Wait until a file's content is on the disk: a name must not get there before it."""
     with open(file, "rb+") as opened:
         os.fsync(opened.fileno())
-
-
-def describe_difference(before_text: str, now_text: str) -> str:
-    """Return what differs between two identities in JSON."""
-    before, now = json.loads(before_text), json.loads(now_text)
-    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    return ", ".join(f"{key}: {_short(before.get(key))} there, {_short(now.get(key))} asked for" for key in changed)
-
-
-def _short(value: Any) -> str:
-    return value[:12] if isinstance(value, str) else str(value)

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,13 +44,27 @@ class WriteError(OSError):
 
 @contextlib.contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Raise WriteError for an OSError in the block: Python's own, when a disk is full, names no file."""
+    """Raise WriteError for what Python or TensorFlow raises in the block when a disk refuses; it may name no file."""
     try:
         yield
     except WriteError:
         raise
-    except OSError as error:
-        raise WriteError(path, error) from error
+    except Exception as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise WriteError(path, refusal) from error
+
+
+def _refusal(error: Exception) -> OSError | None:
+    """Return what was raised as an OSError; None if it has nothing to do with files."""
+    if isinstance(error, OSError):
+        return error
+    tensorflow = sys.modules.get("tensorflow")  # whoever meets its errors has imported it
+    if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
+        return None
+    number = next((number for number in _REMEDIES if os.strerror(number) in error.message), None)
+    return OSError(error.message) if number is None else OSError(number, error.message)
 
 
 def is_remote(path: str | Path) -> bool:
@@ -79,10 +94,11 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     temporary = f"{path}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"  # two machines may share the folder
     if is_remote(path):
         gfile = _gfile()
-        gfile.makedirs(str(path).rpartition("/")[0])
-        with gfile.GFile(temporary, "wb") as file:
-            file.write(content)
-        gfile.rename(temporary, str(path), overwrite=True)
+        with writing(path):
+            gfile.makedirs(str(path).rpartition("/")[0])
+            with gfile.GFile(temporary, "wb") as file:
+                file.write(content)
+            gfile.rename(temporary, str(path), overwrite=True)
         return
     with writing(path):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +142,8 @@ def remove_unfinished(folder: str | Path) -> int:
 def remove_unfinished_of(path: str | Path) -> None:
     """Delete the temporary files and folders that killed writers of `path` alone left beside it."""
     for leftover in Path(path).parent.glob(f"{glob.escape(Path(path).name)}.*{TEMPORARY_SUFFIX}"):
-        _remove(str(leftover))
+        with writing(path), contextlib.suppress(FileNotFoundError):
+            _remove(str(leftover))
 
 
 def remove_tree(folder: str | Path, marker: str) -> None:

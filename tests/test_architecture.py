@@ -31,7 +31,7 @@ LAYERS = [
     ["config_files"],
     ["progress", "layout", "pretrained"],
     ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
-    ["checkpoints", "detection", "losses", "descriptor_loss", "figures", "feature_archive"],
+    ["checkpoints", "detection", "losses", "descriptor_loss", "figures", "feature_archive", "feature_index"],
     ["model", "data", "command_line", "detection_options", "widening"],
     ["evaluation", "interop", "export"],
     ["extraction"],

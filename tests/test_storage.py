@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,20 @@ def test_unfinished_files_are_removed_and_others_kept(tmp_path: Path):
     (tmp_path / "x").write_bytes(b"whole")
     assert storage.remove_unfinished(tmp_path) == 1
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_what_a_killed_writer_of_one_file_left_is_removed_and_what_others_may_be_writing_is_kept(tmp_path: Path):
+    killed = (
+        "import os, signal, sys; from superpoint_tf import storage\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "storage.write_bytes(sys.argv[1], b'half')"
+    )
+    for name in ("a[1].png", "a[1].png", "a1.png", "b.a[1].png"):
+        subprocess.run([sys.executable, "-c", killed, tmp_path / name], check=False)
+    assert len(list(tmp_path.iterdir())) == 4
+    (tmp_path / f"a[1].png.0{storage.TEMPORARY_SUFFIX}").mkdir()  # an export or a video is a folder until it is whole
+    storage.remove_unfinished_of(tmp_path / "a[1].png")
+    assert sorted(path.name.split(".")[:-2] for path in tmp_path.iterdir()) == [["a1", "png"], ["b", "a[1]", "png"]]
 
 
 def test_equal_arrays_give_equal_bytes():

@@ -50,7 +50,7 @@ def main() -> None:
     shard = command_line.resolve_shard(arguments.shard)
     from superpoint_tf.data.photograph_sets import find_photographs
 
-    photographs = find_photographs(config.photographs, arguments.images)
+    photographs = find_photographs(config.photographs, arguments.images).with_readable_validation()
     command_line.set_up_tensorflow()
     from superpoint_tf.adaptation.first_detector import find_first_detector
     from superpoint_tf.adaptation.rounds import AdaptationRun, adapt, check_output

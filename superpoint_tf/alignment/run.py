@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from superpoint_tf import storage
 from superpoint_tf.alignment.figure import draw_alignment
 from superpoint_tf.alignment.two_views import NoHomography, align, format_homography, save_matches
 from superpoint_tf.data.photographs import PhotographError, read_grey_and_colour
@@ -26,10 +27,13 @@ def match_pictures(
 ) -> None:
     """Align two picture files and print keypoints, matches and inliers.
 
-    Writes a `figure` (PNG), the `matches` (.npz or .txt), a `panorama` (PNG); with `homography` prints the matrix.
+    Writes a `figure` (PNG), the `matches` (.npz or .txt), a `panorama` (PNG), and deletes what killed calls left of
+    them; with `homography` prints the matrix.
     Raises NoHomography if one is needed and the matches agree on none, after the rest is written; ValueError for a file
     that cannot be read, PictureTooLarge, PanoramaTooLarge.
     """
+    for output in filter(None, (figure, matches, panorama)):
+        storage.remove_unfinished_of(output)
     try:
         (image0, picture0), (image1, picture1) = read_grey_and_colour(path0), read_grey_and_colour(path1)
     except PhotographError as error:  # a wrong argument here, where only two are named

@@ -7,7 +7,7 @@ import itertools
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from superpoint_tf import storage
@@ -49,6 +49,15 @@ class PhotographSet:
     train: tuple[str, ...]
     validation: tuple[str, ...]
     note: str
+
+    def with_readable_validation(self) -> PhotographSet:
+        """Put those held out that cannot be read among the training pictures, whose reader counts and names them."""
+        with ThreadPoolExecutor(8) as pool:  # decoding releases the interpreter lock
+            readable = tuple(pool.map(lambda path: _is_readable(Path(self.root) / path), self.validation))
+        if all(readable):
+            return self
+        kept = tuple(itertools.compress(self.validation, readable))
+        return replace(self, train=tuple(sorted({*self.train, *self.validation} - {*kept})), validation=kept)
 
 
 def list_photographs(

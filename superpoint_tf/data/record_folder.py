@@ -75,8 +75,13 @@ class RecordFolder:
     def prepare(self, shard: tuple[int, int], overwrite: bool) -> None:
         """Claim the folder for the present settings.
 
-        Raises RecordFolderError if it was made under others, unless `overwrite`; then what it held is deleted.
+        Raises RecordFolderError if it was made under others, unless `overwrite`; then what it held is deleted. Raises
+        WriteError if the disk refuses.
         """
+        with storage.writing(self.root):
+            self._claim(shard, overwrite)
+
+    def _claim(self, shard: tuple[int, int], overwrite: bool) -> None:
         if Path(self.root).exists() and not Path(self.root).is_dir():
             raise RecordFolderError(f"{self.root} is a file; pass --output FOLDER")
         differences = self._differences()

@@ -34,7 +34,7 @@ def write_record_files(
 ) -> None:
     """Draw and write `files` one after the other, drawing in `config.workers` processes.
 
-    Raises Interrupted when `stop` asks for it (files written so far are kept), and OSError if a file cannot be written.
+    Raises Interrupted when `stop` asks for it (files written so far are kept), and WriteError if the disk refuses.
     """
     spans = [span for file in files for span in _spans(file)]
     workers = min(resolve_workers(config.workers), len(spans))
@@ -74,14 +74,13 @@ def _write_file(folder: RecordFolder, file: RecordFile, samples: Iterator[bytes]
     folder.discard_unfinished(file)
     temporary = f"{path}.{os.getpid()}{storage.TEMPORARY_SUFFIX}"
     try:
-        with tf.io.TFRecordWriter(temporary) as writer:
-            for _ in range(file.pictures):
-                writer.write(next(samples))
-        with open(temporary, "rb+") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    except tf.errors.OpError as error:
-        raise OSError(f"{path} cannot be written: {error.message}; make room or pass another --output") from error
+        with storage.writing(path):
+            with tf.io.TFRecordWriter(temporary) as writer:
+                for _ in range(file.pictures):
+                    writer.write(next(samples))
+            with open(temporary, "rb+") as written:
+                os.fsync(written.fileno())
+            os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):
             Path(temporary).unlink(missing_ok=True)

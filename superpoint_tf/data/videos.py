@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from superpoint_tf import storage
 from superpoint_tf.data.photographs import PhotographError, check_name
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv")
@@ -82,7 +83,8 @@ class VideoWriter:
 
     def __init__(self, path: str | Path, rate: float) -> None:
         self._path, self._rate = Path(path), rate
-        self._temporary = self._path.with_name(f".{self._path.stem}.{secrets.token_hex(4)}.mp4")
+        unfinished = f"{self._path.name}.{secrets.token_hex(4)}{storage.TEMPORARY_SUFFIX}"
+        self._temporary = self._path.with_name(unfinished) / "video.mp4"  # OpenCV wants a name that ends so
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
 
@@ -90,7 +92,8 @@ class VideoWriter:
         """Add a uint8 BGR picture (H, W, 3); all get the size of the first. Raises OSError if it cannot be written."""
         if self._writer is None:
             self._size = (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)  # the codec wants even sides
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with storage.writing(self._path):
+                self._temporary.parent.mkdir(parents=True)
             code = cv2.VideoWriter.fourcc(*"mp4v")
             self._writer = cv2.VideoWriter(str(self._temporary), code, self._rate, self._size)
             if not self._writer.isOpened():
@@ -109,8 +112,9 @@ class VideoWriter:
         if self._writer is None:
             return
         self._writer.release()
-        if kind is None:
-            os.replace(self._temporary, self._path)
-        else:
-            with contextlib.suppress(OSError):
-                os.unlink(self._temporary)
+        try:
+            if kind is None:
+                with storage.writing(self._path):
+                    os.replace(self._temporary, self._path)
+        finally:
+            shutil.rmtree(self._temporary.parent, ignore_errors=True)

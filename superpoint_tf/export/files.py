@@ -54,22 +54,23 @@ def staged(output: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `output`; what is there becomes `output` at the end, and is deleted after an error.
 
     A folder of that name, an earlier SavedModel, is replaced; see `request.check_output` for what is refused before.
-    What killed exports of this name left is deleted first.
+    What killed exports of this name left is deleted first. Raises WriteError if the disk refuses.
     """
     output = Path(output)
     temporary = output.with_name(f"{output.name}.{secrets.token_hex(4)}{storage.TEMPORARY_SUFFIX}")
     with storage.writing(output):
         temporary.parent.mkdir(parents=True, exist_ok=True)
-    storage.remove_unfinished_of(output)
+        storage.remove_unfinished_of(output)
     try:
         yield temporary
-        if output.is_dir():
-            storage.remove_tree(output, ORIGIN_FILE)
-        os.replace(temporary, output)
+        with storage.writing(output):
+            if output.is_dir():
+                storage.remove_tree(output, ORIGIN_FILE)
+            os.replace(temporary, output)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        with contextlib.suppress(OSError):  # what went wrong before matters more
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ from superpoint_tf.export.request import ORIGIN_FILE
 def write_savedmodel(graph: ExportGraph, folder: str | Path, origin: dict[str, str]) -> None:
     """Write the graph with its weights as variables."""
     concrete = graph.run.get_concrete_function()
-    tf.saved_model.save(graph, str(folder), signatures={SIGNATURE: concrete})
+    with storage.writing(folder):
+        tf.saved_model.save(graph, str(folder), signatures={SIGNATURE: concrete})
     storage.write_json(Path(folder) / ORIGIN_FILE, origin)
 
 

@@ -105,6 +105,7 @@ def write_database(
     """
     check_names(names)
     final = Path(path)
+    storage.remove_unfinished_of(pairs_path(final))
     working = final if final.exists() else final.with_name(final.name + ".unfinished")
     working.parent.mkdir(parents=True, exist_ok=True)
     try:

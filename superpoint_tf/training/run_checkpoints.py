@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -41,7 +39,8 @@ class RunCheckpoints:
         Raises ConfigError, on every worker, if there are some and none can be read, or if not all workers find the
         chief's.
         """
-        prefixes = _written_prefixes(self._folder.checkpoints)
+        with storage.writing(self._folder.checkpoints):
+            prefixes = _written_prefixes(self._folder.checkpoints)
         usable = list(prefixes)
         while usable and not self._restored(usable[0]):
             usable.pop(0)
@@ -57,7 +56,7 @@ class RunCheckpoints:
                 "restore them from a copy, or start anew with --overwrite"
             )
         if replicas.is_chief:
-            with _writing(self._folder.checkpoints):
+            with storage.writing(self._folder.checkpoints):
                 _clear_unfinished(self._folder.checkpoints, usable)
             self._manager = self._manager_in(str(self._folder.checkpoints))
 
@@ -84,21 +83,11 @@ class RunCheckpoints:
             return
         prefix = f"{self._folder.checkpoints}/{_NAME}-{step}"
         try:
-            with _writing(prefix):
+            with storage.writing(prefix):
                 self._manager.save(checkpoint_number=step)
         except storage.WriteError:
             shutil.rmtree(f"{prefix}_temp", ignore_errors=True)
             raise
-
-
-@contextlib.contextmanager
-def _writing(path: str | Path) -> Iterator[None]:
-    """Raise WriteError for what TensorFlow raises when a disk refuses, as for Python's own errors."""
-    try:
-        with storage.writing(path):
-            yield
-    except tf.errors.OpError as error:
-        raise storage.WriteError(path, OSError(error.message)) from error
 
 
 def _written_prefixes(folder: Path) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from superpoint_tf import storage
 from superpoint_tf.data.photographs import PhotographError, read_grey_and_colour
 from superpoint_tf.data.videos import VideoReader, VideoWriter
 from superpoint_tf.extraction.extractor import Extractor
@@ -57,12 +58,15 @@ def show_all(
 ) -> int | None:
     """Show every source in a window, or without one save it; return the number of a signal that ended it, if any.
 
-    Those that cannot be used are named. Raises NothingShown if none can.
+    Those that cannot be used are named, and what a killed call left of a file is deleted. Raises NothingShown if none
+    can be used.
     """
     left_out: list[str] = []
     with StopRequest() as stop:
         for source in sources:
             path = None if window else save_path(source, output, len(sources) > 1)
+            if path is not None:
+                storage.remove_unfinished_of(path)
             try:
                 if source.is_video:
                     goes_on = _show_video(source, extractor, console, window, path, every, stop)

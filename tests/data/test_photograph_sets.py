@@ -73,6 +73,15 @@ def test_named_sub_folders_are_taken_and_validation_is_never_trained_on(tmp_path
         find_photographs(PhotographsSection(root=str(tmp_path), train="a", validation="a"))
 
 
+def test_what_is_held_out_by_name_and_cannot_be_read_goes_to_those_whose_reader_names_it(tmp_path: Path):
+    fill(tmp_path, "train/b.png", "val/a.png", "val/c.png")
+    section = PhotographsSection(root=str(tmp_path), train="train", validation="val")
+    assert find_photographs(section).with_readable_validation() == find_photographs(section)
+    (tmp_path / "val/a.png").write_bytes(b"no picture")
+    found = find_photographs(section).with_readable_validation()
+    assert (found.train, found.validation) == (("train/b.png", "val/a.png"), ("val/c.png",))
+
+
 def test_a_lone_validation_folder_is_split(tmp_path: Path):
     fill(tmp_path, *many(40, "val2017/"))
     found = find_photographs(PhotographsSection(root=str(tmp_path)))

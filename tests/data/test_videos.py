@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from superpoint_tf import storage
 from superpoint_tf.data.photographs import PhotographError
 from superpoint_tf.data.videos import VideoReader, VideoWriter, is_video
 
@@ -61,6 +62,15 @@ def test_odd_sides_lose_a_pixel_and_later_pictures_take_the_size_of_the_first(tm
         writer.add(grey(9, (20, 30)))
     capture = cv2.VideoCapture(str(tmp_path / "v.mp4"))
     assert capture.get(cv2.CAP_PROP_FRAME_WIDTH) == 64 and capture.get(cv2.CAP_PROP_FRAME_COUNT) == 2
+
+
+def test_a_video_that_is_not_whole_has_the_name_of_an_unfinished_file(tmp_path: Path):
+    with VideoWriter(tmp_path / "v.mp4", rate=10) as writer:
+        writer.add(grey(9))
+        storage.remove_unfinished_of(tmp_path / "w.mp4")
+        (unfinished,) = tmp_path.iterdir()
+        assert unfinished.match(f"v.mp4.*{storage.TEMPORARY_SUFFIX}")
+    assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
 
 
 def test_nothing_is_left_of_a_video_whose_writing_failed(tmp_path: Path):

@@ -66,6 +66,13 @@ def test_matches_are_pairs_of_rows_in_the_order_of_the_image_numbers(tmp_path: P
     assert rows(path, "SELECT rows FROM matches") == [(2,), (0,), (0,)]  # none with the empty picture
 
 
+def test_a_list_of_pairs_that_a_killed_writer_left_half_is_removed(tmp_path: Path, stored: h5py.File):
+    for name in ("database_pairs.txt.12ab.part", "other_pairs.txt.12ab.part"):
+        (tmp_path / name).write_text("a.jpg b.j")
+    write_database(tmp_path / "database.db", stored, NAMES)
+    assert [path.name for path in tmp_path.glob("*.part")] == ["other_pairs.txt.12ab.part"]
+
+
 @pytest.mark.parametrize(
     ("count", "overlap", "pairs"),
     [

@@ -82,6 +82,25 @@ def test_adaptation_uses_or_names_each_of_500_pictures_and_labels_stay_with_thei
     assert not storage.exists("labels/strict/manifest.json")
 
 
+def test_bad_pictures_of_a_validation_folder_are_named_too_and_strict_stops_at_them(
+    run_tool: Run, tiny_weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    for name in ("train/a.png", "val/b.png", "val/c.png"):
+        storage.write_bytes(tmp_path / "images" / name, b"")
+        cv2.imwrite(str(tmp_path / "images" / name), scene())
+    storage.write_bytes(tmp_path / "images/val/bad.jpg", (tmp_path / "images/val/b.png").read_bytes()[:200])
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(CONFIG))
+    command = ["homographic_adapt.py", "--iters", "1", "--config", "tiny.yaml", "--images", "images"]
+    command += ["--detector", tiny_weights, "--set", "photographs.train=train", "photographs.validation=val"]
+    assert run_tool(*command, "--strict") == 1
+    assert "error: images/val/bad.jpg: damaged" in capsys.readouterr().err
+    assert run_tool(*command) == 0
+    assert "| 1 left out" in (said := capsys.readouterr().out) and "left out: val/bad.jpg: damaged" in said
+    manifest = read_manifest("labels/tiny")
+    assert (manifest.photographs, manifest.validation) == (("train/a.png",), ("val/b.png", "val/c.png"))
+    assert [item["path"] for item in manifest.counts["left_out"]] == ["val/bad.jpg"]
+
+
 def check_frames(names: tuple[str, ...]) -> None:
     """Twins have labels of their own, and pictures that show the same have the same labels."""
     labels = {name: load_label(label_path("labels/tiny", 1, name)) for name in names}

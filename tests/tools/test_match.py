@@ -49,6 +49,14 @@ def test_matches_as_text_are_a_line_each(run_tool: Run, pictures: Path):
     assert rows.shape[1] == 5 and set(np.unique(rows[:, 4])) <= {0, 1} and rows[:, 4].sum() > 30
 
 
+def test_what_a_killed_call_left_of_its_files_is_removed_whatever_becomes_of_this_one(run_tool: Run, pictures: Path):
+    for name in ("m.png", "p.png", "m.txt", "other.png"):
+        (pictures / f"{name}.12ab.part").write_bytes(b"half")
+    files = ["--figure", "m.png", "--panorama", "p.png", "--save-matches", "m.txt"]
+    assert run_tool("match.py", "a.png", "flat.png", *files) == 1  # no homography, so no panorama
+    assert [path.name for path in pictures.glob("*.part")] == ["other.png.12ab.part"]
+
+
 def test_no_homography_is_code_1_with_the_reason_and_the_figure_is_drawn_all_the_same(
     run_tool: Run, pictures: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -88,6 +88,16 @@ def test_a_video_becomes_a_video_with_a_frame_for_each_taken(show: Run, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["shown.mp4", "v.mp4"]
 
 
+def test_what_a_killed_call_left_of_a_picture_or_a_video_is_removed(show: Run, picture: np.ndarray, tmp_path: Path):
+    write_video(tmp_path / "v.mp4", 2)
+    unfinished = ["a.png_keypoints.png.12ab.part", "v.mp4_keypoints.mp4.12ab.part", "b.png_keypoints.png.12ab.part"]
+    for name in unfinished:
+        (tmp_path / "shown" / name).mkdir(parents=True)
+    assert show("a.png", "v.mp4", "--output", "shown") == 0
+    left = sorted(path.name for path in Path("shown").iterdir())
+    assert left == ["a.png_keypoints.png", unfinished[2], "v.mp4_keypoints.mp4"]
+
+
 def test_a_signal_ends_a_video_with_the_frames_that_are_drawn(
     show: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
