@@ -18,6 +18,7 @@ LAYERS = [
         "npz_files",
         "storage",
         "interruption",
+        "quiet_import",
         "cluster",
         "features",
         "hardware",
