@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,8 @@ from superpoint_tf.detection import logits_to_heatmap, sample_descriptors
 from superpoint_tf.features import Features
 from superpoint_tf.keypoints import detect_keypoints
 from superpoint_tf.matching import match_descriptors
+from superpoint_tf.memory import check_memory, too_large
+from superpoint_tf.network import ENCODER
 
 _BATCH_PIXELS = 8 * 480 * 640  # pictures of one shape go through the network together, up to this many pixels
 _WAITING_PIXELS = 4 * _BATCH_PIXELS  # of pictures of all shapes that wait for others of theirs
@@ -34,7 +36,9 @@ class SuperPoint:
     def __init__(self, network: tf.keras.Model, with_descriptor: bool) -> None:
         self.network = network
         self.with_descriptor = with_descriptor
-        self._forward = tf.function(
+        self._first_channels = int(network.get_layer(ENCODER[0][0]).filters)
+        self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
+        self._graph = tf.function(
             self._predict, input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)], autograph=False
         )
         descriptor_map, keypoints = tf.TensorSpec((None, None, None), tf.float32), tf.TensorSpec((None, 2), tf.float32)
@@ -55,9 +59,23 @@ class SuperPoint:
         heatmap = logits_to_heatmap(outputs["logits"], (shape[1], shape[2]))
         return (heatmap, outputs["descriptors"]) if self.with_descriptor else (heatmap,)
 
+    def _prepare(self, image: Any) -> tf.Tensor:
+        """Do `prepare_image`; raises PictureTooLarge for one that the network has no memory for."""
+        shape = np.shape(image)
+        if len(shape) > 1 and not self._on_gpu:  # there the allocator says no by itself
+            check_memory(shape, self._first_channels)
+        return prepare_image(image)
+
+    def _forward(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        try:
+            outputs: tuple[tf.Tensor, ...] = self._graph(images)
+        except tf.errors.ResourceExhaustedError as error:
+            raise too_large(tuple(images.shape[1:3]), "the network ran out of it") from error
+        return outputs
+
     def heatmap(self, image: Any) -> np.ndarray:
         """Return the probability of a keypoint at every pixel, float32 (H, W)."""
-        heatmap: np.ndarray = self._forward(prepare_image(image)[None])[0].numpy()[0]
+        heatmap: np.ndarray = self._forward(self._prepare(image)[None])[0].numpy()[0]
         return heatmap
 
     def extract(
@@ -76,10 +94,11 @@ class SuperPoint:
         suppresses others within `nms_radius_px` (square), and drops those nearer than `border_px` to the frame. With
         `subpixel` keypoints move to the soft-argmax of the 9x9 pixels around them. Returns keypoints float32 (N, 2)
         xy in pixels, scores (N,), and unit descriptors (N, D), or None from a detector alone; N is 0 where there is
-        no texture. Raises ValueError for other input, or a setting outside the range of `DetectionConfig`.
+        no texture. Raises ValueError for other input, a picture that does not fit into the memory (PictureTooLarge),
+        or a setting outside the range of `DetectionConfig`.
         """
         settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
-        return self._features(prepare_image(image)[None], settings, subpixel)[0]
+        return self._features(self._prepare(image)[None], settings, subpixel)[0]
 
     def extract_batch(
         self,
@@ -99,7 +118,7 @@ class SuperPoint:
         settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
         left_out: dict[int, str] = {}
         found: dict[int, Features] = {}
-        for group in _groups_of_one_shape(images, left_out):
+        for group in _groups_of_one_shape(images, self._prepare, left_out):
             stacked = tf.stack([tensor for _, tensor in group])
             places = (place for place, _ in group)
             found.update(zip(places, self._features(stacked, settings, subpixel), strict=True))
@@ -118,7 +137,7 @@ class SuperPoint:
             points = points.reshape(0, 2)
         if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
             raise ValueError(f"keypoints have shape {points.shape} or are not finite; expected (N, 2), xy in pixels")
-        descriptor_map = self._forward(prepare_image(image)[None])[1][0]
+        descriptor_map = self._forward(self._prepare(image)[None])[1][0]
         descriptors: np.ndarray = self._sample(descriptor_map, points).numpy()
         return descriptors
 
@@ -146,7 +165,9 @@ class SuperPoint:
         return match_descriptors(features0.descriptors, features1.descriptors, ratio, max_distance)
 
 
-def _groups_of_one_shape(images: Iterable[Any], left_out: dict[int, str]) -> Iterator[list[_Placed]]:
+def _groups_of_one_shape(
+    images: Iterable[Any], prepare: Callable[[Any], tf.Tensor], left_out: dict[int, str]
+) -> Iterator[list[_Placed]]:
     """Yield images prepared, with their places, in groups of one shape; name those that cannot be used in `left_out`.
 
     A group is given as soon as it fills a batch, or, the largest one, when too many pixels wait.
@@ -155,7 +176,7 @@ def _groups_of_one_shape(images: Iterable[Any], left_out: dict[int, str]) -> Ite
     pixels: dict[tuple[int, ...], int] = {}
     for place, image in enumerate(images):
         try:
-            tensor = prepare_image(image)
+            tensor = prepare(image)
         except ValueError as error:
             left_out[place] = str(error)
             continue

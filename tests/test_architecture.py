@@ -30,7 +30,7 @@ LAYERS = [
     ],
     ["config_files"],
     ["progress", "layout", "pretrained"],
-    ["keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
+    ["memory", "keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
     ["checkpoints", "detection", "losses", "descriptor_loss", "figures", "feature_archive"],
     ["model", "data", "command_line", "detection_options"],
     ["evaluation", "interop", "export"],
