@@ -200,6 +200,8 @@ def prepare_image(image: Any) -> tf.Tensor:
     """
     if image is None:
         raise ValueError("image is None: cv2.imread returns that for a file that is missing or no picture")
+    if isinstance(image, str | Path):
+        raise ValueError(f"image is a name, {str(image)!r}: read it first, cv2.imread(name, cv2.IMREAD_GRAYSCALE)")
     array = np.asarray(image)
     if array.ndim == 2:
         array = array[..., None]
