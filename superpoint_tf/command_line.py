@@ -17,6 +17,7 @@ from superpoint_tf.cluster import STRATEGIES, read_cluster
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config_files import load_config
 from superpoint_tf.interruption import Interrupted
+from superpoint_tf.quiet_import import import_tensorflow
 from superpoint_tf.storage import is_remote
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -203,13 +204,14 @@ def _in_checkout(path: str) -> str:
 
 
 def set_up_tensorflow() -> None:
-    """Quiet TensorFlow's start-up messages and let GPU memory grow; call before it is imported, which this does not."""
+    """Import TensorFlow without its start-up messages and let GPU memory grow."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TFA_CHECK_VERSION", "0")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras 3 has others, which cannot run the network
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # take memory as it is needed, not all at once
     # tensorflow-addons announces its end of life on every import; the README says which versions are used and why
     warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow_addons")
+    import_tensorflow()
 
 
 def run_tool(main: Callable[[], None]) -> None:

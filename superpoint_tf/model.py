@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +16,9 @@ from superpoint_tf.detection import combine_heatmaps, logits_to_heatmap, resize_
 from superpoint_tf.features import Features
 from superpoint_tf.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.matching import match_descriptors
+from superpoint_tf.memory import check_memory, too_large
 from superpoint_tf.multiscale import ONE_SCALE, check_scales
-from superpoint_tf.network import normalize_descriptors
+from superpoint_tf.network import ENCODER, normalize_descriptors
 
 _BATCH_PIXELS = 8 * 480 * 640  # pictures of one shape go through the network together, up to this many pixels
 _WAITING_PIXELS = 4 * _BATCH_PIXELS  # of pictures of all shapes that wait for others of theirs
@@ -37,7 +39,9 @@ class SuperPoint:
     def __init__(self, network: tf.keras.Model, with_descriptor: bool) -> None:
         self.network = network
         self.with_descriptor = with_descriptor
-        self._forward = tf.function(
+        self._first_channels = int(network.get_layer(ENCODER[0][0]).filters)
+        self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
+        self._graph = tf.function(
             self._predict, input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)], autograph=False
         )
         descriptor_map, keypoints = tf.TensorSpec((None, None, None), tf.float32), tf.TensorSpec((None, 2), tf.float32)
@@ -58,9 +62,24 @@ class SuperPoint:
         heatmap = logits_to_heatmap(outputs["logits"], (shape[1], shape[2]))
         return (heatmap, outputs["descriptors"]) if self.with_descriptor else (heatmap,)
 
+    def _prepare(self, image: Any, scales: Sequence[float]) -> tf.Tensor:
+        """Do `prepare_image`; raises PictureTooLarge where the network has no memory for the largest scale."""
+        shape = np.shape(image)
+        if len(shape) > 1 and not self._on_gpu:  # there the allocator says no by itself
+            check_memory(shape, self._first_channels, max(scales))
+        return prepare_image(image)
+
+    def _forward(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        try:
+            outputs: tuple[tf.Tensor, ...] = self._graph(images)
+        except tf.errors.ResourceExhaustedError as error:
+            raise too_large(tuple(images.shape[1:3]), "the network ran out of it") from error
+        return outputs
+
     def heatmap(self, image: Any, scales: Sequence[float] = ONE_SCALE) -> np.ndarray:
         """Return the probability of a keypoint at every pixel, float32 (H, W); of the image at the largest scale."""
-        heatmap: np.ndarray = self._look(prepare_image(image)[None], scales)[0][0]
+        scales = check_scales(scales)
+        heatmap: np.ndarray = self._look(self._prepare(image, scales)[None], scales)[0][0]
         return heatmap
 
     def extract(
@@ -81,11 +100,12 @@ class SuperPoint:
         `subpixel` keypoints move to the soft-argmax of the 9x9 pixels around them. At several `scales` the image is
         resized to each; heatmaps are combined by their geometric mean at the largest, descriptors are added. Returns
         keypoints float32 (N, 2) xy in pixels of the image given, scores (N,), and unit descriptors (N, D), or None
-        from a detector alone; N is 0 where there is no texture. Raises ValueError for other input, or a setting out
-        of its range.
+        from a detector alone; N is 0 where there is no texture. Raises ValueError for other input, a picture that does
+        not fit into the memory (PictureTooLarge), or a setting out of its range.
         """
         settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
-        return self._features(prepare_image(image)[None], settings, subpixel, check_scales(scales))[0]
+        scales = check_scales(scales)
+        return self._features(self._prepare(image, scales)[None], settings, subpixel, scales)[0]
 
     def extract_batch(
         self,
@@ -106,7 +126,8 @@ class SuperPoint:
         settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
         scales, left_out = check_scales(scales), dict[int, str]()
         found: dict[int, Features] = {}
-        for group in _groups_of_one_shape(images, left_out, _BATCH_PIXELS / max(1.0, *scales) ** 2):
+        prepare = functools.partial(self._prepare, scales=scales)
+        for group in _groups_of_one_shape(images, prepare, left_out, _BATCH_PIXELS / max(1.0, *scales) ** 2):
             stacked = tf.stack([tensor for _, tensor in group])
             places = (place for place, _ in group)
             found.update(zip(places, self._features(stacked, settings, subpixel, scales), strict=True))
@@ -125,13 +146,14 @@ class SuperPoint:
             points = points.reshape(0, 2)
         if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
             raise ValueError(f"keypoints have shape {points.shape} or are not finite; expected (N, 2), xy in pixels")
-        tensor = prepare_image(image)
+        scales = check_scales(scales)
+        tensor = self._prepare(image, scales)
         levels = self._look(tensor[None], scales)[1]
         return self._describe([(shape, maps[0]) for shape, maps in levels], points, tensor.shape)
 
     def _look(self, images: tf.Tensor, scales: Sequence[float]) -> tuple[np.ndarray, list[_Level]]:
         """Return the heatmaps (B, h, w) of images of one shape, and of a joint model the descriptors at each scale."""
-        resized = [resize_images(images, scale) for scale in check_scales(scales)]
+        resized = [resize_images(images, scale) for scale in scales]
         outputs = [self._forward(level) for level in resized]
         heatmaps = combine_heatmaps([output[0] for output in outputs]).numpy()
         pairs = zip(resized, outputs, strict=True)
@@ -175,7 +197,7 @@ class SuperPoint:
 
 
 def _groups_of_one_shape(
-    images: Iterable[Any], left_out: dict[int, str], batch_pixels: float
+    images: Iterable[Any], prepare: Callable[[Any], tf.Tensor], left_out: dict[int, str], batch_pixels: float
 ) -> Iterator[list[_Placed]]:
     """Yield images prepared, with their places, in groups of one shape; name those that cannot be used in `left_out`.
 
@@ -185,7 +207,7 @@ def _groups_of_one_shape(
     pixels: dict[tuple[int, ...], int] = {}
     for place, image in enumerate(images):
         try:
-            tensor = prepare_image(image)
+            tensor = prepare(image)
         except ValueError as error:
             left_out[place] = str(error)
             continue
@@ -209,6 +231,8 @@ def prepare_image(image: Any) -> tf.Tensor:
     """
     if image is None:
         raise ValueError("image is None: cv2.imread returns that for a file that is missing or no picture")
+    if isinstance(image, str | Path):
+        raise ValueError(f"image is a name, {str(image)!r}: read it first, cv2.imread(name, cv2.IMREAD_GRAYSCALE)")
     array = np.asarray(image)
     if array.ndim == 2:
         array = array[..., None]

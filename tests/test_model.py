@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf import SuperPoint, detection
+from superpoint_tf import SuperPoint, detection, memory
 from superpoint_tf import model as model_module
 from superpoint_tf.checkpoints import WeightsError, get_weights
 from superpoint_tf.config import NetworkConfig
@@ -137,6 +137,7 @@ def test_one_pixel_has_a_heatmap_of_one_pixel(model: SuperPoint):
         (np.zeros((8, 8), np.int32), r"dtype int32; expected uint8"),
         (np.zeros((8, 8), np.uint16), r"dtype uint16"),
         (np.zeros((8, 8), bool), r"dtype bool"),
+        ("a.jpg", r"image is a name, 'a\.jpg': read it first"),
         (None, r"image is None: cv2\.imread"),  # what OpenCV returns for a file that is not there
     ],
 )
@@ -229,6 +230,18 @@ def test_a_batch_goes_on_without_images_that_cannot_be_used_and_says_why(model: 
     assert empty.descriptors is not None
     assert (empty.keypoints.shape, empty.scores.shape, empty.descriptors.shape) == ((0, 2), (0,), (0, 8))
     assert model.extract_batch([]) == ([], {})
+
+
+def test_an_image_too_large_for_the_memory_is_refused_and_left_out_of_a_batch(
+    model: SuperPoint, monkeypatch: pytest.MonkeyPatch
+):
+    huge, small = np.zeros((3000, 4000, 3), np.uint8), noise(24, 32)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 2_000_000)
+    for ask in (model.extract, model.heatmap):
+        with pytest.raises(memory.PictureTooLarge, match=r"4000x3000 pixels are too large .*; shrink it"):
+            ask(huge)
+    found, left_out = model.extract_batch([huge, small], **ALL)
+    assert set(left_out) == {0} and "4000x3000" in left_out[0] and len(found[1].keypoints) > 0
 
 
 def test_an_image_above_the_threshold_nowhere_gives_empty_arrays_of_the_usual_kind(model: SuperPoint):

@@ -14,6 +14,7 @@ from superpoint_tf.data.workers import resolve_workers
 from superpoint_tf.interruption import StopRequest
 from superpoint_tf.layout import contact_sheet, panel_scale
 from superpoint_tf.progress import QUICKSTART, Console, Progress, announce_cost, format_bytes
+from superpoint_tf.quiet_import import import_tensorflow
 from superpoint_tf.visualization import draw_keypoints, save_png
 
 _TIMED_PICTURES = 20
@@ -44,7 +45,8 @@ def generate_synthetic_sets(
     if shard[0] == 0 and (todo or not storage.exists(sheet)):
         save_contact_sheet(config, sheet)  # before the long work: wrong labels show here
     if todo:
-        from superpoint_tf.data.records import write_record_files  # TensorFlow: only now, after the plan was shown
+        import_tensorflow()  # only now, after the plan was shown
+        from superpoint_tf.data.records import write_record_files
 
         total, rest = (sum(file.pictures for file in files) for files in (own, todo))
         with Progress(total, "data", "pictures", initial=total - rest, console=console) as progress:

@@ -129,7 +129,8 @@ def _describe(error: Exception) -> str:
     if isinstance(error, Image.UnidentifiedImageError):
         return "not a picture in a known format"
     if isinstance(error, Image.DecompressionBombError):
-        return "too large to be decoded safely"
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        return f"too large to be decoded safely (above {limit:.0f} million pixels); cut it into parts or shrink it"
     return f"damaged or not supported ({' '.join(str(error).split()) or type(error).__name__})"
 
 

@@ -7,11 +7,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import tensorflow as tf
 
 import superpoint_tf
 from superpoint_tf.checkpoints import load_network
-from superpoint_tf.extraction.memory import check_memory, too_large
 from superpoint_tf.extraction.settings import ExtractionSettings
 from superpoint_tf.features import Features
 from superpoint_tf.keypoints import detect_keypoints, scale_keypoints
@@ -25,8 +23,6 @@ class Extractor:
         """Load weights as `SuperPoint.from_pretrained` does; raises WeightsError naming what cannot be used."""
         network, loaded = load_network(weights)
         self.model, self.settings = SuperPoint(network, loaded.with_descriptor), settings
-        self._config = loaded.network
-        self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
         self.identity: dict[str, Any] = {
             "weights_sha256": loaded.fingerprint(),
             **asdict(settings),
@@ -39,17 +35,14 @@ class Extractor:
         Raises PictureTooLarge, naming the remedy, where the memory would not do.
         """
         settings, seen = self.settings, self.shrink(image)
-        try:
-            found = self.model.extract(
-                seen,
-                settings.max_keypoints,
-                settings.threshold,
-                settings.nms_radius_px,
-                subpixel=settings.subpixel,
-                scales=settings.scales,
-            )
-        except tf.errors.ResourceExhaustedError as error:
-            raise too_large(seen.shape, "the network ran out of it") from error
+        found = self.model.extract(
+            seen,
+            settings.max_keypoints,
+            settings.threshold,
+            settings.nms_radius_px,
+            subpixel=settings.subpixel,
+            scales=settings.scales,
+        )
         keypoints = scale_keypoints(found.keypoints, seen.shape, image.shape)
         return found._replace(keypoints=keypoints.astype(np.float32))
 
@@ -58,22 +51,13 @@ class Extractor:
 
         The heatmap has the size of the image at the largest scale. Keypoints are those of `extract`; errors as above.
         """
-        settings = self.settings
-        try:
-            heatmap = self.model.heatmap(image, settings.scales)
-        except tf.errors.ResourceExhaustedError as error:
-            raise too_large(image.shape, "the network ran out of it") from error
-        return heatmap, *detect_keypoints(heatmap, settings.detection, settings.subpixel, image.shape)
+        heatmap = self.model.heatmap(image, self.settings.scales)
+        return heatmap, *detect_keypoints(heatmap, self.settings.detection, self.settings.subpixel, image.shape)
 
     def shrink(self, image: np.ndarray) -> np.ndarray:
-        """Return what the network is to see of uint8 (H, W[, C]): itself, or shrunk until no side is above `resize_px`.
-
-        Raises PictureTooLarge.
-        """
+        """Return what the network is to see of uint8 (H, W[, C]): itself, or shrunk to at most `resize_px` a side."""
         longest, limit = max(image.shape[:2]), self.settings.resize_px
         if limit is not None and longest > limit:
             height, width = (max(1, round(side * limit / longest)) for side in image.shape[:2])
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        if not self._on_gpu:  # there the allocator says no by itself
-            check_memory(image.shape, self._config, max(self.settings.scales))
         return image

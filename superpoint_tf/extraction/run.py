@@ -9,12 +9,12 @@ from pathlib import Path
 
 from superpoint_tf.data.photographs import PhotographError
 from superpoint_tf.extraction.extractor import Extractor
-from superpoint_tf.extraction.memory import PictureTooLarge
 from superpoint_tf.extraction.pictures import Picture, count_pictures, first_digest, read_pictures
 from superpoint_tf.extraction.sources import Source
 from superpoint_tf.feature_archive import FeatureArchive
 from superpoint_tf.features import Features
 from superpoint_tf.interruption import StopRequest
+from superpoint_tf.memory import PictureTooLarge
 from superpoint_tf.progress import Console, Progress, format_bytes, format_duration
 
 

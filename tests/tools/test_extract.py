@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from superpoint_tf.extraction import memory
+from superpoint_tf import memory
 from superpoint_tf.extraction.extractor import Extractor
 from superpoint_tf.features import Features
 
@@ -151,7 +151,7 @@ def test_a_picture_too_large_for_the_memory_is_left_out_with_the_remedy(
     monkeypatch.setattr(memory, "free_bytes", lambda: 20_000_000)
     assert extract(str(folder)) == 0
     said = capsys.readouterr().out
-    assert "huge.png: 1000x800 pixels are too large for the memory" in said and "--resize 384 or less" in said
+    assert "huge.png: 1000x800 pixels are too large for the memory" in said and "--resize 352 or less" in said
     assert "2 extracted" in said
     assert extract(str(folder), "--resize", "128", "--output", "r.h5") == 0
     assert "3 extracted" in capsys.readouterr().out

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from superpoint_tf.config import NetworkConfig
-from superpoint_tf.extraction import memory
-from superpoint_tf.extraction.memory import PictureTooLarge, check_memory, estimate_bytes, free_bytes
+from superpoint_tf import memory
+from superpoint_tf.memory import PictureTooLarge, check_memory, estimate_bytes, free_bytes
 
 
 @pytest.fixture
@@ -42,16 +41,15 @@ def test_where_nothing_is_known_nothing_is_refused(machine: Path):
     (machine / "meminfo").unlink()
     (machine / "cgroup").unlink()
     assert free_bytes() is None
-    check_memory((100_000, 100_000), NetworkConfig())
+    check_memory((100_000, 100_000), 64)
 
 
 def test_what_does_not_fit_is_refused_with_its_size_and_a_side_that_fits(machine: Path):
-    with pytest.raises(PictureTooLarge, match=r"4000x3000 pixels .* pass --resize 48 or less"):
-        check_memory((3000, 4000), NetworkConfig())
-    check_memory((36, 48), NetworkConfig())
+    with pytest.raises(PictureTooLarge, match=r"4000x3000 pixels .* --resize 48 or less"):
+        check_memory((3000, 4000), 64)
+    check_memory((36, 48), 64)
 
 
-def test_the_estimate_grows_with_pixels_and_width():
-    small, wide = NetworkConfig(width=0.5), NetworkConfig(width=1.0)
-    assert estimate_bytes((200, 100), small) == 2 * estimate_bytes((100, 100), small)
-    assert estimate_bytes((100, 100), wide) > 1.5 * estimate_bytes((100, 100), small)
+def test_the_estimate_grows_with_pixels_and_channels():
+    assert estimate_bytes((200, 100), 32) == 2 * estimate_bytes((100, 100), 32)
+    assert estimate_bytes((100, 100), 64) > 1.5 * estimate_bytes((100, 100), 32)

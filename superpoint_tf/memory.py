@@ -6,16 +6,15 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from superpoint_tf.config import NetworkConfig
 from superpoint_tf.progress import format_bytes
 
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
 _MEMORY_INFO = Path("/proc/meminfo")
 _OWN_GROUP = Path("/proc/self/cgroup")
 # Peak resident bytes a pixel on a CPU, rounded up: measured 287 at width 1/2 and 623 at width 1 (1024x1024, 2048x2048).
-# The first layers hold maps of 64 * width channels at full size.
+# The first layers, of 32 and 64 channels there, hold maps at full size.
 _BYTES_A_PIXEL = 120.0
-_BYTES_A_PIXEL_AND_WIDTH = 600.0
+_BYTES_A_PIXEL_AND_CHANNEL = 9.4
 _SIDE_STEP = 16  # of the side that is proposed
 
 
@@ -23,9 +22,12 @@ class PictureTooLarge(ValueError):
     """A picture that the network has no memory for; the message names its size and the remedy."""
 
 
-def check_memory(image_shape: tuple[int, ...], network: NetworkConfig, scale: float = 1.0) -> None:
-    """Raise PictureTooLarge if a picture (H, W), at its largest scale, would need more memory than is free."""
-    needed, free = estimate_bytes(image_shape, network) * scale**2, free_bytes()
+def check_memory(image_shape: tuple[int, ...], channels: int, scale: float = 1.0) -> None:
+    """Raise PictureTooLarge if a picture (H, W) seen at `scale` needs more memory than is free.
+
+    `channels` are those of the first layer.
+    """
+    needed, free = estimate_bytes(image_shape, channels) * scale**2, free_bytes()
     if free is not None and needed > free:
         why = f"about {format_bytes(needed)} are needed, {format_bytes(free)} are free"
         raise too_large(image_shape, why, math.sqrt(free / needed))
@@ -36,13 +38,13 @@ def too_large(image_shape: tuple[int, ...], why: str, factor: float = 0.5) -> Pi
     height, width = image_shape[:2]
     side = max(_SIDE_STEP, int(max(height, width) * factor) // _SIDE_STEP * _SIDE_STEP)
     return PictureTooLarge(
-        f"{width}x{height} pixels are too large for the memory ({why}); pass --resize {side} or less"
+        f"{width}x{height} pixels are too large for the memory ({why}); shrink it (tools: --resize {side} or less)"
     )
 
 
-def estimate_bytes(image_shape: tuple[int, ...], network: NetworkConfig) -> float:
+def estimate_bytes(image_shape: tuple[int, ...], channels: int) -> float:
     """Return the bytes that a forward pass of one picture (H, W) adds at its peak, on the safe side."""
-    return image_shape[0] * image_shape[1] * (_BYTES_A_PIXEL + _BYTES_A_PIXEL_AND_WIDTH * network.width)
+    return image_shape[0] * image_shape[1] * (_BYTES_A_PIXEL + _BYTES_A_PIXEL_AND_CHANNEL * channels)
 
 
 def free_bytes() -> int | None:

@@ -1,0 +1,35 @@
+"""The import of TensorFlow, with a stand-in that logs as C++ does: past Python, to the file descriptor."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = "import os; os.write(2, b'I0000 no CUDA here\\n')\n"
+IMPORT = (
+    "import os; from superpoint_tf.quiet_import import import_tensorflow; import_tensorflow(); os.write(2, b'later')"
+)
+
+
+def said(folder: Path, tensorflow: str, level: str) -> str:
+    """Return what a process writes to standard error that imports this TensorFlow."""
+    (folder / "tensorflow.py").write_text(tensorflow)
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": level, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    done = subprocess.run([sys.executable, "-c", IMPORT], env=environment, capture_output=True, text=True, check=False)
+    return done.stderr
+
+
+def test_messages_of_the_import_are_held_back_and_later_ones_shown(tmp_path: Path):
+    assert said(tmp_path, LOGS, "3") == "later"
+
+
+def test_another_level_shows_them(tmp_path: Path):
+    assert said(tmp_path, LOGS, "0") == "I0000 no CUDA here\nlater"
+
+
+def test_an_import_that_fails_shows_them_before_the_error(tmp_path: Path):
+    shown = said(tmp_path, f"{LOGS}raise ImportError('no such library')", "3")
+    assert shown.startswith("I0000 no CUDA here\n") and shown.endswith("ImportError: no such library\n")
