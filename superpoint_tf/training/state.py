@@ -5,9 +5,9 @@ from __future__ import annotations
 import collections
 import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
@@ -17,19 +17,13 @@ from superpoint_tf.data.pipeline import TensorBatch
 from superpoint_tf.network import build_network, named_variables, precision_policy
 from superpoint_tf.training.adam import Adam
 from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
-from superpoint_tf.training.replicas import Replicas, cut, single_replica
+from superpoint_tf.training.gradients import BatchGradients
+from superpoint_tf.training.replicas import Replicas, single_replica
 from superpoint_tf.training.tasks import Task
 from superpoint_tf.widening import can_widen, widen_weights
 
 _FLOAT16_LOSS_SCALE = 1024.0  # constant: losses here start near 4 and fall
 _MAX_OVERFLOWS = 20  # steps in a row that float16 may skip: after more of them nothing is learnt any more
-
-
-class Share(NamedTuple):
-    """What a part of a batch adds to its update."""
-
-    gradients: list[tf.Tensor]  # of the weighted total, times the loss scale
-    values: tf.Tensor  # total and loss terms, float32
 
 
 class TrainingState:
@@ -56,7 +50,8 @@ class TrainingState:
         self._stops: collections.deque[tf.Tensor] = collections.deque(maxlen=2)
         self.best_step = tf.Variable(0, dtype=tf.int64)
         self.best_value = tf.Variable(-math.inf, dtype=tf.float64)
-        self.names = ["total", *task.term_names]
+        self._gradients = BatchGradients(task, self.replicas, self.model, self._trainable, self._loss_scale)
+        self.names = self._gradients.names
         self.sums = tf.Variable(tf.zeros(len(self.names), tf.float64))
         self.num_summed = tf.Variable(0, dtype=tf.int64)
         self.num_skipped = tf.Variable(0, dtype=tf.int64)  # float16 overflows
@@ -75,7 +70,7 @@ class TrainingState:
         )
         self._whole, self._begin, self._add, self._end = (
             tf.function(part, jit_compile=settings.xla or None, reduce_retracing=True)
-            for part in (self._whole_step, self._begin_step, self._add_step, self._end_step)
+            for part in (self._whole_step, self._begin_step, self._gradients.add, self._end_step)
         )
         self.origin = self._initialize(settings.init)
         self._copy_average()
@@ -136,46 +131,11 @@ class TrainingState:
 
     def _whole_step(self, batch: TensorBatch, stop: tf.Tensor) -> tf.Tensor:
         statistics = self.replicas.strategy.run(self._replica_statistics)
-        share = self.replicas.strategy.run(self._replica_whole, (batch,))
-        return self._end_step(batch, share, statistics, stop)
-
-    def _replica_whole(self, batch: TensorBatch) -> Share:
-        own = self.replicas.part(batch)
-        return self._share_of(own, self._replica_counts(own))
-
-    def _replica_counts(self, own: TensorBatch) -> dict[str, tf.Tensor]:
-        counts: dict[str, tf.Tensor] = tf.distribute.get_replica_context().all_reduce("sum", self._task.counts(own))
-        return counts
+        return self._end_step(batch, self._gradients.of_batch(batch), statistics, stop)
 
     def _begin_step(self, batch: TensorBatch) -> Any:
-        counts, share = self.replicas.strategy.run(self._replica_begin, (batch,))
+        counts, share = self._gradients.begin(batch)
         return counts, share, self.replicas.strategy.run(self._replica_statistics)
-
-    def _replica_begin(self, batch: TensorBatch) -> tuple[dict[str, tf.Tensor], Share]:
-        # Counts depend on the data alone. With those of the whole batch known first, every micro-batch's gradient is
-        # divided by its final denominator: exact, and one backward pass whatever the number of loss terms.
-        zeros = [tf.zeros_like(variable) for variable in self._trainable.values()]
-        return self._replica_counts(self.replicas.part(batch)), Share(zeros, tf.zeros(len(self.names)))
-
-    def _add_step(self, batch: TensorBatch, index: tf.Tensor, counts: Any, share: Any) -> Any:
-        return self.replicas.strategy.run(self._replica_add, (batch, index, counts, share))
-
-    def _replica_add(
-        self, batch: TensorBatch, index: tf.Tensor, counts: Mapping[str, tf.Tensor], share: Share
-    ) -> Share:
-        more = self._share_of(cut(self.replicas.part(batch), index, self.settings.accumulate), counts)
-        return Share([a + b for a, b in zip(share.gradients, more.gradients, strict=True)], share.values + more.values)
-
-    def _share_of(self, batch: TensorBatch, counts: Mapping[str, tf.Tensor]) -> Share:
-        """Return what a batch, or a part of one that has `counts` as a whole, adds to gradients and losses."""
-        with tf.GradientTape() as tape:
-            terms = self._task.loss_terms(self.model, batch)
-            means = {name: term.sum / tf.maximum(counts[name], 1.0) for name, term in terms.items()}
-            total = tf.add_n([term.weight * means[name] for name, term in terms.items()])
-            scaled = total * self._loss_scale
-        gradients = tape.gradient(scaled, list(self._trainable.values()))
-        values = tf.stack([total, *(means[name] for name in self.names[1:])])
-        return Share([tf.convert_to_tensor(gradient) for gradient in gradients], values)
 
     # A forward pass moves the averages of batch norm before anyone knows whether the step counts: kept to be put back.
 
@@ -189,18 +149,10 @@ class TrainingState:
         for variable, before in zip(self._statistics, statistics, strict=True):
             variable.assign(before)
 
-    def _replica_reduce(self, share: Share, stop: tf.Tensor) -> tuple[list[tf.Tensor], tuple[tf.Tensor, ...]]:
-        """Add up over all replicas; return the gradients, and their norm, the losses and the stops."""
-        context = tf.distribute.get_replica_context()
-        here = tf.identity(stop)  # on this replica's device
-        *gradients, values, stops = context.all_reduce("sum", [*share.gradients, share.values, here])
-        gradients = [gradient / self._loss_scale for gradient in gradients]
-        return gradients, (tf.linalg.global_norm(gradients), values, stops)
-
     def _end_step(self, batch: TensorBatch, share: Any, statistics: Any, stop: tf.Tensor) -> tf.Tensor:
         """Update from the shares of all replicas, if everything is finite; return how many were asked to stop."""
         assert self._record is not None  # made before the first step
-        gradients, results = self.replicas.strategy.run(self._replica_reduce, (share, stop))
+        gradients, results = self._gradients.reduce(share, stop)
         norms, (norm, values, stops) = results[0], (self.replicas.local(result) for result in results)
         finite = tf.math.is_finite(norm)
         overflow = ~finite & (self._loss_scale != 1.0) & (self._overflows_in_a_row < _MAX_OVERFLOWS)
