@@ -116,7 +116,7 @@ def tiny_config() -> Config:
 
 @pytest.mark.parametrize("leak", [0, 5000])
 def test_a_leak_of_five_kilobytes_a_step_would_be_seen(leak: int):
-    meter, kept = Meter(20), []
+    meter, kept = Meter(100), []
     for _ in range(STEPS):
         kept.append(np.ones(leak, np.uint8))
         meter.count()
