@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -31,21 +30,20 @@ def detect_keypoints(
     heatmap = np.asarray(heatmap, np.float32)
     if heatmap.ndim != 2:
         raise ValueError(f"a heatmap is (H, W), found shape {heatmap.shape}; pass one image of a batch at a time")
-    if image_shape is not None and tuple(image_shape[:2]) != heatmap.shape:
-        factor = math.sqrt(heatmap.size / (image_shape[0] * image_shape[1]))
-        radius_px, border_px = round(config.nms_radius_px * factor), round(config.border_px * factor)
-        resized = dataclasses.replace(config, nms_radius_px=radius_px, border_px=border_px)
-        keypoints, scores = detect_keypoints(heatmap, resized, subpixel)
-        return scale_keypoints(keypoints, heatmap.shape, image_shape).astype(np.float32), scores
-    border = config.border_px
     height, width = heatmap.shape
+    factor = 1.0 if image_shape is None else math.sqrt(heatmap.size / (image_shape[0] * image_shape[1]))
+    radius_px, border = round(config.nms_radius_px * factor), round(config.border_px * factor)
     inner = heatmap[border : max(height - border, border), border : max(width - border, border)]
     rows, columns = np.nonzero((inner >= config.threshold) & (inner > 0) & np.isfinite(inner))
     scores = inner[rows, columns]
     keypoints = np.stack([columns + border, rows + border], axis=-1).astype(np.float32)
-    kept = suppress_keypoints(keypoints, scores, config.nms_radius_px, config.max_keypoints)
+    kept = suppress_keypoints(keypoints, scores, min(radius_px, max(height, width)), config.max_keypoints)
     keypoints, scores = keypoints[kept], scores[kept]
-    return (refine_keypoints(heatmap, keypoints) if subpixel else keypoints), scores
+    if subpixel:
+        keypoints = refine_keypoints(heatmap, keypoints)
+    if image_shape is not None:
+        keypoints = scale_keypoints(keypoints, heatmap.shape, image_shape).astype(np.float32)
+    return keypoints, scores
 
 
 def suppress_keypoints(

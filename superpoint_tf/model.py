@@ -16,7 +16,7 @@ from superpoint_tf.detection import combine_heatmaps, logits_to_heatmap, resize_
 from superpoint_tf.features import Features
 from superpoint_tf.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.matching import match_descriptors
-from superpoint_tf.memory import check_memory, too_large
+from superpoint_tf.memory import PictureTooLarge, check_memory, too_large
 from superpoint_tf.multiscale import ONE_SCALE, check_scales
 from superpoint_tf.network import ENCODER, normalize_descriptors
 
@@ -41,7 +41,7 @@ class SuperPoint:
         self.with_descriptor = with_descriptor
         self._first_channels = int(network.get_layer(ENCODER[0][0]).filters)
         self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
-        self._graph = tf.function(
+        self._forward = tf.function(
             self._predict, input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)], autograph=False
         )
         descriptor_map, keypoints = tf.TensorSpec((None, None, None), tf.float32), tf.TensorSpec((None, 2), tf.float32)
@@ -68,13 +68,6 @@ class SuperPoint:
         if len(shape) > 1 and not self._on_gpu:  # there the allocator says no by itself
             check_memory(shape, self._first_channels, max(scales))
         return prepare_image(image)
-
-    def _forward(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        try:
-            outputs: tuple[tf.Tensor, ...] = self._graph(images)
-        except tf.errors.ResourceExhaustedError as error:
-            raise too_large(tuple(images.shape[1:3]), "the network ran out of it") from error
-        return outputs
 
     def heatmap(self, image: Any, scales: Sequence[float] = ONE_SCALE) -> np.ndarray:
         """Return the probability of a keypoint at every pixel, float32 (H, W); of the image at the largest scale."""
@@ -128,9 +121,7 @@ class SuperPoint:
         found: dict[int, Features] = {}
         prepare = functools.partial(self._prepare, scales=scales)
         for group in _groups_of_one_shape(images, prepare, left_out, _BATCH_PIXELS / max(1.0, *scales) ** 2):
-            stacked = tf.stack([tensor for _, tensor in group])
-            places = (place for place, _ in group)
-            found.update(zip(places, self._features(stacked, settings, subpixel, scales), strict=True))
+            found.update(self._group_features(group, left_out, settings, subpixel, scales))
         empty = self._empty()
         return BatchFeatures([found.get(place, empty) for place in range(len(found) + len(left_out))], left_out)
 
@@ -152,10 +143,16 @@ class SuperPoint:
         return self._describe([(shape, maps[0]) for shape, maps in levels], points, tensor.shape)
 
     def _look(self, images: tf.Tensor, scales: Sequence[float]) -> tuple[np.ndarray, list[_Level]]:
-        """Return the heatmaps (B, h, w) of images of one shape, and of a joint model the descriptors at each scale."""
-        resized = [resize_images(images, scale) for scale in scales]
-        outputs = [self._forward(level) for level in resized]
-        heatmaps = combine_heatmaps([output[0] for output in outputs]).numpy()
+        """Return the heatmaps (B, h, w) of images of one shape, and of a joint model the descriptors at each scale.
+
+        Raises PictureTooLarge if the memory runs out.
+        """
+        try:
+            resized = [resize_images(images, scale) for scale in scales]
+            outputs = [self._forward(level) for level in resized]
+            heatmaps = combine_heatmaps([output[0] for output in outputs]).numpy()
+        except tf.errors.ResourceExhaustedError as error:
+            raise too_large(tuple(images.shape[1:3]), "the network ran out of it") from error
         pairs = zip(resized, outputs, strict=True)
         return heatmaps, [(tuple(level.shape[1:3]), output[1]) for level, output in pairs if self.with_descriptor]
 
@@ -181,6 +178,26 @@ class SuperPoint:
                 found = found._replace(descriptors=self._describe(own, found.keypoints, shape))
             features.append(found)
         return features
+
+    def _group_features(
+        self,
+        group: list[_Placed],
+        left_out: dict[int, str],
+        settings: DetectionConfig,
+        subpixel: bool,
+        scales: Sequence[float],
+    ) -> dict[int, Features]:
+        """Return the features of a group by place, one image after the other if the memory does not hold them all."""
+        images = tf.stack([tensor for _, tensor in group])
+        try:
+            features = self._features(images, settings, subpixel, scales)
+        except PictureTooLarge as error:
+            if len(group) > 1:
+                alone = [self._group_features([one], left_out, settings, subpixel, scales) for one in group]
+                return {place: found for part in alone for place, found in part.items()}
+            left_out[group[0][0]] = str(error)
+            return {}
+        return dict(zip((place for place, _ in group), features, strict=True))
 
     def _empty(self) -> Features:
         keypoints, scores = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)

@@ -11,7 +11,10 @@ _SMALLEST, _LARGEST = 1 / 16, 8.0
 
 def check_scales(scales: Iterable[float]) -> tuple[float, ...]:
     """Return scales as a tuple; raises ValueError if there is none, or naming one out of range or given twice."""
-    given = tuple(float(scale) for scale in scales)
+    try:
+        given = tuple(float(scale) for scale in scales)
+    except (TypeError, ValueError):  # one number, or text
+        raise ValueError(f"scales: {scales!r}; give a sequence of numbers, such as (1, 1.5)") from None
     for scale in given:
         if not (math.isfinite(scale) and _SMALLEST <= scale <= _LARGEST):
             raise ValueError(f"scales: {scale:g}; give factors of the picture's size from {_SMALLEST} to {_LARGEST:g}")

@@ -130,12 +130,13 @@ def join(folder: str | Path, *parts: str) -> str:
 
 
 def remove_unfinished(folder: str | Path) -> int:
-    """Delete the temporary files that a killed writer left below `folder`; return how many."""
+    """Delete the temporary files and folders that a killed writer left below `folder`; return how many."""
     if is_remote(folder) or not Path(folder).is_dir():
         return 0
     leftovers = list(Path(folder).rglob(f"*{TEMPORARY_SUFFIX}"))
     for path in leftovers:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # it was in one of the folders
+            _remove(str(path))
     return len(leftovers)
 
 

@@ -13,9 +13,12 @@ from superpoint_tf.network import weight_shapes
 _SHARES = (0.25, 0.75)  # of what a pair of copies passes on, each drawn from here
 
 
-def can_widen(narrow: NetworkConfig, wide: NetworkConfig) -> bool:
-    """Tell whether the networks differ in nothing but a greater width."""
-    return narrow.width < wide.width and dataclasses.replace(narrow, width=wide.width) == wide
+def can_widen(weights: Weights, network: NetworkConfig) -> bool:
+    """Tell whether `network` differs from that of the weights in nothing but a greater width."""
+    narrow = weights.network
+    dimension = narrow.descriptor_dim if weights.with_descriptor else network.descriptor_dim  # a detector has none
+    widened = dataclasses.replace(narrow, width=network.width, descriptor_dim=dimension)
+    return narrow.width < network.width and widened == network
 
 
 def widen_weights(weights: Weights, network: NetworkConfig, seed: int = 0) -> Weights:
@@ -25,7 +28,7 @@ def widen_weights(weights: Weights, network: NetworkConfig, seed: int = 0) -> We
     themselves what it passed on, in shares drawn for every weight: each then has a gradient of its own, and training
     makes them different. Raises WeightsError if the networks differ in more than width, or `network` is not the wider.
     """
-    if not can_widen(weights.network, network):
+    if not can_widen(weights, network):
         raise WeightsError(f"weights for {weights.network} cannot be widened to {network}: only a greater width fits")
     generator = np.random.default_rng(seed)
     arrays = {

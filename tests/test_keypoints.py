@@ -163,3 +163,10 @@ def test_radius_border_and_keypoints_of_a_resized_image_are_in_pixels_of_the_ima
         keypoints, [[29.75, 19.75], [34.75, 19.75]]
     )  # 3.5 px away is within the radius, 5 px not
     np.testing.assert_array_equal(scores, np.float32([0.9, 0.7]))
+
+
+def test_limits_of_radius_and_border_are_those_of_the_image_not_of_the_resized_one() -> None:
+    heatmap = np.zeros((16, 16), np.float32)
+    heatmap[8, 8], heatmap[8, 12] = 0.9, 0.8
+    keypoints, _ = detect_keypoints(heatmap, DetectionConfig(0.1, nms_radius_px=1024, border_px=0), image_shape=(2, 2))
+    np.testing.assert_array_equal(keypoints, [[0.5625, 0.5625]])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,25 @@ def test_an_image_too_large_for_the_memory_is_refused_and_left_out_of_a_batch(
     assert set(left_out) == {0} and "4000x3000" in left_out[0] and len(found[1].keypoints) > 0
 
 
+def test_where_a_gpu_runs_out_of_memory_the_image_is_named_by_its_own_size_and_a_batch_goes_on_one_by_one(
+    model: SuperPoint, monkeypatch: pytest.MonkeyPatch
+):
+    forward = model._forward
+
+    def with_little_memory(images: tf.Tensor) -> Any:
+        if tf.size(images) > 40 * 60:
+            raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+        return forward(images)
+
+    monkeypatch.setattr(model, "_forward", with_little_memory)
+    large, small = noise(40, 48), noise(24, 32)
+    with pytest.raises(memory.PictureTooLarge, match=r"48x40 pixels .* ran out of it"):
+        model.extract(large, scales=(1, 1.5))
+    found, left_out = model.extract_batch([large, small, small], **ALL, scales=(1, 1.5))
+    assert set(left_out) == {0} and "48x40" in left_out[0]
+    assert len(found[0].keypoints) == 0 and len(found[1].keypoints) == len(found[2].keypoints) > 0
+
+
 def test_an_image_above_the_threshold_nowhere_gives_empty_arrays_of_the_usual_kind(model: SuperPoint):
     found = model.extract(np.zeros((24, 32), np.uint8), detection_threshold=1.0)
     assert found.descriptors is not None
@@ -321,3 +341,9 @@ def test_scales_that_make_no_sense_are_named(model: SuperPoint, scales: tuple[fl
         model.extract(noise(16, 16), scales=scales)
     with pytest.raises(ValueError, match=named):
         model.extract_batch([noise(16, 16)], scales=scales)
+
+
+@pytest.mark.parametrize("scales", [1.5, "1,1.5", None, [[1, 1.5]]])
+def test_scales_that_are_no_sequence_of_numbers_are_named_with_what_would_be(model: SuperPoint, scales: Any):
+    with pytest.raises(ValueError, match=rf"scales: {re.escape(repr(scales))}; give a sequence .* \(1, 1\.5\)"):
+        model.describe(noise(16, 16), [[8, 8]], scales)

@@ -14,11 +14,13 @@ IMPORT = (
 )
 
 
-def said(folder: Path, tensorflow: str, level: str) -> str:
+def said(folder: Path, tensorflow: str, level: str, before: str = "") -> str:
     """Return what a process writes to standard error that imports this TensorFlow."""
     (folder / "tensorflow.py").write_text(tensorflow)
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": level, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
-    done = subprocess.run([sys.executable, "-c", IMPORT], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", before + IMPORT], env=environment, capture_output=True, text=True, check=False
+    )
     return done.stderr
 
 
@@ -33,3 +35,17 @@ def test_another_level_shows_them(tmp_path: Path):
 def test_an_import_that_fails_shows_them_before_the_error(tmp_path: Path):
     shown = said(tmp_path, f"{LOGS}raise ImportError('no such library')", "3")
     assert shown.startswith("I0000 no CUDA here\n") and shown.endswith("ImportError: no such library\n")
+
+
+def test_where_no_temporary_file_can_be_made_they_are_let_through(tmp_path: Path):
+    assert said(tmp_path, LOGS, "3", before="import tempfile; tempfile.tempdir = '/nowhere'; ") == (
+        "I0000 no CUDA here\nlater"
+    )
+
+
+def test_a_closed_standard_error_stops_no_import(tmp_path: Path):
+    (tmp_path / "tensorflow.py").write_text("")
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    code = "from superpoint_tf.quiet_import import import_tensorflow; import_tensorflow(); print('here')"
+    command = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, code]
+    assert subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False).stdout == b"here\n"

@@ -29,7 +29,10 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path, mon
 def test_unfinished_files_are_removed_and_others_kept(tmp_path: Path):
     (tmp_path / f"x.1{storage.TEMPORARY_SUFFIX}").write_bytes(b"half")
     (tmp_path / "x").write_bytes(b"whole")
-    assert storage.remove_unfinished(tmp_path) == 1
+    export = tmp_path / f"export.1{storage.TEMPORARY_SUFFIX}"  # a folder, as a SavedModel is
+    export.mkdir()
+    (export / f"y.2{storage.TEMPORARY_SUFFIX}").write_bytes(b"half")
+    assert storage.remove_unfinished(tmp_path) == 3
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 

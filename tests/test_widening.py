@@ -57,6 +57,13 @@ def test_a_seed_gives_the_same_shares():
 @pytest.mark.parametrize("change", [{"width": 0.25}, {"width": 0.125}, {"width": 0.5, "batch_norm": False}])
 def test_only_a_greater_width_is_widened(change: dict):
     other = dataclasses.replace(NARROW, **change)
-    assert not can_widen(NARROW, other)
+    assert not can_widen(trained(NARROW), other)
     with pytest.raises(WeightsError, match="only a greater width"):
         widen_weights(trained(NARROW), other)
+
+
+def test_a_detector_is_widened_for_descriptors_of_any_dimension_and_a_joint_model_for_its_own_alone():
+    wide = dataclasses.replace(NARROW, width=0.5, descriptor_dim=8)
+    detector = get_weights(build_network(NARROW, with_descriptor=False), NARROW, with_descriptor=False)
+    assert widen_weights(detector, wide).network == wide
+    assert not can_widen(trained(NARROW), wide)

@@ -81,7 +81,7 @@ class TrainingState:
             return "random weights"
         weights, config = load_weights(path), self._task.config
         origin = path
-        if can_widen(weights.network, config.network):
+        if can_widen(weights, config.network):
             origin = f"{path}, widened from {weights.network.width:g} to {config.network.width:g}"
             weights = widen_weights(weights, config.network, config.seed)
         assign_weights(self.model, weights, path, allow_new_head=True)

@@ -106,6 +106,16 @@ def test_keypoints_between_pixels_are_another_method_than_those_on_pixels(tmp_pa
     assert 0 < np.abs(between - on_pixels).max() <= 2
 
 
+def test_a_network_that_sees_several_scales_is_another_method(tmp_path: Path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    one, both = (
+        load_methods([f"t={tmp_path}/tiny.yaml"], replace(FOR_PAIRS, scales=scales))[0]
+        for scales in ((1.0,), (1.0, 1.5))
+    )
+    assert one.identity != both.identity
+    assert not np.array_equal(*(method.find(VIEW, "s", PROTOCOL).scores[:5] for method in (one, both)))
+
+
 def test_weights_that_come_with_the_package_go_by_their_name():
     (method,) = load_methods(["small=superpoint-small"])
     assert method.name == "small" and method.identity["from"] == "superpoint-small"
