@@ -45,7 +45,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         type=_scales,
         default=ONE_SCALE,
         metavar="S,S",
-        help="networks: see each picture at these scales together; 1,1.5 is more exact and takes 3.25 times as long",
+        help="networks: see each picture at these scales together; 1,1.5 is more exact and computes 3.25 times as much",
     )
 
 

@@ -10,7 +10,7 @@ _SMALLEST, _LARGEST = 1 / 16, 8.0
 
 
 def check_scales(scales: Iterable[float]) -> tuple[float, ...]:
-    """Return scales as a tuple; raises ValueError if there is none, or naming one out of range or given twice."""
+    """Return scales in order of size; raises ValueError if there is none, or naming one out of range or given twice."""
     try:
         given = tuple(float(scale) for scale in scales)
     except (TypeError, ValueError):  # one number, or text
@@ -22,7 +22,7 @@ def check_scales(scales: Iterable[float]) -> tuple[float, ...]:
             raise ValueError(f"scales: {scale:g} is given twice; give each once")
     if not given:
         raise ValueError("scales: none; give one or more, 1 is the picture's own")
-    return given
+    return tuple(sorted(given))
 
 
 def scaled_shape(image_shape: Sequence[int], scale: float) -> tuple[int, int]:

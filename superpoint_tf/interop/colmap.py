@@ -25,6 +25,8 @@ _MAX_IMAGE_ID = 2**31 - 1  # a pair is smaller id * this + larger id
 _SIMPLE_RADIAL = 2  # parameters: focal length, principal point x and y, one of distortion
 _FOCAL_LENGTH = 1.2  # of the longer side
 _PAIRS_A_COMMIT = 50
+# What SQLite says when it is the disk; Python 3.10 does not give the number.
+_DISK_REFUSES = ("disk is full", "readonly database", "unable to open", "disk I/O error")
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS cameras (
     camera_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, model INTEGER NOT NULL, width INTEGER NOT NULL,
@@ -101,13 +103,14 @@ def write_database(
     share a camera. The database has the name `<path>.unfinished` until it is complete; one of either name that holds
     the same keypoints is gone on with, and pairs that are in it are not matched again. `on_pair` is called after each
     pair; it may raise. Raises ValueError for features without descriptors, a database with other pictures or keypoints,
-    and as `check_names` does.
+    and as `check_names` does, WriteError if the disk refuses.
     """
     check_names(names)
     final = Path(path)
     storage.remove_unfinished_of(pairs_path(final))
     working = final if final.exists() else final.with_name(final.name + ".unfinished")
-    working.parent.mkdir(parents=True, exist_ok=True)
+    with storage.writing(working):
+        working.parent.mkdir(parents=True, exist_ok=True)
     try:
         connection = sqlite3.connect(working)
         try:
@@ -118,11 +121,14 @@ def write_database(
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:
+        if any(refusal in str(error) for refusal in _DISK_REFUSES):
+            raise storage.WriteError(working, OSError(str(error))) from error
         raise ValueError(f"{working}: not a database that can be written ({error}); name another file") from error
     lines = (f"{names[first]} {names[second]}\n" for first, second in pairs_of(len(names), overlap))
     storage.write_bytes(pairs_path(final), "".join(lines).encode())
     if working != final:
-        os.replace(working, final)
+        with storage.writing(final):
+            os.replace(working, final)
     return total
 
 

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from superpoint_tf import storage
 from superpoint_tf.feature_files import open_features, write_features
 from superpoint_tf.features import Features
 from superpoint_tf.interop.colmap import count_pairs, pair_id, pairs_of, pairs_path, write_database
@@ -126,6 +127,27 @@ def test_a_database_of_other_pictures_or_keypoints_is_refused_unchanged(tmp_path
     with pytest.raises(ValueError, match=r"b\.jpg has other keypoints there"):
         write_database(path, stored, NAMES)
     assert path.read_bytes() == before
+
+
+def test_a_disk_that_fills_up_is_named_and_the_same_call_goes_on_afterwards(
+    tmp_path: Path, stored: h5py.File, monkeypatch: pytest.MonkeyPatch
+):
+    real, path = sqlite3.connect, tmp_path / "a.db"
+
+    def small(place: Path) -> sqlite3.Connection:
+        connection = real(place)
+        connection.execute("PRAGMA max_page_count = 4")  # SQLite then says what it says of a full disk
+        return connection
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", small)
+        with pytest.raises(
+            storage.WriteError, match=r"a\.db\.unfinished: cannot be written \(database or disk is full"
+        ):
+            write_database(path, stored, NAMES)
+    assert not path.exists()
+    write_database(path, stored, NAMES)
+    assert path.exists()
 
 
 def test_what_is_no_database_or_has_no_descriptors_is_said(tmp_path: Path, stored: h5py.File):
