@@ -20,6 +20,7 @@ LAYERS = [
         "multiscale",
         "interruption",
         "quiet_import",
+        "standard_error",
         "cluster",
         "features",
         "hardware",

@@ -6,8 +6,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,13 +15,14 @@ from superpoint_tf import storage
 from superpoint_tf.export import onnx, savedmodel, tflite
 from superpoint_tf.export.graph import ExportGraph, Run
 from superpoint_tf.export.request import ORIGIN_FILE, Request
+from superpoint_tf.standard_error import held_back
 
 
 def write_file(
     request: Request, graph: ExportGraph, path: str | Path, calibration: Sequence[np.ndarray], origin: dict[str, str]
 ) -> None:
     """Convert a graph and write it at `path`, without looking at what came out."""
-    with _quiet_converter():
+    with held_back():  # the converters' C++ code has no setting to be quiet
         if request.format == "savedmodel":
             savedmodel.write_savedmodel(graph, path, origin)
         elif request.format == "tflite":
@@ -38,7 +37,7 @@ def open_file(format_name: str, path: str | Path, threads: int) -> Run:
         return savedmodel.open_savedmodel(path)
     if format_name == "onnx":
         return onnx.open_onnx(path, threads)
-    with _quiet_converter():
+    with held_back():
         return tflite.open_tflite(path, threads)
 
 
@@ -71,21 +70,3 @@ def staged(output: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         with contextlib.suppress(OSError):  # what went wrong before matters more
             temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _quiet_converter() -> Iterator[None]:
-    """Keep what the converters' C++ code writes to stderr until it fails: it has no setting for that."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as kept:
-        stderr = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
