@@ -211,7 +211,7 @@ class PhotographsSection:
 class AdaptationSection:
     """Homographic adaptation (paper section 5) and the retraining between its rounds."""
 
-    num_homographies: int = _setting(100, minimum=1, maximum=10**6)  # the identity is one of them
+    num_homographies: int = _setting(100, minimum=1, maximum=2**16 - 1)  # the identity is one of them
     chunk_size: int = _setting(10, minimum=1, maximum=10**4)  # warps of one image in a forward batch
     # Cut from the edges of a warp's valid region. A detector is not trained on cells that touch them: with 3 px, as
     # in the reference, labels were eight times as dense 4 to 8 px from the frame as in the middle; from 8 px on, not.

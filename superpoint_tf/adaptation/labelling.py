@@ -14,11 +14,12 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf import storage
-from superpoint_tf.adaptation.aggregate import Adapter, image_seed
+from superpoint_tf.adaptation.aggregate import Adapter, Aggregate, image_seed
 from superpoint_tf.adaptation.figures import draw_round
 from superpoint_tf.adaptation.job import AdaptationRun
 from superpoint_tf.checkpoints import load_network
 from superpoint_tf.config import ConfigError
+from superpoint_tf.data.label_votes import cut_votes
 from superpoint_tf.data.labels import Label, add_digests, digest_label, label_path, save_label
 from superpoint_tf.data.photographs import PhotographError
 from superpoint_tf.data.preparation import Preparation, PreparedPhotograph
@@ -30,6 +31,7 @@ from superpoint_tf.progress import Console, Progress, announce_cost
 _TIMED_PHOTOGRAPHS = 3  # after the first, which compiles
 _TRAINING_COST = 6.0  # a training step costs about this many times the forward pass of its pictures
 _NOT_FINITE = "the detector's answer is not finite; use adaptation.precision=float32, or other weights"
+_LABEL_BYTES = 8192.0  # of a file on disk, in blocks: 240x320 px with 300 keypoints and 20 to 100 votes has 5 to 8 KB
 _WINDOW = 2  # one photograph's labels are found and written while the network is at the next
 
 
@@ -47,7 +49,7 @@ class _Detected(NamedTuple):
     """A photograph that has passed the network, if it needed to."""
 
     photograph: PreparedPhotograph
-    heatmap: tf.Tensor | None  # None: labelled already, or cannot be read
+    aggregate: Aggregate | None  # None: labelled already, or cannot be read
 
 
 def label_round(run: AdaptationRun, round: int, console: Console, quick_command: str) -> RoundResult:
@@ -130,20 +132,23 @@ def _detect(run: AdaptationRun, adapter: Adapter, photographs: Iterable[Prepared
             yield _Detected(item, None)
             continue
         image = tf.constant(item.image, tf.float32) / 255.0
-        yield _Detected(item, adapter(image, image_seed(run.config.seed, item.sha256)).heatmap)
+        yield _Detected(item, adapter(image, image_seed(run.config.seed, item.sha256)))
 
 
 def _finish(run: AdaptationRun, prepare: Preparation, detected: _Detected) -> PreparedPhotograph:
-    """Find and write the keypoints of a heatmap, if there is one."""
+    """Find and write the keypoints of what the warps agree on, if there is any, and how many had a vote where."""
     item = detected.photograph
-    if detected.heatmap is None or item.image_to_label is None:
+    if detected.aggregate is None or item.image_to_label is None:
         return item
-    heatmap = detected.heatmap.numpy()
+    heatmap = detected.aggregate.heatmap.numpy()
     if not np.isfinite(heatmap).all():
         raise PhotographError(storage.join(run.photographs.root, item.name), _NOT_FINITE)
-    keypoints, scores = detect_keypoints(heatmap, run.config.adaptation.detection)
+    settings = run.config.adaptation
+    keypoints, scores = detect_keypoints(heatmap, settings.detection)
     made_from = (prepare.image_shape, item.image_to_label, item.sha256, prepare.detector_sha256)
-    digest = save_label(label_path(run.output, prepare.round, item.name), Label(keypoints, scores, *made_from))
+    votes = cut_votes(detected.aggregate.count.numpy(), settings.detection.border_px)
+    label = Label(keypoints, scores, *made_from, votes, settings.num_homographies)
+    digest = save_label(label_path(run.output, prepare.round, item.name), label)
     return dataclasses.replace(item, num_keypoints=len(keypoints), label_sha256=digest_label(item.name, digest))
 
 
@@ -167,7 +172,7 @@ class _Timer:
         labelling = per_photograph * (left + rounds_left * share)
         forward = per_photograph / config.adaptation.num_homographies
         pictures = config.adaptation.retrain_steps * config.detector.batch_size
-        disk = 4000.0 * self._run.rounds * len(self._run.photographs.train)  # a label file is about a disk block
+        disk = _LABEL_BYTES * self._run.rounds * len(self._run.photographs.train)
         announce_cost(
             self._console, labelling + rounds_left * pictures * forward * _TRAINING_COST, disk, self._quick_command
         )

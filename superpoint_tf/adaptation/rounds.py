@@ -13,6 +13,7 @@ from superpoint_tf.adaptation.shards import merge_shards, wait_for_file
 from superpoint_tf.checkpoints import load_weights
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config_files import build_config, config_differences, config_to_dict
+from superpoint_tf.data.label_arrays import LABEL_FORMAT
 from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
 from superpoint_tf.progress import Console
 from superpoint_tf.training.build import build_adapted_task
@@ -63,6 +64,7 @@ def _identity(run: AdaptationRun) -> dict[str, Any]:
         "rounds": run.rounds,  # training waits until they are done
         "detector_sha256": load_weights(run.detector).fingerprint(),
         "photographs_sha256": storage.sha256(names.encode(errors="surrogateescape")),
+        "label_format": LABEL_FORMAT,
         "config": config_to_dict(run.config),
     }
 
@@ -101,6 +103,8 @@ def _check_identity(run: AdaptationRun, before: dict[str, Any], identity: dict[s
     for name, what in (("detector_sha256", "the first detector"), ("photographs_sha256", "the list of photographs")):
         if before[name] != identity[name]:
             differences.append(f"{what} is another one")
+    if (found := before.get("label_format", 1)) != LABEL_FORMAT:
+        differences.append(f"its labels have format {found}, this version writes {LABEL_FORMAT}")
     if differences:
         listed = "\n  ".join(differences)
         raise ConfigError(

@@ -12,27 +12,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from superpoint_tf import storage
+from superpoint_tf.data.label_arrays import LABEL_FORMAT, REMEDY, LabelError, check_arrays, read_votes
+from superpoint_tf.data.label_votes import pack_votes
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # of manifests; 1: the labels hold no votes
 IDENTITY_FILE = "adaptation.json"  # marks a label folder; says what it is made from and how many rounds are wanted
-_SHAPES: dict[str, tuple[int | None, ...]] = {
-    "keypoints": (None, 2),
-    "scores": (None,),
-    "image_shape": (2,),
-    "image_to_label": (3, 3),
-    "sha256": (),
-}
 _PHOTOGRAPH_LISTS = ("photographs", "validation")
-_REMEDY = "delete it and run tools/homographic_adapt.py again"
-
-
-class LabelError(ValueError):
-    """A label file or manifest that cannot be used; the message names the file and the remedy."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """Keypoints of one photograph, in its scaled and cropped frame."""
+    """Keypoints of one photograph, in its scaled and cropped frame, and how much of the frame was looked at."""
 
     keypoints: np.ndarray  # float32 (N, 2), xy pixels of the frame
     scores: np.ndarray  # float32 (N,)
@@ -40,6 +30,18 @@ class Label:
     image_to_label: np.ndarray  # float64 (3, 3), from xy of the original file to xy of the frame
     sha256: str  # of the photograph's file: labels never attach to a picture that changed since
     detector_sha256: str = ""  # of the weights that made it
+    # uint16 (H, W), how many warps had a vote; 0 nearer to the frame than labels are kept. Left out: all, everywhere
+    votes: np.ndarray = None  # type: ignore[assignment]
+    num_votes: int = 1  # of the homographies
+
+    def __post_init__(self) -> None:
+        if self.votes is None:
+            object.__setattr__(self, "votes", np.full(self.image_shape, self.num_votes, np.uint16))
+
+    def known(self, min_votes: float) -> np.ndarray:
+        """Tell, bool (H, W), where at least this share of the votes, and one, says whether there is a keypoint."""
+        known: np.ndarray = (self.votes >= min_votes * self.num_votes) & (self.votes > 0)
+        return known
 
 
 def label_path(root: str, round: int, photograph: str) -> str:
@@ -54,14 +56,20 @@ def label_path(root: str, round: int, photograph: str) -> str:
 
 
 def save_label(path: str, label: Label) -> str:
-    """Write a label and return the SHA-256 of the file; the same label gives the same bytes."""
+    """Write a label in format 2 and return the SHA-256 of the file; the same label gives the same bytes.
+
+    Votes are kept as the fewest of each block of 2x2 pixels.
+    """
     content = storage.npz_bytes(
+        format=np.asarray(LABEL_FORMAT, np.int64),
         keypoints=np.asarray(label.keypoints, np.float32).reshape(-1, 2),
         scores=np.asarray(label.scores, np.float32).reshape(-1),
         image_shape=np.asarray(label.image_shape, np.int64),
         image_to_label=np.asarray(label.image_to_label, np.float64),
         sha256=np.asarray(label.sha256),
         detector_sha256=np.asarray(label.detector_sha256),
+        votes=pack_votes(label.votes, label.num_votes),
+        num_votes=np.asarray(label.num_votes, np.int64),
     )
     storage.write_bytes(path, content)
     return storage.sha256(content)
@@ -70,6 +78,7 @@ def save_label(path: str, label: Label) -> str:
 def load_label(path: str, expected_sha256: str | None = None) -> Label:
     """Read a label; with `expected_sha256` it must have been made from a photograph of that content.
 
+    One of format 1, which held no votes, has one vote but within 16 px of the frame, where it is not to be believed.
     Raises FileNotFoundError, or LabelError for a damaged or foreign file or a photograph that changed since.
     """
     try:
@@ -77,40 +86,23 @@ def load_label(path: str, expected_sha256: str | None = None) -> Label:
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: no such label file; run tools/homographic_adapt.py again") from error
     except ValueError as error:
-        raise LabelError(f"{error}; {_REMEDY}") from error
-    _check_arrays(path, arrays)
+        raise LabelError(f"{error}; {REMEDY}") from error
+    check_arrays(path, arrays)
+    image_shape = (int(arrays["image_shape"][0]), int(arrays["image_shape"][1]))
+    votes, num_votes = read_votes(path, arrays, image_shape)
     label = Label(
         keypoints=arrays["keypoints"],
         scores=arrays["scores"],
-        image_shape=(int(arrays["image_shape"][0]), int(arrays["image_shape"][1])),
+        image_shape=image_shape,
         image_to_label=arrays["image_to_label"],
         sha256=str(arrays["sha256"]),
         detector_sha256=str(arrays.get("detector_sha256", "")),
+        votes=votes,
+        num_votes=num_votes,
     )
     if expected_sha256 is not None and label.sha256 != expected_sha256:
-        raise LabelError(f"{path}: made from another version of the photograph (its content changed); {_REMEDY}")
+        raise LabelError(f"{path}: made from another version of the photograph (its content changed); {REMEDY}")
     return label
-
-
-def _check_arrays(path: str, arrays: dict[str, np.ndarray]) -> None:
-    missing = [name for name in _SHAPES if name not in arrays]
-    if missing:
-        raise LabelError(f"{path}: not a label file ({', '.join(missing)} missing); {_REMEDY}")
-    for name, shape in _SHAPES.items():
-        found = arrays[name].shape
-        if len(found) != len(shape) or any(want not in (None, have) for want, have in zip(shape, found, strict=True)):
-            wanted = f"({', '.join('N' if side is None else str(side) for side in shape)})"
-            raise LabelError(f"{path}: {name} has shape {found}, expected {wanted}; {_REMEDY}")
-    kinds = {"keypoints": "f", "scores": "f", "image_shape": "iu", "image_to_label": "f", "sha256": "U"}
-    for name, kind in kinds.items():
-        if arrays[name].dtype.kind not in kind:
-            raise LabelError(f"{path}: {name} has type {arrays[name].dtype}; {_REMEDY}")
-    if len(arrays["keypoints"]) != len(arrays["scores"]):
-        count, scores = len(arrays["keypoints"]), len(arrays["scores"])
-        raise LabelError(f"{path}: {count} keypoints but {scores} scores; {_REMEDY}")
-    numbers = [arrays[name] for name in ("keypoints", "scores", "image_to_label")]
-    if not all(np.isfinite(values).all() for values in numbers) or (arrays["image_shape"] <= 0).any():
-        raise LabelError(f"{path}: holds numbers that are not finite or a shape that is not positive; {_REMEDY}")
 
 
 @dataclass(frozen=True)
@@ -126,6 +118,11 @@ class LabelManifest:
     photographs: tuple[str, ...] = ()  # below image_root, those that have labels in the final round
     validation: tuple[str, ...] = ()  # below image_root, held out of retraining and training
     schema_version: int = field(default=SCHEMA_VERSION)
+
+    @property
+    def has_votes(self) -> bool:
+        """Tell whether the labels hold votes; those of schema 1 are believed but within 16 px of the frame."""
+        return self.schema_version > 1
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of what training reads of the folder: labels and lists of photographs; not of paths."""
@@ -184,22 +181,23 @@ def read_plan(root: str) -> dict[str, Any]:
         raise LabelError(str(error)) from error
     kinds = {"rounds": int, "detector_sha256": str, "photographs_sha256": str, "config": dict}
     if not isinstance(plan, dict) or not all(isinstance(plan.get(name), kind) for name, kind in kinds.items()):
-        raise LabelError(f"{path}: not the plan of a label folder; {_REMEDY}")
+        raise LabelError(f"{path}: not the plan of a label folder; {REMEDY}")
     return plan
 
 
 def _check_manifest(path: str, values: Any) -> None:
     names = {f.name for f in dataclasses.fields(LabelManifest)}
     if not isinstance(values, dict) or values.keys() != names:
-        raise LabelError(f"{path}: not a manifest of labels; {_REMEDY}")
-    if values["schema_version"] != SCHEMA_VERSION:
-        raise LabelError(f"{path}: schema {values['schema_version']}, this version reads {SCHEMA_VERSION}; {_REMEDY}")
+        raise LabelError(f"{path}: not a manifest of labels; {REMEDY}")
+    if values["schema_version"] not in (1, SCHEMA_VERSION):
+        found = values["schema_version"]
+        raise LabelError(f"{path}: schema {found}, this version reads 1 and {SCHEMA_VERSION}; {REMEDY}")
     kinds = {"image_root": str, "final_round": int, "rounds": list, "detector": dict, "config": dict, "counts": dict}
     kinds.update(dict.fromkeys(_PHOTOGRAPH_LISTS, list))
     wrong = [name for name, kind in kinds.items() if not isinstance(values[name], kind)]
     wrong = wrong or _wrong_parts(values)
     if wrong:
-        raise LabelError(f"{path}: {', '.join(wrong)} wrongly typed; {_REMEDY}")
+        raise LabelError(f"{path}: {', '.join(wrong)} wrongly typed; {REMEDY}")
 
 
 def _wrong_parts(values: dict[str, Any]) -> list[str]:

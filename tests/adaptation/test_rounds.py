@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import signal
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from superpoint_tf import storage
 from superpoint_tf.adaptation import labelling, rounds, shards
@@ -90,7 +92,7 @@ def names_labelled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     finish = labelling._finish
 
     def remember(run: Any, prepare: Any, detected: Any) -> Any:
-        if detected.heatmap is not None:
+        if detected.aggregate is not None:
             names.append(detected.photograph.name)
         return finish(run, prepare, detected)
 
@@ -187,6 +189,26 @@ def test_no_label_is_nearer_to_the_frame_than_the_border_because_erosion_keeps_t
     start(make_run(labelled, detector, "no_border", config=config(detection={"border_px": 0}, num_figures=0)))
     assert nearest_to_frame("no_border") == 0  # erosion leaves the edge
     assert nearest_to_frame("labels") >= config().adaptation.detection.border_px > 0
+
+
+def test_a_label_says_how_many_warps_had_a_vote_and_none_had_within_the_border(one_round: Path):
+    label = load_label(label_path(str(one_round / "labels"), 1, "z.png"))
+    border = config().adaptation.detection.border_px
+    assert label.num_votes == config().adaptation.num_homographies == 3
+    assert label.votes.shape == (40, 48) and label.votes.dtype == np.uint16 and 0 < label.votes.max() <= 3
+    inner = label.votes[border:-border, border:-border]
+    assert label.votes.sum() == inner.sum() and inner.min() >= 1  # the identity votes everywhere
+
+
+def test_a_folder_begun_without_votes_is_refused_before_anything_is_written(labelled: Path, detector: str):
+    path = labelled / "labels/adaptation.json"
+    plan = json.loads(path.read_text())
+    del plan["label_format"]  # as the version wrote it whose labels had no votes
+    path.write_text(json.dumps(plan))
+    before = contents(labelled)
+    with pytest.raises(ConfigError, match=r"its labels have format 1, this version writes 2\n.*--overwrite"):
+        start(make_run(labelled, detector))
+    assert contents(labelled) == before
 
 
 def test_two_rounds_retrain_the_detector_between_them_and_the_second_uses_it(two_rounds: Path):
@@ -300,7 +322,9 @@ def test_shard_0_started_again_in_round_2_does_not_wait_for_what_the_others_did_
     folder: Path, detector: str, two_rounds: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def copy_the_retrained(task: Any, output: str, **_: Any) -> None:
-        shutil.copytree(two_rounds / "labels/detector_round_1", output, dirs_exist_ok=True)
+        trained, summary = two_rounds / "labels/detector_round_1", "summary.json"
+        shutil.copytree(trained, output, ignore=shutil.ignore_patterns(summary), dirs_exist_ok=True)
+        shutil.copy(trained / summary, output)  # last: the other shard waits for it
 
     monkeypatch.setattr(rounds, "train", copy_the_retrained)
     monkeypatch.setattr(shards, "_POLL_S", 0.01)
@@ -357,7 +381,7 @@ def test_an_answer_that_is_not_finite_stops_the_round_and_names_the_photograph(f
     photograph = PreparedPhotograph("z.png", "00", np.zeros((40, 48), np.uint8), np.eye(3))
     heatmap = np.zeros((40, 48), np.float32)
     heatmap[3, 4] = np.nan  # what float16 gives that overflows
-    detected: Any = labelling._Detected(photograph, types.SimpleNamespace(numpy=lambda: heatmap))
+    detected: Any = labelling._Detected(photograph, types.SimpleNamespace(heatmap=tf.constant(heatmap)))
     prepare: Any = None
     with pytest.raises(
         PhotographError, match=r"images/z\.png: the detector's answer is not finite; use adaptation\.prec"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf import storage
+from superpoint_tf.data.label_votes import MAX_VOTES, cut_votes, pack_votes, unpack_votes
 from superpoint_tf.data.labels import (
     Label,
     LabelError,
@@ -48,6 +49,67 @@ def test_the_same_label_gives_the_same_bytes(tmp_path: Path):
     for name in ("a.npz", "b.npz"):
         save_label(str(tmp_path / name), LABEL)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def voted(votes: np.ndarray, num_votes: int) -> Label:
+    return dataclasses.replace(LABEL, image_shape=votes.shape, votes=votes, num_votes=num_votes)
+
+
+def test_votes_come_back_as_the_fewest_of_every_two_by_two_pixels(tmp_path: Path):
+    votes = np.array([[4, 4, 1, 3, 5], [4, 4, 2, 3, 5], [0, 6, 6, 6, 6]], np.uint16)
+    save_label(str(tmp_path / "x.npz"), voted(votes, 6))
+    label = load_label(str(tmp_path / "x.npz"))
+    assert label.votes.tolist() == [[4, 4, 1, 1, 5], [4, 4, 1, 1, 5], [0, 0, 6, 6, 6]]
+    assert label.votes.dtype == np.uint16 and label.num_votes == 6
+
+
+@pytest.mark.parametrize("num_votes, dtype", [(255, np.uint8), (256, np.uint16), (MAX_VOTES, np.uint16)])
+def test_packed_votes_take_no_more_bytes_than_they_need_and_any_number_comes_back(num_votes: int, dtype: type):
+    fewest = np.random.default_rng(0).integers(0, num_votes + 1, (7, 5))
+    votes = fewest.repeat(2, axis=0).repeat(2, axis=1)[:13, :9].astype(np.uint16)
+    packed = pack_votes(votes, num_votes)
+    assert packed.dtype == dtype and packed.shape == (7, 5)
+    np.testing.assert_array_equal(unpack_votes(packed, (13, 9)), votes)
+
+
+def test_what_a_share_of_the_votes_saw_is_known_and_what_none_saw_never_is():
+    label = voted(np.array([[0, 1, 2, 3, 4]], np.uint16), 8)
+    assert label.known(0.25).tolist() == [[False, False, True, True, True]]
+    assert label.known(0.0).tolist() == [[False, True, True, True, True]]
+    assert not label.known(1.0).any()
+
+
+def test_a_label_without_votes_is_known_everywhere(tmp_path: Path):
+    assert LABEL.known(1.0).all() and LABEL.votes.shape == (240, 320)
+
+
+def test_votes_within_the_border_are_cut_and_a_frame_smaller_than_its_borders_has_none():
+    assert (
+        cut_votes(np.full((5, 6), 2.0, np.float32), 2).tolist() == [[0] * 6] * 2 + [[0, 0, 2, 2, 0, 0]] + [[0] * 6] * 2
+    )
+    assert not cut_votes(np.ones((5, 6)), 3).any() and cut_votes(np.ones((5, 6)), 0).all()
+
+
+def test_a_label_of_format_1_is_read_as_unknown_within_16_px_of_the_frame_and_known_elsewhere(tmp_path: Path):
+    save_label(str(tmp_path / "x.npz"), LABEL)
+    arrays = storage.load_npz(str(tmp_path / "x.npz"))
+    old = {name: arrays[name] for name in arrays if name not in ("format", "votes", "num_votes")}
+    (tmp_path / "x.npz").write_bytes(storage.npz_bytes(**old))
+    label = load_label(str(tmp_path / "x.npz"))
+    np.testing.assert_array_equal(label.keypoints, LABEL.keypoints)
+    rows, columns = np.nonzero(label.known(1.0))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (16, 223, 16, 303)
+    assert len(rows) == 208 * 288 and label.num_votes == 1
+
+
+def test_a_labelled_photograph_takes_some_six_kilobytes(tmp_path: Path):
+    generator = np.random.default_rng(0)
+    y, x = np.mgrid[:240, :320]
+    votes = sum((a * x + b * y > c) for a, b, c in generator.uniform(-200, 200, (20, 3)))  # twenty straight edges
+    keypoints, scores = generator.uniform(0, 240, (300, 2)).round(), generator.random(300)
+    label = dataclasses.replace(LABEL, keypoints=keypoints, scores=scores, votes=votes, num_votes=20)
+    save_label(str(tmp_path / "x.npz"), label)
+    assert (tmp_path / "x.npz").stat().st_size < 6000
 
 
 def test_a_photograph_without_keypoints_has_a_label_too(tmp_path: Path):
@@ -97,6 +159,16 @@ def test_a_truncated_label_is_an_error(tmp_path: Path, keep: int):
         ({"keypoints": np.full((2, 2), np.nan, np.float32)}, "not finite"),
         ({"image_shape": np.array([0, 5])}, "not positive"),
         ({"sha256": np.array(5)}, "sha256 has type"),
+        ({"image_shape": np.array([240, 10**9])}, "is beyond 8192 px"),
+        ({"format": np.array(3)}, "label format '3', this version reads 1 and 2; delete it"),
+        ({"format": np.array("2")}, "label format '2', this"),
+        ({"votes": None}, r"votes float64 \(0,\) do not fit a frame of \(240, 320\)"),
+        ({"votes": np.zeros((240, 320), np.uint8)}, r"votes uint8 \(240, 320\) do not fit"),
+        ({"votes": np.zeros((120, 160), np.float32)}, "votes float32"),
+        ({"votes": np.full((120, 160), 2, np.uint16)}, "240 votes of 1; delete it"),
+        ({"num_votes": None}, "num_votes is not a number from 1 to 65535"),
+        ({"num_votes": np.array([1])}, "num_votes is not a number"),
+        ({"num_votes": np.array(0)}, "num_votes is not a number"),
     ],
 )
 def test_a_file_that_is_no_label_is_named_with_its_fault(tmp_path: Path, change: dict[str, Any], message: str):
@@ -120,6 +192,11 @@ def test_a_manifest_comes_back_equal(tmp_path: Path):
     write_manifest(str(tmp_path), a_manifest(), Part(2, 1, 3))
     assert (tmp_path / "manifest-round-2-shard-1-of-3.json").exists()
     assert read_manifest(str(tmp_path), Part(2, 1, 3)) == a_manifest()
+
+
+def test_a_manifest_of_labels_without_votes_is_still_read_and_says_so(tmp_path: Path):
+    write_manifest(str(tmp_path), dataclasses.replace(a_manifest(), schema_version=1))
+    assert not read_manifest(str(tmp_path)).has_votes and a_manifest().has_votes
 
 
 def test_a_folder_without_manifest_names_the_tool(tmp_path: Path):

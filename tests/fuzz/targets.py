@@ -138,7 +138,12 @@ def _label_seeds() -> list[bytes]:
         "sha256": np.array("a" * 64),
         "detector_sha256": np.array("b" * 64),
     }
-    return [_npz(**usual), _npz(**usual | {"keypoints": keypoints[:0], "scores": keypoints[:0, 0]})]
+    voted = {"format": np.array(2), "votes": np.eye(12, 16, dtype=np.uint8), "num_votes": np.array(20)}
+    return [
+        _npz(**usual),
+        _npz(**usual | voted),
+        _npz(**usual | {"keypoints": keypoints[:0], "scores": keypoints[:0, 0]}),
+    ]
 
 
 def _weights_seeds() -> list[bytes]:
