@@ -1,4 +1,4 @@
-"""From heatmap to keypoints: border, threshold, the one non-maximum suppression, top-k, subpixel refinement."""
+"""From heatmap to keypoints: threshold, the one non-maximum suppression, border, top-k, subpixel refinement."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ def detect_keypoints(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Find the keypoints of a heatmap (H, W) of probabilities.
 
-    Drops what is nearer than `border_px` to the frame, below `threshold` or not above zero, then suppresses
-    neighbours and keeps the `max_keypoints` strongest; what was dropped suppresses nothing. Returns keypoints (N, 2)
-    xy pixels and scores (N,), strongest first, ties by row, then column. With `subpixel` a keypoint moves to the mean
-    position of the 9x9 pixels around it, weighted by probability. Of the heatmap of a resized image give the
-    `image_shape` (H, W) it had: radius, border and the keypoints returned are in its pixels.
+    Drops what is below `threshold` or not above zero, suppresses neighbours, drops what is nearer than `border_px` to
+    the frame, and keeps the `max_keypoints` strongest. What the border drops has suppressed its neighbours: cut before,
+    it would leave the shoulders of outer peaks, a line of keypoints along the border. Returns keypoints (N, 2) xy
+    pixels and scores (N,), strongest first, ties by row, then column. With `subpixel`, the argument's or the config's,
+    keypoints lie between pixels (`refine_keypoints`). Of the heatmap of a resized image give the `image_shape` (H, W)
+    it had: radius, border and the keypoints returned are in its pixels.
     """
     heatmap = np.asarray(heatmap, np.float32)
     if heatmap.ndim != 2:
@@ -33,13 +34,14 @@ def detect_keypoints(
     height, width = heatmap.shape
     factor = 1.0 if image_shape is None else math.sqrt(heatmap.size / (image_shape[0] * image_shape[1]))
     radius_px, border = round(config.nms_radius_px * factor), round(config.border_px * factor)
-    inner = heatmap[border : max(height - border, border), border : max(width - border, border)]
-    rows, columns = np.nonzero((inner >= config.threshold) & (inner > 0) & np.isfinite(inner))
-    scores = inner[rows, columns]
-    keypoints = np.stack([columns + border, rows + border], axis=-1).astype(np.float32)
-    kept = suppress_keypoints(keypoints, scores, min(radius_px, max(height, width)), config.max_keypoints)
+    rows, columns = np.nonzero((heatmap >= config.threshold) & (heatmap > 0) & np.isfinite(heatmap))
+    scores = heatmap[rows, columns]
+    keypoints = np.stack([columns, rows], axis=-1).astype(np.float32)
+    kept = suppress_keypoints(keypoints, scores, min(radius_px, max(height, width)))
+    inside = ((keypoints[kept] >= border) & (keypoints[kept] < np.array([width, height]) - border)).all(axis=-1)
+    kept = kept[inside][: config.max_keypoints]
     keypoints, scores = keypoints[kept], scores[kept]
-    if subpixel:
+    if subpixel or config.subpixel:
         keypoints = refine_keypoints(heatmap, keypoints)
     if image_shape is not None:
         keypoints = scale_keypoints(keypoints, heatmap.shape, image_shape).astype(np.float32)

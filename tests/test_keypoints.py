@@ -100,9 +100,19 @@ def test_the_border_drops_what_is_nearer_than_it_to_the_frame() -> None:
     assert keypoints.tolist() == [[25, 10], [4, 10]]
 
 
-def test_what_lies_on_the_border_does_not_suppress_what_lies_inside() -> None:
-    heatmap = heatmap_of((20, 30), border=(3, 10, 0.9), inside=(5, 10, 0.3))
-    assert detect_keypoints(heatmap, DetectionConfig())[0].tolist() == [[5, 10]]
+def test_what_the_border_drops_suppresses_what_lies_inside_so_that_no_shoulder_becomes_a_keypoint() -> None:
+    heatmap = heatmap_of((20, 30), peak=(3, 10, 0.9), shoulder=(4, 10, 0.5), near=(7, 10, 0.3), far=(8, 10, 0.2))
+    assert detect_keypoints(heatmap, DetectionConfig())[0].tolist() == [[8, 10]]
+
+
+def test_what_the_border_drops_takes_no_place_of_the_budget() -> None:
+    heatmap = heatmap_of((20, 30), outside=(3, 10, 0.9), first=(10, 10, 0.5), second=(20, 10, 0.3))
+    assert detect_keypoints(heatmap, DetectionConfig(max_keypoints=1))[0].tolist() == [[10, 10]]
+
+
+def test_what_the_threshold_drops_suppresses_nothing() -> None:
+    heatmap = heatmap_of((20, 30), below=(10, 10, 0.1), nan=(11, 10, np.nan), at=(12, 10, 0.2))
+    assert detect_keypoints(heatmap, DetectionConfig(threshold=0.15))[0].tolist() == [[12, 10]]
 
 
 def test_a_keypoint_at_the_threshold_stays_and_one_of_zero_never_does() -> None:

@@ -11,9 +11,14 @@ def detect_in_graph(heatmap: tf.Tensor, config: DetectionConfig) -> tuple[tf.Ten
     """Find the keypoints of heatmaps (B, H, W) of probabilities, exactly those of `detect_keypoints`.
 
     Returns keypoints float32 (B, K, 2) xy pixels and scores (B, K), strongest first, ties by row, then column, and
-    their number int32 (B,); K is `max_keypoints`, and the rows from the number on hold -1 and score 0.
+    their number int32 (B,); K is `max_keypoints`, and the rows from the number on hold -1 and score 0. Raises
+    ValueError for keypoints between pixels, which no exported graph has.
     """
-    remaining = suppress_heatmap(_candidates(heatmap, config), config.nms_radius_px)
+    if config.subpixel:
+        raise ValueError("subpixel: an exported graph finds keypoints on whole pixels; leave detection.subpixel off")
+    candidates = tf.where(heatmap >= config.threshold, heatmap, 0.0)
+    # the border last: what it drops has suppressed its neighbours
+    remaining = _cut_border(suppress_heatmap(candidates, config.nms_radius_px), config.border_px)
     shape = tf.shape(remaining)
     count = config.max_keypoints
     flat = tf.reshape(remaining, (shape[0], shape[1] * shape[2]))
@@ -25,12 +30,12 @@ def detect_in_graph(heatmap: tf.Tensor, config: DetectionConfig) -> tuple[tf.Ten
     return keypoints, scores, tf.reduce_sum(tf.cast(found, tf.int32), axis=1)
 
 
-def _candidates(heatmap: tf.Tensor, config: DetectionConfig) -> tf.Tensor:
-    """Return the heatmap with zeros near the frame and below the threshold."""
-    shape, border = tf.shape(heatmap), config.border_px
+def _cut_border(heatmap: tf.Tensor, border: int) -> tf.Tensor:
+    """Return the heatmap (B, H, W) with zeros nearer than `border` to the frame."""
+    shape = tf.shape(heatmap)
     rows, columns = tf.range(shape[1])[:, tf.newaxis], tf.range(shape[2])
     inside = (rows >= border) & (rows < shape[1] - border) & (columns >= border) & (columns < shape[2] - border)
-    return tf.where(inside & (heatmap >= config.threshold), heatmap, 0.0)
+    return tf.where(inside, heatmap, 0.0)
 
 
 def suppress_heatmap(scores: tf.Tensor, radius_px: int) -> tf.Tensor:

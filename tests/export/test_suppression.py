@@ -33,6 +33,16 @@ def test_random_heatmaps_with_ties_give_the_keypoints_of_the_definition(seed: in
     assert_equals_the_definition(heatmap, config)
 
 
+def test_what_the_border_drops_suppresses_but_takes_no_place_of_the_budget():
+    heatmap = np.zeros((20, 30), np.float32)
+    heatmap[10, [3, 6, 8, 20]] = 0.9, 0.8, 0.7, 0.6  # outside, within its radius, beyond it, far
+    assert assert_equals_the_definition(heatmap, DetectionConfig(max_keypoints=2)) == 2
+    assert detect_in_graph(tf.constant(heatmap[None]), DetectionConfig(max_keypoints=2))[0].numpy()[0].tolist() == [
+        [8, 10],
+        [20, 10],
+    ]
+
+
 def test_a_suppressed_pixel_suppresses_nothing():
     scores = np.zeros((1, 1, 9), np.float32)
     scores[0, 0, [0, 3, 6]] = 0.9, 0.8, 0.7
@@ -63,6 +73,11 @@ def test_pictures_of_a_batch_do_not_meet():
         alone = detect_in_graph(tf.constant(heatmap[None]), config)
         for one, of_batch in zip(alone, together, strict=True):
             np.testing.assert_array_equal(one[0], of_batch[number])
+
+
+def test_keypoints_between_pixels_are_refused():
+    with pytest.raises(ValueError, match=r"whole pixels; leave detection\.subpixel off"):
+        detect_in_graph(tf.zeros((1, 8, 8)), DetectionConfig(subpixel=True))
 
 
 def test_values_that_are_not_numbers_are_no_keypoints():
