@@ -39,7 +39,7 @@ def add_detection_options(
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
     """Add what makes a network's keypoints more exact: --subpixel and --scales."""
-    parser.add_argument("--subpixel", action="store_true", help="networks: refine keypoints by soft-argmax, 9x9 pixels")
+    parser.add_argument("--subpixel", action="store_true", help="networks: refine keypoints by soft-argmax, 7x7 pixels")
     parser.add_argument(
         "--scales",
         type=_scales,

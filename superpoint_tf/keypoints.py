@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superpoint_tf.config import DetectionConfig
-
-_REFINEMENT_RADIUS_PX = 4  # soft-argmax over 9x9 pixels
+from superpoint_tf.refinement import refine_keypoints
 
 
 def detect_keypoints(
@@ -37,12 +36,13 @@ def detect_keypoints(
     rows, columns = np.nonzero((heatmap >= config.threshold) & (heatmap > 0) & np.isfinite(heatmap))
     scores = heatmap[rows, columns]
     keypoints = np.stack([columns, rows], axis=-1).astype(np.float32)
-    kept = suppress_keypoints(keypoints, scores, min(radius_px, max(height, width)))
-    inside = ((keypoints[kept] >= border) & (keypoints[kept] < np.array([width, height]) - border)).all(axis=-1)
-    kept = kept[inside][: config.max_keypoints]
+    radius_px = min(radius_px, max(height, width))
+    kept = suppress_keypoints(keypoints, scores, radius_px)
     keypoints, scores = keypoints[kept], scores[kept]
+    inside = ((keypoints >= border) & (keypoints < np.array([width, height]) - border)).all(axis=-1)
     if subpixel or config.subpixel:
-        keypoints = refine_keypoints(heatmap, keypoints)
+        keypoints = refine_keypoints(heatmap, keypoints, radius_px)  # whatever border and budget
+    keypoints, scores = (values[inside][: config.max_keypoints] for values in (keypoints, scores))
     if image_shape is not None:
         keypoints = scale_keypoints(keypoints, heatmap.shape, image_shape).astype(np.float32)
     return keypoints, scores
@@ -95,25 +95,6 @@ def _suppress_on_grid(x: NDArray[np.int64], y: NDArray[np.int64], radius: int, l
         row, column = divmod(centre, columns)
         grid[row - radius : row - radius + side, column - radius : column - radius + side] = 1
     return kept
-
-
-def refine_keypoints(heatmap: NDArray[np.floating], keypoints: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Move keypoints (N, 2) on whole pixels of a heatmap (H, W) to the soft-argmax of the 9x9 pixels around them.
-
-    Pixels outside the frame have no weight; a patch without any probability leaves its keypoint where it is.
-    """
-    radius = _REFINEMENT_RADIUS_PX
-    padded = np.pad(np.asarray(heatmap), radius)
-    offsets = np.arange(-radius, radius + 1)
-    pixels = np.asarray(keypoints).astype(np.int64)
-    rows = pixels[:, 1, None, None] + radius + offsets[None, :, None]
-    columns = pixels[:, 0, None, None] + radius + offsets[None, None, :]
-    weights = np.maximum(np.nan_to_num(padded[rows, columns].astype(np.float64), posinf=0.0), 0.0)
-    total = weights.sum(axis=(1, 2))
-    shift = np.stack([(weights * offsets).sum((1, 2)), (weights * offsets[:, None]).sum((1, 2))], axis=-1)
-    shift = np.divide(shift, total[:, None], out=np.zeros_like(shift), where=total[:, None] > 0)
-    refined: NDArray[np.float32] = (pixels + shift).astype(np.float32)
-    return refined
 
 
 def scale_keypoints(keypoints: NDArray, image_shape: Sequence[int], canvas_shape: Sequence[int]) -> NDArray[np.float64]:

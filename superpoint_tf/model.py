@@ -89,9 +89,9 @@ class SuperPoint:
 
         `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1], NumPy or tensor, of
         any size. Keeps the `max_keypoints` strongest (None: all) of probability `detection_threshold` or more,
-        suppresses others within `nms_radius_px` (square), and drops those nearer than `border_px` to the frame. With
-        `subpixel` keypoints move to the soft-argmax of the 9x9 pixels around them. At several `scales` the image is
-        resized to each; heatmaps are combined by their geometric mean at the largest, descriptors are added. Returns
+        suppresses others within `nms_radius_px` (square), and then drops those nearer than `border_px` to the frame.
+        With `subpixel` keypoints move to the soft-argmax of the 7x7 pixels around them. At several `scales` the image
+        is resized to each; heatmaps are combined by their geometric mean at the largest, descriptors are added. Returns
         keypoints float32 (N, 2) xy in pixels of the image given, scores (N,), and unit descriptors (N, D), or None
         from a detector alone; N is 0 where there is no texture. Raises ValueError for other input, a picture that does
         not fit into the memory (PictureTooLarge), or a setting out of its range.

@@ -30,7 +30,7 @@ LAYERS = [
         "initialization",
         "batch_norm",
     ],
-    ["config_files"],
+    ["config_files", "refinement"],
     ["progress", "layout", "pretrained"],
     ["memory", "keypoints", "feature_files", "geometry", "network", "visualization", "matching"],
     ["checkpoints", "detection", "losses", "descriptor_loss", "figures", "feature_archive", "feature_index"],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.keypoints import detect_keypoints, refine_keypoints, suppress_keypoints
+from superpoint_tf.keypoints import detect_keypoints, suppress_keypoints
 
 
 def slow_suppression(keypoints: np.ndarray, scores: np.ndarray, radius: int) -> list[int]:
@@ -149,19 +149,20 @@ def test_a_constant_heatmap_keeps_a_grid_from_the_top_left() -> None:
     assert keypoints.tolist() == [[x, y] for y in (0, 2, 4) for x in (0, 2, 4, 6)]
 
 
-def test_refinement_moves_a_keypoint_to_the_centre_of_mass() -> None:
-    heatmap = heatmap_of((20, 20), peak=(10, 8, 0.6), right=(11, 8, 0.2), above=(10, 4, 0.2))
-    np.testing.assert_allclose(refine_keypoints(heatmap, np.array([[10, 8]])), [[10.2, 7.2]], rtol=1e-6)
+def test_keypoints_lie_between_pixels_if_the_argument_or_the_config_says_so() -> None:
+    heatmap = heatmap_of((20, 20), peak=(10, 8, 0.6), right=(11, 8, 0.2))
+    subpixel = DetectionConfig(subpixel=True)
+    for found in (detect_keypoints(heatmap, DetectionConfig(), subpixel=True), detect_keypoints(heatmap, subpixel)):
+        np.testing.assert_allclose(found[0], [[10.25, 8]], rtol=1e-6)
 
 
-def test_refinement_of_a_symmetric_peak_stays_and_sees_no_more_than_9x9() -> None:
-    heatmap = heatmap_of((20, 20), peak=(10, 8, 0.6), left=(9, 8, 0.1), right=(11, 8, 0.1), far=(15, 8, 0.5))
-    np.testing.assert_allclose(refine_keypoints(heatmap, np.array([[10, 8]])), [[10, 8]])
-
-
-def test_refinement_works_in_the_corner_of_the_frame() -> None:
-    heatmap = heatmap_of((6, 6), peak=(0, 0, 0.5), right=(1, 0, 0.5))
-    np.testing.assert_allclose(refine_keypoints(heatmap, np.array([[0, 0]])), [[0.5, 0]])
+def test_where_a_keypoint_lies_does_not_depend_on_border_and_budget() -> None:
+    heatmap = np.random.default_rng(0).random((40, 60)).astype(np.float32)
+    everything = DetectionConfig(border_px=0, max_keypoints=None, subpixel=True)
+    few = DetectionConfig(border_px=7, max_keypoints=9, subpixel=True)
+    keypoints = {tuple(point) for point in detect_keypoints(heatmap, everything)[0].tolist()}
+    strongest = detect_keypoints(heatmap, few)[0].tolist()
+    assert len(strongest) == 9 and all(tuple(point) in keypoints for point in strongest)
 
 
 def test_radius_border_and_keypoints_of_a_resized_image_are_in_pixels_of_the_image() -> None:

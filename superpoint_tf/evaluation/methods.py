@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LONGEST_STEM = 60
 _PACKAGE = Path(__file__).resolve().parent.parent
 # The code that features depend on besides the method's own: a change there must not meet features of before.
-_SUPPRESSION_CODE = ("keypoints.py", "features.py")
+_SUPPRESSION_CODE = ("keypoints.py", "refinement.py", "features.py")
 _NETWORK_CODE = ("model.py", "network.py", "detection.py", "multiscale.py", *_SUPPRESSION_CODE)
 GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}
 FindFeatures = Callable[[View, str, PairProtocol], Features]
@@ -44,7 +44,7 @@ class NetworkDetection:
 
     threshold: float
     border_px: int
-    subpixel: bool = False  # by soft-argmax of 9x9 pixels, after suppression
+    subpixel: bool = False  # by soft-argmax of 7x7 pixels, after suppression
     scales: tuple[float, ...] = ONE_SCALE
     max_keypoints: int | None = None  # the strongest; None: all, the protocol has its budget
 
