@@ -11,7 +11,7 @@ from superpoint_tf.adaptation.job import AdaptationRun
 from superpoint_tf.adaptation.labelling import RoundResult, label_round
 from superpoint_tf.adaptation.shards import merge_shards, wait_for_file
 from superpoint_tf.checkpoints import load_weights
-from superpoint_tf.config import ConfigError
+from superpoint_tf.config import Config, ConfigError, TrainingConfig
 from superpoint_tf.config_files import build_config, config_differences, config_to_dict
 from superpoint_tf.data.label_arrays import LABEL_FORMAT
 from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
@@ -20,6 +20,7 @@ from superpoint_tf.training.build import build_adapted_task
 from superpoint_tf.training.trainer import train
 
 FEW_KEYPOINTS = 3.0  # an image, below which a warning is given
+_WARMUP_PART = 10  # of the steps of a retraining
 _SECTIONS = ("seed", "adaptation", "photographs")  # of the config, that decide the labels
 
 
@@ -146,12 +147,7 @@ def _retrain(run: AdaptationRun, manifest: LabelManifest, round: int, console: C
         wait_for_file(str(Path(output) / "summary.json"), f"shard 0 to retrain the detector on round {round}", console)
         return
     before = run.round_detector(round)
-    settings = dataclasses.replace(
-        run.config.detector,
-        steps=run.config.adaptation.retrain_steps,
-        learning_rate=run.config.adaptation.retrain_learning_rate,
-        init=before,
-    )
+    settings = retraining_settings(run.config, before)
     config = dataclasses.replace(run.config, detector=settings, network=load_weights(before).network)
     console.line("adapt", f"retraining the detector on the labels of round {round} | {settings.steps} steps | {output}")
     train(
@@ -159,4 +155,19 @@ def _retrain(run: AdaptationRun, manifest: LabelManifest, round: int, console: C
         output,
         quick_command=quick_command,
         replicas=run.replicas,
+    )
+
+
+def retraining_settings(config: Config, detector: str) -> TrainingConfig:
+    """Return how a detector is trained on: as the first one, but its steps and rate, and a short warm-up.
+
+    The warm-up is at most a tenth of the steps: that of a training from nothing would be half of so short a one.
+    """
+    adaptation = config.adaptation
+    return dataclasses.replace(
+        config.detector,
+        steps=adaptation.retrain_steps,
+        learning_rate=adaptation.retrain_learning_rate,
+        warmup_steps=min(config.detector.warmup_steps, adaptation.retrain_steps // _WARMUP_PART),
+        init=detector,
     )

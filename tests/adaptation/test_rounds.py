@@ -200,6 +200,25 @@ def test_a_label_says_how_many_warps_had_a_vote_and_none_had_within_the_border(o
     assert label.votes.sum() == inner.sum() and inner.min() >= 1  # the identity votes everywhere
 
 
+def test_subpixel_labels_lie_between_pixels_of_those_without(labelled: Path, detector: str):
+    settings = config(detection={"threshold": 0.001, "subpixel": True}, num_figures=0)
+    start(make_run(labelled, detector, "subpixel", config=settings))
+    whole = config(detection={"threshold": 0.001}, num_figures=0)
+    start(make_run(labelled, detector, "whole", config=whole))
+    between, pixels = (load_label(label_path(str(labelled / name), 1, "z.png")) for name in ("subpixel", "whole"))
+    assert (pixels.keypoints == np.rint(pixels.keypoints)).all() and len(pixels.keypoints) > 3
+    assert (between.keypoints != np.rint(between.keypoints)).any()
+    np.testing.assert_array_equal(between.scores, pixels.scores)
+
+
+def test_a_short_retraining_does_not_warm_up_for_half_of_its_steps():
+    settings = build_config({"detector": {"warmup_steps": 100}, "adaptation": {"retrain_steps": 200}})
+    retraining = rounds.retraining_settings(settings, "first.npz")
+    assert (retraining.steps, retraining.warmup_steps, retraining.init) == (200, 20, "first.npz")
+    long = dataclasses.replace(settings, adaptation=dataclasses.replace(settings.adaptation, retrain_steps=20_000))
+    assert rounds.retraining_settings(long, "first.npz").warmup_steps == 100
+
+
 def test_a_folder_begun_without_votes_is_refused_before_anything_is_written(labelled: Path, detector: str):
     path = labelled / "labels/adaptation.json"
     plan = json.loads(path.read_text())
