@@ -12,7 +12,7 @@ from superpoint_tf.batch_norm import BatchNormalization
 from superpoint_tf.config import CELL, NetworkConfig
 from superpoint_tf.initialization import ScaledNormal
 
-ENCODER = (  # (layer, channels at width 1, max-pool after it): paper section 3.1
+ENCODER = (  # (layer, channels at width 1, pooling after it): paper section 3.1
     ("encoder_1a", 64, False),
     ("encoder_1b", 64, True),
     ("encoder_2a", 64, False),
@@ -55,6 +55,28 @@ class PadToCells(tf.keras.layers.Layer):
         return (batch, *(None if side is None else side + -side % CELL for side in (height, width)), channels)
 
 
+class BlurPooling(tf.keras.layers.Layer):
+    """Halve (B, H, W, C), both sides even, without aliasing: maximum at each pixel, then the filter 1 2 1 (Zhang 2019).
+
+    The maximum of 2x2 at stride 1 is filtered by 1 2 1 along both axes, divided by 16, and every second one is kept: a
+    mean of 2x2 at stride 1 followed by one at stride 2 is just that. Beyond the edges the last row and column are
+    repeated. It has no weights, so that it changes places with the 2x2 maximum, whose centres it keeps.
+    """
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        for axis in (1, 2):
+            first, last = (
+                (features[:, :1], features[:, -1:]) if axis == 1 else (features[:, :, :1], features[:, :, -1:])
+            )
+            features = tf.concat([first, features, last], axis)
+        maxima = tf.nn.max_pool2d(features, 2, 1, "VALID")
+        return tf.nn.avg_pool2d(tf.nn.avg_pool2d(maxima, 2, 1, "VALID"), 2, 2, "VALID")
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        batch, height, width, channels = input_shape
+        return (batch, *(None if side is None else side // 2 for side in (height, width)), channels)
+
+
 @contextlib.contextmanager
 def precision_policy(precision: str) -> Iterator[None]:
     """Build layers under a Keras precision policy."""
@@ -80,7 +102,7 @@ def build_network(config: NetworkConfig, with_descriptor: bool = True, seed: int
     for name, channels, pooled in ENCODER:
         features = _convolution(features, name, scale_channels(channels, config.width), config, seed)
         if pooled:
-            features = tf.keras.layers.MaxPooling2D(2, name=f"{name}_pool")(features)
+            features = _pooling(f"{name}_pool", config)(features)
     # Small first logits: without batch norm the detector loss starts at ln 65, not above it.
     logit_variance = 1.0 if config.batch_norm else 0.01
     outputs = {"logits": _head(features, "detector", "logits", LOGITS, logit_variance, config, seed)}
@@ -124,6 +146,10 @@ def _convolution(features: Any, name: str, channels: int, config: NetworkConfig,
         channels, 3, padding="same", activation="relu", kernel_initializer=initializer, name=name
     )
     return _batch_norm(layer(features), name, config)  # after the ReLU: the order both public checkpoints have
+
+
+def _pooling(name: str, config: NetworkConfig) -> tf.keras.layers.Layer:
+    return BlurPooling(name=name) if config.pooling == "blur" else tf.keras.layers.MaxPooling2D(2, name=name)
 
 
 def _batch_norm(features: Any, name: str, config: NetworkConfig) -> Any:

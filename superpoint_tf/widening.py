@@ -14,15 +14,15 @@ _SHARES = (0.25, 0.75)  # of what a pair of copies passes on, each drawn from he
 
 
 def can_widen(weights: Weights, network: NetworkConfig) -> bool:
-    """Tell whether `network` differs from that of the weights in nothing but a greater width."""
+    """Tell whether the weights of `network` differ from these in nothing but a greater width; pooling has none."""
     narrow = weights.network
     dimension = narrow.descriptor_dim if weights.with_descriptor else network.descriptor_dim  # a detector has none
-    widened = dataclasses.replace(narrow, width=network.width, descriptor_dim=dimension)
+    widened = dataclasses.replace(narrow, width=network.width, descriptor_dim=dimension, pooling=network.pooling)
     return narrow.width < network.width and widened == network
 
 
 def widen_weights(weights: Weights, network: NetworkConfig, seed: int = 0) -> Weights:
-    """Return weights for the wider `network`, with the outputs of the narrow one up to rounding.
+    """Return weights for the wider `network`, with the outputs of a narrow one of its pooling, up to rounding.
 
     Channel j of a wider layer is a copy of channel j mod n of the n there were. The copies of one channel divide among
     themselves what it passed on, in shares drawn for every weight: each then has a gradient of its own, and training

@@ -138,6 +138,22 @@ def test_a_batch_without_valid_cells_sums_to_zero_over_zero() -> None:
     assert (float(total), float(count)) == (0.0, 0.0)
 
 
+def test_a_distribution_with_all_on_one_label_costs_what_the_label_does() -> None:
+    logits = tf.random.stateless_normal((2, 3, 4, 65), (0, 0))
+    labels = tf.random.stateless_uniform((2, 3, 4), (0, 1), 0, 65, tf.int32)
+    valid = tf.random.stateless_uniform((2, 3, 4), (0, 2)) > 0.3
+    expected, count = detector_loss(logits, labels, valid)
+    total, same_count = detector_loss(logits, tf.one_hot(labels, 65), valid)
+    assert float(total) == pytest.approx(float(expected), rel=1e-6) and float(count) == float(same_count)
+
+
+def test_equal_logits_cost_ln_65_a_cell_of_any_distribution_and_the_right_ones_its_entropy() -> None:
+    halves = (tf.one_hot([[[3]]], 65) + tf.one_hot([[[64]]], 65)) / 2.0
+    valid = tf.ones((1, 1, 1), tf.bool)
+    assert float(detector_loss(tf.zeros((1, 1, 1, 65)), halves, valid)[0]) == pytest.approx(math.log(65))
+    assert float(detector_loss(40.0 * halves, halves, valid)[0]) == pytest.approx(math.log(2), abs=1e-5)
+
+
 # ---------------------------------------------------------------------------------------------- descriptor
 
 

@@ -106,13 +106,19 @@ def _add_up(value: tf.Tensor) -> tf.Tensor:
 
 
 def cut(batch: Mapping[str, tf.Tensor], index: int | tf.Tensor, parts: int) -> dict[str, tf.Tensor]:
-    """Return part `index` of `parts` equal ones of a batch; shapes stay static, as XLA wants them."""
+    """Return part `index` of `parts` equal ones of a batch; shapes stay static where they are, as XLA wants them."""
     if parts == 1:
         return dict(batch)
     return {
-        name: tf.reshape(tensor, [parts, tensor.shape[0] // parts, *tensor.shape[1:]])[index]
+        name: tf.reshape(tensor, [parts, tensor.shape[0] // parts, *_sample_shape(tensor)])[index]
         for name, tensor in batch.items()
     }
+
+
+def _sample_shape(tensor: tf.Tensor) -> list[int | tf.Tensor]:
+    """Return the shape of one sample; the number of points is not the same in every batch."""
+    dynamic = tf.shape(tensor)
+    return [dynamic[axis] if size is None else size for axis, size in enumerate(tensor.shape)][1:]
 
 
 def single_replica() -> Replicas:

@@ -67,6 +67,7 @@ class TrainingState:
             sums=self.sums,
             num_summed=self.num_summed,
             num_skipped=self.num_skipped,
+            overflows_in_a_row=self._overflows_in_a_row,
         )
         self._whole, self._begin, self._add, self._end = (
             tf.function(part, jit_compile=settings.xla or None, reduce_retracing=True)
@@ -84,6 +85,8 @@ class TrainingState:
         if can_widen(weights, config.network):
             origin = f"{path}, widened from {weights.network.width:g} to {config.network.width:g}"
             weights = widen_weights(weights, config.network, config.seed)
+        elif weights.network.pooling != config.network.pooling:
+            origin = f"{path}, made with {weights.network.pooling} pooling, here {config.network.pooling}"
         assign_weights(self.model, weights, path, allow_new_head=True)
         return origin
 

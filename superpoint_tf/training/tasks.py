@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.config import Config, HomographyConfig, TrainingConfig
+from superpoint_tf.correspondences import Correspondences
 from superpoint_tf.data.pipeline import TensorBatch
 from superpoint_tf.data.sources import Source
-from superpoint_tf.losses import collapsed_descriptor_loss, count_cells, count_pairs, descriptor_loss, detector_loss
+from superpoint_tf.losses import (
+    choose_correspondences,
+    collapsed_descriptor_loss,
+    collapsed_keypoint_loss,
+    consistency_loss,
+    count_cells,
+    count_consistency,
+    count_correspondences,
+    count_pairs,
+    descriptor_loss,
+    detector_loss,
+    keypoint_loss,
+    move_images,
+    sample_moves,
+)
 from superpoint_tf.training.validation import Validator
 
 Figures = dict[str, np.ndarray]
@@ -88,50 +103,96 @@ class DetectorTask:
 
 
 class JointTask:
-    """Train both heads on warped pairs (paper equation 1)."""
+    """Train both heads on warped pairs (paper equation 1), and by the terms of the config that the paper has not."""
 
     with_descriptor = True
-    term_names: tuple[str, ...] = ("det0", "det1", "desc")
     sections: tuple[str, ...] = ("train", "seed", "network", "joint", "photographs")
 
     def __init__(self, config: Config, source: Source, validator: Validator, inputs: Mapping[str, str]) -> None:
         self.config, self.settings, self.source, self.inputs = config, config.joint, source, inputs
         self.homography, self.validator = config.photographs.homography, validator
+        self._at_keypoints = self.settings.keypoint_weight > 0
+        self._with_moved = self.settings.consistency_weight > 0
+        further = ("kpt",) * self._at_keypoints + ("cons",) * self._with_moved
+        self.term_names: tuple[str, ...] = ("det0", "det1", "desc", *further)
 
     def counts(self, batch: TensorBatch) -> dict[str, tf.Tensor]:
         valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
-        return {"det0": count_cells(valid0), "det1": count_cells(valid1), "desc": count_pairs(valid0, valid1)}
+        counts = {"det0": count_cells(valid0), "det1": count_cells(valid1), "desc": count_pairs(valid0, valid1)}
+        if self._at_keypoints:
+            counts["kpt"] = count_correspondences(self._correspondences(batch))
+        if self._with_moved:
+            counts["cons"] = count_consistency(sample_moves(batch["shift_seeds"]), valid0)
+        return counts
 
     def loss_terms(self, model: tf.keras.Model, batch: TensorBatch) -> dict[str, LossTerm]:
-        # one forward pass for both views: batch normalisation then sees one set of statistics
-        outputs = model(tf.concat([batch["images0"], batch["images1"]], axis=0), training=True)
-        logits = tf.split(outputs["logits"], 2)
-        descriptors = tf.split(outputs["descriptors"], 2)
+        # One forward pass for all views: batch normalisation then sees one set of statistics.
+        images = [batch["images0"], batch["images1"]]
+        if self._with_moved:  # view 0 alone: half the cost of both, and view 1 holds the same content
+            images.append(move_images(batch["images0"], sample_moves(batch["shift_seeds"])))
+        outputs = model(tf.concat(images, axis=0), training=True)
+        logits, descriptors = (tf.split(outputs[name], len(images)) for name in ("logits", "descriptors"))
         terms = {
             f"det{view}": LossTerm(
                 detector_loss(logits[view], batch[f"cell_labels{view}"], batch[f"cells_valid{view}"])[0], 0.5
             )
             for view in (0, 1)
         }
-        pairs, _ = descriptor_loss(
-            descriptors[0],
-            descriptors[1],
+        terms["desc"] = self._descriptor_term(descriptors, batch)
+        if self._at_keypoints:
+            terms["kpt"] = self._keypoint_term(descriptors, batch)
+        if self._with_moved:
+            moves = sample_moves(batch["shift_seeds"])
+            disagreement, _ = consistency_loss(logits[0], logits[2], moves, batch["cells_valid0"])
+            terms["cons"] = LossTerm(disagreement, self.settings.consistency_weight)
+        return terms
+
+    def _descriptor_term(self, descriptors: Sequence[tf.Tensor], batch: TensorBatch) -> LossTerm:
+        valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
+        homography = batch["homography_0to1"]
+        pairs, _ = descriptor_loss(descriptors[0], descriptors[1], homography, valid0, valid1, self.settings)
+        return LossTerm(pairs, self.settings.descriptor_weight)
+
+    def _keypoint_term(self, descriptors: Sequence[tf.Tensor], batch: TensorBatch) -> LossTerm:
+        valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
+        correspondences = self._correspondences(batch)
+        rows, _ = keypoint_loss(descriptors[0], descriptors[1], correspondences, valid0, valid1, self.settings)
+        return LossTerm(rows, self.settings.keypoint_weight)
+
+    def _correspondences(self, batch: TensorBatch) -> Correspondences:
+        return choose_correspondences(
+            batch["points0"],
+            batch["points1"],
             batch["homography_0to1"],
             batch["cells_valid0"],
             batch["cells_valid1"],
+            batch["shift_seeds"],
             self.settings,
         )
-        return {**terms, "desc": LossTerm(pairs, self.settings.descriptor_weight)}
 
     def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
-        collapsed = float(
-            collapsed_descriptor_loss(
-                batch["homography_0to1"], batch["cells_valid0"], batch["cells_valid1"], self.settings
+        valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
+        collapsed = float(collapsed_descriptor_loss(batch["homography_0to1"], valid0, valid1, self.settings))
+        if _sits_at(model_losses["desc"], collapsed):
+            return (
+                f"the descriptor loss sits at {collapsed:.4f}, what equal descriptors everywhere would cost: "
+                "lower joint.positive_weight or joint.learning_rate if it stays there"
             )
-        )
-        if abs(model_losses["desc"] - collapsed) > 0.02 * collapsed:
+        return self._keypoint_warning(model_losses, batch) if self._at_keypoints else ""
+
+    def _keypoint_warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
+        # Of one micro-batch: with negatives from the `batch` the number of candidates depends on it.
+        size = self.settings.batch_size // self.settings.accumulate
+        part = {name: tensor[:size] for name, tensor in batch.items()}
+        valid0, valid1 = part["cells_valid0"], part["cells_valid1"]
+        collapsed = float(collapsed_keypoint_loss(self._correspondences(part), valid0, valid1, self.settings))
+        if not (collapsed > 0 and _sits_at(model_losses["kpt"], collapsed)):
             return ""
         return (
-            f"the descriptor loss sits at {collapsed:.4f}, what equal descriptors everywhere would cost: "
-            "lower joint.positive_weight or joint.learning_rate if it stays there"
+            f"the keypoint loss sits at {collapsed:.4f}, what equal descriptors everywhere would cost: "
+            "lower joint.keypoint_weight or joint.learning_rate if it stays there"
         )
+
+
+def _sits_at(loss: float, collapsed: float) -> bool:
+    return abs(loss - collapsed) <= 0.02 * collapsed

@@ -30,9 +30,9 @@ SHAPE = (40, 60)  # padded in the width
 KEYPOINTS = DetectionConfig(threshold=0.05, nms_radius_px=3, max_keypoints=50)
 
 
-def save_network(path: Path, with_descriptor: bool = True) -> Path:
+def save_network(path: Path, with_descriptor: bool = True, pooling: str = "max") -> Path:
     """Write weights of a small network whose probabilities differ from pixel to pixel."""
-    config = NetworkConfig(width=1 / 16, batch_norm=True, descriptor_dim=8)
+    config = NetworkConfig(width=1 / 16, batch_norm=True, descriptor_dim=8, pooling=pooling)
     network = build_network(config, with_descriptor, seed=3)
     kernel = network.get_layer("detector_b").kernel
     kernel.assign(3.0 * kernel)
@@ -134,6 +134,13 @@ def test_a_detector_alone_is_exported_without_descriptors(pictures: Photographs,
     exported = exporter.export(Request("savedmodel", form=Form(SHAPE, False, KEYPOINTS)), tmp_path / "model")
     outputs = open_file("savedmodel", exported.path, 1)(np.zeros((1, *SHAPE, 1), np.float32))
     assert set(outputs) == {"keypoints", "scores", "num_keypoints"}
+
+
+@pytest.mark.parametrize("format_name", ["tflite", ONNX])
+def test_a_network_with_blurred_pooling_is_exported(format_name: str, pictures: Photographs, tmp_path: Path):
+    exporter = Exporter(str(save_network(tmp_path / "blur.npz", pooling="blur")), pictures, Console())
+    difference = exporter.export(Request(format_name, form=Form()), tmp_path / "model").difference
+    assert difference.images == 4 and difference.keypoints > 50 and not difference.alone
 
 
 def test_a_file_that_differs_is_an_error_with_code_1_and_leaves_nothing(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from superpoint_tf.config import ConfigError
 from superpoint_tf.config_files import build_config
 from superpoint_tf.data import pipeline
 from superpoint_tf.data.pipeline import pair_batch
@@ -156,6 +158,29 @@ def test_overflows_that_do_not_end_stop_the_run(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(NonFiniteLoss, match=r"step 4: gradient of encoder_1a/kernel.* after 3 skipped steps in a row"):
         state.check_finite(range(BATCH))
     assert int(state.step) == 3
+
+
+def test_a_resumed_run_goes_on_counting_the_overflows_in_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(state_module, "_MAX_OVERFLOWS", 3)
+    monkeypatch.setattr(state_module, "_FLOAT16_LOSS_SCALE", 1e9)
+    state = make_state(precision="mixed_float16")
+    for _ in range(2):
+        state.train_step(batch_of())
+    path = state.checkpoint.write(str(tmp_path / "latest-2"))
+    resumed = make_state(precision="mixed_float16")
+    resumed.restore(path)
+    for _ in range(2):
+        resumed.train_step(batch_of())
+    with pytest.raises(NonFiniteLoss, match=r"step 4: .* after 3 skipped steps in a row"):
+        resumed.check_finite(range(BATCH))
+
+
+def test_a_checkpoint_of_before_the_counter_is_refused_with_the_remedy(tmp_path: Path):
+    state = make_state()
+    del state.checkpoint.overflows_in_a_row
+    state.checkpoint.write(str(tmp_path / "latest-3"))
+    with pytest.raises(ConfigError, match=r"latest-3: cannot be resumed, it holds other variables .* detector\.init="):
+        make_state().restore(tmp_path / "latest-3")
 
 
 # ------------------------------------------------------------------------------------------------ finite in spite of it

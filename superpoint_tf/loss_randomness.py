@@ -1,0 +1,21 @@
+"""Random numbers that a loss draws for a sample: a pure function of the sample's seeds and of what they are for."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+MOVE, CHOICE, POINTS = range(3)  # purposes: numbers with different ones are independent
+
+
+def sample_uniforms(seeds: tf.Tensor, purpose: int, count: int | tf.Tensor) -> tf.Tensor:
+    """Draw float32 (B, count) in [0, 1) from stateless `seeds` (B, 2); a larger count only adds numbers to a row.
+
+    A row depends on its own seeds alone, so it is the same in whatever part of a batch the sample is.
+    """
+
+    def row(seed: tf.Tensor) -> tf.Tensor:
+        seed = tf.random.experimental.stateless_fold_in(seed, tf.constant(purpose, seed.dtype), alg="philox")
+        return tf.random.stateless_uniform([count], seed, alg="philox")
+
+    size = count if isinstance(count, int) else None
+    return tf.map_fn(row, seeds, fn_output_signature=tf.TensorSpec([size], tf.float32))

@@ -1,0 +1,159 @@
+"""The joint terms that the paper has not: shares of a batch add up to the whole, in one forward pass."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from superpoint_tf.config_files import build_config
+from superpoint_tf.data.sources import GeneratedShapes
+from superpoint_tf.training.finiteness import NonFiniteLoss
+from superpoint_tf.training.replicas import cut
+from superpoint_tf.training.state import TrainingState
+from superpoint_tf.training.tasks import JointTask
+
+BATCH, ROWS, COLUMNS = 4, 5, 6
+BOTH = {"keypoint_weight": 1.0, "keypoint_negatives": "map", "random_points": 5, "consistency_weight": 2.0}
+
+
+def make_state(batch_norm: bool = False, **settings: Any) -> TrainingState:
+    section = {"steps": 9, "batch_size": BATCH, "warmup_steps": 0, "schedule": "constant", **settings}
+    config = build_config(
+        {
+            "train": "joint",
+            "network": {"width": 0.0625, "batch_norm": batch_norm, "descriptor_dim": 8},
+            "synthetic": {"draw": {"image_shape": [8 * ROWS, 8 * COLUMNS]}},
+            "joint": section,
+        }
+    )
+    task: Any = JointTask(config, GeneratedShapes(config), None, {})  # type: ignore[arg-type]
+    return TrainingState(task)
+
+
+def batch_of(step: int = 0, points: int = 9) -> dict[str, tf.Tensor]:
+    """Noise; of the second picture few points are there, of the third none, and few cells of the fourth are valid."""
+    random = np.random.default_rng(step)
+    valid = np.ones((BATCH, ROWS, COLUMNS), bool)
+    valid[3, 1:] = False
+    corresponding = random.uniform(0, 40, (BATCH, points, 2)).astype(np.float32)
+    corresponding[1, 2:], corresponding[2] = np.nan, np.nan
+    result: dict[str, Any] = {
+        "numbers": np.arange(BATCH),
+        "homography_0to1": np.stack([np.eye(3, dtype=np.float32)] * BATCH),
+        "points0": corresponding,
+        "points1": corresponding,
+        "shift_seeds": random.integers(0, 2**31, (BATCH, 2)),
+    }
+    for view in (0, 1):
+        result[f"images{view}"] = random.random((BATCH, 8 * ROWS, 8 * COLUMNS, 1), np.float32)
+        result[f"cell_labels{view}"] = random.integers(0, 65, (BATCH, ROWS, COLUMNS)).astype(np.int32)
+        result[f"cells_valid{view}"] = valid
+    return {name: tf.constant(value) for name, value in result.items()}
+
+
+def trained(steps: int = 4, **settings: Any) -> tuple[list[dict[str, float]], list[np.ndarray]]:
+    state, losses = make_state(**settings), []
+    for step in range(steps):
+        state.train_step(batch_of(step, points=9 + step))
+        losses.append(state.take_means())
+    state.check_finite(range(BATCH))
+    return losses, [weight.numpy() for weight in state.model.weights]
+
+
+def test_only_terms_with_a_weight_are_computed_and_named():
+    assert make_state().names == ["total", "det0", "det1", "desc"]
+    assert make_state(keypoint_weight=1.0).names[4:] == ["kpt"]
+    assert make_state(**BOTH).names[4:] == ["kpt", "cons"]
+
+
+def test_without_weights_a_batch_needs_neither_points_nor_seeds():
+    batch = {k: v for k, v in batch_of().items() if not k.startswith("points") and k != "shift_seeds"}
+    state = make_state()
+    state.train_step(batch)
+    assert state.take_means()["total"] > 0
+
+
+def test_the_total_is_the_weighted_sum_and_a_random_network_costs_about_log_of_the_candidates():
+    state = make_state(**BOTH, keypoint_temperature=10.0)
+    state.train_step(batch_of())
+    means = state.take_means()
+    terms = 0.5 * (means["det0"] + means["det1"]) + means["desc"] + means["kpt"] + 2.0 * means["cons"]
+    assert means["total"] == pytest.approx(terms, rel=1e-5)
+    assert math.log(10) < means["kpt"] < math.log(45) and means["cons"] > 0
+
+
+@pytest.mark.parametrize("accumulate", [2, BATCH])
+def test_micro_batches_give_the_losses_and_weights_of_the_whole_batch(accumulate: int):
+    whole_losses, whole_weights = trained(**BOTH, max_keypoints=6)
+    losses, weights = trained(**BOTH, max_keypoints=6, accumulate=accumulate)
+    for one, other in zip(whole_losses, losses, strict=True):
+        assert other == pytest.approx(one, rel=1e-4)
+    for one, other in zip(whole_weights, weights, strict=True):
+        np.testing.assert_allclose(other, one, atol=1e-4)
+
+
+def test_counts_add_up_over_parts_and_are_those_of_the_losses():
+    state, batch = make_state(**BOTH, max_keypoints=6), batch_of()
+    whole = state._task.counts(batch)
+    parts = [state._task.counts(cut(batch, index, BATCH)) for index in range(BATCH)]
+    for name in ("kpt", "cons"):
+        assert sum(float(part[name]) for part in parts) == pytest.approx(float(whole[name])) != 0
+    assert float(parts[2]["kpt"]) <= 2 * 5  # drawn points alone
+
+
+def test_with_batch_norm_the_moved_copy_is_in_the_same_forward_pass():
+    state, batch = make_state(batch_norm=True, **BOTH), batch_of()
+    shapes = []
+
+    def model(images: tf.Tensor, training: bool) -> Any:
+        shapes.append(images.shape[0])
+        return state.model(images, training=training)
+
+    state._task.loss_terms(model, batch)  # type: ignore[arg-type]
+    assert shapes == [3 * BATCH]
+
+
+@pytest.mark.parametrize("settings", [{"precision": "mixed_bfloat16"}, {"xla": True, "accumulate": 2}])
+def test_mixed_precision_and_xla_train_with_all_negatives(settings: dict[str, Any]):
+    plain, _ = trained(2, **{**BOTH, "keypoint_negatives": "batch", "accumulate": settings.get("accumulate", 1)})
+    losses, weights = trained(2, **{**BOTH, "keypoint_negatives": "batch", **settings})
+    for one, other in zip(plain, losses, strict=True):
+        assert other == pytest.approx(one, rel=1e-3 if "xla" in settings else 0.05)
+    assert all(weight.dtype == np.float32 for weight in weights)
+
+
+def test_a_batch_without_points_and_valid_cells_trains_with_finite_numbers():
+    state, batch = make_state(**BOTH), batch_of()
+    nothing = {name: tf.zeros_like(tensor) for name, tensor in batch.items() if name.startswith("cells_valid")}
+    nowhere = {name: tf.fill(tensor.shape, np.nan) for name, tensor in batch.items() if name.startswith("points")}
+    state.train_step({**batch, **nothing, **nowhere})
+    state.check_finite(range(BATCH))
+    assert state.take_means()["total"] == 0.0
+
+
+def test_points_that_are_not_there_are_not_blamed_for_a_failure():
+    state, batch = make_state(**BOTH), batch_of()
+    images = batch["images1"].numpy()
+    images[2, 3, 5] = np.nan
+    state.train_step({**batch, "images1": tf.constant(images)})
+    with pytest.raises(
+        NonFiniteLoss, match=r"^step 1: images1 of sample 2 \(synthetic shape 2\) not finite; the weights"
+    ):
+        state.check_finite(range(BATCH))
+
+
+@pytest.mark.parametrize("negatives, accumulate", [("keypoints", 1), ("batch", 1), ("batch", 2)])
+def test_a_keypoint_loss_of_equal_descriptors_is_warned_of(negatives: str, accumulate: int):
+    state = make_state(keypoint_weight=1.0, keypoint_negatives=negatives, accumulate=accumulate, negative_margin=1.0)
+    kernel, bias = (getattr(state.model.get_layer("descriptor_b"), name) for name in ("kernel", "bias"))
+    kernel.assign(tf.zeros_like(kernel))
+    bias.assign(tf.ones_like(bias))
+    state.train_step(batch_of())
+    means = state.take_means()
+    means["desc"] = 1.0  # the hinge has a warning of its own
+    assert "the keypoint loss sits at" in state._task.warning(means, batch_of())
+    assert state._task.warning({**means, "kpt": 0.9 * means["kpt"]}, batch_of()) == ""
