@@ -40,6 +40,14 @@ class Label:
     image_to_label: np.ndarray  # float64 (3, 3), from xy of the original file to xy of the frame
     sha256: str  # of the photograph's file: labels never attach to a picture that changed since
     detector_sha256: str = ""  # of the weights that made it
+    votes: np.ndarray | None = None  # STUB
+    num_votes: int = 1  # STUB
+
+    def known(self, min_votes: float) -> np.ndarray:
+        """STUB."""
+        if self.votes is None:
+            return np.ones(self.image_shape, bool)
+        return (self.votes >= min_votes * self.num_votes) & (self.votes > 0)
 
 
 def label_path(root: str, round: int, photograph: str) -> str:
@@ -62,6 +70,8 @@ def save_label(path: str, label: Label) -> str:
         image_to_label=np.asarray(label.image_to_label, np.float64),
         sha256=np.asarray(label.sha256),
         detector_sha256=np.asarray(label.detector_sha256),
+        votes=np.ones(label.image_shape, np.uint16) if label.votes is None else np.asarray(label.votes, np.uint16),
+        num_votes=np.asarray(label.num_votes),
     )
     storage.write_bytes(path, content)
     return storage.sha256(content)
@@ -86,6 +96,8 @@ def load_label(path: str, expected_sha256: str | None = None) -> Label:
         image_to_label=arrays["image_to_label"],
         sha256=str(arrays["sha256"]),
         detector_sha256=str(arrays.get("detector_sha256", "")),
+        votes=arrays.get("votes"),
+        num_votes=int(arrays.get("num_votes", 1)),
     )
     if expected_sha256 is not None and label.sha256 != expected_sha256:
         raise LabelError(f"{path}: made from another version of the photograph (its content changed); {_REMEDY}")
