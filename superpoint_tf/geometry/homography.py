@@ -17,10 +17,10 @@ _UNIT_SQUARE = ((0.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 0.0))  # tl, bl, br, t
 def sample_homographies(seeds: tf.Tensor, image_shape: tuple[int, int], config: HomographyConfig) -> tf.Tensor:
     """Sample random homographies as the paper does (section 5.2): a perturbed patch becomes the central one.
 
-    `seeds` int32 or int64 (B, 2), `image_shape` (height, width). Returns homography_0to1 float32 (B, 3, 3) between pixels, with
-    H[2, 2] = 1, det > 0, and w > 0 all over both frames in both directions; the identity where no attempt gave such a
-    matrix. Every row is a pure function of its row of seeds, the shape and the config. `symmetric_axes` and `max_zoom`
-    take numbers of their own: with and without them a row shares everything else.
+    `seeds` int32 or int64 (B, 2), `image_shape` (height, width). Returns homography_0to1 float32 (B, 3, 3) between
+    pixels, with H[2, 2] = 1, det > 0, and w > 0 all over both frames in both directions; the identity where no attempt
+    gave such a matrix. Every row is a pure function of its row of seeds, the shape and the config. `symmetric_axes` and
+    `max_zoom` take numbers of their own: with and without them a row shares everything else.
     """
     seeds = tf.cast(tf.convert_to_tensor(seeds), tf.int64)  # the same numbers as int32
     patches = _perturbed_patches(*_uniforms(seeds, config), image_shape, config)
@@ -94,8 +94,8 @@ def _cross(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
 def _uniforms(seeds: tf.Tensor, config: HomographyConfig) -> tuple[tf.Tensor, tf.Tensor]:
     """Draw every number in [0, 1) that a row can need, row by row.
 
-    Returns those of its attempts, (B, NUM_ATTEMPTS, 3 + 4 * candidates), and its own, (B, _ROW_NUMBERS): Philox fills in
-    order, so these further ones leave the others as they are.
+    Returns those of its attempts, (B, NUM_ATTEMPTS, 3 + 4 * candidates), and its own, (B, _ROW_NUMBERS): Philox fills
+    in order, so these further ones leave the others as they are.
     """
     width = 3 + 4 * _num_candidates(config)
     count = NUM_ATTEMPTS * width + _ROW_NUMBERS

@@ -8,9 +8,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.config import Config, HomographyConfig, TrainingConfig
+from superpoint_tf.config import Config, TrainingConfig
 from superpoint_tf.data.pipeline import TensorBatch
 from superpoint_tf.data.sources import Source
+from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.losses import collapsed_descriptor_loss, count_cells, count_pairs, descriptor_loss, detector_loss
 from superpoint_tf.training.validation import Validator
 
@@ -29,7 +30,7 @@ class Task(Protocol):
 
     config: Config
     source: Source
-    homography: HomographyConfig
+    views: ViewSettings
     with_descriptor: bool
     term_names: tuple[str, ...]  # of the losses, in order
     sections: tuple[str, ...]  # of the config, that decide samples and weight shapes
@@ -71,7 +72,7 @@ class DetectorTask:
         self.config, self.settings, self.source, self.validator = config, config.detector, source, validator
         self.inputs = inputs or {}
         section = config.photographs if on_photographs else config.synthetic
-        self.homography = section.homography
+        self.views = ViewSettings.of(section, self.settings)
         pictures = "photographs" if on_photographs else "synthetic"
         self.sections: tuple[str, ...] = ("train", "seed", "network", "detector", pictures)
 
@@ -96,7 +97,7 @@ class JointTask:
 
     def __init__(self, config: Config, source: Source, validator: Validator, inputs: Mapping[str, str]) -> None:
         self.config, self.settings, self.source, self.inputs = config, config.joint, source, inputs
-        self.homography, self.validator = config.photographs.homography, validator
+        self.views, self.validator = ViewSettings.of(config.photographs, self.settings), validator
 
     def counts(self, batch: TensorBatch) -> dict[str, tf.Tensor]:
         valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
