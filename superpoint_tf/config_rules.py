@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from superpoint_tf.config import CELL, Config, ConfigError, shown
 
+MAX_SAMPLES = 2**40  # of a training; other sets have the numbers from there on (data/random_streams.py)
 _LONGEST_NAME = 100  # it becomes the name of folders
 
 
@@ -15,6 +16,7 @@ def check_rules(config: Config, source: str) -> None:
     _check_borders(config, source)
     _check_keypoints(config, source)
     _check_training(config, source)
+    _check_views(config, source)
 
 
 def _check_name(name: str, source: str) -> None:
@@ -83,5 +85,39 @@ def _check_training(config: Config, source: str) -> None:
                 f"{source}: `{key}.batch_size`: {training.batch_size} does not divide into `{key}.accumulate`: "
                 f"{training.accumulate} equal micro-batches; make it a multiple"
             )
+        if training.steps * training.batch_size > MAX_SAMPLES:
+            raise ConfigError(
+                f"{source}: `{key}.steps`: {training.steps} of {training.batch_size} samples are more than "
+                f"{MAX_SAMPLES}, the sample numbers of a training; give fewer"
+            )
     if config.joint.negative_margin >= config.joint.positive_margin:
         raise ConfigError(f"{source}: `joint.negative_margin` must be below `joint.positive_margin`")
+
+
+def _check_views(config: Config, source: str) -> None:
+    """Refuse ranges that the sampler could not draw, and a later part that cannot begin."""
+    photographs, later = config.photographs, config.photographs.later
+    homographies = {
+        "synthetic": config.synthetic.homography,
+        "photographs": photographs.homography,
+        "photographs.later": later.homography,
+        "adaptation": config.adaptation.homography,
+        "evaluation": config.evaluation.homography,
+    }
+    for key, homography in homographies.items():
+        if key == "photographs.later" and not later.from_step:
+            continue
+        if homography.max_zoom > 1 and not homography.allow_artifacts:
+            raise ConfigError(
+                f"{source}: `{key}.homography.max_zoom`: {homography.max_zoom:g} needs allow_artifacts: true, since a "
+                "smaller picture leaves empty borders; or give 1"
+            )
+    if later.from_step and later.homography.valid_border_px != photographs.homography.valid_border_px:
+        raise ConfigError(
+            f"{source}: `photographs.later.homography.valid_border_px`: {later.homography.valid_border_px} differs "
+            f"from {photographs.homography.valid_border_px} of photographs.homography; all samples of a batch share it"
+        )
+    if later.from_step and not later.share:
+        raise ConfigError(
+            f"{source}: `photographs.later.share`: 0 leaves no sample to the later ranges; give more, or from_step: 0"
+        )

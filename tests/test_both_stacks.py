@@ -66,7 +66,7 @@ def _state(batch_norm: bool) -> TrainingState:
 def _train(state: TrainingState, until: int) -> np.ndarray:
     """Train on drawn, changed and warped shapes from the state's step on; return the loss of every step."""
     config, first, losses = state._task.config, int(state.step), []
-    with BatchStream(state._task.source, 4, config.seed, state._task.homography, 0) as stream:
+    with BatchStream(state._task.source, 4, config.seed, state._task.views, 0) as stream:
         for batch in itertools.islice(stream.batches(first), until - first):
             state.train_step(batch)
             losses.append(state.take_means()["total"])

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from superpoint_tf.config import AdaptationSection, HomographyConfig
+from superpoint_tf.data.random_streams import WARP_WORDS, photograph_words
 from superpoint_tf.detection import logits_to_heatmap
 from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images
 from superpoint_tf.geometry.warp import EDGE_SLACK_PX
@@ -36,8 +37,8 @@ class Adapter:
     def __call__(self, image: tf.Tensor, seed: tf.Tensor) -> Aggregate:
         """Return heatmap and count, float32 (H, W), of an image float32 (H, W) or (1, H, W, 1) in [0, 1].
 
-        seed is int32 (2,). Homography number k is a pure function of (seed, k); number 0 is the identity.
-        Raises ValueError for an image that is not float or holds more than one picture.
+        seed is int64 (2,), as of `image_seed`. Homography number k is a pure function of (seed, k); number 0 is the
+        identity. Raises ValueError for an image that is not float or holds more than one picture.
         """
         image = tf.convert_to_tensor(image)
         if not image.dtype.is_floating:
@@ -47,7 +48,7 @@ class Adapter:
             image = image[0, :, :, 0]
         elif len(shape) != 2:
             raise ValueError(f"image has shape {tuple(shape)}; give one picture, (H, W) or (1, H, W, 1)")
-        return Aggregate(*self._aggregate(tf.cast(image, tf.float32), tf.cast(seed, tf.int32)))
+        return Aggregate(*self._aggregate(tf.cast(image, tf.float32), tf.cast(seed, tf.int64)))
 
     @property
     def num_traces(self) -> int:
@@ -144,12 +145,13 @@ def _numbered_homographies(
 ) -> tf.Tensor:
     """Return homographies (B, 3, 3) of the given numbers (B,); number 0 is exactly the identity."""
     # the fold-in of tf.random.experimental.stateless_fold_in, for all numbers at once and with a fixed algorithm
-    root = tf.random.stateless_uniform([], seed, minval=None, maxval=None, dtype=tf.int32, alg="philox")
-    seeds = tf.stack([tf.broadcast_to(root, tf.shape(numbers)), numbers], axis=1)
+    drawn = tf.random.stateless_uniform([], seed, minval=None, maxval=None, dtype=tf.int64, alg="philox")
+    root = WARP_WORDS.first + tf.bitwise.bitwise_and(drawn, tf.constant(WARP_WORDS.size - 1, tf.int64))
+    seeds = tf.stack([tf.broadcast_to(root, tf.shape(numbers)), tf.cast(numbers, tf.int64)], axis=1)
     sampled = sample_homographies(seeds, image_shape, config)
     return tf.where((numbers == 0)[:, tf.newaxis, tf.newaxis], tf.eye(3), sampled)
 
 
 def image_seed(seed: int, sha256: str) -> tf.Tensor:
-    """Return the stateless seed int32 (2,) of a photograph: of its content, so that no order or share matters."""
-    return tf.constant([int(sha256[:8], 16) & 0x7FFFFFFF, seed], tf.int32)
+    """Return the stateless seed int64 (2,) of a photograph: of its content, so that no order or share matters."""
+    return tf.constant(photograph_words(seed, sha256), tf.int64)

@@ -21,12 +21,13 @@ from superpoint_tf.benchmarks.results import Entry, Mark, convolution_entry, cop
 from superpoint_tf.benchmarks.settings import Settings, shape_name, worker_counts
 from superpoint_tf.benchmarks.synthetic import one_core
 from superpoint_tf.benchmarks.timing import Timing, measure
-from superpoint_tf.config import Config, HomographyConfig, PhotographsSection
+from superpoint_tf.config import Config, PhotographsSection
 from superpoint_tf.data.labels import Label, label_path, save_label
 from superpoint_tf.data.photographs import cover_and_crop, decode_photograph, find_photographs
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.pipeline import BatchStream, detector_batch, pair_batch
 from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs, Source
+from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.network import build_network
 
 _MAX_PHOTOGRAPHS = 200  # of a folder: enough that decoding is typical
@@ -42,7 +43,7 @@ class Feed(NamedTuple):
     name: str
     source: Source
     batch_size: int
-    homography: HomographyConfig
+    views: ViewSettings
     joint: bool  # pairs, and the joint training step
 
     @property
@@ -52,7 +53,7 @@ class Feed(NamedTuple):
 
     def stream(self, config: Config, workers: int) -> BatchStream:
         """Open the stream of batches."""
-        return BatchStream(self.source, self.batch_size, config.seed, self.homography, workers)
+        return BatchStream(self.source, self.batch_size, self.source.key, self.views, workers)
 
 
 def benchmark_pipeline(settings: Settings, limits: Limits) -> Iterator[Entry]:
@@ -74,7 +75,7 @@ def synthetic_feed(settings: Settings) -> Feed:
     size = settings.batch_size or (4 if settings.quick else config.detector.batch_size)
     source = GeneratedShapes(config)
     name = f"synthetic {shape_name(source.image_shape)}, batch {size}"
-    return Feed(name, source, size, config.synthetic.homography, joint=False)
+    return Feed(name, source, size, ViewSettings.of(config.synthetic, config.detector), joint=False)
 
 
 def photographs_feed(settings: Settings, labels: str) -> Feed:
@@ -87,7 +88,7 @@ def photographs_feed(settings: Settings, labels: str) -> Feed:
     source = LabelledPhotographs(config, found.root, names, labels, 1, with_pairs=True)
     size = settings.batch_size or (1 if settings.quick else config.joint.batch_size)
     name = f"photograph pairs {shape_name(source.image_shape)}, batch {size}"
-    return Feed(name, source, size, config.photographs.homography, joint=True)
+    return Feed(name, source, size, ViewSettings.of(config.photographs, config.joint), joint=True)
 
 
 def _write_label(photograph: str, path: str, config: Config, generator: np.random.Generator) -> None:
@@ -175,7 +176,7 @@ def _part_entries(feed: Feed, config: Config, repeats: int, limits: Limits) -> I
     if feed.joint:
         decode = measure(_decode_all([path for _, path, _ in payloads], feed.source.image_shape), repeats)
         yield copying_entry("    read, decode, crop", decode, len(payloads), "img/s", 2.0 * pixels, limits.copy_bytes)
-    graph = measure(_geometry(feed, config, rendered), repeats)
+    graph = measure(_geometry(feed, rendered), repeats)
     moved = 4.0 * views * pixels + pixels * views  # bytes in, float32 out
     name = f"  {feed.name}: warp, mask, labels in one graph"
     yield copying_entry(name, graph, feed.batch_size, feed.unit, moved, limits.device_copy_bytes)
@@ -189,9 +190,9 @@ def _decode_all(paths: list[str], image_shape: tuple[int, int]) -> Callable[[], 
     return decode
 
 
-def _geometry(feed: Feed, config: Config, rendered: dict[str, np.ndarray]) -> Callable[[], dict[str, tf.Tensor]]:
+def _geometry(feed: Feed, rendered: dict[str, np.ndarray]) -> Callable[[], dict[str, tf.Tensor]]:
     make = pair_batch if feed.joint else detector_batch
-    run = tf.function(lambda batch: make(batch, config.seed, feed.homography), autograph=False)
+    run = tf.function(lambda batch: make(batch, feed.source.key, feed.views), autograph=False)
     with tf.device("CPU"):  # where tf.data runs it
         batch = {name: tf.constant(values) for name, values in rendered.items()}
 

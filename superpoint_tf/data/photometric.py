@@ -12,8 +12,8 @@ import imgaug.augmenters as iaa
 import numpy as np
 
 from superpoint_tf.config import PhotometricConfig
+from superpoint_tf.data.random_streams import Stream, stream_generator
 
-_STREAM = 0x5068_6F74_6F  # keeps these numbers apart from the drawing's, which share seed and sample number
 _NUM_ELLIPSES = 20
 _SHADE_SIDE_PX = 32  # the shade is drawn this small: it is blurred anyway
 _SHADE_BLUR = (0.08, 0.2)  # sigma, in short sides of the picture
@@ -23,20 +23,19 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 
 def photometric_change(
-    image: np.ndarray, config: PhotometricConfig, seed: int, number: int, view: int = 0
+    image: np.ndarray, config: PhotometricConfig, key: int, number: int, view: int = 0
 ) -> np.ndarray:
     """Return `image` uint8 (H, W) with every change of `config` applied, in a random order (paper section 6).
 
-    A pure function of its arguments: sample `number` of `seed` looks the same in every run, and each of its views gets
+    A pure function of its arguments: sample `number` of `key` looks the same in every run, and each of its views gets
     its own change. imgaug's global generator is neither read nor advanced. `image` itself is left as it was.
     """
     if image.dtype != np.uint8 or image.ndim != 2:
         raise ValueError(f"photometric_change takes a grey uint8 (H, W) picture, got {image.dtype} {image.shape}")
     if not config.enabled or image.size == 0:
         return image.copy()
-    generators = [  # one a change, so that no amount depends on the order in which the changes are applied
-        np.random.Generator(np.random.Philox(key=[seed, number], counter=[0, part, view, _STREAM])) for part in range(4)
-    ]
+    # one a change, so that no amount depends on the order in which the changes are applied; a new one takes a new part
+    generators = [stream_generator(Stream.PHOTOMETRIC, key, number, part, view) for part in range(4)]
     changes = _build_changes(config, *generators[:3])
     augmenter = iaa.Sequential(changes, random_order=True, seed=_draw_seed(generators[3]))
     with _global_generator_kept():

@@ -14,96 +14,106 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-from superpoint_tf.config import HomographyConfig
+from superpoint_tf.data.random_streams import Purpose
 from superpoint_tf.data.sources import Batch, Source
+from superpoint_tf.data.views import (
+    TensorBatch,
+    View,
+    ViewSettings,
+    corresponding_points,
+    frame_view,
+    homography_between,
+    sample_seeds,
+    sample_view_homographies,
+    warped_view,
+)
 from superpoint_tf.data.workers import ordered_map, resolve_workers, start_pool
-from superpoint_tf.geometry.cells import cells_valid, keypoints_to_cell_labels
+from superpoint_tf.geometry.cells import cells_valid, keypoints_to_cell_labels, keypoints_to_cell_targets
 from superpoint_tf.geometry.homography import sample_homographies
-from superpoint_tf.geometry.warp import warp_images, warp_points, warp_valid_mask
-
-TensorBatch = dict[str, tf.Tensor]
-
-# Random numbers with different purposes must differ: purpose k of seed s uses the key 8 s + k.
-_HOMOGRAPHY, _CELLS0, _CELLS1 = range(3)
-_SCATTER = 0x1E3779B1  # odd: parts the keys of sample numbers beyond 2**31
 
 
-def sample_seeds(seed: int, purpose: int, numbers: tf.Tensor) -> tf.Tensor:
-    """Return stateless seeds int32 (B, 2), one for each sample number and purpose."""
-    low = tf.cast(tf.bitwise.bitwise_and(numbers, 0x7FFFFFFF), tf.int32)
-    high = tf.cast(tf.bitwise.right_shift(numbers, tf.constant(31, tf.int64)), tf.int32)
-    key = tf.fill(tf.shape(low), (8 * seed + purpose) & 0x7FFFFFFF)
-    return tf.stack([key + high * _SCATTER, low], axis=1)  # the product wraps around
-
-
-def _to_unit(images: tf.Tensor) -> tf.Tensor:
-    return tf.cast(images, tf.float32)[..., None] / 255.0
-
-
-def _warped_view(batch: TensorBatch, images: tf.Tensor, seed: int, settings: HomographyConfig) -> tuple[tf.Tensor, ...]:
-    image_shape = (int(images.shape[1]), int(images.shape[2]))
-    homographies = sample_homographies(sample_seeds(seed, _HOMOGRAPHY, batch["numbers"]), image_shape, settings)
-    mask = warp_valid_mask(homographies, image_shape, erosion_px=settings.valid_border_px)
-    return homographies, warp_images(images, homographies), warp_points(batch["keypoints"], homographies), mask
-
-
-def detector_batch(batch: TensorBatch, seed: int, settings: HomographyConfig) -> TensorBatch:
+def detector_batch(batch: TensorBatch, key: int, settings: ViewSettings) -> TensorBatch:
     """Warp pictures and keypoints by one random homography each.
 
-    Returns `numbers` (B,), `images` float32 (B, H, W, 1), `cell_labels` int32 (B, Hc, Wc), `cells_valid` bool (B, Hc,
-    Wc).
+    `batch` is what workers hand over (`Source.render`). Returns `numbers` (B,), `images` float32 (B, H, W, 1),
+    `cell_labels` int32 (B, Hc, Wc), or with the targets `bilinear` float32 (B, Hc, Wc, 65), and `cells_valid` bool (B,
+    Hc, Wc): all 64 pixels show a known part of the picture.
     """
-    _, images, keypoints, mask = _warped_view(batch, _to_unit(batch["images"]), seed, settings)
-    shape = (int(images.shape[1]), int(images.shape[2]))
-    labels = keypoints_to_cell_labels(keypoints, shape, sample_seeds(seed, _CELLS0, batch["numbers"]))
+    image_shape = _frame_shape(batch)
+    homographies = sample_view_homographies(batch["numbers"], key, settings, image_shape)
+    border_px = settings.homography.valid_border_px
+    view = warped_view(batch, batch["images"], homographies, image_shape, border_px)
     return {
         "numbers": batch["numbers"],
-        "images": images,
-        "cell_labels": labels,
-        "cells_valid": cells_valid(mask),
+        "images": view.images,
+        "cell_labels": _targets(view, sample_seeds(key, Purpose.CELLS0, batch["numbers"]), settings),
+        "cells_valid": cells_valid(view.mask),
     }
 
 
-def pair_batch(batch: TensorBatch, seed: int, settings: HomographyConfig) -> TensorBatch:
-    """Make warped pairs: view 0 as it is, view 1 warped (paper section 3.3).
+def pair_batch(batch: TensorBatch, key: int, settings: ViewSettings) -> TensorBatch:
+    """Make warped pairs: view 0 as it is, view 1 warped (paper section 3.3), or both warped.
 
-    Returns `numbers`, `images0/1`, `cell_labels0/1`, `cells_valid0/1` shaped as in `detector_batch`, and
-    `homography_0to1` float32 (B, 3, 3).
+    With both, view 0 keeps to the near ranges: what the later part turns and zooms is the second view. Returns
+    `numbers`, `images0/1`, `cell_labels0/1`, `cells_valid0/1` shaped as in `detector_batch`, `homography_0to1` float32
+    (B, 3, 3), `points0/1` float32 (B, K, 2), corresponding keypoints row by row, NaN where a row is not within the
+    valid, known area of both views, and `shift_seeds` int64 (B, 2), stateless seeds of the consistency term.
     """
-    images0 = _to_unit(batch["images"])
-    homographies, images1, keypoints1, mask1 = _warped_view(batch, _to_unit(batch["images1"]), seed, settings)
-    shape = (int(images0.shape[1]), int(images0.shape[2]))
-    seeds0, seeds1 = (sample_seeds(seed, purpose, batch["numbers"]) for purpose in (_CELLS0, _CELLS1))
-    labels0 = keypoints_to_cell_labels(batch["keypoints"], shape, seeds0)
-    valid1 = cells_valid(mask1)
+    image_shape, numbers = _frame_shape(batch), batch["numbers"]
+    border_px = settings.homography.valid_border_px
+    view0 = frame_view(batch, batch["images"], image_shape)
+    if settings.both:
+        seeds = sample_seeds(key, Purpose.HOMOGRAPHY0, numbers)
+        homographies0 = sample_homographies(seeds, image_shape, settings.homography)
+        view0 = warped_view(batch, batch["images"], homographies0, image_shape, border_px)
+    homographies1 = sample_view_homographies(numbers, key, settings, image_shape)
+    view1 = warped_view(batch, batch["images1"], homographies1, image_shape, border_px)
+    points0, points1 = corresponding_points(view0, view1)
     return {
-        "numbers": batch["numbers"],
-        "images0": images0,
-        "images1": images1,
-        "cell_labels0": labels0,
-        "cell_labels1": keypoints_to_cell_labels(keypoints1, shape, seeds1),
-        "cells_valid0": cells_valid(tf.ones_like(mask1)),
-        "cells_valid1": valid1,
-        "homography_0to1": homographies,
+        "numbers": numbers,
+        "images0": view0.images,
+        "images1": view1.images,
+        "cell_labels0": _targets(view0, sample_seeds(key, Purpose.CELLS0, numbers), settings),
+        "cell_labels1": _targets(view1, sample_seeds(key, Purpose.CELLS1, numbers), settings),
+        "cells_valid0": cells_valid(view0.mask),
+        "cells_valid1": cells_valid(view1.mask),
+        "homography_0to1": homography_between(view0, view1) if settings.both else homographies1,
+        "points0": points0,
+        "points1": points1,
+        "shift_seeds": sample_seeds(key, Purpose.SHIFT, numbers),
     }
+
+
+def _frame_shape(batch: TensorBatch) -> tuple[int, int]:
+    """Return (height, width) of the frame: of its known area, or where all is known, of the pictures."""
+    frame = batch["known"] if "known" in batch else batch["images"]
+    return int(frame.shape[1]), int(frame.shape[2])
+
+
+def _targets(view: View, seeds: tf.Tensor, settings: ViewSettings) -> tf.Tensor:
+    image_shape = (int(view.mask.shape[1]), int(view.mask.shape[2]))
+    if settings.targets == "bilinear":
+        return keypoints_to_cell_targets(view.keypoints, image_shape)
+    return keypoints_to_cell_labels(view.keypoints, image_shape, seeds)
 
 
 class BatchStream:
     """Batches of a source from any step on, rendered ahead by worker processes; use it as a context manager.
 
-    With `share` (i, n) only the i-th of n equal parts of each batch is rendered, and given as the batch.
+    `key` is that of the stage (`random_streams.stage_key`), as the source's. With `share` (i, n) only the i-th of n
+    equal parts of each batch is rendered, and given as the batch.
     """
 
     def __init__(
         self,
         source: Source,
         batch_size: int,
-        seed: int,
-        settings: HomographyConfig,
+        key: int,
+        settings: ViewSettings,
         workers: int,
         share: tuple[int, int] = (0, 1),
     ) -> None:
-        self._source, self._batch_size, self._seed, self._settings = source, batch_size, seed, settings
+        self._source, self._batch_size, self._key, self._settings = source, batch_size, key, settings
         self._share = share
         self._workers = resolve_workers(workers)
         self._pool = start_pool(self._workers)
@@ -128,23 +138,29 @@ class BatchStream:
 
     def dataset(self, start_step: int = 0) -> tf.data.Dataset:
         """Return the endless dataset that starts with the batch of `start_step`."""
-        height, width = self._source.image_shape
-        size = len(self.own_numbers(0))
-        picture = tf.TensorSpec((size, height, width), tf.uint8)
+        make: Callable[..., TensorBatch] = pair_batch if self._source.with_pairs else detector_batch
+        dataset = tf.data.Dataset.from_generator(lambda: self._rendered(start_step), output_signature=self._signature())
+        return dataset.map(
+            lambda batch: make(batch, self._key, self._settings),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        ).prefetch(2)
+
+    def _signature(self) -> dict[str, tf.TensorSpec]:
+        source, size = self._source, len(self.own_numbers(0))
+        picture = tf.TensorSpec((size, *source.picture_shape), tf.uint8)
         signature = {
             "numbers": tf.TensorSpec((size,), tf.int64),
             "images": picture,
             "keypoints": tf.TensorSpec((size, None, 2), tf.float32),
         }
-        if self._source.with_pairs:
+        if source.with_pairs:
             signature["images1"] = picture
-        make: Callable[..., TensorBatch] = pair_batch if self._source.with_pairs else detector_batch
-        dataset = tf.data.Dataset.from_generator(lambda: self._rendered(start_step), output_signature=signature)
-        return dataset.map(
-            lambda batch: make(batch, self._seed, self._settings),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        ).prefetch(2)
+        if source.with_known:
+            signature["known"] = tf.TensorSpec((size, *source.image_shape), tf.bool)
+        if source.picture_shape != source.image_shape:
+            signature["picture_to_frame"] = tf.TensorSpec((size, 3, 3), tf.float64)
+        return signature
 
     def batches(self, start_step: int = 0) -> Iterator[TensorBatch]:
         """Iterate over the batches from `start_step` on; an error in a worker is raised here as it was."""

@@ -7,31 +7,42 @@ decoding, photometric change). Nothing here imports TensorFlow, so that workers 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from superpoint_tf import storage
 from superpoint_tf.config import Config, PhotometricConfig
-from superpoint_tf.data.labels import Label, label_path, load_label
-from superpoint_tf.data.photographs import PhotographError, cover_and_crop, decode_photograph, read_photograph_bytes
+from superpoint_tf.data.labels import label_path
+from superpoint_tf.data.photograph_samples import RenderSettings, read_labelled, render_photographs
 from superpoint_tf.data.photometric import photometric_change
+from superpoint_tf.data.random_streams import Stream, stream_generator
+from superpoint_tf.data.sample_batch import Batch, pad_keypoints, stack_samples
 from superpoint_tf.data.synthetic_sets import synthetic_sample
 
-Batch = dict[str, np.ndarray]
-NO_CROP = (0, 0)
+__all__ = [
+    "Batch",
+    "GeneratedShapes",
+    "LabelledPhotographs",
+    "RecordedShapes",
+    "Source",
+    "index_of_sample",
+    "pad_keypoints",
+]
+
 _NUM_CHECKED = 8  # photographs that are compared with their labels before training
-_CROP_STREAM = 0xC409  # parts the crop's random numbers from those of the photometric change
 
 
 class Source(Protocol):
     """Numbered training pictures."""
 
     description: str
-    image_shape: tuple[int, int]
+    key: int  # of the stage: what is drawn of a sample's number (`random_streams`)
+    image_shape: tuple[int, int]  # of the frame: of the views, and of the keypoints' pixels
+    picture_shape: tuple[int, int]  # of the pictures handed over: as many pixels, or more
     with_pairs: bool
+    with_known: bool
 
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         """Return what a worker needs to render the samples of these numbers."""
@@ -45,46 +56,39 @@ class Source(Protocol):
     def render(self) -> Callable[[list[Any]], Batch]:
         """Return a picklable function from payloads to a batch.
 
-        The batch holds `numbers` int64 (B,), `images` uint8 (B, H, W), `keypoints` float32 (B, K, 2) xy padded with
-        NaN, and for pairs `images1` uint8 (B, H, W): the same picture under another photometric change.
+        The batch holds `numbers` int64 (B,), `images` uint8 (B, *picture_shape), `keypoints` float32 (B, K, 2) xy of
+        the frame padded with NaN; for pairs `images1`, the same pictures under another photometric change; with
+        `with_known` `known` bool (B, *image_shape), where the labels can tell; where the pictures have more pixels than
+        the frame `picture_to_frame` float64 (B, 3, 3), from their pixels to the frame's.
         """
         ...
 
 
 @functools.lru_cache(maxsize=4)
-def _epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
-    return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(count)
+def _epoch_order(key: int, epoch: int, count: int) -> np.ndarray:
+    return stream_generator(Stream.ORDER, key, epoch).permutation(count)
 
 
-def index_of_sample(seed: int, number: int, count: int) -> int:
+def index_of_sample(key: int, number: int, count: int) -> int:
     """Return which of `count` items sample `number` is; every epoch is a permutation of its own."""
     epoch, position = divmod(number, count)
-    return int(_epoch_order(seed, epoch, count)[position])
-
-
-def pad_keypoints(keypoints: Iterable[np.ndarray]) -> np.ndarray:
-    """Stack keypoints (N_i, 2) to float32 (B, max N_i, 2), absent ones NaN."""
-    keypoints = list(keypoints)
-    padded = np.full((len(keypoints), max((len(k) for k in keypoints), default=0), 2), np.nan, np.float32)
-    for row, points in zip(padded, keypoints, strict=True):
-        row[: len(points)] = points
-    return padded
-
-
-def _stack(numbers: list[int], images: list[np.ndarray], keypoints: list[np.ndarray]) -> Batch:
-    return {"numbers": np.array(numbers, np.int64), "images": np.stack(images), "keypoints": pad_keypoints(keypoints)}
+    return int(_epoch_order(key, epoch, count)[position])
 
 
 # ------------------------------------------------------------------------------------------------ synthetic shapes
 
 
 class GeneratedShapes:
-    """Synthetic shapes straight from the generator: never the same picture twice."""
+    """Synthetic shapes straight from the generator: never the same picture twice.
 
-    with_pairs = False
+    Drawn by the config's seed, whatever the stage; changed by its `key`, by default the seed.
+    """
 
-    def __init__(self, config: Config) -> None:
-        self.image_shape = config.synthetic.draw.image_shape
+    with_pairs = with_known = False
+
+    def __init__(self, config: Config, key: int | None = None) -> None:
+        self.key = config.seed if key is None else key
+        self.image_shape = self.picture_shape = config.synthetic.draw.image_shape
         self.description = "synthetic shapes, drawn as they are needed"
         self._config = config
 
@@ -96,48 +100,48 @@ class GeneratedShapes:
 
     @property
     def render(self) -> Callable[[list[Any]], Batch]:
-        return functools.partial(_render_generated, self._config)
+        return functools.partial(_render_generated, self._config, self.key)
 
 
-def _render_generated(config: Config, numbers: list[int]) -> Batch:
+def _render_generated(config: Config, key: int, numbers: list[int]) -> Batch:
     images, keypoints = [], []
     for number in numbers:
         image, points, _ = synthetic_sample(config, "train", number)
-        images.append(photometric_change(image, config.synthetic.photometric, config.seed, number))
+        images.append(photometric_change(image, config.synthetic.photometric, key, number))
         keypoints.append(points)
-    return _stack(numbers, images, keypoints)
+    return stack_samples(numbers, images, keypoints)
 
 
 class RecordedShapes:
     """Synthetic shapes from the files that generate_synthetic.py wrote, in a new order every epoch."""
 
-    with_pairs = False
+    with_pairs = with_known = False
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, key: int | None = None) -> None:
         from superpoint_tf.data.records import SyntheticRecords  # needs TensorFlow; workers import this module too
 
         self._records = SyntheticRecords(config.synthetic.root, "train")
-        self._config = config
-        self.image_shape = config.synthetic.draw.image_shape
+        self._config, self.key = config, config.seed if key is None else key
+        self.image_shape = self.picture_shape = config.synthetic.draw.image_shape
         self.description = f"{len(self._records)} synthetic shapes from {config.synthetic.root}"
 
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         count = len(self._records)
-        return [(n, *self._records[index_of_sample(self._config.seed, n, count)][:2]) for n in numbers]
+        return [(n, *self._records[index_of_sample(self.key, n, count)][:2]) for n in numbers]
 
     def picture_name(self, number: int) -> str:
-        index = index_of_sample(self._config.seed, number, len(self._records))
+        index = index_of_sample(self.key, number, len(self._records))
         return f"picture {index} of {self._config.synthetic.root}"
 
     @property
     def render(self) -> Callable[[list[Any]], Batch]:
-        return functools.partial(_render_recorded, self._config.synthetic.photometric, self._config.seed)
+        return functools.partial(_render_recorded, self._config.synthetic.photometric, self.key)
 
 
-def _render_recorded(photometric: PhotometricConfig, seed: int, samples: list[Any]) -> Batch:
+def _render_recorded(photometric: PhotometricConfig, key: int, samples: list[Any]) -> Batch:
     numbers, images, keypoints = (list(column) for column in zip(*samples, strict=True))
-    images = [photometric_change(image, photometric, seed, n) for n, image in zip(numbers, images, strict=True)]
-    return _stack(numbers, images, keypoints)
+    images = [photometric_change(image, photometric, key, n) for n, image in zip(numbers, images, strict=True)]
+    return stack_samples(numbers, images, keypoints)
 
 
 # ------------------------------------------------------------------------------------------------ photographs
@@ -146,8 +150,17 @@ def _render_recorded(photometric: PhotometricConfig, seed: int, samples: list[An
 class LabelledPhotographs:
     """Photographs with the pseudo-labels of one round of adaptation; `with_pairs` gives two photometric views."""
 
+    with_known = True
+
     def __init__(
-        self, config: Config, image_root: str, photographs: Sequence[str], labels: str, round: int, with_pairs: bool
+        self,
+        config: Config,
+        image_root: str,
+        photographs: Sequence[str],
+        labels: str,
+        round: int,
+        with_pairs: bool,
+        key: int | None = None,
     ) -> None:
         if not photographs:
             raise ValueError(
@@ -155,9 +168,9 @@ class LabelledPhotographs:
             )
         self._config, self._photographs = config, tuple(photographs)
         self._image_root, self._labels, self._round = image_root, labels, round
-        self.with_pairs = with_pairs
-        crop = config.photographs.crop_shape
-        self.image_shape = config.photographs.image_shape if crop == NO_CROP else crop
+        self.with_pairs, self.key = with_pairs, config.seed if key is None else key
+        self._settings = RenderSettings.of(config, self.key)
+        self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
         self.description = (
             f"{len(photographs)} photographs of {image_root} with the labels of round {round} in {labels}"
         )
@@ -178,83 +191,14 @@ class LabelledPhotographs:
         for index in np.linspace(0, len(self._photographs) - 1, _NUM_CHECKED).round().astype(int):
             name = self._photographs[index]
             path = storage.join(self._image_root, name)
-            _read_labelled(self._config.photographs.image_shape, path, label_path(self._labels, self._round, name))
+            read_labelled(self._config.photographs.image_shape, path, label_path(self._labels, self._round, name))
 
     def picture_name(self, number: int) -> str:
         return storage.join(self._image_root, self._name(number))
 
     def _name(self, number: int) -> str:
-        return self._photographs[index_of_sample(self._config.seed, number, len(self._photographs))]
+        return self._photographs[index_of_sample(self.key, number, len(self._photographs))]
 
     @property
     def render(self) -> Callable[[list[Any]], Batch]:
-        return functools.partial(_render_photographs, RenderSettings.of(self._config), self.with_pairs)
-
-
-@dataclass(frozen=True)
-class RenderSettings:
-    """What a worker needs of the config."""
-
-    image_shape: tuple[int, int]
-    crop_shape: tuple[int, int]
-    photometric: PhotometricConfig
-    seed: int
-
-    @classmethod
-    def of(cls, config: Config) -> RenderSettings:
-        """Take the settings for photographs from a config."""
-        section = config.photographs
-        return cls(section.image_shape, section.crop_shape, section.photometric, config.seed)
-
-
-def _render_photographs(settings: RenderSettings, with_pairs: bool, samples: list[Any]) -> Batch:
-    numbers, keypoints = [], []
-    views: list[list[np.ndarray]] = [[], []]
-    for number, path, labels in samples:
-        content, label = _read_labelled(settings.image_shape, path, labels)
-        image, _ = cover_and_crop(decode_photograph(content, path), settings.image_shape)
-        image, points = _random_crop(image, label.keypoints, settings, number)
-        for view in range(2 if with_pairs else 1):
-            views[view].append(photometric_change(image, settings.photometric, settings.seed, number, view))
-        keypoints.append(points)
-        numbers.append(number)
-    batch = _stack(numbers, views[0], keypoints)
-    if with_pairs:
-        batch["images1"] = np.stack(views[1])
-    return batch
-
-
-def _read_labelled(image_shape: tuple[int, int], path: str, labels: str) -> tuple[bytes, Label]:
-    """Return the content of a photograph and the label that was made of that very content.
-
-    Raises PhotographError if it cannot be read, LabelError if it changed since, ValueError for labels of another frame.
-    """
-    try:
-        content = read_photograph_bytes(path)
-    except PhotographError as error:
-        remedy = f"it was there when {labels} was made: put it back, or run tools/homographic_adapt.py again"
-        raise PhotographError(path, f"{error.reason}; {remedy}") from error
-    label = load_label(labels, expected_sha256=storage.sha256(content))
-    if label.image_shape != image_shape:
-        raise ValueError(
-            f"{labels}: made for {label.image_shape}, but photographs.image_shape is {image_shape}; "
-            "use the config that made the labels, or run tools/homographic_adapt.py again"
-        )
-    return content, label
-
-
-def _random_crop(
-    image: np.ndarray, keypoints: np.ndarray, settings: RenderSettings, number: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a sample's part out of its frame (H, W), and bring the keypoints (N, 2) that lie in it along."""
-    if settings.crop_shape == NO_CROP:
-        return image, keypoints
-    generator = np.random.Generator(np.random.Philox(key=[settings.seed, number], counter=[0, 0, 0, _CROP_STREAM]))
-    height, width = settings.crop_shape
-    top, left = (
-        int(generator.integers(side - part + 1)) for side, part in zip(image.shape, (height, width), strict=True)
-    )
-    moved: np.ndarray = keypoints - np.array([left, top], np.float32)
-    # the part reaches half a pixel beyond its outer pixels' centres
-    inside = ((moved >= -0.5) & (moved < np.array([width, height]) - 0.5)).all(axis=1)
-    return np.ascontiguousarray(image[top : top + height, left : left + width]), moved[inside]
+        return functools.partial(render_photographs, self._settings, self.with_pairs)

@@ -7,14 +7,15 @@ import dataclasses
 import numpy as np
 
 from superpoint_tf.config import Config
+from superpoint_tf.data.random_streams import TEST_SHAPES, TRAINING, VALIDATION_SHAPES
 from superpoint_tf.data.record_format import encode_sample
 from synthetic import PRIMITIVES, SyntheticConfig, draw_sample, primitive_of
 
 SPLITS = ("train", "validation", "test")
 
-# Sample numbers never meet: training counts up from 0; each primitive of the others has 2**32 numbers of its own, so
-# that picture j of a primitive is the same whatever the number of pictures and primitives asked for.
-_FIRST_NUMBER = {"train": 0, "validation": 2**40, "test": 2**41}
+# Training counts up; each primitive of the others has 2**32 numbers of its own, so that picture j of a primitive is the
+# same whatever the number of pictures and primitives asked for.
+_NUMBERS = {"train": TRAINING, "validation": VALIDATION_SHAPES, "test": TEST_SHAPES}
 _NUMBERS_A_PRIMITIVE = 2**32
 
 
@@ -44,7 +45,7 @@ def sample_number(config: Config, split: str, index: int) -> tuple[int, str]:
         return index, primitive_of(config.seed, index, draw)
     primitives = drawn_primitives(draw)
     turn, position = divmod(index, len(primitives))
-    number = _FIRST_NUMBER[split] + PRIMITIVES.index(primitives[position]) * _NUMBERS_A_PRIMITIVE + turn
+    number = _NUMBERS[split].first + PRIMITIVES.index(primitives[position]) * _NUMBERS_A_PRIMITIVE + turn
     return number, primitives[position]
 
 

@@ -19,9 +19,9 @@ from superpoint_tf.data.photographs import (
     read_photograph,
     read_photograph_bytes,
 )
+from superpoint_tf.data.random_streams import EVALUATION_PAIRS, Purpose, Stream, first_word, stream_generator
 
 IMAGE_NAME = re.compile(r"(\d+)\.(png|ppm|pgm|jpg|jpeg)", re.IGNORECASE)
-_PURPOSE, _FIRST_NUMBER = 7, 2**41  # random numbers that training never draws (data/pipeline.py, synthetic_sets.py)
 _LONGEST_HOMOGRAPHY = 4096  # characters; nine numbers are some hundred
 SHIFT_MARGIN_PX = 16  # the frame of a shifted second image is this much larger in height and width ...
 SHIFT_XY_PX = (3, -5)  # ... and the crop lies this far right and down of its centre
@@ -147,10 +147,10 @@ def random_homography_pairs(
 
     if not photographs:
         raise ValueError("no photographs to make pairs of; name a folder with at least one image")
-    order = np.random.Generator(np.random.Philox(key=seed)).permutation(len(photographs))
+    order = stream_generator(Stream.EVALUATION_ORDER, seed, 0).permutation(len(photographs))
     readable = _endless_photographs([photographs[index] for index in order], image_shape, left_out)
     for number, (path, image) in zip(range(num_pairs), readable, strict=False):
-        seeds = np.array([[8 * seed + _PURPOSE, number]], np.int32)
+        seeds = np.array([[first_word(seed, Purpose.EVALUATION), number]], np.int64)
         homography_0to1 = sample_homographies(seeds, image_shape, homography).numpy()[0]
         view0, view1 = _photometric_views(image, photometric, seed, number)
         views = (View(f"{number:04d}/0", view0), View(f"{number:04d}/1", _warp(view1, homography_0to1)))
@@ -182,8 +182,8 @@ def _photometric_views(
     from superpoint_tf.data.photometric import photometric_change  # imgaug takes a second to import
 
     return (
-        photometric_change(image, config, seed, _FIRST_NUMBER + number, view=0),
-        photometric_change(image, config, seed, _FIRST_NUMBER + number, view=1),
+        photometric_change(image, config, seed, EVALUATION_PAIRS.first + number, view=0),
+        photometric_change(image, config, seed, EVALUATION_PAIRS.first + number, view=1),
     )
 
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cells import cell_centres, cells_valid, keypoints_to_cell_labels
+    from .cells import cell_centres, cells_valid, keypoints_to_cell_labels, keypoints_to_cell_targets
     from .homography import homography_between_quads, invert_homographies, sample_homographies
     from .numpy_reference import cover_and_crop_frame, resize_crop_homography, warp_image_numpy, warp_points_numpy
     from .warp import erode_mask, warp_images, warp_points, warp_valid_mask
@@ -19,6 +19,7 @@ _MODULE_OF = {
     "homography_between_quads": "homography",
     "invert_homographies": "homography",
     "keypoints_to_cell_labels": "cells",
+    "keypoints_to_cell_targets": "cells",
     "resize_crop_homography": "numpy_reference",
     "sample_homographies": "homography",
     "warp_image_numpy": "numpy_reference",
@@ -36,6 +37,7 @@ __all__ = [
     "homography_between_quads",
     "invert_homographies",
     "keypoints_to_cell_labels",
+    "keypoints_to_cell_targets",
     "resize_crop_homography",
     "sample_homographies",
     "warp_image_numpy",

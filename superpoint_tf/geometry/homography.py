@@ -10,18 +10,20 @@ from superpoint_tf.config import HomographyConfig
 
 NUM_ATTEMPTS = 16  # homographies drawn for a row; the first acceptable one is taken
 NUM_CANDIDATES = 16  # draws of a stage without artifacts; the first that keeps the patch in the frame is taken
+_ROW_NUMBERS = 2  # of a row, after those of its attempts: whether it exchanges its axes, and its zoom
 _UNIT_SQUARE = ((0.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 0.0))  # tl, bl, br, tr: the corner order of every quad here
 
 
 def sample_homographies(seeds: tf.Tensor, image_shape: tuple[int, int], config: HomographyConfig) -> tf.Tensor:
     """Sample random homographies as the paper does (section 5.2): a perturbed patch becomes the central one.
 
-    `seeds` int32 (B, 2), `image_shape` (height, width). Returns homography_0to1 float32 (B, 3, 3) between pixels, with
-    H[2, 2] = 1, det > 0, and w > 0 all over both frames in both directions; the identity where no attempt gave such a
-    matrix. Every row is a pure function of its row of seeds, the shape and the config.
+    `seeds` int32 or int64 (B, 2), `image_shape` (height, width). Returns homography_0to1 float32 (B, 3, 3) between
+    pixels, with H[2, 2] = 1, det > 0, and w > 0 all over both frames in both directions; the identity where no attempt
+    gave such a matrix. Every row is a pure function of its row of seeds, the shape and the config. `symmetric_axes` and
+    `max_zoom` take numbers of their own: with and without them a row shares everything else.
     """
-    seeds = tf.convert_to_tensor(seeds, tf.int32)
-    patches = _perturbed_patches(_uniforms(seeds, config), image_shape, config)
+    seeds = tf.cast(tf.convert_to_tensor(seeds), tf.int64)  # the same numbers as int32
+    patches = _perturbed_patches(*_uniforms(seeds, config), image_shape, config)
     margin = (1.0 - config.patch_ratio) / 2.0
     central = _to_pixels(margin + config.patch_ratio * tf.constant(_UNIT_SQUARE, tf.float64), image_shape)
     attempts = homography_between_quads(patches, tf.broadcast_to(central, tf.shape(patches)))
@@ -89,26 +91,38 @@ def _cross(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
 # ------------------------------------------------------------------------------------------------ the sampler's stages
 
 
-def _uniforms(seeds: tf.Tensor, config: HomographyConfig) -> tf.Tensor:
-    """Draw every number that a row can need, (B, NUM_ATTEMPTS, 3 + 4 * candidates) in [0, 1), row by row."""
-    shape = (NUM_ATTEMPTS, 3 + 4 * _num_candidates(config))
+def _uniforms(seeds: tf.Tensor, config: HomographyConfig) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draw every number in [0, 1) that a row can need, row by row.
+
+    Returns those of its attempts, (B, NUM_ATTEMPTS, 3 + 4 * candidates), and its own, (B, _ROW_NUMBERS): Philox fills
+    in order, so these further ones leave the others as they are.
+    """
+    width = 3 + 4 * _num_candidates(config)
+    count = NUM_ATTEMPTS * width + _ROW_NUMBERS
 
     def row(seed: tf.Tensor) -> tf.Tensor:
-        return tf.random.stateless_uniform(shape, seed, dtype=tf.float64, alg="philox")
+        return tf.random.stateless_uniform((count,), seed, dtype=tf.float64, alg="philox")
 
-    return tf.map_fn(row, seeds, fn_output_signature=tf.TensorSpec(shape, tf.float64))
+    drawn = tf.map_fn(row, seeds, fn_output_signature=tf.TensorSpec((count,), tf.float64))
+    attempts, own = tf.split(drawn, [NUM_ATTEMPTS * width, _ROW_NUMBERS], axis=1)
+    return tf.reshape(attempts, (-1, NUM_ATTEMPTS, width)), own
 
 
 def _num_candidates(config: HomographyConfig) -> int:
     return 1 if config.allow_artifacts else NUM_CANDIDATES
 
 
-def _perturbed_patches(uniforms: tf.Tensor, image_shape: tuple[int, int], config: HomographyConfig) -> tf.Tensor:
+def _perturbed_patches(
+    uniforms: tf.Tensor, own: tf.Tensor, image_shape: tuple[int, int], config: HomographyConfig
+) -> tf.Tensor:
     """Perturb the central patch: perspective, scale, translation, rotation. Returns pixels (B, attempts, 4, 2)."""
     count = _num_candidates(config)
     perspective, scale, shift_x, shift_y, turn = tf.split(uniforms, [3, count, count, count, count], axis=-1)
+    axes, zoom = tf.unstack(own, axis=1)
     patch = _with_perspective(perspective, config)
-    patch = _scaled(patch, scale, config)
+    if config.symmetric_axes:
+        patch = tf.where((axes < 0.5)[:, None, None, None], _exchange_axes(patch), patch)
+    patch = _scaled(patch, scale, config.max_zoom ** (1.0 - 2.0 * zoom), config)
     patch = _translated(patch, tf.stack([shift_x, shift_y], axis=-1), config)
     return _to_pixels(_rotated(patch, turn, image_shape, config), image_shape)
 
@@ -124,8 +138,18 @@ def _with_perspective(uniforms: tf.Tensor, config: HomographyConfig) -> tf.Tenso
     return central + tf.reshape(moves, tf.concat([tf.shape(p), (4, 2)], axis=0))
 
 
-def _scaled(patch: tf.Tensor, uniforms: tf.Tensor, config: HomographyConfig) -> tf.Tensor:
-    scale = 1.0 + config.scale_amplitude * _truncated_normal(uniforms)
+def _exchange_axes(patch: tf.Tensor) -> tf.Tensor:
+    """Mirror patches (..., 4, 2) at the diagonal of the unit square, corners still in the order tl, bl, br, tr.
+
+    The central patch stays; what a perturbed one did across the frame, in its widths, it now does down the frame, in
+    its heights: tilt, stretch, and the amplitudes of both.
+    """
+    return tf.gather(patch, [0, 3, 2, 1], axis=-2)[..., ::-1]
+
+
+def _scaled(patch: tf.Tensor, uniforms: tf.Tensor, zoom: tf.Tensor, config: HomographyConfig) -> tf.Tensor:
+    """Scale about the patch's centre, by the amplitude and by what a row's zoom (B,) makes the picture smaller."""
+    scale = (1.0 + config.scale_amplitude * _truncated_normal(uniforms)) * zoom[:, None, None]
     centre = tf.reduce_mean(patch, axis=-2, keepdims=True)
     arms = (patch - centre)[..., None, :, :]
     candidates = centre[..., None, :, :] + scale[..., None, None] * arms

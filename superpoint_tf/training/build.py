@@ -11,6 +11,7 @@ from superpoint_tf.checkpoints import load_weights
 from superpoint_tf.config import Config, ConfigError, SyntheticSection
 from superpoint_tf.config_files import build_config
 from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
+from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.record_folder import record_settings
 from superpoint_tf.data.record_reader import read_record_manifest
 from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs, RecordedShapes, Source
@@ -25,9 +26,10 @@ def build_shapes_task(config: Config) -> DetectorTask:
     """Build the training of a detector on synthetic shapes (MagicPoint)."""
     config = dataclasses.replace(config, train="detector", synthetic=resolve_source(config))
     recorded = config.synthetic.source == "records"
-    source: Source = RecordedShapes(config) if recorded else GeneratedShapes(config)
     inputs = {"records": storage.sha256_file(records_manifest(config))} if recorded else {}
     inputs |= init_input(config.detector.init)
+    key = stage_key(config.seed, inputs)
+    source: Source = RecordedShapes(config, key) if recorded else GeneratedShapes(config, key)
     return DetectorTask(config, source, ShapesValidator(config), inputs)
 
 
@@ -72,11 +74,10 @@ def build_adapted_task(config: Config, labels: str, round: int, photographs: Lab
     homography = dataclasses.replace(config.photographs.homography, max_angle_deg=max_angle_deg)
     photographs_section = dataclasses.replace(config.photographs, homography=homography)
     config = dataclasses.replace(config, train="detector", photographs=photographs_section)
-    source = LabelledPhotographs(
-        config, photographs.image_root, photographs.photographs, labels, round, with_pairs=False
-    )
-    validator = _pairs_validator(config, photographs.image_root, photographs.validation, with_descriptor=False)
     inputs = {"labels": photographs.fingerprint()} | init_input(config.detector.init)
+    root, names, key = photographs.image_root, photographs.photographs, stage_key(config.seed, inputs)
+    source = LabelledPhotographs(config, root, names, labels, round, with_pairs=False, key=key)
+    validator = _pairs_validator(config, root, photographs.validation, with_descriptor=False)
     return DetectorTask(config, source, validator, inputs, on_photographs=True)
 
 
@@ -99,9 +100,10 @@ def build_joint_task(config: Config) -> JointTask:
     root = manifest.image_root
     if not storage.exists(root) and config.photographs.root:  # the photographs were moved since
         root = config.photographs.root
-    source = LabelledPhotographs(config, root, manifest.photographs, labels, manifest.final_round, with_pairs=True)
-    source.check_photographs()
     inputs = {"labels": manifest.fingerprint()} | init_input(config.joint.init)
+    names, key = manifest.photographs, stage_key(config.seed, inputs)
+    source = LabelledPhotographs(config, root, names, labels, manifest.final_round, with_pairs=True, key=key)
+    source.check_photographs()
     return JointTask(config, source, _pairs_validator(config, root, manifest.validation, True), inputs)
 
 

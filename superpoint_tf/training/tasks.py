@@ -8,10 +8,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.config import Config, HomographyConfig, TrainingConfig
+from superpoint_tf.config import Config, TrainingConfig
 from superpoint_tf.correspondences import Correspondences
 from superpoint_tf.data.pipeline import TensorBatch
 from superpoint_tf.data.sources import Source
+from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.losses import (
     choose_correspondences,
     collapsed_descriptor_loss,
@@ -44,7 +45,7 @@ class Task(Protocol):
 
     config: Config
     source: Source
-    homography: HomographyConfig
+    views: ViewSettings
     with_descriptor: bool
     term_names: tuple[str, ...]  # of the losses, in order
     sections: tuple[str, ...]  # of the config, that decide samples and weight shapes
@@ -86,7 +87,7 @@ class DetectorTask:
         self.config, self.settings, self.source, self.validator = config, config.detector, source, validator
         self.inputs = inputs or {}
         section = config.photographs if on_photographs else config.synthetic
-        self.homography = section.homography
+        self.views = ViewSettings.of(section, self.settings)
         pictures = "photographs" if on_photographs else "synthetic"
         self.sections: tuple[str, ...] = ("train", "seed", "network", "detector", pictures)
 
@@ -110,7 +111,7 @@ class JointTask:
 
     def __init__(self, config: Config, source: Source, validator: Validator, inputs: Mapping[str, str]) -> None:
         self.config, self.settings, self.source, self.inputs = config, config.joint, source, inputs
-        self.homography, self.validator = config.photographs.homography, validator
+        self.views, self.validator = ViewSettings.of(config.photographs, self.settings), validator
         self._at_keypoints = self.settings.keypoint_weight > 0
         self._with_moved = self.settings.consistency_weight > 0
         further = ("kpt",) * self._at_keypoints + ("cons",) * self._with_moved

@@ -91,7 +91,7 @@ def _open_and_run(task: Task, folder: RunFolder, replicas: Replicas, quick_comma
         with (
             StopRequest() as stop,
             BatchStream(
-                task.source, settings.batch_size, task.config.seed, task.homography, task.config.workers, share
+                task.source, settings.batch_size, task.source.key, task.views, task.config.workers, share
             ) as stream,
         ):
             _run(task, state, folder, reporter, checkpoints, stream, stop, quick_command)

@@ -9,11 +9,15 @@ import tensorflow as tf
 
 from superpoint_tf.config import CELL, Config, HomographyConfig
 from superpoint_tf.config_files import build_config
-from superpoint_tf.data.pipeline import BatchStream, detector_batch, pair_batch, sample_seeds
+from superpoint_tf.data.pipeline import BatchStream, detector_batch, pair_batch
+from superpoint_tf.data.random_streams import Purpose
 from superpoint_tf.data.sources import GeneratedShapes, index_of_sample, pad_keypoints
+from superpoint_tf.data.views import ViewSettings, sample_seeds
 from superpoint_tf.geometry import warp_points
 
-STILL = HomographyConfig(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, True, 0)
+STILL = ViewSettings(
+    HomographyConfig(1.0, 0.0, 0.0, 0.0, 0.0, max_angle_deg=0.0, allow_artifacts=True, valid_border_px=0)
+)
 
 
 def small_config() -> Config:
@@ -22,7 +26,8 @@ def small_config() -> Config:
 
 def take(workers: int, start: int, count: int, batch_size: int = 2) -> list[dict[str, np.ndarray]]:
     config = small_config()
-    with BatchStream(GeneratedShapes(config), batch_size, config.seed, config.synthetic.homography, workers) as stream:
+    views = ViewSettings(config.synthetic.homography)
+    with BatchStream(GeneratedShapes(config), batch_size, config.seed, views, workers) as stream:
         batches: Iterator[Any] = stream.batches(start)
         return [{name: value.numpy() for name, value in next(batches).items()} for _ in range(count)]
 
@@ -92,7 +97,7 @@ def test_without_movement_the_label_is_the_pixel_and_every_cell_counts():
 
 def test_the_label_lands_on_the_bright_blob_after_any_homography():
     count = 24
-    result = detector_batch(batch_of(blob(30, 22), [[30, 22]], count), 1, HomographyConfig())
+    result = detector_batch(batch_of(blob(30, 22), [[30, 22]], count), 1, ViewSettings(HomographyConfig()))
     images, labels = result["images"].numpy()[..., 0], result["cell_labels"].numpy()
     seen = 0
     for image, label in zip(images, labels, strict=True):
@@ -105,7 +110,7 @@ def test_the_label_lands_on_the_bright_blob_after_any_homography():
 
 def test_both_views_of_a_pair_agree_with_its_homography():
     count = 16
-    result = pair_batch(batch_of(blob(30, 22), [[30, 22]], count), 1, HomographyConfig())
+    result = pair_batch(batch_of(blob(30, 22), [[30, 22]], count), 1, ViewSettings(HomographyConfig()))
     projected = warp_points(tf.constant([[[30.0, 22.0]]] * count), result["homography_0to1"]).numpy()[:, 0]
     assert all(keypoints_of(label) == {(30, 22)} for label in result["cell_labels0"].numpy())
     for point, label in zip(projected, result["cell_labels1"].numpy(), strict=True):
@@ -117,7 +122,7 @@ def test_both_views_of_a_pair_agree_with_its_homography():
 
 def test_random_numbers_of_two_purposes_and_of_huge_sample_numbers_differ():
     numbers = tf.constant([0, 1, 2**31, 2**40 + 1], tf.int64)
-    seeds = [tuple(row) for purpose in range(3) for row in sample_seeds(7, purpose, numbers).numpy()]
+    seeds = [tuple(row) for purpose in Purpose for row in sample_seeds(7, purpose, numbers).numpy()]
     assert len(set(seeds)) == len(seeds)
 
 
@@ -128,7 +133,7 @@ def test_an_error_in_a_worker_is_raised_as_it_was():
 
     config = small_config()
     with (
-        BatchStream(Broken(config), 2, 0, config.synthetic.homography, 0) as stream,
+        BatchStream(Broken(config), 2, 0, ViewSettings(config.synthetic.homography), 0) as stream,
         pytest.raises(ValueError, match=r"a\.jpg: cannot be read"),
     ):
         next(stream.batches())

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from superpoint_tf.geometry.cells import cell_centres, cells_valid, keypoints_to_cell_labels
+from superpoint_tf.geometry.cells import (
+    cell_centres,
+    cells_valid,
+    keypoints_to_cell_labels,
+    keypoints_to_cell_targets,
+)
 
 NAN = float("nan")
 
@@ -96,3 +102,65 @@ def test_a_cells_centre_is_the_mean_of_its_64_pixels() -> None:
     ys, xs = np.mgrid[:16, :24]
     pixels = np.stack([xs, ys], axis=-1).reshape(2, 8, 3, 8, 2)
     np.testing.assert_allclose(cell_centres((16, 24)), pixels.mean(axis=(1, 3)).reshape(-1, 2))
+
+
+# ------------------------------------------------------------------------------------------------ between pixels
+
+
+def _targets(keypoints: Sequence[tuple[float, float]], shape: tuple[int, int] = (16, 24)) -> np.ndarray:
+    return keypoints_to_cell_targets(tf.reshape(tf.constant(keypoints, tf.float32), (1, -1, 2)), shape).numpy()[0]
+
+
+def _weights(cell: np.ndarray) -> dict[int, float]:
+    return {int(label): float(cell[label]) for label in np.nonzero(cell)[0]}
+
+
+def test_a_keypoint_on_a_pixel_is_exactly_the_one_hot_of_its_label() -> None:
+    keypoints = [(3, 5), (13, 2), (23, 15), (0, 8)]
+    np.testing.assert_array_equal(_targets(keypoints), tf.one_hot(_labels(keypoints), 65))
+
+
+def test_a_keypoint_between_pixels_gives_each_of_its_four_what_is_near() -> None:
+    targets = _targets([(2.25, 1.5)])
+    assert _weights(targets[0, 0]) == {8 + 2: 0.375, 8 + 3: 0.125, 16 + 2: 0.375, 16 + 3: 0.125}
+    assert _weights(targets[0, 1]) == {64: 1.0}
+
+
+def test_a_keypoint_between_cells_leaves_each_the_rest_as_no_keypoint() -> None:
+    targets = _targets([(7.25, 0)])
+    assert _weights(targets[0, 0]) == {7: 0.75, 64: 0.25}
+    assert _weights(targets[0, 1]) == {0: 0.25, 64: 0.75}
+    corners = _targets([(7.5, 7.5)])[:, :2].reshape(4, 65)
+    assert [_weights(cell) for cell in corners] == [{label: 0.25, 64: 0.75} for label in (63, 56, 7, 0)]
+
+
+def test_keypoints_that_compete_for_a_cell_share_it_by_their_weights() -> None:
+    assert _weights(_targets([(1, 0), (6, 6)])[0, 0]) == {1: 0.5, 54: 0.5}
+    shared = _weights(_targets([(1, 0), (7.5, 3)])[0, 0])  # 1 and 1/2, divided by 3/2
+    assert shared == pytest.approx({1: 2 / 3, 31: 1 / 3})
+    assert _weights(_targets([(7.75, 0), (7.75, 3)])[0, 0]) == {7: 0.25, 31: 0.25, 64: 0.5}  # room for both
+
+
+def test_every_cells_targets_sum_to_one() -> None:
+    keypoints = np.random.default_rng(0).uniform(-1, 25, (2, 90, 2)).astype(np.float32)
+    np.testing.assert_allclose(keypoints_to_cell_targets(keypoints, (16, 24)).numpy().sum(axis=-1), 1.0, atol=1e-6)
+
+
+def test_half_a_pixel_beyond_the_outer_pixels_counts_as_on_them_and_what_is_farther_is_left_out() -> None:
+    assert _weights(_targets([(-0.4, 15.4)])[1, 0]) == {56: 1.0}
+    lost = [(NAN, NAN), (NAN, 3), (-0.6, 3), (23.5, 3), (3, 15.5), (3, -100), (1e30, 3), (np.inf, 0)]
+    assert (_targets(lost)[..., 64] == 1).all() and (_targets([])[..., 64] == 1).all()
+    np.testing.assert_array_equal(_targets([*lost, (9.5, 9)]), _targets([(9.5, 9)]))
+
+
+def test_targets_in_the_order_of_depth_to_space_have_their_centre_of_gravity_on_the_keypoint() -> None:
+    heatmap = tf.nn.depth_to_space(_targets([(13.3, 6.8)])[None, ..., :64], 8).numpy()[0, ..., 0]
+    ys, xs = np.mgrid[:16, :24]
+    np.testing.assert_allclose([(heatmap * xs).sum(), (heatmap * ys).sum()], (13.3, 6.8), atol=1e-5)
+
+
+def test_targets_inside_a_dataset_know_their_grid_and_are_the_same() -> None:
+    keypoints = np.random.default_rng(0).uniform(0, (24, 16), (2, 50, 2)).astype(np.float32)
+    dataset = tf.data.Dataset.from_tensors(keypoints).map(lambda points: keypoints_to_cell_targets(points, (16, 24)))
+    np.testing.assert_array_equal(next(iter(dataset)), keypoints_to_cell_targets(keypoints, (16, 24)))
+    assert dataset.element_spec == tf.TensorSpec((2, 2, 3, 65), tf.float32)

@@ -238,3 +238,74 @@ def test_an_inverse_keeps_the_sign_of_w() -> None:
         assert abs(inverse[2, 2]) == pytest.approx(1)
         np.testing.assert_allclose(numpy_reference.warp_points_numpy(there, inverse), point, atol=1e-9)
     assert inverse[2, 2] < 0
+
+
+# ------------------------------------------------------------------------------------------------ both axes alike, zoom
+
+
+def _at_the_centre(homographies: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return how much w changes over the frame's width and height where it is 1 at the centre, and the log stretches.
+
+    Both (N, 2): along x, along y.
+    """
+    matrices = homographies.astype(np.float64)
+    height, width = shape
+    centre = np.array([(width - 1) / 2, (height - 1) / 2, 1.0])
+    matrices = matrices / (matrices[:, 2] @ centre)[:, None, None]
+    position = (matrices @ centre)[:, :2]
+    jacobians = matrices[:, :2, :2] - position[:, :, None] * matrices[:, 2:, :2]
+    return matrices[:, 2, :2] * (width, height), np.log(np.linalg.norm(jacobians, axis=1))
+
+
+def _deviation_ratios(config: HomographyConfig, shape: tuple[int, int]) -> list[float]:
+    """Return sd along x / sd along y: of the perspective terms, and of the stretches."""
+    found = [values.std(axis=0) for values in _at_the_centre(_sample(6000, config, shape), shape)]
+    return [float(x / y) for x, y in found]
+
+
+NEAR = _changed(HomographyConfig(), max_angle_deg=30.0)
+
+
+@pytest.mark.parametrize("shape", [(240, 320), (240, 240), (320, 240)])
+def test_with_symmetric_axes_tilt_and_stretch_are_alike_across_and_down_the_frame(shape: tuple[int, int]) -> None:
+    perspective, stretch = _deviation_ratios(_changed(NEAR, symmetric_axes=True), shape)
+    assert 0.9 < perspective < 1.1 and 0.9 < stretch < 1.1
+
+
+def test_without_them_the_references_sampler_tilts_four_times_and_stretches_twice_as_much_across_the_frame() -> None:
+    perspective, stretch = _deviation_ratios(NEAR, SHAPE)
+    assert perspective > 4 and stretch > 1.8
+
+
+def test_exchanged_axes_are_the_patch_mirrored_at_the_diagonal_with_its_corners_in_order() -> None:
+    uniforms = tf.constant([[[1.0, 0.5, 1.0]]], tf.float64)  # p and r = +amplitude, l = 0
+    config = _changed(patch_ratio=0.5, perspective_amplitude_x=0.1, perspective_amplitude_y=0.2)
+    patch = module._with_perspective(uniforms, config)
+    np.testing.assert_allclose(patch[0, 0], [(0.25, 0.45), (0.25, 0.55), (0.85, 0.95), (0.85, 0.05)], atol=1e-12)
+    exchanged = module._exchange_axes(patch)[0, 0]  # the upper side shrinks, the lower grows and moves down
+    np.testing.assert_allclose(exchanged, [(0.45, 0.25), (0.05, 0.85), (0.95, 0.85), (0.55, 0.25)], atol=1e-12)
+
+
+def test_half_of_the_homographies_exchange_axes_and_the_others_are_what_they_were() -> None:
+    plain, symmetric = (_sample(400, _changed(NEAR, symmetric_axes=on)) for on in (False, True))
+    same = (plain == symmetric).all(axis=(1, 2))
+    assert 160 < same.sum() < 240
+
+
+def test_zoom_is_log_uniform_up_to_its_limit_both_ways() -> None:
+    sizes = np.log2(_sample(800, _changed(max_zoom=2.0))[:, 0, 0])
+    counts, _ = np.histogram(sizes, bins=4, range=(-1.0, 1.0))
+    assert counts.sum() == 800 and counts.min() > 150  # 200 expected
+    assert sizes.min() < -0.98 and sizes.max() > 0.98
+
+
+def test_a_zoom_leaves_the_other_numbers_of_a_row_as_they_are() -> None:
+    turns = [
+        np.arctan2(linear[:, 1, 0], linear[:, 0, 0])
+        for linear in (_sample(40, _changed(max_angle_deg=180.0, max_zoom=zoom)) for zoom in (1.0, 3.0))
+    ]
+    np.testing.assert_allclose(turns[0], turns[1], atol=1e-5)
+
+
+def test_samples_of_the_default_settings_are_bit_for_bit_those_of_before_axes_and_zoom() -> None:
+    assert _sample(3, HomographyConfig()).astype(np.float64).sum() == pytest.approx(70.68215534405317, abs=1e-6)

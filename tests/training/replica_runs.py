@@ -93,7 +93,7 @@ def run_shapes(replicas: Replicas, output: Path, settings: dict[str, Any]) -> No
     config = make_config("detector", settings)
     task: Any = DetectorTask(config, GeneratedShapes(config), None)
     share = (replicas.worker, replicas.workers)
-    with BatchStream(task.source, BATCH, config.seed, task.homography, 0, share) as stream:
+    with BatchStream(task.source, BATCH, task.source.key, task.views, 0, share) as stream:
         run_steps(TrainingState(task, replicas), stream.batches(), output)
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config_files import build_config
-from superpoint_tf.data import pipeline
+from superpoint_tf.data import views
 from superpoint_tf.data.pipeline import pair_batch
 from superpoint_tf.data.sources import GeneratedShapes
 from superpoint_tf.training import state as state_module
@@ -221,8 +221,8 @@ def test_a_batch_whose_homographies_are_all_extreme_trains_with_finite_numbers(
     }
     for step, (name, matrix) in enumerate(EXTREME.items()):
         homographies = tf.constant(np.stack([matrix] * BATCH), tf.float32)
-        monkeypatch.setattr(pipeline, "sample_homographies", lambda *_, h=homographies: h)
-        pairs = pair_batch(batch, 0, state._task.homography)
+        monkeypatch.setattr(views, "sample_homographies", lambda *_, h=homographies: h)
+        pairs = pair_batch(batch, 0, state._task.views)
         whole = name == "huge"  # shows one point of the picture over the whole frame
         assert pairs["cells_valid1"].numpy().all() == whole, name
         state.train_step(pairs)

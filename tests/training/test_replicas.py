@@ -24,6 +24,7 @@ from superpoint_tf.config import ConfigError, TrainingConfig
 from superpoint_tf.config_files import build_config
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.sources import GeneratedShapes
+from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.training.replicas import Replicas, build_replicas, cut, single_replica
 
 SCRIPT = Path(__file__).resolve().with_name("replica_runs.py")
@@ -139,7 +140,7 @@ def test_the_shares_of_all_workers_are_the_whole_batch():
     config = build_config({"synthetic": {"draw": {"image_shape": [40, 48]}}})
 
     def second_batch(share: tuple[int, int]) -> dict[str, np.ndarray]:
-        source, settings = GeneratedShapes(config), config.synthetic.homography
+        source, settings = GeneratedShapes(config), ViewSettings(config.synthetic.homography)
         with BatchStream(source, 4, config.seed, settings, 0, share) as stream:
             return {name: value.numpy() for name, value in next(stream.batches(1)).items()}
 

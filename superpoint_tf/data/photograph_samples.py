@@ -1,0 +1,191 @@
+"""A labelled photograph as a training sample: its part of the frame, mirrored or not, with as many pixels as asked for.
+
+Runs in workers, without TensorFlow. Three frames: the *file*, upright; the labels' *frame* (`photographs.image_shape`);
+the *sample*, a part of the frame or all of it. The picture is cut from the file, never from the frame, if
+`photographs.source_scale` asks for more pixels than the frame has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from superpoint_tf import storage
+from superpoint_tf.config import Config, PhotometricConfig
+from superpoint_tf.data.labels import Label, load_label
+from superpoint_tf.data.photographs import PhotographError, cover_and_crop, decode_photograph, read_photograph_bytes
+from superpoint_tf.data.photometric import photometric_change
+from superpoint_tf.data.random_streams import Stream, stream_generator
+from superpoint_tf.data.sample_batch import Batch, stack_samples
+
+NO_CROP = (0, 0)
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """What a worker needs of the config."""
+
+    image_shape: tuple[int, int]
+    crop_shape: tuple[int, int]
+    photometric: PhotometricConfig
+    key: int
+    source_scale: float
+    flip: bool
+    min_votes: float
+
+    @classmethod
+    def of(cls, config: Config, key: int) -> RenderSettings:
+        """Take the settings for photographs from a config."""
+        section = config.photographs
+        return cls(
+            section.image_shape,
+            section.crop_shape,
+            section.photometric,
+            key,
+            section.source_scale,
+            section.flip,
+            section.min_votes,
+        )
+
+    @property
+    def sample_shape(self) -> tuple[int, int]:
+        """Return (height, width) of a sample, in pixels of the frame."""
+        return self.image_shape if self.crop_shape == NO_CROP else self.crop_shape
+
+    @property
+    def picture_shape(self) -> tuple[int, int]:
+        """Return (height, width) of a sample's picture: the same for every file, smaller ones are enlarged."""
+        height, width = self.sample_shape
+        return round(height * self.source_scale), round(width * self.source_scale)
+
+
+class Sample(NamedTuple):
+    """A sample before its photometric changes."""
+
+    picture: np.ndarray  # uint8 (Hs, Ws)
+    keypoints: np.ndarray  # float32 (N, 2), xy of the sample
+    known: np.ndarray  # bool (H, W), where the labels can tell whether there is a keypoint
+    picture_to_sample: np.ndarray  # float64 (3, 3), from xy of the picture to xy of the sample
+
+
+def render_photographs(settings: RenderSettings, with_pairs: bool, payloads: list[Any]) -> Batch:
+    """Return the batch of samples (number, photograph, label file), as `Source.render` says."""
+    numbers = [number for number, _, _ in payloads]
+    samples = [make_sample(settings, *payload) for payload in payloads]
+
+    def changed(view: int) -> list[np.ndarray]:
+        return [
+            photometric_change(sample.picture, settings.photometric, settings.key, number, view)
+            for number, sample in zip(numbers, samples, strict=True)
+        ]
+
+    batch = stack_samples(numbers, changed(0), [sample.keypoints for sample in samples])
+    batch["known"] = np.stack([sample.known for sample in samples])
+    if with_pairs:
+        batch["images1"] = np.stack(changed(1))
+    if settings.picture_shape != settings.sample_shape:
+        batch["picture_to_frame"] = np.stack([sample.picture_to_sample for sample in samples])
+    return batch
+
+
+def make_sample(settings: RenderSettings, number: int, path: str, labels: str) -> Sample:
+    """Read a photograph and its label, and take the part that sample `number` shows, mirrored if it is its turn."""
+    content, label = read_labelled(settings.image_shape, path, labels)
+    original = decode_photograph(content, path)
+    top, left = _corner(settings, number)
+    part = slice(top, top + settings.sample_shape[0]), slice(left, left + settings.sample_shape[1])
+    frame, file_to_frame = cover_and_crop(original, settings.image_shape)
+    file_to_sample = _shift(-left, -top) @ file_to_frame
+    picture, picture_to_sample = np.ascontiguousarray(frame[part]), np.eye(3)
+    if settings.picture_shape != settings.sample_shape:
+        picture, picture_to_sample = cut_from_file(
+            original, file_to_sample, settings.sample_shape, settings.picture_shape
+        )
+    keypoints = _keypoints_within(label.keypoints - np.array([left, top], np.float32), settings.sample_shape)
+    known = np.ascontiguousarray(label.known(settings.min_votes)[part])
+    sample = Sample(picture, keypoints, known, picture_to_sample)
+    return mirrored(sample) if _is_mirrored(settings, number) else sample
+
+
+def read_labelled(image_shape: tuple[int, int], path: str, labels: str) -> tuple[bytes, Label]:
+    """Return the content of a photograph and the label that was made of that very content.
+
+    Raises PhotographError if it cannot be read, LabelError if it changed since, ValueError for labels of another frame.
+    """
+    try:
+        content = read_photograph_bytes(path)
+    except PhotographError as error:
+        remedy = f"it was there when {labels} was made: put it back, or run tools/homographic_adapt.py again"
+        raise PhotographError(path, f"{error.reason}; {remedy}") from error
+    label = load_label(labels, expected_sha256=storage.sha256(content))
+    if label.image_shape != image_shape:
+        raise ValueError(
+            f"{labels}: made for {label.image_shape}, but photographs.image_shape is {image_shape}; "
+            "use the config that made the labels, or run tools/homographic_adapt.py again"
+        )
+    return content, label
+
+
+def cut_from_file(
+    original: np.ndarray, file_to_sample: np.ndarray, sample_shape: tuple[int, int], picture_shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut what a sample shows out of the file uint8 (H, W), with as many pixels as `picture_shape`.
+
+    Takes the whole pixels of the file that cover the sample, since pixels of the frame begin between those of the file;
+    shrinks by area averaging, grows bilinearly. Returns the picture and the exact map float64 (3, 3) from its pixels to
+    the sample's, by the half-pixel rule.
+    """
+    edges = np.array([[-0.5, -0.5], [sample_shape[1] - 0.5, sample_shape[0] - 0.5]])
+    scale, offset = file_to_sample.diagonal()[:2], file_to_sample[:2, 2]
+    low, high = (edges - offset) / scale + 0.5  # in the file, from its upper left edge
+    slack = 1e-6  # of rounding
+    first = np.maximum(np.floor(low + slack), 0).astype(int)
+    last = np.minimum(np.ceil(high - slack), (original.shape[1], original.shape[0])).astype(int)
+    region = original[first[1] : last[1], first[0] : last[0]]
+    height, width = picture_shape
+    method = cv2.INTER_AREA if height * width < region.size else cv2.INTER_LINEAR
+    picture = cv2.resize(region, (width, height), interpolation=method)
+    step_x, step_y = (last - first) / (width, height)  # pixels of the file a pixel of the picture
+    picture_to_file = np.array(
+        [[step_x, 0.0, 0.5 * step_x - 0.5 + first[0]], [0.0, step_y, 0.5 * step_y - 0.5 + first[1]], [0.0, 0.0, 1.0]]
+    )
+    return picture, file_to_sample @ picture_to_file
+
+
+def mirrored(sample: Sample) -> Sample:
+    """Return a sample mirrored left-right: picture, keypoints, known area, and the map between picture and sample."""
+    picture, known = (np.ascontiguousarray(each[:, ::-1]) for each in (sample.picture, sample.known))
+    keypoints = sample.keypoints * np.array([-1, 1], np.float32) + np.array([known.shape[1] - 1, 0], np.float32)
+    turned = _mirror(known.shape[1]) @ sample.picture_to_sample @ _mirror(picture.shape[1])
+    return Sample(picture, keypoints, known, turned)
+
+
+def _corner(settings: RenderSettings, number: int) -> tuple[int, int]:
+    """Return (top, left) of a sample's part of its frame."""
+    if settings.crop_shape == NO_CROP:
+        return 0, 0
+    generator = stream_generator(Stream.CROP, settings.key, number)
+    sides = zip(settings.image_shape, settings.crop_shape, strict=True)
+    top, left = (int(generator.integers(side - part + 1)) for side, part in sides)
+    return top, left
+
+
+def _is_mirrored(settings: RenderSettings, number: int) -> bool:
+    return settings.flip and bool(stream_generator(Stream.FLIP, settings.key, number).random() < 0.5)
+
+
+def _keypoints_within(keypoints: np.ndarray, sample_shape: tuple[int, int]) -> np.ndarray:
+    """Return the keypoints (N, 2) that lie in the sample: it reaches half a pixel beyond its outer pixels' centres."""
+    height, width = sample_shape
+    return keypoints[((keypoints >= -0.5) & (keypoints < np.array([width, height]) - 0.5)).all(axis=1)]
+
+
+def _shift(x: float, y: float) -> np.ndarray:
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def _mirror(width: int) -> np.ndarray:
+    return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
