@@ -78,7 +78,8 @@ def main() -> None:
 
     shapes = arguments.protocol == "synthetic"
     default = methods.FOR_SHAPES if shapes else methods.FOR_PAIRS
-    detection = replace(default, subpixel=arguments.subpixel, scales=arguments.scales)
+    looks = {"scales": arguments.scales, "phases": arguments.phases}
+    detection = replace(default, subpixel=arguments.subpixel, **looks)
     output = arguments.output or f"outputs/evaluation/{arguments.protocol}"
     command = "python tools/evaluate.py " + shlex.join(sys.argv[1:])
     request = run.Request(
