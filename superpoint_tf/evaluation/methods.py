@@ -36,6 +36,7 @@ _SUPPRESSION_CODE = ("keypoints.py", "features.py")
 _NETWORK_CODE = (
     "model.py",
     "network.py",
+    "batch_norm.py",
     "detection.py",
     "multiscale.py",
     *_SUPPRESSION_CODE,
