@@ -1,21 +1,25 @@
-"""Detection in TensorFlow: logits to heatmap, several heatmaps to one, and descriptors sampled at keypoints."""
+"""Detection in TensorFlow: logits to heatmap, several looks at a picture to one, descriptors sampled at keypoints."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from superpoint_tf.config import CELL
 from superpoint_tf.keypoints import detect_keypoints, suppress_keypoints
-from superpoint_tf.multiscale import scaled_shape
+from superpoint_tf.multiscale import Looks, scaled_shape
 from superpoint_tf.network import normalize_descriptors
 
 __all__ = [
+    "Level",
     "combine_heatmaps",
     "detect_keypoints",
     "logits_to_heatmap",
+    "look_at",
+    "move_images",
     "resize_images",
     "sample_descriptors",
     "suppress_keypoints",
@@ -33,6 +37,46 @@ def logits_to_heatmap(logits: tf.Tensor, image_shape: tuple[int, int] | tf.Tenso
     return heatmap[:, : image_shape[0], : image_shape[1]]
 
 
+class Level(NamedTuple):
+    """One look at images: at which size and where, and what the network returned beside the heatmaps."""
+
+    image_shape: tuple[int, int]  # (H, W) of the resized image
+    offset: tuple[int, int]  # (right, down), by which it was moved
+    others: tuple[tf.Tensor, ...]
+
+
+def look_at(
+    images: tf.Tensor, looks: Looks, forward: Callable[[tf.Tensor], Sequence[tf.Tensor]]
+) -> tuple[tf.Tensor, list[Level]]:
+    """Return the heatmaps (B, h, w) of images (B, H, W, 1) of a known size, and each look's other outputs.
+
+    `forward` goes from images of any size to their heatmaps and whatever else the network returns. At each scale the
+    images are resized, in each phase moved; the heatmaps are moved back and combined by their geometric mean, at the
+    size of the largest scale. One look at one size is `forward` alone.
+    """
+    heatmaps: list[tf.Tensor] = []
+    levels = []
+    for scale in looks.scales:
+        resized = resize_images(images, scale)
+        height, width = (int(side) for side in resized.shape[1:3])
+        for offset in looks.offsets:
+            with tf.control_dependencies(heatmaps[-1:]):  # one look after the other, in a graph too: less memory
+                heatmap, *others = forward(move_images(resized, offset))
+            heatmaps.append(heatmap[:, offset[1] : offset[1] + height, offset[0] : offset[0] + width])
+            levels.append(Level((height, width), offset, tuple(others)))
+    return combine_heatmaps(heatmaps), levels
+
+
+def move_images(images: tf.Tensor, offset: tuple[int, int]) -> tf.Tensor:
+    """Move images (B, H, W, C) right and down by whole pixels: (B, H + down, W + right, C), their edge repeated."""
+    for axis, distance in ((2, offset[0]), (1, offset[1])):
+        if distance:
+            first = images[:, :1] if axis == 1 else images[:, :, :1]
+            repeats = [distance if axis == of else 1 for of in range(4)]
+            images = tf.concat([tf.tile(first, repeats), images], axis)
+    return images
+
+
 def resize_images(images: tf.Tensor, scale: float) -> tf.Tensor:
     """Resize images (B, H, W, 1) in [0, 1] by bicubic interpolation, smoothed first where they shrink."""
     shape = scaled_shape((int(images.shape[1]), int(images.shape[2])), scale)
@@ -42,9 +86,9 @@ def resize_images(images: tf.Tensor, scale: float) -> tf.Tensor:
 
 
 def combine_heatmaps(heatmaps: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Return the geometric mean of heatmaps (B, h, w) of one image at several scales, of the size of the largest.
+    """Return the geometric mean of heatmaps (B, h, w) of several looks at one image, of the size of the largest.
 
-    A keypoint is what all scales see; where one says zero, there is none.
+    A keypoint is what all of them see; where one says zero, there is none.
     """
     if len(heatmaps) == 1:
         return heatmaps[0]

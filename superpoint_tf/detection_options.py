@@ -9,7 +9,7 @@ from typing import Any
 
 from superpoint_tf.command_line import positive_int
 from superpoint_tf.config import ConfigError, DetectionConfig
-from superpoint_tf.multiscale import ONE_SCALE, check_scales
+from superpoint_tf.multiscale import ONE_PHASE, ONE_SCALE, PHASES, check_scales
 
 _OPTIONS: dict[str, tuple[str, str, Callable[[str], Any], str]] = {  # field: option, unit, parser of the text, help
     "max_keypoints": ("--max-keypoints", "N", positive_int, "the strongest are kept"),
@@ -38,7 +38,7 @@ def add_detection_options(
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """Add what makes a network's keypoints more exact: --subpixel and --scales."""
+    """Add what makes a network's keypoints more exact: --subpixel, --scales and --phases."""
     parser.add_argument("--subpixel", action="store_true", help="networks: refine keypoints by soft-argmax, 7x7 pixels")
     parser.add_argument(
         "--scales",
@@ -46,6 +46,15 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         default=ONE_SCALE,
         metavar="S,S",
         help="networks: see each picture at these scales together; 1,1.5 is more exact and computes 3.25 times as much",
+    )
+    parser.add_argument(
+        "--phases",
+        type=int,
+        choices=PHASES,
+        default=ONE_PHASE,
+        metavar="N",
+        help="networks: see each picture N times at each scale, moved by parts of a cell of 8 pixels: 2, 4 or 16; more "
+        "exact, and computes N times as much",
     )
 
 

@@ -12,17 +12,16 @@ import tensorflow as tf
 
 from superpoint_tf.checkpoints import load_network
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.detection import combine_heatmaps, logits_to_heatmap, resize_images, sample_descriptors
+from superpoint_tf.detection import Level, logits_to_heatmap, look_at, sample_descriptors
 from superpoint_tf.features import Features
 from superpoint_tf.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.matching import match_descriptors
 from superpoint_tf.memory import PictureTooLarge, check_memory, too_large
-from superpoint_tf.multiscale import ONE_SCALE, check_scales
+from superpoint_tf.multiscale import ONE_PHASE, ONE_SCALE, Looks, check_looks
 from superpoint_tf.network import ENCODER, normalize_descriptors
 
 _BATCH_PIXELS = 8 * 480 * 640  # pictures of one shape go through the network together, up to this many pixels
 _WAITING_PIXELS = 4 * _BATCH_PIXELS  # of pictures of all shapes that wait for others of theirs
-_Level = tuple[Sequence[int], tf.Tensor]  # (H, W) of the resized image, and its descriptor maps
 _Placed = tuple[int, tf.Tensor]  # place in the batch, float32 (H, W, 1)
 
 
@@ -62,17 +61,18 @@ class SuperPoint:
         heatmap = logits_to_heatmap(outputs["logits"], (shape[1], shape[2]))
         return (heatmap, outputs["descriptors"]) if self.with_descriptor else (heatmap,)
 
-    def _prepare(self, image: Any, scales: Sequence[float]) -> tf.Tensor:
+    def _prepare(self, image: Any, looks: Looks) -> tf.Tensor:
         """Do `prepare_image`; raises PictureTooLarge where the network has no memory for the largest scale."""
         shape = np.shape(image)
         if len(shape) > 1 and not self._on_gpu:  # there the allocator says no by itself
-            check_memory(shape, self._first_channels, max(scales))
+            kept = len(looks.scales) * (looks.phases - 1) + 1  # as if all were as large as the largest scale
+            check_memory(shape, self._first_channels, looks.largest_scale, kept)
         return prepare_image(image)
 
-    def heatmap(self, image: Any, scales: Sequence[float] = ONE_SCALE) -> np.ndarray:
+    def heatmap(self, image: Any, scales: Sequence[float] = ONE_SCALE, phases: int = ONE_PHASE) -> np.ndarray:
         """Return the probability of a keypoint at every pixel, float32 (H, W); of the image at the largest scale."""
-        scales = check_scales(scales)
-        heatmap: np.ndarray = self._look(self._prepare(image, scales)[None], scales)[0][0]
+        looks = check_looks(scales, phases)
+        heatmap: np.ndarray = self._look(self._prepare(image, looks)[None], looks)[0][0]
         return heatmap
 
     def extract(
@@ -84,21 +84,24 @@ class SuperPoint:
         border_px: int = 4,
         subpixel: bool = False,
         scales: Sequence[float] = ONE_SCALE,
+        phases: int = ONE_PHASE,
     ) -> Features:
         """Detect and describe keypoints in one image, strongest first.
 
         `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1], NumPy or tensor, of
         any size. Keeps the `max_keypoints` strongest (None: all) of probability `detection_threshold` or more,
-        suppresses others within `nms_radius_px` (square), and then drops those nearer than `border_px` to the frame.
-        With `subpixel` keypoints move to the soft-argmax of the 7x7 pixels around them. At several `scales` the image
-        is resized to each; heatmaps are combined by their geometric mean at the largest, descriptors are added. Returns
-        keypoints float32 (N, 2) xy in pixels of the image given, scores (N,), and unit descriptors (N, D), or None
-        from a detector alone; N is 0 where there is no texture. Raises ValueError for other input, a picture that does
-        not fit into the memory (PictureTooLarge), or a setting out of its range.
+        suppresses others within `nms_radius_px` (square), and then drops those nearer than `border_px` to the frame. With
+        `subpixel` keypoints move to the soft-argmax of the 7x7 pixels around them. At several `scales` the image is
+        resized to each; heatmaps are combined by their geometric mean at the largest, descriptors are added. With
+        `phases` 2, 4 or 16 the network sees it that many times at each scale, moved by parts of its cell of 8 pixels,
+        at that many times the cost; they are combined likewise, and where in its cell a corner lies matters less.
+        Returns keypoints float32 (N, 2) xy in pixels of the image given, scores (N,), and unit descriptors (N, D), or
+        None from a detector alone; N is 0 where there is no texture. Raises ValueError for other input, a picture that
+        does not fit into the memory (PictureTooLarge), or a setting out of its range.
         """
         settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
-        scales = check_scales(scales)
-        return self._features(self._prepare(image, scales)[None], settings, subpixel, scales)[0]
+        looks = check_looks(scales, phases)
+        return self._features(self._prepare(image, looks)[None], settings, subpixel, looks)[0]
 
     def extract_batch(
         self,
@@ -109,6 +112,7 @@ class SuperPoint:
         border_px: int = 4,
         subpixel: bool = False,
         scales: Sequence[float] = ONE_SCALE,
+        phases: int = ONE_PHASE,
     ) -> BatchFeatures:
         """Do `extract` for several images: an array (B, H, W) or (B, H, W, C), or any sequence, of any sizes.
 
@@ -117,15 +121,18 @@ class SuperPoint:
         iterator a few images are held at a time, however many it gives.
         """
         settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
-        scales, left_out = check_scales(scales), dict[int, str]()
+        looks, left_out = check_looks(scales, phases), dict[int, str]()
         found: dict[int, Features] = {}
-        prepare = functools.partial(self._prepare, scales=scales)
-        for group in _groups_of_one_shape(images, prepare, left_out, _BATCH_PIXELS / max(1.0, *scales) ** 2):
-            found.update(self._group_features(group, left_out, settings, subpixel, scales))
+        prepare = functools.partial(self._prepare, looks=looks)
+        batch_pixels = _BATCH_PIXELS / max(1.0, looks.largest_scale) ** 2 / looks.phases  # each phase keeps its maps
+        for group in _groups_of_one_shape(images, prepare, left_out, batch_pixels):
+            found.update(self._group_features(group, left_out, settings, subpixel, looks))
         empty = self._empty()
         return BatchFeatures([found.get(place, empty) for place in range(len(found) + len(left_out))], left_out)
 
-    def describe(self, image: Any, keypoints: Any, scales: Sequence[float] = ONE_SCALE) -> np.ndarray:
+    def describe(
+        self, image: Any, keypoints: Any, scales: Sequence[float] = ONE_SCALE, phases: int = ONE_PHASE
+    ) -> np.ndarray:
         """Return unit descriptors float32 (N, D) of one image at given keypoints (N, 2), xy in pixels.
 
         Raises ValueError for an image that `extract` would refuse, keypoints of another shape, or a detector alone.
@@ -137,45 +144,41 @@ class SuperPoint:
             points = points.reshape(0, 2)
         if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
             raise ValueError(f"keypoints have shape {points.shape} or are not finite; expected (N, 2), xy in pixels")
-        scales = check_scales(scales)
-        tensor = self._prepare(image, scales)
-        levels = self._look(tensor[None], scales)[1]
-        return self._describe([(shape, maps[0]) for shape, maps in levels], points, tensor.shape)
+        looks = check_looks(scales, phases)
+        tensor = self._prepare(image, looks)
+        levels = self._look(tensor[None], looks)[1]
+        return self._describe(levels, 0, points, tensor.shape)
 
-    def _look(self, images: tf.Tensor, scales: Sequence[float]) -> tuple[np.ndarray, list[_Level]]:
-        """Return the heatmaps (B, h, w) of images of one shape, and of a joint model the descriptors at each scale.
+    def _look(self, images: tf.Tensor, looks: Looks) -> tuple[np.ndarray, list[Level]]:
+        """Return the heatmaps (B, h, w) of images of one shape, and the looks, of a joint model with descriptors.
 
         Raises PictureTooLarge if the memory runs out.
         """
         try:
-            resized = [resize_images(images, scale) for scale in scales]
-            outputs = [self._forward(level) for level in resized]
-            heatmaps = combine_heatmaps([output[0] for output in outputs]).numpy()
+            heatmaps, levels = look_at(images, looks, self._forward)
+            return heatmaps.numpy(), levels
         except tf.errors.ResourceExhaustedError as error:
             raise too_large(tuple(images.shape[1:3]), "the network ran out of it") from error
-        pairs = zip(resized, outputs, strict=True)
-        return heatmaps, [(tuple(level.shape[1:3]), output[1]) for level, output in pairs if self.with_descriptor]
 
-    def _describe(self, levels: list[_Level], keypoints: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
-        """Return the sum of the descriptors of all levels, each map (Hc, Wc, D), as unit vectors (N, D)."""
-        found = [
-            self._sample(descriptor_map, scale_keypoints(keypoints, image_shape, shape).astype(np.float32))
-            for shape, descriptor_map in levels
-        ]
+    def _describe(
+        self, levels: Sequence[Level], place: int, keypoints: np.ndarray, image_shape: Sequence[int]
+    ) -> np.ndarray:
+        """Return the sum of the descriptors of all looks at the image in a place of the batch, unit vectors (N, D)."""
+        found = []
+        for level in levels:
+            own = scale_keypoints(keypoints, image_shape, level.image_shape) + np.array(level.offset)
+            found.append(self._sample(level.others[0][place], own.astype(np.float32)))
         descriptors: np.ndarray = (found[0] if len(found) == 1 else normalize_descriptors(tf.add_n(found))).numpy()
         return descriptors
 
-    def _features(
-        self, images: tf.Tensor, settings: DetectionConfig, subpixel: bool, scales: Sequence[float]
-    ) -> list[Features]:
-        heatmaps, levels = self._look(images, scales)
+    def _features(self, images: tf.Tensor, settings: DetectionConfig, subpixel: bool, looks: Looks) -> list[Features]:
+        heatmaps, levels = self._look(images, looks)
         shape = tuple(images.shape[1:3])
         features = []
         for place, heatmap in enumerate(heatmaps):
             found = Features(*detect_keypoints(heatmap, settings, subpixel, shape))
             if self.with_descriptor:
-                own = [(level_shape, maps[place]) for level_shape, maps in levels]
-                found = found._replace(descriptors=self._describe(own, found.keypoints, shape))
+                found = found._replace(descriptors=self._describe(levels, place, found.keypoints, shape))
             features.append(found)
         return features
 
@@ -185,15 +188,15 @@ class SuperPoint:
         left_out: dict[int, str],
         settings: DetectionConfig,
         subpixel: bool,
-        scales: Sequence[float],
+        looks: Looks,
     ) -> dict[int, Features]:
         """Return the features of a group by place, one image after the other if the memory does not hold them all."""
         images = tf.stack([tensor for _, tensor in group])
         try:
-            features = self._features(images, settings, subpixel, scales)
+            features = self._features(images, settings, subpixel, looks)
         except PictureTooLarge as error:
             if len(group) > 1:
-                alone = [self._group_features([one], left_out, settings, subpixel, scales) for one in group]
+                alone = [self._group_features([one], left_out, settings, subpixel, looks) for one in group]
                 return {place: found for part in alone for place, found in part.items()}
             left_out[group[0][0]] = str(error)
             return {}

@@ -18,8 +18,9 @@ from superpoint_tf.detection_options import add_network_options
 if TYPE_CHECKING:
     from superpoint_tf.evaluation.run import Request
 
-DEFAULT_NUM_PAIRS = 200
-PROTOCOLS = ("hpatches", "random-homography", "synthetic")
+DEFAULT_NUM_PAIRS, DEFAULT_NUM_SHIFTED = 200, 60
+OF_PAIRS = ("hpatches", "random-homography")
+PROTOCOLS = (*OF_PAIRS, "synthetic", "shifts")
 METHODS_HELP = """\
 classical, controls, one of either by name (Harris, "grid (control)"), or WHAT or 'ROW NAME=WHAT', where WHAT is weights
 (file, run folder, checkpoint, or the name of some that come with the package), config.yaml (that network untrained),
@@ -29,7 +30,11 @@ classical controls)"""
 
 def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser("Measure methods side by side: same images, budget and suppression.")
-    parser.add_argument("protocol", choices=PROTOCOLS)
+    parser.add_argument(
+        "protocol",
+        choices=PROTOCOLS,
+        help="pairs of images, synthetic shapes, or photographs moved by 1 to 8 px and by halves, nothing else",
+    )
     parser.add_argument(
         "--data",
         type=command_line.place,
@@ -45,7 +50,21 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--num",
         type=command_line.positive_int,
-        help="pairs of random-homography (default: 200); pictures a primitive of synthetic (default: the config's)",
+        help="pairs of random-homography (default: 200); pictures a primitive of synthetic (default: the config's); "
+        "photographs of shifts (default: 60, or all there are)",
+    )
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("A", "B"),
+        help="two rows' names: print what B gains over A, pair by pair, with the standard error; may be repeated",
+    )
+    parser.add_argument(
+        "--transposed",
+        action="store_true",
+        help="evaluate each pair also with x and y exchanged, and print what each method loses by it",
     )
     add_network_options(parser)
     parser.add_argument(
@@ -62,6 +81,10 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.protocol != "synthetic" and not arguments.data:
         parser.error(f"{arguments.protocol} needs --data DIR")
+    if arguments.protocol not in OF_PAIRS and (arguments.compare or arguments.transposed):
+        parser.error(f"{arguments.protocol} has no pairs of views to compare: --compare and --transposed do not apply")
+    if arguments.protocol == "shifts" and arguments.presets:
+        parser.error("shifts are measured at 240x320: --presets does not apply")
     if arguments.protocol == "synthetic" and (arguments.data or arguments.presets):
         parser.error("synthetic draws its own pictures at their own size: --data and --presets do not apply")
     if arguments.protocol == "hpatches" and arguments.num:
@@ -74,23 +97,32 @@ def main() -> None:
     config = command_line.load_config_argument(arguments.config, arguments.overrides)
     command_line.set_up_tensorflow()
     from superpoint_tf.evaluation import methods, run
+    from superpoint_tf.evaluation.comparison import check_comparisons
     from superpoint_tf.progress import Console
 
     shapes = arguments.protocol == "synthetic"
     default = methods.FOR_SHAPES if shapes else methods.FOR_PAIRS
-    detection = replace(default, subpixel=arguments.subpixel, scales=arguments.scales)
+    looks = {"scales": arguments.scales, "phases": arguments.phases}
+    detection = replace(default, subpixel=arguments.subpixel, **looks)
     output = arguments.output or f"outputs/evaluation/{arguments.protocol}"
     command = "python tools/evaluate.py " + shlex.join(sys.argv[1:])
+    loaded = methods.load_methods(arguments.methods, detection)
     request = run.Request(
         config,
-        methods.load_methods(arguments.methods, detection),
+        loaded,
         output,
         run.describe_run(arguments.protocol, arguments.data or "drawn", config, command),
         Console(),
         arguments.write_images,
         arguments.overwrite,
+        check_comparisons(arguments.compare, [method.name for method in loaded]),
     )
-    evaluate_shapes(request, arguments.num) if shapes else evaluate_pairs(request, arguments, config)
+    if shapes:
+        evaluate_shapes(request, arguments.num)
+    elif arguments.protocol == "shifts":
+        evaluate_shifts(request, arguments.data, arguments.num or DEFAULT_NUM_SHIFTED)
+    else:
+        evaluate_pairs(request, arguments, config)
 
 
 def evaluate_shapes(request: Request, num: int | None) -> None:
@@ -101,7 +133,17 @@ def evaluate_shapes(request: Request, num: int | None) -> None:
     print(format_shapes_table(evaluation))
 
 
+def evaluate_shifts(request: Request, data: str, num: int) -> None:
+    from superpoint_tf.evaluation.pair_sets import photograph_paths
+    from superpoint_tf.evaluation.shift_results import format_shifts_table
+    from superpoint_tf.evaluation.shift_run import run_shifts
+
+    print(format_shifts_table(run_shifts(request, photograph_paths(data), num)))
+
+
 def evaluate_pairs(request: Request, arguments: argparse.Namespace, config: Config) -> None:
+    from superpoint_tf.evaluation.comparison_tables import format_comparisons
+    from superpoint_tf.evaluation.exchange import make_in_both_ways
     from superpoint_tf.evaluation.measures import PRESETS
     from superpoint_tf.evaluation.pair_sets import open_pairs
     from superpoint_tf.evaluation.run import resolve_settings, run_pairs
@@ -110,10 +152,14 @@ def evaluate_pairs(request: Request, arguments: argparse.Namespace, config: Conf
     settings = resolve_settings(arguments.presets or tuple(PRESETS), config)
     num = arguments.num or DEFAULT_NUM_PAIRS
     make_pairs, count = open_pairs(arguments.protocol, arguments.data, config, num, request.left_out)
+    if arguments.transposed:
+        make_pairs, count = make_in_both_ways(make_pairs), 2 * count
     evaluation = run_pairs(request, arguments.protocol, make_pairs, count, settings)
     for name, protocol in settings.items():
         print(f"\n{name}: {protocol}; right within {protocol.distance_px:g} px; RANSAC {protocol.ransac_px:g} px")
         print(format_table(evaluation.rows(name)))
+        compared = format_comparisons(evaluation, name)
+        print(f"\n{compared}" if compared else "", end="\n" if compared else "")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from superpoint_tf.config import AdaptationSection, HomographyConfig
 from superpoint_tf.data.random_streams import WARP_WORDS, photograph_words
-from superpoint_tf.detection import logits_to_heatmap
+from superpoint_tf.detection import logits_to_heatmap, look_at
 from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images
 from superpoint_tf.geometry.warp import EDGE_SLACK_PX
+from superpoint_tf.multiscale import check_looks
 
 
 class Aggregate(NamedTuple):
@@ -32,6 +33,7 @@ class Adapter:
     def __init__(self, model: tf.keras.Model, config: AdaptationSection) -> None:
         self._model = model
         self._config = config
+        self._looks = check_looks(config.scales, config.phases)
         self._aggregate = tf.function(self._aggregate_homographies, autograph=False)
 
     def __call__(self, image: tf.Tensor, seed: tf.Tensor) -> Aggregate:
@@ -85,10 +87,22 @@ class Adapter:
         homographies = _numbered_homographies(seed, numbers, (height, width), self._config.homography)
         inverses = invert_homographies(homographies)
         images = tf.tile(image[tf.newaxis, :, :, tf.newaxis], [tf.size(numbers), 1, 1, 1])
-        logits = self._model(warp_images(images, homographies), training=False)["logits"]
-        heatmaps = logits_to_heatmap(logits, (height, width))
+        heatmaps = self._detect(tf.ensure_shape(warp_images(images, homographies), (None, height, width, 1)))
         back = warp_images(heatmaps[..., tf.newaxis], inverses)[..., 0]
         return back, compute_warp_weights(homographies, inverses, (height, width), self._config.erosion_px)
+
+    def _detect(self, images: tf.Tensor) -> tf.Tensor:
+        """Return the heatmaps (B, H, W) of images (B, H, W, 1), seen at the configured scales and phases."""
+
+        def forward(seen: tf.Tensor) -> tuple[tf.Tensor]:
+            logits = self._model(seen, training=False)["logits"]
+            return (logits_to_heatmap(logits, seen.shape.as_list()[1:3]),)
+
+        heatmaps, _ = look_at(images, self._looks, forward)
+        shape = images.shape.as_list()[1:3]
+        if heatmaps.shape.as_list()[1:3] == shape:
+            return heatmaps
+        return tf.image.resize(heatmaps[..., tf.newaxis], shape)[..., 0]  # bilinear, by the half-pixel rule
 
 
 def _warp_weights(

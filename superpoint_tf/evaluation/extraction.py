@@ -29,6 +29,7 @@ class PairRecord:
     sequence: str
     frames: tuple[str, str]  # keys of the feature files: `<setting>/<view name>`
     homography_0to1: np.ndarray
+    image_shape: tuple[int, int] | None = None  # (height, width) of both frames; None: the protocol's
 
 
 @contextlib.contextmanager
@@ -77,11 +78,12 @@ def extract_pairs(
     stores: Stores,
     on_pair: Callable[[int], None] = lambda computed: None,
     images_folder: str | Path | None = None,
+    describe: bool = True,
 ) -> list[PairRecord]:
     """Extract both frames of each pair, a shared one once, and return the pairs without their pixels.
 
     `on_pair` gets the number of frames that were really computed. With `images_folder` the frames are written there as
-    `<setting>/<view name>.png`, for extractors in other programs.
+    `<setting>/<view name>.png`, for extractors in other programs. Without `describe` no descriptors are kept.
     """
     for _, store in stores:
         store.open_setting(setting, protocol)
@@ -93,9 +95,10 @@ def extract_pairs(
             if view.name not in seen:
                 seen.add(view.name)
                 write_image(images_folder, setting, view)
-                computed += extract_view(view, setting, protocol, stores)
+                computed += extract_view(view, setting, protocol, stores, describe)
         frames = (f"{setting}/{pair.view0.name}", f"{setting}/{pair.view1.name}")
-        records.append(PairRecord(pair.name, pair.group, pair.sequence, frames, pair.homography_0to1))
+        shape = pair.image0.shape[0], pair.image0.shape[1]
+        records.append(PairRecord(pair.name, pair.group, pair.sequence, frames, pair.homography_0to1, shape))
         on_pair(computed)
     return records
 

@@ -64,7 +64,8 @@ def measure_task(task: Task) -> list[PairResult]:
         for record in task.records:
             cached = {name: cached.get(name) or read_stored(file, name) for name in record.frames}
             features0, features1 = (_described(cached[name], task, name) for name in record.frames)
-            values = measure_pair(features0, features1, record.homography_0to1, task.protocol)
+            protocol = replace(task.protocol, image_shape=record.image_shape or task.protocol.image_shape)
+            values = measure_pair(features0, features1, record.homography_0to1, protocol)
             results.append(PairResult(task.method, record.name, record.group, values, record.sequence))
     return results
 

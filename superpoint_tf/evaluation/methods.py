@@ -23,7 +23,7 @@ from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.evaluation.plug_ins import load_plug_in
 from superpoint_tf.evaluation.protocols import Extractor, suppressed
 from superpoint_tf.features import Features
-from superpoint_tf.multiscale import ONE_SCALE
+from superpoint_tf.multiscale import ONE_PHASE, ONE_SCALE
 from superpoint_tf.pretrained import pretrained_names
 
 if TYPE_CHECKING:
@@ -33,7 +33,14 @@ _LONGEST_STEM = 60
 _PACKAGE = Path(__file__).resolve().parent.parent
 # The code that features depend on besides the method's own: a change there must not meet features of before.
 _SUPPRESSION_CODE = ("keypoints.py", "refinement.py", "features.py")
-_NETWORK_CODE = ("model.py", "network.py", "detection.py", "multiscale.py", *_SUPPRESSION_CODE)
+_NETWORK_CODE = (
+    "model.py",
+    "network.py",
+    "batch_norm.py",
+    "detection.py",
+    "multiscale.py",
+    *_SUPPRESSION_CODE,
+)
 GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}
 FindFeatures = Callable[[View, str, PairProtocol], Features]
 
@@ -46,6 +53,7 @@ class NetworkDetection:
     border_px: int
     subpixel: bool = False  # by soft-argmax of 7x7 pixels, after suppression
     scales: tuple[float, ...] = ONE_SCALE
+    phases: int = ONE_PHASE
     max_keypoints: int | None = None  # the strongest; None: all, the protocol has its budget
 
 
@@ -82,6 +90,7 @@ def extractor_of(model: SuperPoint, detection: NetworkDetection = FOR_PAIRS) -> 
             border_px=detection.border_px,
             subpixel=detection.subpixel,
             scales=detection.scales,
+            phases=detection.phases,
         )
 
     return extract
@@ -157,6 +166,7 @@ def _network(name: str, what: str, detection: NetworkDetection) -> Method:
         "border_px": detection.border_px,
         "subpixel": detection.subpixel,
         "scales": detection.scales,
+        "phases": detection.phases,
         "tensorflow": tf.__version__,
         "code": _code_sha256(_NETWORK_CODE),
     }

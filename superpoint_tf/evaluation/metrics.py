@@ -45,7 +45,7 @@ def partner_distances(
     shared0 = in_shared_area(keypoints0, homography_0to1, image_shape)
     shared1 = in_shared_area(keypoints1, np.linalg.inv(homography_0to1), image_shape)
     projected0 = warp_points_numpy(keypoints0[shared0][:max_keypoints], homography_0to1)
-    distances = _pairwise_distances(projected0, keypoints1[shared1][:max_keypoints])
+    distances = pairwise_distances(projected0, keypoints1[shared1][:max_keypoints])
     return distances.min(axis=1, initial=np.inf), distances.min(axis=0, initial=np.inf)
 
 
@@ -75,7 +75,7 @@ def match_detections(
 
     Equal scores are served in the order given. Returns correct (N,) bool and the distances (N,), inf where not correct.
     """
-    distances = _pairwise_distances(np.asarray(keypoints, np.float64), np.asarray(truth, np.float64))
+    distances = pairwise_distances(np.asarray(keypoints, np.float64), np.asarray(truth, np.float64))
     error = np.full(len(keypoints), np.inf)
     if not len(truth):
         return np.zeros(len(keypoints), bool), error
@@ -190,7 +190,7 @@ def nearest_neighbour_map(
     descriptor distance and correct by the true homography, within `distance_px` of view 1. Recall is of the keypoints
     of the shared area that have any true partner; if there are none, or nothing to answer with, it is 0.
     """
-    errors = _pairwise_distances(warp_points_numpy(keypoints0, homography_0to1), keypoints1)
+    errors = pairwise_distances(warp_points_numpy(keypoints0, homography_0to1), keypoints1)
     distances = squared_distances(descriptors0, descriptors1)
     shared0 = in_shared_area(keypoints0, homography_0to1, image_shape)
     shared1 = in_shared_area(keypoints1, np.linalg.inv(homography_0to1), image_shape)
@@ -208,7 +208,7 @@ def _one_way_map(errors: np.ndarray, distances: np.ndarray, distance_px: float) 
     return average_precision(-distances[rows, nearest], errors[rows, nearest] <= distance_px, num_truth)
 
 
-def _pairwise_distances(points0: np.ndarray, points1: np.ndarray) -> np.ndarray:
+def pairwise_distances(points0: np.ndarray, points1: np.ndarray) -> np.ndarray:
     """Return the distances (N0, N1) of points; inf to a point that is NaN."""
     points0, points1 = np.asarray(points0, np.float64), np.asarray(points1, np.float64)
     distances, dy = (points0[:, None, axis] - points1[None, :, axis] for axis in (0, 1))

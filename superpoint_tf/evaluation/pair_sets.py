@@ -25,15 +25,13 @@ def open_pairs(
         sequences = find_hpatches(root, left_out)
         count = sum(len(s.others) * (2 if s.group == "i" else 1) for s in sequences)
         return functools.partial(hpatches_pairs, sequences), count
-    paths = (
-        [f"{root}/{name}" for name in list_photographs(root, remedy="pass another --data")]
-        if root != BUNDLED
-        else _bundled()
-    )
-    return functools.partial(_random_pairs, paths, config, num_pairs, left_out), num_pairs
+    return functools.partial(_random_pairs, photograph_paths(root), config, num_pairs, left_out), num_pairs
 
 
-def _bundled() -> list[str]:
+def photograph_paths(root: str) -> list[str]:
+    """Return the photographs below a folder, of `bundled` those of scikit-image; raises ValueError or OSError."""
+    if root != BUNDLED:
+        return [f"{root}/{name}" for name in list_photographs(root, remedy="pass another --data")]
     found = find_photographs(PhotographsSection(), BUNDLED)
     return [f"{found.root}/{name}" for name in sorted(found.train + found.validation)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -50,9 +51,10 @@ def evaluate_pairs(
         if previous is not pair.image0:
             features0 = {name: extract(pair.image0, protocol.nms_radius_px) for name, extract in methods.items()}
             previous = pair.image0
+        own = replace(protocol, image_shape=(pair.image0.shape[0], pair.image0.shape[1]))
         for name, extract in methods.items():
             features1 = extract(pair.image1, protocol.nms_radius_px)
-            values = measure_pair(features0[name], features1, pair.homography_0to1, protocol, detector, matching)
+            values = measure_pair(features0[name], features1, pair.homography_0to1, own, detector, matching)
             results.append(PairResult(name, pair.name, pair.group, values, pair.sequence))
         on_pair()
     return results

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from superpoint_tf import storage
+from superpoint_tf.evaluation.comparison import Difference, paired_differences
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
 
 Row = dict[str, float | str]
 ByCondition = dict[str, dict[str, dict[str, float]]]  # condition (clean, noisy), method, primitive; `all` pools them
 UNINFORMATIVE_GROUP = "i"  # most of its homographies are the identity
+EXCHANGED = ", x and y exchanged"  # ends the name of a group: the pairs of the group before it, seen so
 GROUP_ORDER = ("v", "i shifted", "", UNINFORMATIVE_GROUP)  # to read them in; "" is any other group
 
 
@@ -30,6 +32,16 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """What changes from `first` to `second` in a group of pairs; each is the name of a row, or says how pairs are."""
+
+    first: str
+    second: str
+    group: str
+    differences: list[Difference]
+
+
+@dataclass(frozen=True)
 class PairsEvaluation:
     """The methods on the pairs of one set, at each setting."""
 
@@ -39,6 +51,7 @@ class PairsEvaluation:
     settings: dict[str, PairProtocol]  # by name, such as 240x320
     results: dict[str, list[PairResult]]  # by setting; every method on every pair
     budgets: dict[str, dict[int, list[PairResult]]] = field(default_factory=dict)  # by setting and smaller budget
+    compared: Sequence[tuple[str, str]] = ()  # two rows each
 
     def rows(self, setting: str) -> list[Row]:
         """Return the averages of each group and method at a setting; first the groups that tell methods apart."""
@@ -49,13 +62,35 @@ class PairsEvaluation:
         by_budget = {**self.budgets.get(setting, {}), self.settings[setting].max_keypoints: self.results[setting]}
         return [{**row, "budget": float(k)} for k, results in sorted(by_budget.items()) for row in summarize(results)]
 
+    def comparisons(self, setting: str) -> list[Comparison]:
+        """Return what was asked to be compared, pair by pair, at a setting; and each method under exchanged axes."""
+        groups = list(dict.fromkeys(str(row["group"]) for row in self.rows(setting)))
+        values: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+        for result in self.results[setting]:
+            values.setdefault((result.method, result.group), {})[result.pair] = result.values
+        between_rows = [
+            Comparison(first, second, group, paired_differences(values[first, group], values[second, group]))
+            for first, second in self.compared
+            for group in groups
+        ]
+        return between_rows + [
+            Comparison(
+                method, method + EXCHANGED, group, paired_differences(values[method, group], values[method, exchanged])
+            )
+            for method in self.methods
+            for group, exchanged in [(group, group + EXCHANGED) for group in groups]
+            if exchanged in groups
+        ]
+
     def save(self, folder: str | Path) -> None:
         """Write summary.json and pairs.csv into a folder."""
+        comparisons = {name: [comparison_row(c) for c in self.comparisons(name)] for name in self.settings}
         summary = {
             "protocol": self.protocol,
             **self.facts,
             "methods": self.methods,
             "settings": {name: asdict(protocol) for name, protocol in self.settings.items()},
+            **({"comparisons": comparisons} if any(comparisons.values()) else {}),
             "rows": {name: self.rows(name) for name in self.settings},
             "sequences": {name: summarize(self.results[name], by_sequence=True) for name in self.settings},
             "budgets": {name: self.budget_rows(name) for name in self.settings},
@@ -93,6 +128,12 @@ class ShapesEvaluation:
         }
         storage.write_json(f"{folder}/summary.json", without_nan(summary))
         storage.write_bytes(f"{folder}/pictures.csv", csv_bytes(self.pictures))
+
+
+def comparison_row(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison as summary.json has it."""
+    differences = {d.value: {**asdict(d), "significant": d.significant} for d in comparison.differences}
+    return {**asdict(comparison), "differences": differences}
 
 
 def _place(group: str) -> str:

@@ -20,6 +20,7 @@ from superpoint_tf.config import Config
 from superpoint_tf.config_files import config_to_dict
 from superpoint_tf.data.synthetic_sets import drawn_primitives
 from superpoint_tf.data.workers import start_pool
+from superpoint_tf.evaluation.comparison_tables import comparisons_markdown
 from superpoint_tf.evaluation.curves import CAPTIONS, pairs_figures, shapes_figures
 from superpoint_tf.evaluation.examples import draw_pair_examples, draw_shape_examples
 from superpoint_tf.evaluation.extraction import PairRecord, Stores, extract_pairs, open_stores, report_dropped
@@ -60,6 +61,7 @@ class Request:
     console: Console
     images_folder: str | None = None  # write the frames there
     overwrite: bool = False  # compute the methods' features again
+    compared: Sequence[tuple[str, str]] = ()  # names of two methods each, to be compared pair by pair
     left_out: list[str] = field(default_factory=list)  # what the data held and could not be used; filled on the way
 
     @property
@@ -121,7 +123,8 @@ def run_pairs(
     results = evaluation.results[setting]
     examples = draw_pair_examples(pairs, records[setting], request.files, results, protocol)
     figures = pairs_figures(evaluation)
-    _write_report(request, pairs_report(evaluation, examples, figures), pairs_markdown(evaluation), figures, examples)
+    markdown = pairs_markdown(evaluation) + comparisons_markdown(evaluation)
+    _write_report(request, pairs_report(evaluation, examples, figures), markdown, figures, examples)
     return evaluation
 
 
@@ -162,7 +165,7 @@ def _measure_settings(
             budgets[name] = measure_budgets(records[name], request.files, protocol, pool, progress.update)
     identities = {method.name: method.identity for method in request.methods}
     facts = request.facts | {"left_out": request.left_out}
-    return PairsEvaluation(protocol_name, facts, identities, settings, results, budgets)
+    return PairsEvaluation(protocol_name, facts, identities, settings, results, budgets, request.compared)
 
 
 def run_shapes(request: Request, num_a_primitive: int) -> ShapesEvaluation:

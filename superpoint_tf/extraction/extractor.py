@@ -42,6 +42,7 @@ class Extractor:
             settings.nms_radius_px,
             subpixel=settings.subpixel,
             scales=settings.scales,
+            phases=settings.phases,
         )
         keypoints = scale_keypoints(found.keypoints, seen.shape, image.shape)
         return found._replace(keypoints=keypoints.astype(np.float32))
@@ -51,7 +52,7 @@ class Extractor:
 
         The heatmap has the size of the image at the largest scale. Keypoints are those of `extract`; errors as above.
         """
-        heatmap = self.model.heatmap(image, self.settings.scales)
+        heatmap = self.model.heatmap(image, self.settings.scales, self.settings.phases)
         return heatmap, *detect_keypoints(heatmap, self.settings.detection, self.settings.subpixel, image.shape)
 
     def shrink(self, image: np.ndarray) -> np.ndarray:

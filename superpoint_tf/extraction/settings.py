@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from superpoint_tf import command_line
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.detection_options import add_detection_options, add_network_options, detection_from_options
-from superpoint_tf.multiscale import ONE_SCALE
+from superpoint_tf.multiscale import ONE_PHASE, ONE_SCALE
 
 DEFAULT_WEIGHTS = "superpoint-small"
 _SMALLEST_SIDE_PX = 16  # of --resize: below, no cell is left inside the border
@@ -23,6 +23,7 @@ class ExtractionSettings:
     nms_radius_px: int = 4  # square of side 2 r + 1
     subpixel: bool = False
     scales: tuple[float, ...] = ONE_SCALE
+    phases: int = ONE_PHASE
     resize_px: int | None = None  # longest side of what the network sees; larger pictures are shrunk to it
 
     @property
@@ -60,6 +61,7 @@ def settings_from_arguments(arguments: argparse.Namespace) -> ExtractionSettings
         detection.nms_radius_px,
         arguments.subpixel,
         arguments.scales,
+        arguments.phases,
         arguments.resize,
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from superpoint_tf.features import Features
 from superpoint_tf.model import SuperPoint
-from superpoint_tf.multiscale import ONE_SCALE
+from superpoint_tf.multiscale import ONE_PHASE, ONE_SCALE
 
 
 def to_cv_keypoints(features: Features, size_px: float = 8.0) -> list[cv2.KeyPoint]:
@@ -49,8 +49,8 @@ class OpenCVSuperPoint:
         self, image: np.ndarray, keypoints: Sequence[cv2.KeyPoint]
     ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray]:
         """Return the keypoints as given and their descriptors float32 (N, D)."""
-        scales = self._settings.get("scales", ONE_SCALE)
-        return tuple(keypoints), self._model.describe(_to_rgb(image), _positions(keypoints), scales)
+        looks = self._settings.get("scales", ONE_SCALE), self._settings.get("phases", ONE_PHASE)
+        return tuple(keypoints), self._model.describe(_to_rgb(image), _positions(keypoints), *looks)
 
     def detectAndCompute(
         self, image: np.ndarray, mask: np.ndarray | None = None

@@ -15,7 +15,7 @@ from superpoint_tf.checkpoints import get_weights, load_network
 from superpoint_tf.config import CELL, AdaptationSection, NetworkConfig
 from superpoint_tf.detection import logits_to_heatmap
 from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images, warp_valid_mask
-from superpoint_tf.network import build_network
+from superpoint_tf.network import PadToCells, build_network
 
 SHAPE = (48, 64)
 SEED = (3, 5)
@@ -33,6 +33,11 @@ def brightness_detector(images, training):
     cells = tf.nn.space_to_depth(tf.square(images) / 50.0, CELL)
     probabilities = tf.concat([cells, 1.0 - tf.reduce_sum(cells, axis=-1, keepdims=True)], axis=-1)
     return {"logits": tf.math.log(probabilities + 1e-9)}
+
+
+def brightness_detector_of_any_size(images, training):
+    """Do the same for images that are no multiple of the cell: padded, as the network does it."""
+    return brightness_detector(PadToCells()(images), training)
 
 
 def keras_detector(seed=0):
@@ -183,7 +188,7 @@ import numpy as np
 from superpoint_tf.adaptation.aggregate import Adapter
 from superpoint_tf.config import AdaptationSection, NetworkConfig
 from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images, warp_valid_mask
-from superpoint_tf.network import build_network
+from superpoint_tf.network import PadToCells, build_network
 
 model = build_network(NetworkConfig(width=0.125), with_descriptor=False)
 image = np.random.default_rng(0).random((240, 320), dtype=np.float32)
@@ -216,3 +221,45 @@ def test_half_precision_computes_the_network_in_it_and_moves_the_votes_little(tm
     (expected, count), (found, half_count) = (aggregate(each, image) for each in (whole, half))
     np.testing.assert_array_equal(half_count, count)  # geometry stays float32
     assert 0 < np.abs(found - expected).max() < 0.05 * expected.max()
+
+
+SOFT = NetworkConfig(width=0.0625, batch_norm=False)
+
+
+def test_a_warp_is_seen_as_a_picture_is_at_several_scales_and_phases():
+    from superpoint_tf.model import SuperPoint
+
+    network, image = build_network(SOFT, with_descriptor=False), noise_image()
+    looks = {"scales": (0.5, 1.0), "phases": 4}
+    found, count = aggregate(network, image, num_homographies=1, **looks)  # the identity
+    np.testing.assert_allclose(found, SuperPoint(network, False).heatmap(image, **looks), rtol=1e-4)
+    np.testing.assert_array_equal(count, 1.0)
+
+
+def test_the_answer_of_a_larger_scale_is_brought_to_the_frame_by_the_half_pixel_rule():
+    mean, _ = aggregate(brightness_detector_of_any_size, blob_image(), num_homographies=20, scales=(2.0,))
+    assert mean.shape == SHAPE and np.unravel_index(mean.argmax(), SHAPE) == BLOB_XY[::-1]
+    x, y = np.meshgrid(np.arange(SHAPE[1]), np.arange(SHAPE[0]))
+    centroid = np.array([(mean * x).sum(), (mean * y).sum()]) / mean.sum()
+    np.testing.assert_allclose(centroid, BLOB_XY, atol=0.2)
+
+
+@pytest.mark.parametrize("looks", [{"phases": 4}, {"scales": (1.0, 1.5)}, {"scales": (1.0, 1.5), "phases": 2}])
+def test_a_blob_is_found_where_it_is_however_it_is_looked_at(looks):
+    mean, _ = aggregate(brightness_detector_of_any_size, blob_image(), num_homographies=20, **looks)
+    assert np.unravel_index(mean.argmax(), SHAPE) == BLOB_XY[::-1]
+
+
+def test_one_look_is_the_network_alone_to_the_bit(monkeypatch):
+    found, _ = aggregate(keras_detector(), noise_image())
+    monkeypatch.setattr(
+        Adapter,
+        "_detect",
+        lambda self, images: logits_to_heatmap(self._model(images, training=False)["logits"], SHAPE),
+    )
+    np.testing.assert_array_equal(found, aggregate(keras_detector(), noise_image())[0])
+
+
+def test_scales_that_make_no_sense_are_refused_before_anything_is_compiled():
+    with pytest.raises(ValueError, match="1 is given twice"):
+        Adapter(keras_detector(), dataclasses.replace(CONFIG, scales=(1.0, 1.0)))

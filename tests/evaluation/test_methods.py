@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,12 +107,10 @@ def test_keypoints_between_pixels_are_another_method_than_those_on_pixels(tmp_pa
     assert 0 < np.abs(between - on_pixels).max() <= 2
 
 
-def test_a_network_that_sees_several_scales_is_another_method(tmp_path: Path):
+@pytest.mark.parametrize("looks", [{"scales": (1.0, 1.5)}, {"phases": 2}])
+def test_a_network_that_sees_several_scales_or_phases_is_another_method(tmp_path: Path, looks: dict[str, Any]):
     (tmp_path / "tiny.yaml").write_text(TINY)
-    one, both = (
-        load_methods([f"t={tmp_path}/tiny.yaml"], replace(FOR_PAIRS, scales=scales))[0]
-        for scales in ((1.0,), (1.0, 1.5))
-    )
+    one, both = (load_methods([f"t={tmp_path}/tiny.yaml"], replace(FOR_PAIRS, **changes))[0] for changes in ({}, looks))
     assert one.identity != both.identity
     assert not np.array_equal(*(method.find(VIEW, "s", PROTOCOL).scores[:5] for method in (one, both)))
 

@@ -60,7 +60,7 @@ def test_nothing_is_found_under_the_mask_and_the_budget_counts_outside_it(model:
         detector.detect(image, mask[:2, :2])
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, {**SETTINGS, "scales": (1, 1.5)}])
+@pytest.mark.parametrize("settings", [SETTINGS, {**SETTINGS, "scales": (1, 1.5), "phases": 2}])
 def test_compute_describes_the_keypoints_it_is_given(model: SuperPoint, image: np.ndarray, settings: dict):
     detector = OpenCVSuperPoint(model, 10, **settings)
     keypoints, descriptors = detector.detectAndCompute(image)

@@ -52,6 +52,18 @@ def test_the_command_prints_a_table_a_setting_and_writes_the_report(tmp_path, da
     assert "Harris: computed again (as asked)" in again.stdout and (output / "thesis.txt").exists()
 
 
+def test_two_rows_are_compared_pair_by_pair_and_each_with_itself_under_exchanged_axes(tmp_path, data):
+    asked = ["--methods", "Harris", "FAST", "--compare", "Harris", "FAST", "--transposed", "--presets", "240x320"]
+    done = evaluate("hpatches", "--data", str(data), *asked, cwd=tmp_path)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    headings = [line.partition(", 240x320: mean")[0] for line in done.stdout.splitlines() if ": mean of the" in line]
+    assert headings == ["FAST - Harris", "Harris, x and y exchanged - Harris", "FAST, x and y exchanged - FAST"]
+    assert "[v, x and y exchanged: 4 pairs]" in done.stdout
+    output = tmp_path / "outputs/evaluation/hpatches"
+    assert "| FAST - Harris | 240x320 | v | repeat. | " in (output / "table.md").read_text()
+    assert '"standard_error"' in (output / "summary.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

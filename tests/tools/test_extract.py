@@ -49,16 +49,17 @@ def test_the_file_has_the_layout_that_hloc_reads_with_names_below_the_folder(ext
     assert not Path("features.h5.parts").exists()
 
 
-def test_another_scale_gives_other_keypoints_and_wants_another_file(
-    extract: Run, folder: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("option", "value"), [("--scales", "1,1.5"), ("--phases", "4")])
+def test_other_scales_or_phases_give_other_keypoints_and_want_another_file(
+    extract: Run, folder: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
 ):
     assert extract(str(folder)) == 0
-    assert extract(str(folder), "--scales", "1,1.5", "--output", "both.h5") == 0
+    assert extract(str(folder), option, value, "--output", "both.h5") == 0
     with h5py.File("features.h5") as one, h5py.File("both.h5") as both:
         assert both["b.png/keypoints"].shape == (20, 2)
         assert not np.array_equal(one["b.png/keypoints"], both["b.png/keypoints"])
-    assert extract(str(folder), "--scales", "1,1.5") == 2
-    assert "scales" in capsys.readouterr().err
+    assert extract(str(folder), option, value) == 2
+    assert option.strip("-") in capsys.readouterr().err
 
 
 def test_what_is_there_is_skipped_and_a_changed_picture_is_extracted_again(
@@ -216,6 +217,7 @@ def test_two_folders_with_one_name_are_refused_one_after_the_other_and_told_apar
         (["trip", "--threshold", "nan"], "threshold: nan is below the minimum 0"),
         (["trip", "--scales", "1;2"], "'1;2': expected numbers with commas between, such as 1,1.5"),
         (["trip", "--scales", "1,99"], "scales: 99; give factors of the picture's size"),
+        (["trip", "--phases", "3"], "invalid choice: 3 (choose from 1, 2, 4, 16)"),
         (["trip", "--colmap-overlap", "3"], "need --colmap DATABASE"),
         (
             ["trip/b.png", "--weights", "magicpoint-small", "--colmap", "x.db"],

@@ -44,8 +44,8 @@ def test_a_picture_is_saved_as_keypoints_and_heatmap_side_by_side(show: Run, pic
     assert shown.shape[1] == 2 * 640 + 8  # both enlarged ten times, and the gap
 
 
-def test_the_heatmap_of_several_scales_lies_over_the_picture(show: Run, picture: np.ndarray):
-    assert show("a.png", "--scales", "1,1.5", "--output", "shown.png") == 0
+def test_the_heatmap_of_several_scales_and_phases_lies_over_the_picture(show: Run, picture: np.ndarray):
+    assert show("a.png", "--scales", "1,1.5", "--phases", "2", "--output", "shown.png") == 0
     assert cv2.imread("shown.png").shape[1] == 2 * 640 + 8
 
 

@@ -1,0 +1,75 @@
+"""Two sets of values on the same pairs: the mean of their differences, and how exactly the pairs determine it.
+
+A pair that is hard is hard for both; so the differences vary far less than the values, and a choice between two methods
+needs far fewer pairs than their two averages would suggest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+COMPARED = (
+    "repeatability", "localization_px", "matching_score", "mma_1", "mma_3", "nn_map", "h_1", "h_3", "h_5",
+)  # fmt: skip
+_HOMOGRAPHY = {"h_1": 1.0, "h_3": 3.0, "h_5": 5.0}  # px; of a pair, right or wrong
+Values = Mapping[str, float]
+NUM_ERRORS = 2.0  # a difference beyond so many standard errors is marked: of twenty without a cause, one is
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The mean over pairs of one value's differences."""
+
+    value: str
+    mean: float  # NaN: no pair has the value on both sides
+    standard_error: float  # of the mean; NaN: fewer than two pairs
+    pairs: int  # that were compared
+    left_out: int  # where the value is NaN, or the pair absent, on one side
+
+    @property
+    def significant(self) -> bool:
+        """Tell whether the mean is more than two standard errors away from zero."""
+        return bool(abs(self.mean) > NUM_ERRORS * self.standard_error)  # False where either is NaN
+
+
+def paired_differences(first: Mapping[str, Values], second: Mapping[str, Values]) -> list[Difference]:
+    """Return `second` minus `first` for each of COMPARED that both have, from the values of each by pair.
+
+    h_1, h_3 and h_5 are 1 or 0 on a pair, by its corner_error_px.
+    """
+    names = [*dict.fromkeys([*first, *second])]
+    differences = []
+    for value in COMPARED:
+        sides = [[_outcome(side.get(name, {}), value) for name in names] for side in (first, second)]
+        if all(any(outcome is not None for outcome in side) for side in sides):
+            numbers = np.array([[np.nan if o is None else o for o in side] for side in sides])
+            differences.append(_difference(value, numbers[1] - numbers[0]))
+    return differences
+
+
+def check_comparisons(comparisons: Sequence[Sequence[str]], methods: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the pairs of rows to compare; raises ValueError naming a row that there is not."""
+    for name in [name for names in comparisons for name in names]:
+        if name not in methods:
+            raise ValueError(f"--compare {name!r}: no row of that name; there are {', '.join(map(repr, methods))}")
+    return [(first, second) for first, second in comparisons]
+
+
+def _outcome(values: Values, value: str) -> float | None:
+    if value not in _HOMOGRAPHY:
+        return values.get(value)
+    error = values.get("corner_error_px")
+    if error is None or np.isnan(error):
+        return error
+    return float(error <= _HOMOGRAPHY[value])
+
+
+def _difference(value: str, differences: np.ndarray) -> Difference:
+    present = differences[~np.isnan(differences)]
+    count = len(present)
+    mean = float(present.mean()) if count else float("nan")
+    error = float(present.std(ddof=1) / np.sqrt(count)) if count > 1 else float("nan")
+    return Difference(value, mean, error, count, len(differences) - count)
