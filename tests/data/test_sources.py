@@ -1,5 +1,6 @@
 """Labelled photographs as training samples: whole frames and random parts of them, labels in step."""
 
+import dataclasses
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,8 @@ from superpoint_tf.config import ConfigError
 from superpoint_tf.config_files import build_config
 from superpoint_tf.data.labels import Label, LabelError, label_path, save_label
 from superpoint_tf.data.photographs import PhotographError
-from superpoint_tf.data.sources import LabelledPhotographs
+from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs
+from superpoint_tf.geometry import warp_points_numpy
 
 FRAME = (96, 128)
 DOTS = np.array([[x, y] for y in range(6, 96, 12) for x in range(6, 128, 12)], np.float32)
@@ -120,3 +122,119 @@ def test_one_picture_that_changed_among_many_is_met_in_its_turn(twenty: Labelled
 def test_with_a_single_photograph_it_is_checked(folders):
     config = build_config({"photographs": {"image_shape": list(FRAME)}})
     LabelledPhotographs(config, str(folders[0]), ["a.png"], str(folders[1]), 1, with_pairs=True).check_photographs()
+
+
+# ---------------------------------------------------------------------------------------------- known, flips, the file
+
+
+def render_with(folders, numbers, key=None, **section):
+    section = {"image_shape": list(FRAME), "photometric": {"enabled": False}, **section}
+    config = build_config({"photographs": section})
+    source = LabelledPhotographs(config, str(folders[0]), ["a.png"], str(folders[1]), 1, with_pairs=True, key=key)
+    batch = source.render(source.payloads(numbers))
+    assert batch["images"].shape == batch["images1"].shape == (len(numbers), *source.picture_shape)
+    assert batch["known"].shape == (len(numbers), *source.image_shape)
+    return batch
+
+
+@pytest.fixture(scope="module")
+def voted(tmp_path_factory) -> tuple[Path, Path]:
+    """A photograph of dots at twice the frame's size, shifted by the crop; few votes within 10 px of the frame."""
+    root, labels = tmp_path_factory.mktemp("large"), tmp_path_factory.mktemp("votes")
+    y, x = np.mgrid[: 2 * FRAME[0], : 2 * FRAME[1] + 30]  # 15 px are cut from either side: 7.5 of the frame
+    places = np.array([[x, y] for y in range(14, 90, 24) for x in range(14, 120, 24)], np.float64)
+    image = np.zeros(x.shape)
+    for px, py in places:  # in the file: x -> (x + 0.5) 2 - 0.5 + 14 (left of 7 is cut from a width of 143)
+        fx, fy = (px + 7 + 0.5) * 286 / 143 - 0.5, (py + 0.5) * 2 - 0.5
+        image = np.maximum(image, 250 * np.exp(-((x - fx) ** 2 + (y - fy) ** 2) / (2 * 3.0**2)))
+    cv2.imwrite(str(root / "a.png"), np.rint(image).astype(np.uint8))
+    votes = np.full(FRAME, 20, np.uint16)
+    for edge in (votes[:10], votes[-10:], votes[:, :10], votes[:, -10:]):
+        edge[:] = 2
+    label = Label(places.astype(np.float32), np.ones(len(places), np.float32), FRAME, np.eye(3), "", "")
+    label = dataclasses.replace(label, sha256=storage.sha256_file(root / "a.png"), votes=votes, num_votes=20)
+    save_label(label_path(labels, 1, "a.png"), label)
+    return root, labels
+
+
+def centres(picture: np.ndarray, picture_to_frame: np.ndarray) -> np.ndarray:
+    """Return the centres of gravity of whole dots of a picture, in the frame."""
+    number, regions = cv2.connectedComponents((picture > 8).astype(np.uint8))
+    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    found = []
+    for region in range(1, number):
+        weights = picture * (regions == region)
+        if not (weights[[0, -1]].any() or weights[:, [0, -1]].any()):
+            found.append(((x * weights).sum() / weights.sum(), (y * weights).sum() / weights.sum()))
+    return warp_points_numpy(np.array(found), picture_to_frame)
+
+
+def test_where_fewer_than_a_share_of_the_votes_saw_nothing_is_known(voted):
+    known = render_with(voted, [0], min_votes=0.25)["known"][0]
+    expected = np.zeros(FRAME, bool)
+    expected[10:-10, 10:-10] = True
+    np.testing.assert_array_equal(known, expected)
+    assert render_with(voted, [0], min_votes=0.1)["known"].all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize("crop", [(0, 0), (56, 72)])
+@pytest.mark.parametrize("flip", [False, True])
+def test_labels_lie_on_the_dots_of_the_picture_cut_from_the_file(voted, scale: float, crop, flip: bool):
+    batch = render_with(voted, range(6), source_scale=scale, crop_shape=list(crop), flip=flip)
+    seen = 0
+    for index, picture in enumerate(batch["images"]):
+        to_frame = batch["picture_to_frame"][index] if scale > 1 else np.eye(3)
+        found, keypoints = centres(picture, to_frame), batch["keypoints"][index]
+        keypoints = keypoints[~np.isnan(keypoints).any(axis=1)]
+        distances = np.linalg.norm(found[:, None] - keypoints[None], axis=-1).min(axis=1)
+        seen += len(found)
+        assert distances.max() < 0.05
+        np.testing.assert_array_equal(batch["images1"][index], picture)
+    assert seen >= 20
+
+
+def test_half_of_the_samples_are_mirrored_with_their_keypoints_and_known_area(voted):
+    plain, flipped = (render_with(voted, range(60), crop_shape=[56, 72], flip=flip) for flip in (False, True))
+    same = np.array([np.array_equal(a, b) for a, b in zip(plain["images"], flipped["images"], strict=True)])
+    assert 15 < same.sum() < 45
+    for index in np.nonzero(~same)[0]:
+        for name in ("images", "images1", "known"):
+            np.testing.assert_array_equal(flipped[name][index], plain[name][index][:, ::-1])
+        expected = plain["keypoints"][index] * (-1, 1) + (71, 0)
+        np.testing.assert_array_equal(flipped["keypoints"][index], expected)
+
+
+def test_a_file_smaller_than_asked_for_is_enlarged_so_that_a_batch_has_one_shape(folders):
+    batch = render_with(folders, [0, 1], source_scale=1.5)  # the file has the frame's size
+    assert batch["images"].shape == (2, 144, 192)
+    np.testing.assert_allclose(batch["picture_to_frame"][0], [[2 / 3, 0, -1 / 6], [0, 2 / 3, -1 / 6], [0, 0, 1]])
+
+
+def test_at_the_scale_of_the_frame_nothing_is_cut_from_the_file(folders):
+    assert "picture_to_frame" not in render_with(folders, [0])
+
+
+# ------------------------------------------------------------------------------------------------ stages
+
+
+def test_two_stages_differ_in_order_parts_and_light_and_one_stage_is_the_same_again(twenty, tmp_path: Path):
+    def stage(key: int):
+        config = build_config({"photographs": {"image_shape": list(FRAME), "crop_shape": [40, 56]}})
+        names = [f"{number:02d}.png" for number in range(20)]
+        source = LabelledPhotographs(config, str(tmp_path / "images"), names, str(tmp_path / "labels"), 1, True, key)
+        return [source.picture_name(number) for number in range(20)], source.render(source.payloads(range(4)))["images"]
+
+    (order, images), (again, same), (other, others) = stage(2**55 + 1), stage(2**55 + 1), stage(2**55 + 2)
+    assert order == again and sorted(order) == sorted(other) and order != other
+    np.testing.assert_array_equal(images, same)
+    assert not np.array_equal(images, others)
+
+
+def test_shapes_are_drawn_by_the_seed_and_changed_by_the_key():
+    config = build_config({"synthetic": {"draw": {"image_shape": [40, 48]}, "photometric": {"enabled": False}}})
+    drawn = [GeneratedShapes(config, key).render([0, 1])["images"] for key in (0, 2**55)]
+    np.testing.assert_array_equal(*drawn)
+    lit = build_config({"synthetic": {"draw": {"image_shape": [40, 48]}}})
+    changed = [GeneratedShapes(lit, key).render([0, 1])["images"] for key in (0, 2**55)]
+    assert not np.array_equal(*changed)

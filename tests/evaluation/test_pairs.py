@@ -6,12 +6,15 @@ import cv2
 import numpy as np
 import pytest
 
-from superpoint_tf.config import HomographyConfig, PhotometricConfig
+from superpoint_tf.config import EvaluationSection, HomographyConfig, PhotometricConfig
+from superpoint_tf.data import photometric
+from superpoint_tf.data.random_streams import EVALUATION_PAIRS
 from superpoint_tf.evaluation import metrics, pairs
 from superpoint_tf.evaluation.pairs import find_hpatches, hpatches_pairs, random_homography_pairs
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy
 
 FRAME = (240, 320)
+GENERATOR = np.random.default_rng(0)
 DOTS = np.stack(np.meshgrid(np.arange(30, 620, 60), np.arange(30, 470, 60)), axis=-1).reshape(-1, 2) + 0.3
 # image 2 is twice as large, turned by 10 degrees about the middle and shifted: (640, 480) becomes (1280, 960)
 TURN = np.array([[0.985, -0.174, 60], [0.174, 0.985, -55], [0, 0, 1]])
@@ -169,6 +172,25 @@ def test_a_random_pair_is_a_pure_function_of_seed_and_number(photographs):
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
     other = random_pairs(photographs, 1, seed=2, photometric=changes)[0]
     assert not np.array_equal(four[0].homography_0to1, other.homography_0to1)
+
+
+def test_pairs_tilt_along_both_axes_by_default_and_a_pair_that_exchanges_none_stays_what_it_was(photographs):
+    symmetric, plain = EvaluationSection().homography, HomographyConfig()
+    assert symmetric.symmetric_axes
+    still = PhotometricConfig(enabled=False)
+    found = [list(random_homography_pairs(photographs, FRAME, each, still, 1, 12)) for each in (symmetric, plain)]
+    same = [np.array_equal(a.homography_0to1, b.homography_0to1) for a, b in zip(*found, strict=True)]
+    assert 2 < sum(same) < 10
+    for a, b, equal in zip(*found, same, strict=True):
+        assert a.name == b.name and np.array_equal(a.image0, b.image0)
+        assert np.array_equal(a.image1, b.image1) == equal
+
+
+def test_pair_n_draws_no_photometric_number_of_training_or_of_a_test_shape(photographs, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(photometric, "stream_generator", lambda stream, *words: drawn.append(words) or GENERATOR)
+    random_pairs(photographs, 3, photometric=PhotometricConfig())
+    assert {number for _, number, _, _ in drawn} == {EVALUATION_PAIRS.first + n for n in range(3)}
 
 
 def test_all_photographs_are_used_before_any_comes_again_with_another_homography(photographs):

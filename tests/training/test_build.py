@@ -12,11 +12,13 @@ from superpoint_tf.checkpoints import Weights, WeightsError
 from superpoint_tf.config import Config, ConfigError, NetworkConfig
 from superpoint_tf.config_files import build_config, config_to_dict
 from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, write_manifest
+from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.record_folder import record_settings
 from superpoint_tf.data.record_reader import RecordError
 from superpoint_tf.data.sources import LabelledPhotographs
 from superpoint_tf.network import weight_shapes
 from superpoint_tf.training.build import (
+    build_adapted_task,
     build_joint_task,
     build_shapes_task,
     build_task,
@@ -125,6 +127,7 @@ def test_a_joint_task_reads_the_last_round_and_validates_on_held_out_photographs
     assert "2 photographs of images with the labels of round 2 in labels/mine" in task.source.description
     assert isinstance(task.validator, PairsValidator) and task.validator.key == "matching_score"
     assert task.inputs == {"labels": manifest.fingerprint()}
+    assert task.source.key == stage_key(0, task.inputs)
 
 
 def test_adapted_weights_are_those_of_the_detector_that_made_the_labels():
@@ -153,6 +156,25 @@ def test_labels_of_no_photograph_are_refused():
     write_labels("labels/mine", photographs=())
     with pytest.raises(ValueError, match="round 2 has no labelled photographs"):
         build_joint_task(config())
+
+
+def test_every_stage_of_a_chain_has_a_key_of_its_own():
+    """Shapes, the retraining on the first round's labels, and the joint training, of one seed."""
+    first = write_labels("labels/mine", rounds=2, done=1)
+    shapes_key = build_shapes_task(config(train="detector", synthetic={"source": "generator"})).source.key
+    adapted = build_adapted_task(config(detector={"init": "detector.npz"}), "labels/mine", 1, first)
+    write_labels("labels/mine", counts={**first.counts, "labels_sha256": "1" * 64})
+    joint, begun = (build_joint_task(config(joint={"init": init})) for init in ("", "adapted"))
+    keys = [shapes_key, adapted.source.key, joint.source.key, begun.source.key]
+    assert shapes_key == 0 and len(set(keys)) == 4
+    assert build_joint_task(config()).source.key == joint.source.key
+
+
+def test_a_key_stays_when_the_same_weights_lie_elsewhere(folder: Path):
+    write_labels("labels/mine")
+    WEIGHTS.save("moved.npz")
+    one, other = (build_joint_task(config(joint={"init": init})) for init in ("detector.npz", "moved.npz"))
+    assert one.source.key == other.source.key
 
 
 # ------------------------------------------------------------------------------------------------ first weights

@@ -16,10 +16,12 @@ from superpoint_tf import storage
 from superpoint_tf.checkpoints import assign_weights, load_weights
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config_files import build_config
+from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.sources import GeneratedShapes
 from superpoint_tf.interruption import Interrupted
 from superpoint_tf.network import build_network
 from superpoint_tf.training import trainer
+from superpoint_tf.training.build import init_input
 from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.state import NonFiniteLoss, TrainingState
 from superpoint_tf.training.tasks import DetectorTask
@@ -143,6 +145,35 @@ def test_a_signal_stops_after_a_checkpoint_and_the_run_goes_on_from_that_very_st
     assert caught.value.exit_code == 143
     assert results(run(tmp_path / "run")) == undisturbed
     assert steps_made == [0, 1, 2, 3, 4, 5]  # none repeated
+
+
+def test_a_later_stage_of_the_seed_sees_other_samples_and_goes_on_with_them_wherever_its_weights_lie(
+    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def run_stage(folder: Path, path: str) -> Path:
+        config = tiny_config(**SHORT, init=str(tmp_path / path))
+        inputs = init_input(config.detector.init)
+        source = GeneratedShapes(config, stage_key(config.seed, inputs))
+        train(DetectorTask(config, source, CountingValidator(), inputs), folder)
+        return folder
+
+    for path in ("here.npz", "there.npz"):
+        shutil.copy(short / "weights.npz", tmp_path / path)
+    seen, step = [], TrainingState.train_step
+
+    def see(state: TrainingState, batch: Any) -> None:
+        seen.append(batch["images"].numpy())
+        if len(seen) == 4 + 3:  # in the third step of the second run
+            raise MemoryError
+        step(state, batch)
+
+    monkeypatch.setattr(TrainingState, "train_step", see)
+    undisturbed = results(run_stage(tmp_path / "undisturbed", "here.npz"))
+    with pytest.raises(MemoryError):
+        run_stage(tmp_path / "run", "here.npz")
+    assert results(run_stage(tmp_path / "run", "there.npz")) == undisturbed
+    run(tmp_path / "first", **SHORT)  # the same seed and numbers, from random weights
+    assert not any(np.array_equal(one, other) for one, other in zip(seen[:4], seen[-4:], strict=True))
 
 
 def test_training_longer_continues_a_finished_run(short: Path, tmp_path: Path):
