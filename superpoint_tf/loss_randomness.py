@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 MOVE, CHOICE, POINTS = range(3)  # purposes: numbers with different ones are independent
+_STEPS = 2**24  # that float32 tells apart in [0, 1)
 
 
 def sample_uniforms(seeds: tf.Tensor, purpose: int, count: int | tf.Tensor) -> tf.Tensor:
@@ -15,7 +16,9 @@ def sample_uniforms(seeds: tf.Tensor, purpose: int, count: int | tf.Tensor) -> t
 
     def row(seed: tf.Tensor) -> tf.Tensor:
         seed = tf.random.experimental.stateless_fold_in(seed, tf.constant(purpose, seed.dtype), alg="philox")
-        return tf.random.stateless_uniform([count], seed, alg="philox")
+        # whole numbers: XLA makes other floats of the same bits
+        return tf.random.stateless_uniform([count], seed, 0, _STEPS, tf.int32, alg="philox")
 
     size = count if isinstance(count, int) else None
-    return tf.map_fn(row, seeds, fn_output_signature=tf.TensorSpec([size], tf.float32))
+    drawn = tf.map_fn(row, seeds, fn_output_signature=tf.TensorSpec([size], tf.int32))
+    return tf.cast(drawn, tf.float32) / _STEPS

@@ -119,3 +119,9 @@ def test_purposes_draw_different_numbers_and_more_of_them_begin_with_the_same() 
     np.testing.assert_array_equal(few, many[:, :3])
     assert not np.allclose(few[0], few[1])
     assert not np.allclose(few, sample_uniforms(seeds, MOVE, 3))
+
+
+def test_xla_draws_the_same_numbers_as_plain_tensorflow() -> None:
+    seeds = tf.constant([[3, 4], [3, 5]], tf.int64)
+    compiled = tf.function(lambda seeds: sample_uniforms(seeds, CHOICE, 9), jit_compile=True)
+    np.testing.assert_array_equal(compiled(seeds), sample_uniforms(seeds, CHOICE, 9))

@@ -28,6 +28,7 @@ from superpoint_tf.losses import (
     move_images,
     sample_moves,
 )
+from superpoint_tf.training.replicas import cut
 from superpoint_tf.training.validation import Validator
 
 Figures = dict[str, np.ndarray]
@@ -182,11 +183,15 @@ class JointTask:
         return self._keypoint_warning(model_losses, batch) if self._at_keypoints else ""
 
     def _keypoint_warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
-        # Of one micro-batch: with negatives from the `batch` the number of candidates depends on it.
-        size = self.settings.batch_size // self.settings.accumulate
-        part = {name: tensor[:size] for name, tensor in batch.items()}
-        valid0, valid1 = part["cells_valid0"], part["cells_valid1"]
-        collapsed = float(collapsed_keypoint_loss(self._correspondences(part), valid0, valid1, self.settings))
+        total, count = 0.0, 0.0
+        # By micro-batches: with negatives from the `batch` the number of candidates depends on them.
+        for index in range(self.settings.accumulate):
+            part = cut(batch, index, self.settings.accumulate)
+            pairs, valid0, valid1 = self._correspondences(part), part["cells_valid0"], part["cells_valid1"]
+            number = float(count_correspondences(pairs))
+            total += number * float(collapsed_keypoint_loss(pairs, valid0, valid1, self.settings))
+            count += number
+        collapsed = total / max(count, 1.0)
         if not (collapsed > 0 and _sits_at(model_losses["kpt"], collapsed)):
             return ""
         return (

@@ -148,7 +148,7 @@ def test_points_that_are_not_there_are_not_blamed_for_a_failure():
 
 @pytest.mark.parametrize("negatives, accumulate", [("keypoints", 1), ("batch", 1), ("batch", 2)])
 def test_a_keypoint_loss_of_equal_descriptors_is_warned_of(negatives: str, accumulate: int):
-    state = make_state(keypoint_weight=1.0, keypoint_negatives=negatives, accumulate=accumulate, negative_margin=1.0)
+    state = make_state(keypoint_weight=1.0, keypoint_negatives=negatives, accumulate=accumulate)
     kernel, bias = (getattr(state.model.get_layer("descriptor_b"), name) for name in ("kernel", "bias"))
     kernel.assign(tf.zeros_like(kernel))
     bias.assign(tf.ones_like(bias))
