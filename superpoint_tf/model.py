@@ -90,7 +90,7 @@ class SuperPoint:
 
         `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1], NumPy or tensor, of
         any size. Keeps the `max_keypoints` strongest (None: all) of probability `detection_threshold` or more,
-        suppresses others within `nms_radius_px` (square), and then drops those nearer than `border_px` to the frame. With
+        suppresses others within `nms_radius_px` (square), then drops those nearer than `border_px` to the frame. With
         `subpixel` keypoints move to the soft-argmax of the 7x7 pixels around them. At several `scales` the image is
         resized to each; heatmaps are combined by their geometric mean at the largest, descriptors are added. With
         `phases` 2, 4 or 16 the network sees it that many times at each scale, moved by parts of its cell of 8 pixels,

@@ -104,6 +104,8 @@ def build_joint_task(config: Config) -> JointTask:
     names, key = manifest.photographs, stage_key(config.seed, inputs)
     source = LabelledPhotographs(config, root, names, labels, manifest.final_round, with_pairs=True, key=key)
     source.check_photographs()
+    if not manifest.has_votes:
+        source.description += "; made before labels had votes: nothing is learnt within 16 px of their frame's edge"
     return JointTask(config, source, _pairs_validator(config, root, manifest.validation, True), inputs)
 
 

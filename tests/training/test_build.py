@@ -130,6 +130,13 @@ def test_a_joint_task_reads_the_last_round_and_validates_on_held_out_photographs
     assert task.source.key == stage_key(0, task.inputs)
 
 
+def test_a_training_on_labels_without_votes_says_what_it_does_not_learn():
+    write_labels("labels/mine", schema_version=1)
+    assert "nothing is learnt within 16 px" in build_joint_task(config()).source.description
+    write_labels("labels/mine")
+    assert "16 px" not in build_joint_task(config()).source.description
+
+
 def test_adapted_weights_are_those_of_the_detector_that_made_the_labels():
     write_labels("labels/mine")
     task = build_joint_task(config(joint={"init": "adapted"}))
