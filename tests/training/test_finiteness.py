@@ -166,7 +166,7 @@ def test_a_resumed_run_goes_on_counting_the_overflows_in_a_row(tmp_path: Path, m
     state = make_state(precision="mixed_float16")
     for _ in range(2):
         state.train_step(batch_of())
-    path = state.checkpoint.write(str(tmp_path / "latest-2"))
+    path = state.checkpoint.save(str(tmp_path / "latest"))
     resumed = make_state(precision="mixed_float16")
     resumed.restore(path)
     for _ in range(2):
@@ -178,9 +178,9 @@ def test_a_resumed_run_goes_on_counting_the_overflows_in_a_row(tmp_path: Path, m
 def test_a_checkpoint_of_before_the_counter_is_refused_with_the_remedy(tmp_path: Path):
     state = make_state()
     del state.checkpoint.overflows_in_a_row
-    state.checkpoint.write(str(tmp_path / "latest-3"))
-    with pytest.raises(ConfigError, match=r"latest-3: cannot be resumed, it holds other variables .* detector\.init="):
-        make_state().restore(tmp_path / "latest-3")
+    path = state.checkpoint.save(str(tmp_path / "latest"))
+    with pytest.raises(ConfigError, match=r"latest-1: cannot be resumed, it holds other variables .* detector\.init="):
+        make_state().restore(path)
 
 
 # ------------------------------------------------------------------------------------------------ finite in spite of it
