@@ -92,6 +92,14 @@ def test_several_pictures_of_either_view_are_named():
         state.check_finite(range(BATCH))
 
 
+def test_absent_points_are_no_failure_and_not_named():
+    state, batch = make_state("joint"), batch_of("joint")
+    points = {f"points{view}": tf.fill((BATCH, 5, 2), np.float32(np.nan)) for view in (0, 1)}
+    state.train_step({**with_pixel(batch, [2], np.nan, "images1"), **points})
+    with pytest.raises(NonFiniteLoss, match=r"^step 1: images1 of sample 2 \(synthetic shape 2\) not finite"):
+        state.check_finite(range(BATCH))
+
+
 def test_without_a_bad_picture_the_loss_term_is_named_with_the_pictures_of_the_batch(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(DetectorTask, "loss_terms", _with_extra(lambda model: tf.math.log(-1.0)))
     state = make_state()
