@@ -56,8 +56,8 @@ def pair_batch(batch: TensorBatch, key: int, settings: ViewSettings) -> TensorBa
 
     With both, view 0 keeps to the near ranges: what the later part turns and zooms is the second view. Returns
     `numbers`, `images0/1`, `cell_labels0/1`, `cells_valid0/1` shaped as in `detector_batch`, `homography_0to1` float32
-    (B, 3, 3), `points0/1` float32 (B, K, 2), corresponding keypoints row by row, NaN where a row is not within the
-    valid, known area of both views, and `shift_seeds` int64 (B, 2), stateless seeds of the consistency term.
+    (B, 3, 3), `points0/1` float32 (B, K, 2), corresponding keypoints row by row, NaN where a row is absent or not
+    within the valid, known area of both views, and `shift_seeds` int64 (B, 2), stateless seeds of the consistency term.
     """
     image_shape, numbers = _frame_shape(batch), batch["numbers"]
     border_px = settings.homography.valid_border_px

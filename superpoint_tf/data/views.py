@@ -19,6 +19,7 @@ from superpoint_tf.geometry.homography import invert_homographies, sample_homogr
 from superpoint_tf.geometry.warp import erode_mask, warp_images, warp_points, warp_valid_mask
 
 TensorBatch = dict[str, tf.Tensor]
+_ROWS = 128  # corresponding points come in multiples of it
 _SUBSAMPLES = 2  # along each axis of a view's pixel: a picture of more pixels than the view must not alias
 
 
@@ -144,10 +145,18 @@ def _warp_known(known: tf.Tensor, homography: tf.Tensor, border_px: int) -> tf.T
 
 
 def corresponding_points(view0: View, view1: View) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the keypoints of both views row by row, float32 (B, K, 2) each, NaN where either is not in a mask."""
+    """Return the keypoints of both views row by row, float32 (B, K, 2) each, NaN where either is not in a mask.
+
+    K is rounded up by absent rows: a compiled step then meets few shapes.
+    """
     usable = (_is_in(view0) & _is_in(view1))[..., None]
     nowhere = tf.constant(float("nan"), tf.float32)
-    return tf.where(usable, view0.keypoints, nowhere), tf.where(usable, view1.keypoints, nowhere)
+    missing = -tf.shape(view0.keypoints)[1] % _ROWS
+    points0, points1 = (
+        tf.pad(tf.where(usable, view.keypoints, nowhere), ((0, 0), (0, missing), (0, 0)), constant_values=nowhere)
+        for view in (view0, view1)
+    )
+    return points0, points1
 
 
 def _is_in(view: View) -> tf.Tensor:

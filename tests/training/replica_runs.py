@@ -60,7 +60,11 @@ def random_pairs(step: int) -> dict[str, tf.Tensor]:
     batch: dict[str, np.ndarray] = {
         "numbers": np.arange(step * BATCH, (step + 1) * BATCH),
         "homography_0to1": np.stack([np.eye(3, dtype=np.float32)] * BATCH),
+        "shift_seeds": random.integers(0, 2**31, (BATCH, 2)),
     }
+    points = random.uniform(0, 8 * ROWS, (BATCH, 9, 2)).astype(np.float32)
+    points[0, 2:] = np.nan  # the replicas have different numbers of them
+    batch |= {"points0": points, "points1": points}
     for view in (0, 1):
         batch[f"images{view}"] = random.random((BATCH, 8 * ROWS, 8 * COLUMNS, 1), np.float32)
         batch[f"cell_labels{view}"] = random.integers(0, 65, (BATCH, ROWS, COLUMNS)).astype(np.int32)

@@ -94,6 +94,14 @@ def test_several_pictures_of_either_view_are_named():
         state.check_finite(range(BATCH))
 
 
+def test_absent_points_are_no_failure_and_not_named():
+    state, batch = make_state("joint"), batch_of("joint")
+    points = {f"points{view}": tf.fill((BATCH, 5, 2), np.float32(np.nan)) for view in (0, 1)}
+    state.train_step({**with_pixel(batch, [2], np.nan, "images1"), **points})
+    with pytest.raises(NonFiniteLoss, match=r"^step 1: images1 of sample 2 \(synthetic shape 2\) not finite"):
+        state.check_finite(range(BATCH))
+
+
 def test_without_a_bad_picture_the_loss_term_is_named_with_the_pictures_of_the_batch(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(DetectorTask, "loss_terms", _with_extra(lambda model: tf.math.log(-1.0)))
     state = make_state()
@@ -166,7 +174,7 @@ def test_a_resumed_run_goes_on_counting_the_overflows_in_a_row(tmp_path: Path, m
     state = make_state(precision="mixed_float16")
     for _ in range(2):
         state.train_step(batch_of())
-    path = state.checkpoint.write(str(tmp_path / "latest-2"))
+    path = state.checkpoint.save(str(tmp_path / "latest"))
     resumed = make_state(precision="mixed_float16")
     resumed.restore(path)
     for _ in range(2):
@@ -178,9 +186,9 @@ def test_a_resumed_run_goes_on_counting_the_overflows_in_a_row(tmp_path: Path, m
 def test_a_checkpoint_of_before_the_counter_is_refused_with_the_remedy(tmp_path: Path):
     state = make_state()
     del state.checkpoint.overflows_in_a_row
-    state.checkpoint.write(str(tmp_path / "latest-3"))
-    with pytest.raises(ConfigError, match=r"latest-3: cannot be resumed, it holds other variables .* detector\.init="):
-        make_state().restore(tmp_path / "latest-3")
+    path = state.checkpoint.save(str(tmp_path / "latest"))
+    with pytest.raises(ConfigError, match=r"latest-1: cannot be resumed, it holds other variables .* detector\.init="):
+        make_state().restore(path)
 
 
 # ------------------------------------------------------------------------------------------------ finite in spite of it

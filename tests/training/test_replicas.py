@@ -154,9 +154,12 @@ def test_the_shares_of_all_workers_are_the_whole_batch():
 
 
 WITH_MICRO_BATCHES = ["accumulate=2", "ema_decay=0.9", "network.batch_norm=false"]
+ALL_TERMS = ["keypoint_weight=1.0", "random_points=4", "max_keypoints=6", "consistency_weight=1.0"]
 
 
-@pytest.mark.parametrize("settings", [[], pytest.param(WITH_MICRO_BATCHES, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "settings", [ALL_TERMS, pytest.param([*WITH_MICRO_BATCHES, *ALL_TERMS], marks=pytest.mark.slow)]
+)
 def test_two_devices_of_one_machine_follow_one_device(tmp_path: Path, settings: list[str]):
     """With batch norm over both; or with micro-batches, whose number is the same on one device and on two."""
     settings = [*settings, "steps=5", "learning_rate=1e-5"]
