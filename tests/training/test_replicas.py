@@ -155,6 +155,7 @@ def test_the_shares_of_all_workers_are_the_whole_batch():
 
 WITH_MICRO_BATCHES = ["accumulate=2", "ema_decay=0.9", "network.batch_norm=false"]
 ALL_TERMS = ["keypoint_weight=1.0", "random_points=4", "max_keypoints=6", "consistency_weight=1.0"]
+ALL_TERMS += ["keypoint_temperature=1.0"]  # .05 would show the rounding of batch norm twenty times larger
 
 
 @pytest.mark.parametrize(
