@@ -18,6 +18,7 @@ from superpoint_tf.benchmarks.timing import measure
 from superpoint_tf.config import CELL, Config, NetworkConfig
 from superpoint_tf.data.pipeline import TensorBatch
 from superpoint_tf.data.sources import GeneratedShapes
+from superpoint_tf.geometry import warp_points
 from superpoint_tf.network import build_network
 from superpoint_tf.training.state import TrainingState
 from superpoint_tf.training.tasks import DetectorTask, JointTask
@@ -25,6 +26,7 @@ from superpoint_tf.training.validation import ShapesValidator
 
 _SHAPES = ((120, 160), (240, 320))
 _WIDTHS = (0.5, 1.0)
+_POINTS = 128  # corresponding ones of a random pair
 _KINDS = ("forward", "detector step", "joint step")
 _LARGEST_SHAPE, _LARGEST_PAIRS, _MEMORY_GB = (480, 640), 8, 24.0
 _QUICK_KINDS = ("forward", "joint step")
@@ -164,6 +166,9 @@ def random_batch(joint: bool, image_shape: ImageShape, batch: int) -> TensorBatc
         result["homography_0to1"] = tf.tile(
             tf.constant([[[0.9, 0.1, 5.0], [-0.1, 0.9, 9.0], [0.0, 0.0, 1.0]]]), (count, 1, 1)
         )
+        points = tf.random.stateless_uniform((count, _POINTS, 2), (3, 0), 0.0, float(min(image_shape)))
+        result |= {"points0": points, "points1": warp_points(points, result["homography_0to1"])}
+        result["shift_seeds"] = tf.tile(tf.range(count, dtype=tf.int64)[:, None], (1, 2))
     return result
 
 

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from superpoint_tf.data.pipeline import TensorBatch
 
-_WITH_ABSENT_ROWS = ("points0", "points1")  # NaN there is no failure
 _NAMED = 3  # samples, pictures or weights that a message lists
 
 
@@ -19,13 +18,14 @@ class NonFiniteLoss(ArithmeticError):
 class FailureRecord:
     """Flags that the compiled step sets at the first step whose loss or gradient is not finite; no step waits for them.
 
-    Inputs are the float tensors of a batch, but those with absent rows. Terms and gradients are those of all replicas,
-    inputs of this worker alone.
+    Inputs are the float tensors of a batch but for the points, where NaN says that there is none. Terms and gradients
+    are those of all replicas, inputs of this worker alone.
     """
 
     def __init__(self, batch: TensorBatch, term_names: Sequence[str], weight_names: Sequence[str]) -> None:
-        floats = {name for name, tensor in batch.items() if tensor.dtype.is_floating}
-        self._inputs = sorted(floats - set(_WITH_ABSENT_ROWS))
+        self._inputs = sorted(
+            name for name, tensor in batch.items() if tensor.dtype.is_floating and not name.startswith("points")
+        )
         self._terms, self._weights = list(term_names), list(weight_names)
         self.failed = tf.Variable(False)
         size = int(batch[self._inputs[0]].shape[0])

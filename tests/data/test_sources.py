@@ -12,7 +12,9 @@ from superpoint_tf.config import ConfigError
 from superpoint_tf.config_files import build_config
 from superpoint_tf.data.labels import Label, LabelError, label_path, save_label
 from superpoint_tf.data.photographs import PhotographError
+from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs
+from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.geometry import warp_points_numpy
 
 FRAME = (96, 128)
@@ -213,6 +215,22 @@ def test_a_file_smaller_than_asked_for_is_enlarged_so_that_a_batch_has_one_shape
 
 def test_at_the_scale_of_the_frame_nothing_is_cut_from_the_file(folders):
     assert "picture_to_frame" not in render_with(folders, [0])
+
+
+@pytest.mark.parametrize("with_pairs", [True, False])
+@pytest.mark.parametrize("scale", [1.0, 1.5])
+def test_a_stream_of_photographs_gives_views_of_the_frame_at_any_step(voted, scale: float, with_pairs: bool):
+    section = {"image_shape": list(FRAME), "source_scale": scale, "views": "both", "flip": True}
+    config = build_config({"photographs": section, "joint": {"batch_size": 2, "targets": "bilinear"}})
+    source = LabelledPhotographs(config, str(voted[0]), ["a.png"], str(voted[1]), 1, with_pairs, key=2**55)
+    views = ViewSettings.of(config.photographs, config.joint)
+    with BatchStream(source, 2, source.key, views, 0) as stream:
+        first, second = (next(stream.batches(step)) for step in (0, 1))
+    suffix = "1" if with_pairs else ""
+    assert first[f"images{suffix}"].shape == (2, *FRAME, 1)
+    assert first[f"cell_labels{suffix}"].shape == (2, FRAME[0] // 8, FRAME[1] // 8, 65)
+    assert first[f"cells_valid{suffix}"].numpy().any() and not first[f"cells_valid{suffix}"].numpy().all()
+    assert second["numbers"].numpy().tolist() == [2, 3]
 
 
 # ------------------------------------------------------------------------------------------------ stages
