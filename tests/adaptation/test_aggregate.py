@@ -31,7 +31,10 @@ def uniform_detector(images, training):
 def brightness_detector(images, training):
     """Give every pixel the probability grey level squared / 50."""
     cells = tf.nn.space_to_depth(tf.square(images) / 50.0, CELL)
-    probabilities = tf.concat([cells, 1.0 - tf.reduce_sum(cells, axis=-1, keepdims=True)], axis=-1)
+    rest = tf.maximum(
+        1.0 - tf.reduce_sum(cells, axis=-1, keepdims=True), 0.0
+    )  # a cell of repeated edge may be all bright
+    probabilities = tf.concat([cells, rest], axis=-1)
     return {"logits": tf.math.log(probabilities + 1e-9)}
 
 
