@@ -20,6 +20,7 @@ from superpoint_tf.geometry.warp import erode_mask, warp_images, warp_points, wa
 
 TensorBatch = dict[str, tf.Tensor]
 _ROWS = 128  # corresponding points come in multiples of it
+_UNKNOWN_GROWTH_PX = 3  # enough where a pixel of the view is up to 2.8 of the frame: floor(1 + step / sqrt(2))
 _SUBSAMPLES = 2  # along each axis of a view's pixel: a picture of more pixels than the view must not alias
 
 
@@ -138,8 +139,9 @@ def _warp_known(known: tf.Tensor, homography: tf.Tensor, border_px: int) -> tf.T
     """Tell which pixels of a view come from known ones: bool (B, H, W), one pixel at least within the edge.
 
     The nearest pixel may be half a pixel off: a keypoint that the frame's unknown part holds must not fall on a pixel
-    of the view that counts.
+    of the view that counts. Nor may a view that shrinks the frame step over a small unknown part: it grows first.
     """
+    known = erode_mask(known, _UNKNOWN_GROWTH_PX)
     warped = warp_images(tf.cast(known, tf.float32)[..., None], homography, interpolation="nearest")[..., 0]
     return erode_mask(warped > 0.5, max(border_px, 1))
 

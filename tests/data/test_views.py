@@ -12,7 +12,7 @@ import tensorflow as tf
 from superpoint_tf.config import CELL, ConfigError, HomographyConfig
 from superpoint_tf.config_files import build_config
 from superpoint_tf.data.pipeline import detector_batch, pair_batch
-from superpoint_tf.data.views import ViewSettings, sample_view_homographies, takes_later_views
+from superpoint_tf.data.views import ViewSettings, sample_view_homographies, takes_later_views, warped_view
 from superpoint_tf.geometry import warp_image_numpy, warp_points, warp_points_numpy
 
 SHAPE = (48, 64)
@@ -138,6 +138,25 @@ def test_a_label_that_the_border_cut_away_is_never_no_keypoint(border_px: int, c
             inside = (pixels >= 0).all(axis=1) & (pixels < (SHAPE[1], SHAPE[0])).all(axis=1)
             x, y = pixels[inside].astype(int).T
             assert not cells[y // CELL, x // CELL].any()
+
+
+@pytest.mark.parametrize("shrink", [1.0, 1.8, 2.4, 2.8])
+def test_a_view_that_shrinks_the_frame_steps_over_no_small_unknown_part(shrink: float):
+    shape, generator = (64, 64), np.random.default_rng(0)
+    for _ in range(24):
+        x, y = 2 * generator.integers(12, 20, 2)
+        known = np.ones((1, *shape), bool)
+        known[0, y : y + 2, x : x + 2] = False
+        label = np.array([[[x, y]]], np.float32) + generator.uniform(-0.49, 1.49, (1, 1, 2)).astype(np.float32)
+        angle = generator.uniform(0, 2 * np.pi)
+        cosine, sine, middle = np.cos(angle) / shrink, np.sin(angle) / shrink, 31.5
+        turn = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
+        turn[:2, 2] = middle - turn[:2, :2] @ [middle, middle]
+        batch = {"keypoints": tf.constant(label), "known": tf.constant(known)}
+        homography = tf.constant(turn[None], tf.float32)
+        view = warped_view(batch, tf.zeros((1, *shape), tf.uint8), homography, shape, border_px=0)
+        column, row = np.floor(view.keypoints.numpy()[0, 0] + 0.5).astype(int)
+        assert not view.mask.numpy()[0, row, column]
 
 
 def test_in_an_unwarped_view_a_cell_counts_if_and_only_if_all_its_pixels_are_known():
