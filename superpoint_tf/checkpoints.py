@@ -25,6 +25,12 @@ class WeightsError(ValueError):
     """Weights that cannot be used; the message names the file, what differs and the remedy."""
 
 
+# Settings younger than the format, with the value that all files of before have: left out of the header, as they are
+# there, else the fingerprint of every one of them would change, and with it features, labels and stages.
+_SINCE_FORMAT_1 = {"pooling": "max"}
+_ABSENT = object()
+
+
 @dataclass(frozen=True)
 class Weights:
     """Arrays by `layer/variable`, the network they fit, and how they came about."""
@@ -35,10 +41,11 @@ class Weights:
     step: int = 0
 
     def to_bytes(self) -> bytes:
-        """Return the file content; equal weights give equal bytes."""
+        """Return the file content; equal weights give equal bytes, whatever settings networks gained since."""
+        network = config_to_dict(self.network)
         header = {
             "format": _FORMAT,
-            "network": config_to_dict(self.network),
+            "network": {name: v for name, v in network.items() if v != _SINCE_FORMAT_1.get(name, _ABSENT)},
             "with_descriptor": self.with_descriptor,
             "step": self.step,
         }

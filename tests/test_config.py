@@ -82,6 +82,11 @@ def test_a_wrong_override_is_refused(tmp_path: Path, override: str):
         load_config(write(tmp_path, "seed: 1"), [override])
 
 
+def test_a_scale_of_adaptation_that_is_given_twice_is_refused_before_anything_is_trained(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"`adaptation\.scales`: 1 is given twice"):
+        load_config(write(tmp_path, "adaptation: {scales: [1, 1]}"))
+
+
 def test_a_missing_config_names_those_beside_it(tmp_path: Path):
     write(tmp_path, "")
     with pytest.raises(ConfigError, match=r"other\.yaml: cannot be read .*some\.yaml"):

@@ -95,13 +95,19 @@ def test_weights_files_fit_both_poolings_and_say_which_is_theirs(tmp_path) -> No
     assert not np.allclose(build_network(MAX, seed=3)(picture)["logits"], network(picture)["logits"])
 
 
-def test_a_file_of_before_the_setting_has_the_maximum(tmp_path) -> None:
+def test_a_file_of_before_the_setting_has_the_maximum_and_the_same_bytes(tmp_path) -> None:
     get_weights(build_network(MAX), MAX, True).save(tmp_path / "weights.npz")
     arrays = storage.load_npz(tmp_path / "weights.npz")
     header = json.loads(str(arrays.pop("__header__")))
-    del header["network"]["pooling"]
+    assert "pooling" not in header["network"]  # as in files of before: nothing of theirs changes, nor their digest
     storage.write_bytes(tmp_path / "old.npz", storage.npz_bytes(__header__=np.array(json.dumps(header)), **arrays))
+    assert (tmp_path / "old.npz").read_bytes() == (tmp_path / "weights.npz").read_bytes()
     assert load_weights(tmp_path / "old.npz").network == MAX
+
+
+def test_a_file_of_the_other_pooling_says_so(tmp_path) -> None:
+    get_weights(build_network(BLUR), BLUR, True).save(tmp_path / "weights.npz")
+    assert load_weights(tmp_path / "weights.npz").network == BLUR
 
 
 def test_weights_of_one_pooling_are_widened_for_the_other() -> None:

@@ -64,3 +64,10 @@ def test_shipped_weights_are_whole_have_a_card_and_find_corners(name: str):
     nearest = np.linalg.norm(features.keypoints[:, None] - corners[None], axis=2).min(axis=0)
     inner = ((corners > 4) & (corners < np.array(image.shape[::-1]) - 5)).all(axis=1)
     assert inner.sum() >= 3 and np.mean(nearest[inner] <= 3) > 0.5
+
+
+@pytest.mark.parametrize("name", ["magicpoint-small", "superpoint-small", "superpoint"])
+def test_the_fingerprint_of_weights_that_ship_is_the_digest_of_their_file(name: str):
+    """Whatever settings networks gained since: features, labels and the samples of a stage hang on it."""
+    path = WEIGHTS_FOLDER / f"{name}.npz"
+    assert load_weights(path).fingerprint() == storage.sha256_file(path)

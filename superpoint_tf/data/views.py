@@ -131,7 +131,11 @@ def _warp_pictures(pictures: tf.Tensor, homography: tf.Tensor, image_shape: tupl
     n = _SUBSAMPLES
     finer = tf.constant([[n, 0, (n - 1) / 2], [0, n, (n - 1) / 2], [0, 0, 1]], tf.float64)  # the half-pixel rule
     sub_shape = (n * image_shape[0], n * image_shape[1])
-    samples = warp_images(pictures, tf.matmul(finer, tf.cast(homography, tf.float64)), sub_shape)
+    # Sub-samples reach beyond the outer pixels' centres, where nothing is: the edge is repeated by a pixel.
+    pictures = tf.pad(pictures, ((0, 0), (1, 1), (1, 1), (0, 0)), "SYMMETRIC")
+    inner = tf.constant([[1, 0, -1], [0, 1, -1], [0, 0, 1]], tf.float64)
+    to_samples = tf.matmul(finer, tf.matmul(tf.cast(homography, tf.float64), inner))
+    samples = warp_images(pictures, to_samples, sub_shape)
     return tf.nn.avg_pool2d(samples, n, n, "VALID")
 
 

@@ -217,6 +217,13 @@ def test_a_keypoint_of_a_finer_picture_is_labelled_in_pixels_of_the_frame():
 # ------------------------------------------------------------------------------------------------ later ranges
 
 
+def test_a_grey_picture_of_more_pixels_than_the_frame_has_no_dark_edge():
+    batch = finer(1.5)
+    grey = tf.fill(tf.shape(batch["images"]), tf.constant(200, tf.uint8))
+    views = pair_batch(batch | {"images": grey, "images1": grey}, 0, ViewSettings(HomographyConfig()))
+    np.testing.assert_allclose(views["images0"], 200 / 255, atol=1e-5)
+
+
 def later_settings(**changes: Any) -> ViewSettings:
     return ViewSettings(NEAR, **{"later": FAR, "later_share": 0.5, "later_from": 200, **changes})
 
