@@ -176,7 +176,8 @@ class SyntheticSection:
 class LaterViews:
     """Other warps for a later part of a training: more turning and zooming, without losing the near views."""
 
-    from_step: int = _setting(0, minimum=0, maximum=10**9)  # the first step that may see them; 0: never
+    # The first step that may see them, of every training on photographs, retraining too; 0: never.
+    from_step: int = _setting(0, minimum=0, maximum=10**9)
     share: float = _setting(0.5, minimum=0.0, maximum=1.0)  # of the samples from there on; the others stay near
     homography: HomographyConfig = HomographyConfig(max_zoom=2.0, symmetric_axes=True)
 
@@ -194,12 +195,13 @@ class PhotographsSection:
     image_shape: tuple[int, int] = _setting((240, 320), minimum=32, maximum=8192)
     # A training sample is a random part of this (height, width) of the labelled frame; [0, 0] takes the whole frame.
     crop_shape: tuple[int, int] = _setting((0, 0), minimum=0, maximum=8192)
-    # Training ignores what fewer than this share of the labelling's votes saw: nothing there says "no keypoint".
+    # Training ignores what fewer than this share of the labelling's votes saw, and always what none saw: nothing there
+    # says "no keypoint".
     min_votes: float = _setting(0.25, minimum=0.0, maximum=1.0)
     # Which views of a pair are warped: the `second`, as in the paper, or `both`, each by a homography of its own.
     views: str = _setting("second", choices=("second", "both"))
-    # Views are cut from the picture at this many times `image_shape`, as far as the file has the pixels: a warp that
-    # comes nearer does not enlarge. 1: from the frame.
+    # Views are cut from the file at this many times `image_shape`, so that a warp that comes nearer does not enlarge;
+    # smaller files are enlarged. Noise and blur are of its pixels, so they are weaker in the view. 1: from the frame.
     source_scale: float = _setting(1.0, minimum=1.0, maximum=8.0)
     flip: bool = _setting(False)  # half of the samples are mirrored, all their views alike
     homography: HomographyConfig = HomographyConfig()

@@ -34,7 +34,7 @@ class Purpose(enum.IntEnum):
     CELLS1 = 2
     HOMOGRAPHY0 = 3  # of view 0, where both views are warped
     LATER = 4  # whether a sample of the later part takes the later ranges
-    SHIFT = 5  # by how much the consistency term moves the picture
+    SHIFT = 5  # what losses draw: the consistency term's move, the keypoints chosen, points off the labels
     EVALUATION = 7  # homography of an evaluation pair
 
 

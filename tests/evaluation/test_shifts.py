@@ -148,8 +148,11 @@ def exactness(model: SuperPoint, phases: int, shift_px: float = 4.0) -> dict[str
     return {name: float(np.mean([each[name] for each in values])) for name in values[0]}
 
 
-def test_the_shipped_weights_in_one_phase_are_as_exact_as_they_were(shipped: SuperPoint):
-    """They miss the mark, partners within .3 px and .85 within 1 px at 4 px; weights that reach it may tighten this."""
+def test_the_shipped_weights_in_one_phase_are_no_less_exact_than_measured(shipped: SuperPoint):
+    """They miss the mark, partners within .3 px and .85 within 1 px at 4 px; weights that reach it may tighten this.
+
+    Refined over 9x9 pixels, those of suppressed neighbours included, they had .67 px and .64.
+    """
     found = exactness(shipped, phases=1)
     assert found["localization_px"] <= PRESENT_LOCALIZATION_PX
     assert found["within_1px"] >= PRESENT_WITHIN_1PX
