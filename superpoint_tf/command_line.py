@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from superpoint_tf.cluster import STRATEGIES, read_cluster
 from superpoint_tf.config import Config, ConfigError
-from superpoint_tf.config_files import load_config
-from superpoint_tf.interruption import Interrupted
-from superpoint_tf.quiet_import import import_tensorflow
-from superpoint_tf.storage import is_remote
+from superpoint_tf.config.cluster import STRATEGIES, read_cluster
+from superpoint_tf.config.config_files import load_config
+from superpoint_tf.runtime.interruption import Interrupted
+from superpoint_tf.runtime.quiet import import_tensorflow
+from superpoint_tf.runtime.storage import is_remote
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LARGEST_INT = 2**31 - 1

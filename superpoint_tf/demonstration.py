@@ -13,9 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from superpoint_tf import storage
 from superpoint_tf.command_line import CHECKOUT
-from superpoint_tf.config_files import load_config
+from superpoint_tf.config.config_files import load_config
 from superpoint_tf.data.labels import read_manifest
 from superpoint_tf.evaluation.controls import CONTROLS
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL as PROTOCOL
@@ -24,9 +23,10 @@ from superpoint_tf.evaluation.methods import extractor_of, load_extractors
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
 from superpoint_tf.evaluation.protocols import Extractor, evaluate_pairs
 from superpoint_tf.evaluation.table import format_table
-from superpoint_tf.interruption import StopRequest
 from superpoint_tf.model import SuperPoint
-from superpoint_tf.progress import Console, Progress, format_duration
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.interruption import StopRequest
+from superpoint_tf.runtime.progress import Console, Progress, format_duration
 from superpoint_tf.showcase import draw_pictures
 
 CONFIG = "configs/quickstart.yaml"  # of the chain from scratch

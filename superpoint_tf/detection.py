@@ -9,8 +9,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from superpoint_tf.config import CELL
+from superpoint_tf.config.looks import Looks, scaled_shape
 from superpoint_tf.keypoints import detect_keypoints, suppress_keypoints
-from superpoint_tf.multiscale import Looks, scaled_shape
 from superpoint_tf.network import normalize_descriptors
 
 __all__ = [

@@ -22,7 +22,6 @@ from typing import Any
 import h5py
 import numpy as np
 
-from superpoint_tf import storage
 from superpoint_tf.feature_files import INSIDE_DAMAGE, DamagedFeatures, open_features, write_features
 from superpoint_tf.feature_index import (
     IDENTITY,
@@ -34,6 +33,7 @@ from superpoint_tf.feature_index import (
     read_index,
 )
 from superpoint_tf.features import Features
+from superpoint_tf.runtime import storage
 
 INTERVAL_S = 20.0  # a killed process loses what it found in the last so many seconds
 

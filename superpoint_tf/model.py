@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from superpoint_tf.checkpoints import load_network
 from superpoint_tf.config import DetectionConfig
+from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE, Looks, check_looks
 from superpoint_tf.detection import Level, logits_to_heatmap, look_at, sample_descriptors
 from superpoint_tf.features import Features
 from superpoint_tf.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.matching import match_descriptors
-from superpoint_tf.memory import PictureTooLarge, check_memory, too_large
-from superpoint_tf.multiscale import ONE_PHASE, ONE_SCALE, Looks, check_looks
 from superpoint_tf.network import ENCODER, normalize_descriptors
+from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large
 
 _BATCH_PIXELS = 8 * 480 * 640  # pictures of one shape go through the network together, up to this many pixels
 _WAITING_PIXELS = 4 * _BATCH_PIXELS  # of pictures of all shapes that wait for others of theirs

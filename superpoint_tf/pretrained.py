@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from superpoint_tf import storage
+from superpoint_tf.runtime import storage
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 CHECKSUMS = "SHA256SUMS"  # as `sha256sum` writes it

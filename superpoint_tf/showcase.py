@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from superpoint_tf import storage
 from superpoint_tf.config import HomographyConfig, PhotographsSection, PhotometricConfig
 from superpoint_tf.data.photograph_sets import BUNDLED, find_photographs
 from superpoint_tf.data.photographs import cover_and_crop, read_photograph
@@ -22,6 +21,7 @@ from superpoint_tf.figures import figure_matches, figure_stages
 from superpoint_tf.layout import stack
 from superpoint_tf.matching import match_descriptors
 from superpoint_tf.model import SuperPoint
+from superpoint_tf.runtime import storage
 from superpoint_tf.visualization import save_jpeg, save_png
 
 _SAVE = {".png": save_png, ".jpg": save_jpeg}

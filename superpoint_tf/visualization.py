@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from superpoint_tf import storage
 from superpoint_tf.keypoints import scale_keypoints
 from superpoint_tf.layout import (
     GAP_PX,
@@ -26,6 +25,7 @@ from superpoint_tf.layout import (
     stack,
     to_bgr,
 )
+from superpoint_tf.runtime import storage
 
 __all__ = [
     "GAP_PX",

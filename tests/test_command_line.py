@@ -20,7 +20,7 @@ from superpoint_tf.command_line import (
     run_tool,
 )
 from superpoint_tf.config import ConfigError
-from superpoint_tf.interruption import Interrupted
+from superpoint_tf.runtime.interruption import Interrupted
 
 
 class OutOfDisk(Exception):

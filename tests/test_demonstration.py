@@ -21,7 +21,7 @@ from superpoint_tf.demonstration import (
     _run_command,
     _stages,
 )
-from superpoint_tf.interruption import Interrupted
+from superpoint_tf.runtime.interruption import Interrupted
 
 
 def argument(command: list[str], option: str) -> str:

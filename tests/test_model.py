@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf import SuperPoint, detection, memory
+from superpoint_tf import SuperPoint, detection
 from superpoint_tf import model as model_module
 from superpoint_tf.checkpoints import WeightsError, get_weights
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.features import Features
 from superpoint_tf.model import prepare_image
 from superpoint_tf.network import build_network
+from superpoint_tf.runtime import memory
 
 NETWORK = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)
 ALL = {"detection_threshold": 0.001, "border_px": 0}

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf import SuperPoint, memory
+from superpoint_tf import SuperPoint
 from superpoint_tf.config import NetworkConfig
+from superpoint_tf.config.looks import PHASES, Looks, check_looks, check_phases
 from superpoint_tf.detection import look_at, move_images
 from superpoint_tf.model import prepare_image
-from superpoint_tf.multiscale import PHASES, Looks, check_looks, check_phases
 from superpoint_tf.network import build_network
+from superpoint_tf.runtime import memory
 
 ALL: dict[str, Any] = {"detection_threshold": 0.001, "border_px": 0}
 FAR_PX = 80  # a network's answer this far from the frame has not seen the frame

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.checkpoints import get_weights, load_network, load_weights
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.network import BlurPooling, build_network, weight_shapes
+from superpoint_tf.runtime import storage
 from superpoint_tf.widening import can_widen
 
 MAX = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)

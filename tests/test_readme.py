@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from superpoint_tf.cluster import VARIABLE, Cluster, read_cluster
-from superpoint_tf.config_files import load_config
+from superpoint_tf.config.cluster import VARIABLE, Cluster, read_cluster
+from superpoint_tf.config.config_files import load_config
 from superpoint_tf.training.replicas import Replicas
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -58,7 +58,7 @@ def main() -> None:
     from superpoint_tf.benchmarks.run import run_benchmarks
     from superpoint_tf.benchmarks.settings import Settings
     from superpoint_tf.checkpoints import load_weights
-    from superpoint_tf.progress import Console
+    from superpoint_tf.runtime.progress import Console
 
     if arguments.weights:
         load_weights(arguments.weights)

@@ -34,7 +34,7 @@ def main() -> None:
     output = arguments.output or ("outputs/demo-from-scratch" if arguments.from_scratch else "outputs/demo")
     command_line.set_up_tensorflow()
     from superpoint_tf.demonstration import redraw_pictures, run_demo
-    from superpoint_tf.progress import Console
+    from superpoint_tf.runtime.progress import Console
 
     if arguments.pictures:
         redraw_pictures(arguments.pictures, Console())

@@ -98,7 +98,7 @@ def main() -> None:
     command_line.set_up_tensorflow()
     from superpoint_tf.evaluation import methods, run
     from superpoint_tf.evaluation.comparison import check_comparisons
-    from superpoint_tf.progress import Console
+    from superpoint_tf.runtime.progress import Console
 
     shapes = arguments.protocol == "synthetic"
     default = methods.FOR_SHAPES if shapes else methods.FOR_PAIRS

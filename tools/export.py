@@ -95,7 +95,7 @@ def main() -> None:
     from superpoint_tf.export.photographs import open_photographs
     from superpoint_tf.export.run import Exporter
     from superpoint_tf.export.table import measure_table
-    from superpoint_tf.progress import Console
+    from superpoint_tf.runtime.progress import Console
 
     exporter = Exporter(arguments.weights, open_photographs(arguments.images), Console())
     if arguments.table:

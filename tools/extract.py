@@ -69,7 +69,7 @@ def main() -> None:
     from superpoint_tf.extraction.extractor import Extractor
     from superpoint_tf.extraction.run import extract_batch
     from superpoint_tf.interop.colmap import check_names
-    from superpoint_tf.progress import Console
+    from superpoint_tf.runtime.progress import Console
 
     console = Console()
     extractor = Extractor(arguments.weights, settings_from_arguments(arguments))

@@ -62,8 +62,8 @@ def main() -> None:
     shard = command_line.resolve_shard(arguments.shard)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it only writes files here
     from superpoint_tf.data.generation import generate_synthetic_sets
-    from superpoint_tf.interruption import StopRequest
-    from superpoint_tf.progress import Console
+    from superpoint_tf.runtime.interruption import StopRequest
+    from superpoint_tf.runtime.progress import Console
 
     console = Console()
     with StopRequest() as stop:

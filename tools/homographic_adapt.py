@@ -54,7 +54,7 @@ def main() -> None:
     command_line.set_up_tensorflow()
     from superpoint_tf.adaptation.first_detector import find_first_detector
     from superpoint_tf.adaptation.rounds import AdaptationRun, adapt, check_output
-    from superpoint_tf.progress import QUICKSTART, Console
+    from superpoint_tf.runtime.progress import QUICKSTART, Console
     from superpoint_tf.training.replicas import build_local_replicas
 
     replicas = build_local_replicas(arguments.strategy)

@@ -15,7 +15,7 @@ from superpoint_tf import command_line
 if TYPE_CHECKING:
     from superpoint_tf.checkpoints import Weights
     from superpoint_tf.interop.pytorch_layouts import Layout
-    from superpoint_tf.progress import Console
+    from superpoint_tf.runtime.progress import Console
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parse_arguments()
     command_line.set_up_tensorflow()
     from superpoint_tf.interop.pytorch import load_pytorch
-    from superpoint_tf.progress import Console
+    from superpoint_tf.runtime.progress import Console
 
     weights, layout = load_pytorch(arguments.file)
     output = arguments.output or f"outputs/{Path(arguments.file).stem}/weights.npz"
@@ -54,7 +54,7 @@ def main() -> None:
 
 def save(weights: Weights, output: str, overwrite: bool) -> None:
     """Write the file; raises ValueError if other weights are there, which may have cost a training."""
-    from superpoint_tf import storage
+    from superpoint_tf.runtime import storage
 
     there = storage.exists(output) and storage.read_bytes(output) != weights.to_bytes()
     if there and not overwrite:

@@ -71,7 +71,7 @@ def main() -> None:
     command_line.set_up_tensorflow()
     from superpoint_tf.alignment.run import match_pictures
     from superpoint_tf.extraction.extractor import Extractor
-    from superpoint_tf.progress import Console
+    from superpoint_tf.runtime.progress import Console
 
     match_pictures(
         arguments.a,

@@ -67,7 +67,7 @@ def main() -> None:
         check_output(sources, arguments.output)
     command_line.set_up_tensorflow()
     from superpoint_tf.extraction.extractor import Extractor
-    from superpoint_tf.progress import Console
+    from superpoint_tf.runtime.progress import Console
     from superpoint_tf.viewing.run import DEFAULT_FOLDER, show_all
     from superpoint_tf.viewing.window import Window, has_display
 

@@ -31,7 +31,7 @@ def main() -> None:
     if arguments.labels and config.train == "detector":
         raise ConfigError(f"--labels: {arguments.config} trains a detector on synthetic shapes, which needs none")
     command_line.set_up_tensorflow()
-    from superpoint_tf.progress import QUICKSTART
+    from superpoint_tf.runtime.progress import QUICKSTART
     from superpoint_tf.training.replicas import build_replicas
 
     replicas = build_replicas(arguments.strategy)  # before anything runs in TensorFlow

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.adaptation.aggregate import Adapter, image_seed
 from superpoint_tf.config import Config
 from superpoint_tf.data.labels import label_path, load_label
@@ -18,6 +17,7 @@ from superpoint_tf.figures import figure_adaptation
 from superpoint_tf.keypoints import detect_keypoints
 from superpoint_tf.layout import stack
 from superpoint_tf.model import SuperPoint
+from superpoint_tf.runtime import storage
 from superpoint_tf.visualization import save_png
 
 

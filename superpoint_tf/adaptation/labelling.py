@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.adaptation.aggregate import Adapter, Aggregate, image_seed
 from superpoint_tf.adaptation.figures import draw_round
 from superpoint_tf.adaptation.job import AdaptationRun
@@ -23,10 +22,11 @@ from superpoint_tf.data.label_votes import cut_votes
 from superpoint_tf.data.labels import Label, add_digests, digest_label, label_path, save_label
 from superpoint_tf.data.photographs import PhotographError
 from superpoint_tf.data.preparation import Preparation, PreparedPhotograph
-from superpoint_tf.data.workers import ordered_map, resolve_workers, start_pool
-from superpoint_tf.interruption import StopRequest
 from superpoint_tf.keypoints import detect_keypoints
-from superpoint_tf.progress import Console, Progress, announce_cost
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.interruption import StopRequest
+from superpoint_tf.runtime.progress import Console, Progress, announce_cost
+from superpoint_tf.runtime.workers import ordered_map, resolve_workers, start_pool
 
 _TIMED_PHOTOGRAPHS = 3  # after the first, which compiles
 _TRAINING_COST = 6.0  # a training step costs about this many times the forward pass of its pictures

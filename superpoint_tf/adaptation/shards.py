@@ -7,10 +7,10 @@ import functools
 import time
 from collections.abc import Callable
 
-from superpoint_tf import storage
 from superpoint_tf.data.labels import LabelManifest, Part, add_digests, read_manifest, write_manifest
-from superpoint_tf.interruption import StopRequest
-from superpoint_tf.progress import Console
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.interruption import StopRequest
+from superpoint_tf.runtime.progress import Console
 
 _POLL_S = 2.0
 _REMIND_S = 60.0

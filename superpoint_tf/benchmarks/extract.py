@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.benchmarks import memory
 from superpoint_tf.benchmarks.convolutions import forward_flops, list_convolutions
 from superpoint_tf.benchmarks.limits import Limits
@@ -20,6 +19,7 @@ from superpoint_tf.data.photographs import cover_and_crop, find_photographs, rea
 from superpoint_tf.detection import detect_keypoints, sample_descriptors
 from superpoint_tf.model import SuperPoint
 from superpoint_tf.network import build_network
+from superpoint_tf.runtime import storage
 
 _SHAPES = ((240, 320), (480, 640))
 _MAX_KEYPOINTS = 1000

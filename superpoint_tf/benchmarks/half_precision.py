@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.adaptation.aggregate import Adapter, image_seed
 from superpoint_tf.benchmarks.results import Entry
 from superpoint_tf.benchmarks.settings import Settings, shape_name
@@ -18,6 +17,7 @@ from superpoint_tf.config import AdaptationSection, PhotographsSection
 from superpoint_tf.data.photographs import cover_and_crop, find_photographs, read_photograph
 from superpoint_tf.evaluation.metrics import partner_distances, repeatability
 from superpoint_tf.keypoints import detect_keypoints
+from superpoint_tf.runtime import storage
 
 _SHAPE = (240, 320)
 _PHOTOGRAPHS, _QUICK_PHOTOGRAPHS = 10, 2

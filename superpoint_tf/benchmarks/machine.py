@@ -9,8 +9,8 @@ import platform
 from typing import Any
 
 import superpoint_tf
-from superpoint_tf.data.workers import resolve_workers
-from superpoint_tf.hardware import cpu_name, multiplies_bfloat16
+from superpoint_tf.runtime.hardware import cpu_name, multiplies_bfloat16
+from superpoint_tf.runtime.workers import resolve_workers
 
 _PACKAGES = {"numpy": "numpy", "tensorflow": "tensorflow", "opencv": "opencv-python", "imgaug": "imgaug"}
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.benchmarks import memory
 from superpoint_tf.benchmarks.convolutions import list_convolutions, training_flops
 from superpoint_tf.benchmarks.limits import Limits
@@ -29,6 +28,7 @@ from superpoint_tf.data.pipeline import BatchStream, detector_batch, pair_batch
 from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs, Source
 from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.network import build_network
+from superpoint_tf.runtime import storage
 
 _MAX_PHOTOGRAPHS = 200  # of a folder: enough that decoding is typical
 _KEYPOINTS = 100  # a photograph

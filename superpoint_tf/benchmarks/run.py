@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from superpoint_tf import storage
 from superpoint_tf.benchmarks.adaptation import benchmark_adaptation
 from superpoint_tf.benchmarks.extract import benchmark_extract
 from superpoint_tf.benchmarks.limits import Limits, measure_limits
@@ -18,9 +17,10 @@ from superpoint_tf.benchmarks.pipeline import benchmark_pipeline
 from superpoint_tf.benchmarks.results import FORMAT, Entry, format_entries, format_number
 from superpoint_tf.benchmarks.settings import Settings
 from superpoint_tf.benchmarks.synthetic import benchmark_synthetic
-from superpoint_tf.config_files import config_to_dict
+from superpoint_tf.config.config_files import config_to_dict
 from superpoint_tf.evaluation.results import without_nan
-from superpoint_tf.progress import Console, format_duration
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.progress import Console, format_duration
 
 Benchmark = Callable[[Settings, Limits], Iterator[Entry]]
 BENCHMARKS: dict[str, Benchmark] = {

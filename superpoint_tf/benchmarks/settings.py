@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from superpoint_tf.config import Config
-from superpoint_tf.data.workers import resolve_workers
+from superpoint_tf.runtime.workers import resolve_workers
 
 ImageShape = tuple[int, int]
 _PIXELS_ON_CPU, _PIXELS_ON_GPU = 8 * 240 * 320, 64 * 240 * 320  # a batch: enough work for every core, little memory

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from superpoint_tf import storage
 from superpoint_tf.config import PhotographsSection
+from superpoint_tf.runtime import storage
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".tiff", ".gif")
 DEFAULT_ROOT = "data/coco"

@@ -27,9 +27,9 @@ from superpoint_tf.data.views import (
     sample_view_homographies,
     warped_view,
 )
-from superpoint_tf.data.workers import ordered_map, resolve_workers, start_pool
 from superpoint_tf.geometry.cells import cells_valid, keypoints_to_cell_labels, keypoints_to_cell_targets
 from superpoint_tf.geometry.homography import sample_homographies
+from superpoint_tf.runtime.workers import ordered_map, resolve_workers, start_pool
 
 
 def detector_batch(batch: TensorBatch, key: int, settings: ViewSettings) -> TensorBatch:

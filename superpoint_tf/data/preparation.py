@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from superpoint_tf import storage
 from superpoint_tf.data.labels import Label, LabelError, digest_label, label_path, load_label
 from superpoint_tf.data.photographs import (
     PhotographError,
@@ -15,6 +14,7 @@ from superpoint_tf.data.photographs import (
     printable_name,
     read_photograph_bytes,
 )
+from superpoint_tf.runtime import storage
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from superpoint_tf import storage
+from superpoint_tf.runtime import storage
 
 KEY_LIMIT = 2**56  # keys are below it
 _PURPOSES = 8  # a key

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from superpoint_tf import storage
 from superpoint_tf.config import Config
-from superpoint_tf.config_files import config_to_dict
+from superpoint_tf.config.config_files import config_to_dict
 from superpoint_tf.data.record_reader import SCHEMA_VERSION, is_file_note, manifest_path
 from superpoint_tf.data.synthetic_sets import SPLITS, drawn_primitives, split_size
+from superpoint_tf.runtime import storage
 
 PICTURES_PER_FILE = 1000  # a killed run loses at most the file it was at
 CONTACT_SHEET = "contact_sheet.png"

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf import storage
 from superpoint_tf.data.record_format import decode_sample
+from superpoint_tf.runtime import storage
 
 SCHEMA_VERSION = 1
 _LENGTH_BYTES, _CRC_BYTES = 8, 4  # a TFRecord: length, its checksum, content, its checksum

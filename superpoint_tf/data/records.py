@@ -11,14 +11,14 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.config import Config
 from superpoint_tf.data.record_folder import RecordFile, RecordFolder
 from superpoint_tf.data.record_reader import RecordError, SyntheticRecords
 from superpoint_tf.data.synthetic_sets import encode_samples
-from superpoint_tf.data.workers import ordered_map, resolve_workers, start_pool
-from superpoint_tf.interruption import StopRequest
-from superpoint_tf.progress import Progress
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.interruption import StopRequest
+from superpoint_tf.runtime.progress import Progress
+from superpoint_tf.runtime.workers import ordered_map, resolve_workers, start_pool
 
 __all__ = ["RecordError", "SyntheticRecords", "write_record_files"]
 

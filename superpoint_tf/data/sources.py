@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from superpoint_tf import storage
 from superpoint_tf.config import Config, PhotometricConfig
 from superpoint_tf.data.labels import label_path
 from superpoint_tf.data.photograph_samples import RenderSettings, read_labelled, render_photographs
@@ -20,6 +19,7 @@ from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.data.sample_batch import Batch, pad_keypoints, stack_samples
 from superpoint_tf.data.synthetic_sets import synthetic_sample
+from superpoint_tf.runtime import storage
 
 __all__ = [
     "Batch",

@@ -12,7 +12,13 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from superpoint_tf.config import HomographyConfig, LaterViews, PhotographsSection, SyntheticSection, TrainingConfig
+from superpoint_tf.config import (
+    HomographyConfig,
+    LaterViews,
+    PhotographsSection,
+    SyntheticSection,
+    TrainingConfig,
+)
 from superpoint_tf.data.random_streams import Purpose, first_word
 from superpoint_tf.geometry.cells import nearest_pixels
 from superpoint_tf.geometry.homography import invert_homographies, sample_homographies

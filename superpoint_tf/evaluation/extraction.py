@@ -10,12 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from superpoint_tf import storage
 from superpoint_tf.evaluation.feature_store import FeatureStore
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.methods import Method
 from superpoint_tf.evaluation.pairs import ImagePair, View
-from superpoint_tf.progress import Console
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.progress import Console
 
 Stores = Sequence[tuple[Method, FeatureStore]]
 

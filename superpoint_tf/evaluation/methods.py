@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 import superpoint_tf
-from superpoint_tf import storage
-from superpoint_tf.config_files import load_config
+from superpoint_tf.config.config_files import load_config
+from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE
 from superpoint_tf.evaluation import baselines, controls
 from superpoint_tf.evaluation.baselines import CLASSICAL
 from superpoint_tf.evaluation.controls import CONTROLS
@@ -23,8 +23,8 @@ from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.evaluation.plug_ins import load_plug_in
 from superpoint_tf.evaluation.protocols import Extractor, suppressed
 from superpoint_tf.features import Features
-from superpoint_tf.multiscale import ONE_PHASE, ONE_SCALE
 from superpoint_tf.pretrained import pretrained_names
+from superpoint_tf.runtime import storage
 
 if TYPE_CHECKING:
     from superpoint_tf.model import SuperPoint
@@ -38,7 +38,7 @@ _NETWORK_CODE = (
     "network.py",
     "batch_norm.py",
     "detection.py",
-    "multiscale.py",
+    "config/looks.py",
     *_SUPPRESSION_CODE,
 )
 GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}

@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf import storage
 from superpoint_tf.feature_files import check_features, in_frame
 from superpoint_tf.features import Features
+from superpoint_tf.runtime import storage
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf import storage
 from superpoint_tf.evaluation.comparison import Difference, paired_differences
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
+from superpoint_tf.runtime import storage
 
 Row = dict[str, float | str]
 ByCondition = dict[str, dict[str, dict[str, float]]]  # condition (clean, noisy), method, primitive; `all` pools them

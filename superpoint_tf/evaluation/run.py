@@ -15,11 +15,9 @@ import cv2
 import numpy as np
 
 import superpoint_tf
-from superpoint_tf import storage
 from superpoint_tf.config import Config
-from superpoint_tf.config_files import config_to_dict
+from superpoint_tf.config.config_files import config_to_dict
 from superpoint_tf.data.synthetic_sets import drawn_primitives
-from superpoint_tf.data.workers import start_pool
 from superpoint_tf.evaluation.comparison_tables import comparisons_markdown
 from superpoint_tf.evaluation.curves import CAPTIONS, pairs_figures, shapes_figures
 from superpoint_tf.evaluation.examples import draw_pair_examples, draw_shape_examples
@@ -40,8 +38,10 @@ from superpoint_tf.evaluation.shapes import (
     measure_shapes,
     shapes_protocol,
 )
-from superpoint_tf.interruption import StopRequest
-from superpoint_tf.progress import Console, Progress
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.interruption import StopRequest
+from superpoint_tf.runtime.progress import Console, Progress
+from superpoint_tf.runtime.workers import start_pool
 from superpoint_tf.visualization import save_png
 
 Pool = concurrent.futures.Executor | None

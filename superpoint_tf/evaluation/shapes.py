@@ -12,7 +12,6 @@ import numpy as np
 from superpoint_tf.config import Config
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.synthetic_sets import drawn_primitives, sample_number, synthetic_sample
-from superpoint_tf.data.workers import ordered_map
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.extraction import Stores, extract_view, write_image
 from superpoint_tf.evaluation.feature_store import read_stored
@@ -20,6 +19,7 @@ from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.evaluation.results import Row
 from superpoint_tf.feature_files import open_features
+from superpoint_tf.runtime.workers import ordered_map
 
 CONDITIONS = ("clean", "noisy")
 NO_BUDGET = 2**31 - 1

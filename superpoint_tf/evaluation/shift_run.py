@@ -15,8 +15,8 @@ from superpoint_tf.evaluation.shift_results import ShiftsEvaluation
 from superpoint_tf.evaluation.shifts import DIRECTIONS_XY, SHIFTS_PX, measure_shift, shifted_pairs
 from superpoint_tf.feature_files import open_features
 from superpoint_tf.features import Features
-from superpoint_tf.interruption import StopRequest
-from superpoint_tf.progress import Progress
+from superpoint_tf.runtime.interruption import StopRequest
+from superpoint_tf.runtime.progress import Progress
 
 SETTING = "240x320"
 

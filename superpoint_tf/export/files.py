@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from superpoint_tf import storage
 from superpoint_tf.export import onnx, savedmodel, tflite
 from superpoint_tf.export.graph import ExportGraph, Run
 from superpoint_tf.export.request import ORIGIN_FILE, Request
-from superpoint_tf.standard_error import held_back
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.quiet import held_back
 
 
 def write_file(

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf import storage
 from superpoint_tf.export.graph import INPUT, ExportGraph, Outputs, Run
+from superpoint_tf.runtime import storage
 
 OPSET = 17
 _LARGE = 256  # numbers; smaller constants stay float32

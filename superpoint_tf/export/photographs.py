@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from superpoint_tf import storage
 from superpoint_tf.config import PhotographsSection
 from superpoint_tf.data.photographs import PhotographError, cover_and_crop, find_photographs, read_photograph
 from superpoint_tf.model import prepare_image
+from superpoint_tf.runtime import storage
 
 MOST = 64  # photographs that are read
 # Where any shape is taken: that of the paper, one that is padded in both directions, and a larger one upright.

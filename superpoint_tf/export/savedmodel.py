@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.export.graph import INPUT, SIGNATURE, ExportGraph, Outputs, Run
 from superpoint_tf.export.request import ORIGIN_FILE
+from superpoint_tf.runtime import storage
 
 
 def write_savedmodel(graph: ExportGraph, folder: str | Path, origin: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from superpoint_tf.export.latency import time_in_turns
 from superpoint_tf.export.request import Request
 from superpoint_tf.export.run import TENSORFLOW, Exported, Exporter
 from superpoint_tf.export.tflite import open_tflite
-from superpoint_tf.progress import format_bytes
+from superpoint_tf.runtime.progress import format_bytes
 
 _HEADINGS = ("", "size", "ms", "keypoints elsewhere", "descriptors within", "repeat.", "match.sc.")
 _WITHOUT_XNNPACK = "tflite float32, without XNNPACK"

@@ -8,8 +8,8 @@ from pathlib import Path
 from superpoint_tf.extraction.sources import Source
 from superpoint_tf.feature_files import open_features
 from superpoint_tf.interop.colmap import count_pairs, pairs_path, write_database
-from superpoint_tf.interruption import StopRequest
-from superpoint_tf.progress import Console, Progress
+from superpoint_tf.runtime.interruption import StopRequest
+from superpoint_tf.runtime.progress import Console, Progress
 
 _MANY_PAIRS = 20_000  # from about here, half an hour on a laptop
 

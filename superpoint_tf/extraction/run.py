@@ -13,9 +13,9 @@ from superpoint_tf.extraction.pictures import Picture, count_pictures, first_dig
 from superpoint_tf.extraction.sources import Source
 from superpoint_tf.feature_archive import FeatureArchive
 from superpoint_tf.features import Features
-from superpoint_tf.interruption import StopRequest
-from superpoint_tf.memory import PictureTooLarge
-from superpoint_tf.progress import Console, Progress, format_bytes, format_duration
+from superpoint_tf.runtime.interruption import StopRequest
+from superpoint_tf.runtime.memory import PictureTooLarge
+from superpoint_tf.runtime.progress import Console, Progress, format_bytes, format_duration
 
 
 @dataclass

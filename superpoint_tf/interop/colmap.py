@@ -15,10 +15,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from superpoint_tf import storage
 from superpoint_tf.feature_files import read_features
 from superpoint_tf.features import Features
 from superpoint_tf.matching import match_descriptors
+from superpoint_tf.runtime import storage
 
 PIXEL_SHIFT = 0.5
 _MAX_IMAGE_ID = 2**31 - 1  # a pair is smaller id * this + larger id

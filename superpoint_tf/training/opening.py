@@ -6,8 +6,8 @@ import dataclasses
 import zlib
 
 from superpoint_tf.config import ConfigError
-from superpoint_tf.config_files import flatten
-from superpoint_tf.progress import Console
+from superpoint_tf.config.config_files import flatten
+from superpoint_tf.runtime.progress import Console
 from superpoint_tf.training.replicas import Replicas
 from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.tasks import Task

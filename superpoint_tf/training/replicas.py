@@ -12,8 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from superpoint_tf.cluster import EXAMPLE, VARIABLE, read_cluster
 from superpoint_tf.config import ConfigError, TrainingConfig
+from superpoint_tf.config.cluster import EXAMPLE, VARIABLE, read_cluster
 
 COLLECTIVE_ERRORS = (  # what TensorFlow raises in the others when a worker is gone
     tf.errors.UnavailableError,

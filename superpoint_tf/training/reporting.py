@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.progress import Console, format_duration
+from superpoint_tf.runtime.progress import Console, format_duration
 from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.visualization import save_png
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.config import ConfigError
+from superpoint_tf.runtime import storage
 from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.state import TrainingState
 

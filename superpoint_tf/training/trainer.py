@@ -10,12 +10,12 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.data.pipeline import BatchStream, TensorBatch
-from superpoint_tf.hardware import multiplies_bfloat16
-from superpoint_tf.interruption import StopRequest
 from superpoint_tf.network import named_variables
-from superpoint_tf.progress import announce_cost
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.hardware import multiplies_bfloat16
+from superpoint_tf.runtime.interruption import StopRequest
+from superpoint_tf.runtime.progress import announce_cost
 from superpoint_tf.training.opening import open_together
 from superpoint_tf.training.replicas import COLLECTIVE_ERRORS, Replicas, WorkerLost, first_reason, single_replica
 from superpoint_tf.training.reporting import Reporter, SilentReporter

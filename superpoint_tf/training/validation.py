@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.config import Config
 from superpoint_tf.data.synthetic_sets import drawn_primitives
 from superpoint_tf.evaluation import metrics
@@ -20,6 +19,7 @@ from superpoint_tf.evaluation.shapes import CONDITIONS, draw_shapes
 from superpoint_tf.figures import figure_detections, figure_matches
 from superpoint_tf.layout import side_by_side, stack
 from superpoint_tf.model import SuperPoint
+from superpoint_tf.runtime import storage
 from superpoint_tf.visualization import draw_heatmap
 
 Metrics = dict[str, float]

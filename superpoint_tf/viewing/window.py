@@ -8,7 +8,7 @@ import sys
 import cv2
 import numpy as np
 
-from superpoint_tf.interruption import StopRequest
+from superpoint_tf.runtime.interruption import StopRequest
 
 _PROBE = "import cv2; cv2.namedWindow('probe'); cv2.waitKey(1)"
 _PROBE_S = 20.0

@@ -8,12 +8,12 @@ import cv2
 import pytest
 
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.labels import label_path, load_label
 from superpoint_tf.data.photograph_sets import PhotographSet
 from superpoint_tf.evaluation.edge_density import edge_density
 from superpoint_tf.export.photographs import open_photographs
-from superpoint_tf.progress import Console
+from superpoint_tf.runtime.progress import Console
 
 FRAME = (240, 320)
 ENOUGH = 40  # keypoints that the interior's density would put at a distance: their number scatters by a sixth

@@ -15,12 +15,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.adaptation import labelling, rounds, shards
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
 from superpoint_tf.checkpoints import get_weights
 from superpoint_tf.config import ConfigError
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.labels import (
     LabelManifest,
     Part,
@@ -33,9 +32,10 @@ from superpoint_tf.data.labels import (
 from superpoint_tf.data.photograph_sets import PhotographSet
 from superpoint_tf.data.photographs import PhotographError
 from superpoint_tf.data.preparation import PreparedPhotograph
-from superpoint_tf.interruption import Interrupted, StopRequest
 from superpoint_tf.network import build_network
-from superpoint_tf.progress import Console
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.interruption import Interrupted, StopRequest
+from superpoint_tf.runtime.progress import Console
 from synthetic import draw_sample
 
 NAMES = ("a b.png", "deep/c.png", "z.png", "é.png")

@@ -16,7 +16,7 @@ from superpoint_tf.benchmarks import pipeline, run
 from superpoint_tf.benchmarks.network import prepare_network, random_batch
 from superpoint_tf.benchmarks.settings import Settings, worker_counts
 from superpoint_tf.config import Config, NetworkConfig
-from superpoint_tf.progress import Console
+from superpoint_tf.runtime.progress import Console
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Settings(dataclasses.replace(Config(), network=NetworkConfig(width=0.125)), repeats=1, quick=True)

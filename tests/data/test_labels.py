@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from superpoint_tf import storage
 from superpoint_tf.data.label_votes import MAX_VOTES, cut_votes, pack_votes, unpack_votes
 from superpoint_tf.data.labels import (
     Label,
@@ -24,6 +23,7 @@ from superpoint_tf.data.labels import (
     save_label,
     write_manifest,
 )
+from superpoint_tf.runtime import storage
 
 LABEL = Label(np.array([[1.5, 2.0], [3.0, 4.0]]), np.array([0.9, 0.1]), (240, 320), np.diag([0.5, 0.5, 1.0]), "ab" * 32)
 

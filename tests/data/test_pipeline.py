@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf.config import CELL, Config, HomographyConfig
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.pipeline import BatchStream, detector_batch, pair_batch
 from superpoint_tf.data.random_streams import Purpose
 from superpoint_tf.data.sources import GeneratedShapes, index_of_sample, pad_keypoints

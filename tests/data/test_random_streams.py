@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from superpoint_tf.adaptation.aggregate import image_seed
 from superpoint_tf.config import ConfigError, HomographyConfig, PhotometricConfig
-from superpoint_tf.config_files import build_config
-from superpoint_tf.config_rules import MAX_SAMPLES
+from superpoint_tf.config.config_files import build_config
+from superpoint_tf.config.config_rules import MAX_SAMPLES
 from superpoint_tf.data.random_streams import (
     EVALUATION_PAIRS,
     FIRST_WORDS,

@@ -21,7 +21,7 @@ from superpoint_tf.data.record_folder import RecordFolder, RecordFolderError
 from superpoint_tf.data.record_format import decode_sample, encode_sample
 from superpoint_tf.data.record_reader import RecordError, SyntheticRecords
 from superpoint_tf.data.synthetic_sets import synthetic_sample
-from superpoint_tf.interruption import Interrupted, StopRequest
+from superpoint_tf.runtime.interruption import Interrupted, StopRequest
 from synthetic import SyntheticConfig
 
 

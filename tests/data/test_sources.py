@@ -7,15 +7,15 @@ import cv2
 import numpy as np
 import pytest
 
-from superpoint_tf import storage
 from superpoint_tf.config import ConfigError
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.labels import Label, LabelError, label_path, save_label
 from superpoint_tf.data.photographs import PhotographError
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs
 from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.geometry import warp_points_numpy
+from superpoint_tf.runtime import storage
 
 FRAME = (96, 128)
 DOTS = np.array([[x, y] for y in range(6, 96, 12) for x in range(6, 128, 12)], np.float32)

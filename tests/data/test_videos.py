@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from superpoint_tf import storage
 from superpoint_tf.data.photographs import PhotographError
 from superpoint_tf.data.videos import VideoReader, VideoWriter, is_video
+from superpoint_tf.runtime import storage
 
 
 def grey(level: int, shape: tuple[int, int] = (48, 64)) -> np.ndarray:

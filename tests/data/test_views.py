@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf.config import CELL, ConfigError, HomographyConfig
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.pipeline import detector_batch, pair_batch
 from superpoint_tf.data.views import ViewSettings, sample_view_homographies, takes_later_views, warped_view
 from superpoint_tf.geometry import warp_image_numpy, warp_points, warp_points_numpy

@@ -79,7 +79,7 @@ def test_an_untrained_network_is_that_of_its_config_and_seed(tmp_path: Path):
 
 def test_weights_are_known_by_content_and_cut(tmp_path: Path):
     from superpoint_tf.checkpoints import initial_network
-    from superpoint_tf.config_files import load_config
+    from superpoint_tf.config.config_files import load_config
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     _, weights = initial_network(load_config(tmp_path / "tiny.yaml"))
@@ -93,7 +93,7 @@ def test_weights_are_known_by_content_and_cut(tmp_path: Path):
 
 def test_keypoints_between_pixels_are_another_method_than_those_on_pixels(tmp_path: Path):
     from superpoint_tf.checkpoints import initial_network
-    from superpoint_tf.config_files import load_config
+    from superpoint_tf.config.config_files import load_config
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     initial_network(load_config(tmp_path / "tiny.yaml"))[1].save(tmp_path / "weights.npz")

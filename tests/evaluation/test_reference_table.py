@@ -15,7 +15,7 @@ from superpoint_tf.evaluation.methods import load_methods
 from superpoint_tf.evaluation.pair_sets import open_pairs
 from superpoint_tf.evaluation.pairs import find_hpatches, hpatches_pairs
 from superpoint_tf.evaluation.protocols import evaluate_pairs, suppressed
-from superpoint_tf.progress import Console
+from superpoint_tf.runtime.progress import Console
 
 HPATCHES = Path(__file__).parents[2] / "../shared/data/hpatches_dev"
 needs_hpatches = pytest.mark.skipif(not HPATCHES.is_dir(), reason=f"{HPATCHES} is not there")

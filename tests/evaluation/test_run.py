@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.evaluation import run
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
 from superpoint_tf.evaluation.methods import Method, load_extractors, load_methods
@@ -18,7 +18,7 @@ from superpoint_tf.evaluation.pair_sets import open_pairs
 from superpoint_tf.evaluation.protocols import evaluate_pairs, evaluate_shapes
 from superpoint_tf.evaluation.shapes import draw_shapes
 from superpoint_tf.features import Features
-from superpoint_tf.progress import Console
+from superpoint_tf.runtime.progress import Console
 
 CONFIG = build_config({"workers": 0, "synthetic": {"draw": {"image_shape": [64, 80]}}})
 SETTINGS = {"low": PairProtocol((120, 160), 20, 4), "high": PairProtocol((180, 240), 40, 4)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, PairProtocol
 from superpoint_tf.evaluation.methods import FOR_PAIRS, extractor_of, load_methods
 from superpoint_tf.evaluation.pair_sets import photograph_paths
@@ -25,7 +25,7 @@ from superpoint_tf.evaluation.shifts import (
 )
 from superpoint_tf.features import Features
 from superpoint_tf.model import SuperPoint
-from superpoint_tf.progress import Console
+from superpoint_tf.runtime.progress import Console
 
 SHAPE = (48, 64)
 PROTOCOL = PairProtocol(SHAPE, 10, 4)

@@ -22,7 +22,7 @@ from superpoint_tf.export.run import Exporter
 from superpoint_tf.export.table import measure_table
 from superpoint_tf.export.usage import usage
 from superpoint_tf.network import build_network
-from superpoint_tf.progress import Console
+from superpoint_tf.runtime.progress import Console
 
 HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("tf2onnx", "onnxruntime"))
 ONNX = pytest.param("onnx", marks=pytest.mark.skipif(not HAS_EXTRA, reason="needs pip install -e '.[export]'"))

@@ -55,7 +55,7 @@ def _written(path: Path, content: bytes) -> str:
 
 
 def _read_config(content: bytes, folder: Path) -> None:
-    from superpoint_tf.config_files import load_config
+    from superpoint_tf.config.config_files import load_config
 
     load_config(_written(folder / "some.yaml", content))
 
@@ -72,7 +72,7 @@ def _config_seeds() -> list[bytes]:
 
 
 def _read_overrides(content: bytes, folder: Path) -> None:
-    from superpoint_tf.config_files import load_config
+    from superpoint_tf.config.config_files import load_config
 
     path = _written(folder / "some.yaml", b"seed: 1\njoint:\n")
     load_config(path, content.decode("utf-8", "surrogateescape").split("\n"))
@@ -87,7 +87,7 @@ def _override_seeds() -> list[bytes]:
 
 
 def _read_cluster(content: bytes, folder: Path) -> None:
-    from superpoint_tf.cluster import VARIABLE, read_cluster
+    from superpoint_tf.config.cluster import VARIABLE, read_cluster
 
     read_cluster({VARIABLE: content.decode("utf-8", "surrogateescape")})
 
@@ -160,7 +160,7 @@ def _weights_seeds() -> list[bytes]:
 
 def _read_label_folder(content: bytes, folder: Path) -> None:
     """Read `manifest` and `adaptation.json`, one after the other, as a training and a second adaptation do."""
-    from superpoint_tf.config_files import build_config
+    from superpoint_tf.config.config_files import build_config
     from superpoint_tf.data.labels import IDENTITY_FILE, Part, read_manifest
     from superpoint_tf.training.build import find_labels
 
@@ -181,7 +181,7 @@ def _read_label_folder(content: bytes, folder: Path) -> None:
 
 def _label_manifest_seeds() -> list[bytes]:
     from superpoint_tf.config import Config
-    from superpoint_tf.config_files import config_to_dict
+    from superpoint_tf.config.config_files import config_to_dict
 
     config = config_to_dict(Config())
     plan = {"rounds": 1, "detector_sha256": "0" * 64, "photographs_sha256": "0" * 64, "config": config}
@@ -253,7 +253,7 @@ def _record_manifest_seeds() -> list[bytes]:
 
 def _read_record_notes(content: bytes, folder: Path) -> None:
     """Open a folder of synthetic sets as the generator does; a damaged note means that its file is written again."""
-    from superpoint_tf.config_files import build_config
+    from superpoint_tf.config.config_files import build_config
     from superpoint_tf.data.record_folder import RecordFolder, RecordFolderError
 
     config = build_config({"synthetic": {"num_train": 1, "num_validation": 1, "num_test": 1}})

@@ -12,7 +12,7 @@ import pytest
 
 from superpoint_tf import SuperPoint
 from superpoint_tf.checkpoints import WeightsError, load_network
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.interop.pytorch import load_pytorch
 from superpoint_tf.interop.pytorch_layouts import MAGIC_LEAP, RPAUTRAT
 from superpoint_tf.network import normalize_descriptors

@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import yaml
 
-from superpoint_tf import storage
+from superpoint_tf.runtime import storage
 from synthetic import draw_sample
 
 TRAINING = {"steps": 12, "batch_size": 2, "log_every": 1, "validate_every": 5, "checkpoint_every": 3, "warmup_steps": 2}

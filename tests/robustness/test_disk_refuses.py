@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from superpoint_tf import storage
+from superpoint_tf.runtime import storage
 
 sys.path.insert(0, str(Path(__file__).parent))
 from writers import WRITERS

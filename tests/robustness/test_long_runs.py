@@ -22,12 +22,12 @@ from superpoint_tf.adaptation.job import AdaptationRun
 from superpoint_tf.adaptation.rounds import adapt
 from superpoint_tf.checkpoints import get_weights
 from superpoint_tf.config import Config
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.photograph_sets import PhotographSet
 from superpoint_tf.data.sources import GeneratedShapes
 from superpoint_tf.figures import plot_curves
 from superpoint_tf.network import build_network
-from superpoint_tf.progress import Console
+from superpoint_tf.runtime.progress import Console
 from superpoint_tf.training.state import TrainingState
 from superpoint_tf.training.tasks import DetectorTask
 from superpoint_tf.training.trainer import train

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.checkpoints import Weights
 from superpoint_tf.config import NetworkConfig
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data import labels
 from superpoint_tf.data.generation import generate_synthetic_sets
 from superpoint_tf.evaluation.measures import PairProtocol
@@ -21,7 +20,8 @@ from superpoint_tf.evaluation.results import ShapesEvaluation
 from superpoint_tf.export.files import staged
 from superpoint_tf.feature_archive import FeatureArchive
 from superpoint_tf.features import Features
-from superpoint_tf.progress import Console
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.progress import Console
 from superpoint_tf.training.replicas import single_replica
 from superpoint_tf.training.run_checkpoints import RunCheckpoints
 from superpoint_tf.training.run_folder import RunFolder

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf.extraction.extractor import Extractor
-from superpoint_tf.interruption import StopRequest
+from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.viewing import window
 
 Run = Callable[..., int]

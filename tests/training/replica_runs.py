@@ -20,7 +20,7 @@ command_line.set_up_tensorflow()
 import tensorflow as tf
 
 from superpoint_tf.config import Config
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.sources import GeneratedShapes
 from superpoint_tf.training.replicas import Replicas, build_replicas, single_replica

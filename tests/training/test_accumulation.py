@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf.config import ConfigError
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.sources import GeneratedShapes
 from superpoint_tf.training.state import NonFiniteLoss, TrainingState
 from superpoint_tf.training.tasks import DetectorTask, JointTask, Task

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf.config import ConfigError
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data import views
 from superpoint_tf.data.pipeline import pair_batch
 from superpoint_tf.data.sources import GeneratedShapes

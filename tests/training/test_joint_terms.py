@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.sources import GeneratedShapes
 from superpoint_tf.training.finiteness import NonFiniteLoss
 from superpoint_tf.training.replicas import cut

@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.checkpoints import load_weights
 from superpoint_tf.config import ConfigError, TrainingConfig
-from superpoint_tf.config_files import build_config
+from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.sources import GeneratedShapes
 from superpoint_tf.data.views import ViewSettings
+from superpoint_tf.runtime import storage
 from superpoint_tf.training.replicas import Replicas, build_replicas, cut, single_replica
 
 SCRIPT = Path(__file__).resolve().with_name("replica_runs.py")

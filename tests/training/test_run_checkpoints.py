@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from superpoint_tf import storage
 from superpoint_tf.config import ConfigError
+from superpoint_tf.runtime import storage
 from superpoint_tf.training.replicas import single_replica
 from superpoint_tf.training.run_checkpoints import RunCheckpoints
 from superpoint_tf.training.run_folder import RunFolder

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from superpoint_tf.cluster import Cluster, read_cluster
 from superpoint_tf.command_line import resolve_shard
 from superpoint_tf.config import ConfigError
+from superpoint_tf.config.cluster import Cluster, read_cluster
 
 TWO = ["a:1", "b:1"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superpoint_tf import storage
 from superpoint_tf.data.labels import Label, label_path, load_label, save_label
+from superpoint_tf.runtime import storage
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -38,7 +38,7 @@ def test_unfinished_files_are_removed_and_others_kept(tmp_path: Path):
 
 def test_what_a_killed_writer_of_one_file_left_is_removed_and_what_others_may_be_writing_is_kept(tmp_path: Path):
     killed = (
-        "import os, signal, sys; from superpoint_tf import storage\n"
+        "import os, signal, sys; from superpoint_tf.runtime import storage\n"
         "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
         "storage.write_bytes(sys.argv[1], b'half')"
     )

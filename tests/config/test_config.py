@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from superpoint_tf.config import Config, ConfigError
-from superpoint_tf.config_files import build_config, config_differences, config_to_yaml, load_config
+from superpoint_tf.config.config_files import build_config, config_differences, config_to_yaml, load_config
 
-CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").glob("*.yaml"))
 
 
 def write(tmp_path: Path, text: str) -> Path:

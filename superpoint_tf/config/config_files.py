@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from superpoint_tf.config import Config, ConfigError, check_limits, shown
-from superpoint_tf.config_rules import check_rules
-from superpoint_tf.strict_yaml import parse_yaml
+from superpoint_tf.config.config_rules import check_rules
+from superpoint_tf.config.sections import Config, ConfigError, check_limits, shown
+from superpoint_tf.config.strict_yaml import parse_yaml
 
 _NO_TEXT = ("Cc", "Cs")  # control characters, and halves of characters that no file name in UTF-8 has
 _MOST_BYTES = 2**18  # the shipped ones have some thousand; PyYAML reads some 100,000 a second

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from superpoint_tf.progress import format_bytes
+from superpoint_tf.runtime.progress import format_bytes
 
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
 _MEMORY_INFO = Path("/proc/meminfo")

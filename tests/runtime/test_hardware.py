@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from superpoint_tf import hardware
+from superpoint_tf.runtime import hardware
 
 XEON = "processor\t: 0\nmodel name\t: Some Xeon\nflags\t\t: fpu avx512f amx_bf16 amx_tile\n\nprocessor\t: 1\n"
 

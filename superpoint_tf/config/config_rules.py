@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from superpoint_tf.config import CELL, Config, ConfigError, shown
-from superpoint_tf.multiscale import check_scales
+from superpoint_tf.config.looks import check_scales
+from superpoint_tf.config.sections import CELL, Config, ConfigError, shown
 
 MAX_SAMPLES = 2**40  # of a training; other sets have the numbers from there on (data/random_streams.py)
 _LONGEST_NAME = 100  # it becomes the name of folders

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from superpoint_tf import storage
+from superpoint_tf.runtime import storage
 
 LONG_HOURS = 2.0  # above this a stage also names the quick config
 QUICKSTART = "configs/quickstart.yaml"

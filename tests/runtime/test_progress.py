@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from superpoint_tf import progress
-from superpoint_tf.progress import Console, Progress, announce_cost, format_bytes, format_duration
+from superpoint_tf.runtime import progress
+from superpoint_tf.runtime.progress import Console, Progress, announce_cost, format_bytes, format_duration
 
 
 class Clock:

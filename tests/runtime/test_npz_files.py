@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from superpoint_tf import npz_files, storage
+from superpoint_tf.runtime import npz_files, storage
 
 ARRAYS = {
     "a": np.arange(30, dtype=np.float32).reshape(6, 5) ** 2,

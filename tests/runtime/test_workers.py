@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from superpoint_tf.data.photographs import PhotographError
-from superpoint_tf.data.workers import WorkerDied, ordered_map, resolve_workers, start_pool
+from superpoint_tf.runtime.workers import WorkerDied, ordered_map, resolve_workers, start_pool
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -83,7 +83,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path):
     script.write_text(
         "import os, signal, sys\n"
         f"sys.path.insert(0, {str(CHECKOUT)!r})\n"
-        "from superpoint_tf.data.workers import start_pool\n"
+        "from superpoint_tf.runtime.workers import start_pool\n"
         "if __name__ == '__main__':\n"
         "    pool = start_pool(1)\n"
         "    print(pool.submit(os.getpid).result(), flush=True)\n"

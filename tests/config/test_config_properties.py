@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from superpoint_tf.config import Config, ConfigError
-from superpoint_tf.config_files import config_to_dict, flatten, load_config
+from superpoint_tf.config.config_files import config_to_dict, flatten, load_config
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = {path.name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "configs").glob("*.yaml"))}
 KNOWN = {key: value for key, value, _ in flatten(Config())}
 TOOLS_WITH_CONFIG = ("train_superpoint", "generate_synthetic", "homographic_adapt", "evaluate", "benchmark")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from superpoint_tf import memory
-from superpoint_tf.memory import PictureTooLarge, check_memory, estimate_bytes, free_bytes
+from superpoint_tf.runtime import memory
+from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, estimate_bytes, free_bytes
 
 
 @pytest.fixture

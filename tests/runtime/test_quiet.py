@@ -7,11 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LOGS = "import os; os.write(2, b'I0000 no CUDA here\\n')\n"
-IMPORT = (
-    "import os; from superpoint_tf.quiet_import import import_tensorflow; import_tensorflow(); os.write(2, b'later')"
-)
+IMPORT = "from superpoint_tf.runtime.quiet import import_tensorflow as run; run(); import os; os.write(2, b'later')"
 
 
 def said(folder: Path, tensorflow: str, level: str, before: str = "") -> str:
@@ -46,6 +44,6 @@ def test_where_no_temporary_file_can_be_made_they_are_let_through(tmp_path: Path
 def test_a_closed_standard_error_stops_no_import(tmp_path: Path):
     (tmp_path / "tensorflow.py").write_text("")
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    code = "from superpoint_tf.quiet_import import import_tensorflow; import_tensorflow(); print('here')"
+    code = "from superpoint_tf.runtime.quiet import import_tensorflow; import_tensorflow(); print('here')"
     command = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, code]
     assert subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False).stdout == b"here\n"

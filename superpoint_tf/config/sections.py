@@ -219,7 +219,7 @@ class AdaptationSection:
     # in the reference, labels were eight times as dense 4 to 8 px from the frame as in the middle; from 8 px on, not.
     erosion_px: int = _setting(12, minimum=0, maximum=64)
     aggregation: str = _setting("mean", choices=("mean", "max"))
-    # How each warp is looked at: the scales and phases whose heatmaps are combined (`superpoint_tf.multiscale`).
+    # How each warp is looked at: the scales and phases whose heatmaps are combined (`superpoint_tf.config.looks`).
     scales: tuple[float, ...] = _setting((1.0,), minimum=1 / 16, maximum=8.0)
     phases: int = _setting(1, choices=(1, 2, 4, 16))
     precision: str = _setting("float32", choices=PRECISIONS)  # of the network's layers; the votes add up in float32

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf import npz_files
+from superpoint_tf.runtime import npz_files
 
 TEMPORARY_SUFFIX = ".part"  # a file of this name is unfinished and may be deleted
 _REMEDIES = {
