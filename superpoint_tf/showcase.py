@@ -17,9 +17,9 @@ from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL as PROTOCOL
 from superpoint_tf.evaluation.methods import extractor_of
 from superpoint_tf.evaluation.pairs import ImagePair, View, random_homography_pairs
 from superpoint_tf.evaluation.protocols import suppressed
+from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.figures import figure_matches, figure_stages
 from superpoint_tf.layout import stack
-from superpoint_tf.matching import match_descriptors
 from superpoint_tf.model import SuperPoint
 from superpoint_tf.runtime import storage
 from superpoint_tf.visualization import save_jpeg, save_png

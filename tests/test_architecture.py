@@ -16,7 +16,6 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 LAYERS = [
     ["runtime", "systems"],
     ["config", "features"],
-    ["feature_archive", "feature_files", "feature_index", "matching"],
     ["geometry"],
     ["networks", "network", "batch_norm", "initialization", "pretrained", "checkpoints", "widening"],
     ["detection", "keypoints", "refinement"],

@@ -14,10 +14,10 @@ from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.evaluation.panels import is_control
 from superpoint_tf.evaluation.results import UNINFORMATIVE_GROUP, Example
 from superpoint_tf.evaluation.shapes import Shape, ShapeRecord
-from superpoint_tf.feature_files import open_features
+from superpoint_tf.features.feature_files import open_features
+from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.figures import figure_detections, figure_matches
 from superpoint_tf.layout import join_row, stack
-from superpoint_tf.matching import match_descriptors
 
 _PANELS_A_ROW = 4
 

@@ -17,10 +17,10 @@ import h5py
 import numpy as np
 
 from superpoint_tf.evaluation.measures import PairProtocol
-from superpoint_tf.feature_archive import FeatureArchive
-from superpoint_tf.feature_files import DamagedFeatures, read_features
-from superpoint_tf.feature_index import MadeOtherwise, describe_difference
 from superpoint_tf.features import Features
+from superpoint_tf.features.feature_archive import FeatureArchive
+from superpoint_tf.features.feature_files import DamagedFeatures, read_features
+from superpoint_tf.features.feature_index import MadeOtherwise, describe_difference
 
 
 class FeatureStore:

@@ -10,7 +10,7 @@ import numpy as np
 
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.features import Features
-from superpoint_tf.matching import match_descriptors
+from superpoint_tf.features.matching import match_descriptors
 
 HOMOGRAPHY_THRESHOLDS_PX = (1, 3, 5)
 

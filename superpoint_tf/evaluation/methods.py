@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LONGEST_STEM = 60
 _PACKAGE = Path(__file__).resolve().parent.parent
 # The code that features depend on besides the method's own: a change there must not meet features of before.
-_SUPPRESSION_CODE = ("keypoints.py", "refinement.py", "features.py")
+_SUPPRESSION_CODE = ("keypoints.py", "refinement.py", "features/features.py")
 _NETWORK_CODE = (
     "model.py",
     "network.py",

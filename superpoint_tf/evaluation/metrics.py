@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from superpoint_tf.features.matching import squared_distances
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy
-from superpoint_tf.matching import squared_distances
 
 MMA_THRESHOLDS_PX = tuple(range(1, 11))
 

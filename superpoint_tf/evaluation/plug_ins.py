@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf.feature_files import check_features, in_frame
 from superpoint_tf.features import Features
+from superpoint_tf.features.feature_files import check_features, in_frame
 from superpoint_tf.runtime import storage
 
 

@@ -18,7 +18,7 @@ from superpoint_tf.evaluation.feature_store import read_stored
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.evaluation.results import Row
-from superpoint_tf.feature_files import open_features
+from superpoint_tf.features.feature_files import open_features
 from superpoint_tf.runtime.workers import ordered_map
 
 CONDITIONS = ("clean", "noisy")

@@ -13,8 +13,8 @@ from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, PairProtocol, P
 from superpoint_tf.evaluation.run import Request, check_output, remove_results
 from superpoint_tf.evaluation.shift_results import ShiftsEvaluation
 from superpoint_tf.evaluation.shifts import DIRECTIONS_XY, SHIFTS_PX, measure_shift, shifted_pairs
-from superpoint_tf.feature_files import open_features
 from superpoint_tf.features import Features
+from superpoint_tf.features.feature_files import open_features
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Progress
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from superpoint_tf.extraction.sources import Source
-from superpoint_tf.feature_files import open_features
+from superpoint_tf.features.feature_files import open_features
 from superpoint_tf.interop.colmap import count_pairs, pairs_path, write_database
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console, Progress

@@ -15,9 +15,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from superpoint_tf.feature_files import read_features
 from superpoint_tf.features import Features
-from superpoint_tf.matching import match_descriptors
+from superpoint_tf.features.feature_files import read_features
+from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.runtime import storage
 
 PIXEL_SHIFT = 0.5

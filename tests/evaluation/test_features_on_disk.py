@@ -8,8 +8,8 @@ import pytest
 from superpoint_tf.evaluation.features_on_disk import load_features_on_disk
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.pairs import Origin, View
-from superpoint_tf.feature_files import open_features, write_features
 from superpoint_tf.features import Features
+from superpoint_tf.features.feature_files import open_features, write_features
 
 PROTOCOL = PairProtocol((100, 200), max_keypoints=10, nms_radius_px=4)
 # the original is 400x240; halved to 200x120 and 10 rows cut from the top: x' = x/2 - 1/4, y' = y/2 - 1/4 - 10

@@ -237,7 +237,7 @@ def test_what_cannot_be_used_is_counted_and_named(tmp_path, data, capsys):
 
 def test_frames_written_as_png_and_extracted_elsewhere_give_the_same_table(tmp_path, data):
     from superpoint_tf.evaluation.baselines import orb
-    from superpoint_tf.feature_files import open_features, write_features
+    from superpoint_tf.features.feature_files import open_features, write_features
 
     here = evaluate(tmp_path / "here", data, load_methods(["ORB"]), images_folder=str(tmp_path / "frames"))
     with open_features(tmp_path / "orb.h5", "a") as file:

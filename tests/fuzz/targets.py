@@ -294,7 +294,7 @@ def _homography_seeds() -> list[bytes]:
 
 
 def _read_features(content: bytes, folder: Path) -> None:
-    from superpoint_tf.feature_files import open_features, read_features
+    from superpoint_tf.features.feature_files import open_features, read_features
 
     with open_features(_written(folder / "features.h5", content)) as file:
         for name in ("a.jpg", "b/c.jpg"):
@@ -305,8 +305,8 @@ def _read_features(content: bytes, folder: Path) -> None:
 def _feature_seeds() -> list[bytes]:
     import tempfile
 
-    from superpoint_tf.feature_files import open_features, write_features
     from superpoint_tf.features import Features
+    from superpoint_tf.features.feature_files import open_features, write_features
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "features.h5"

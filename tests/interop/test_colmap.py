@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from superpoint_tf.feature_files import open_features, write_features
 from superpoint_tf.features import Features
+from superpoint_tf.features.feature_files import open_features, write_features
 from superpoint_tf.interop.colmap import count_pairs, pair_id, pairs_of, pairs_path, write_database
 from superpoint_tf.runtime import storage
 

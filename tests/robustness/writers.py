@@ -18,8 +18,8 @@ from superpoint_tf.data.generation import generate_synthetic_sets
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.results import ShapesEvaluation
 from superpoint_tf.export.files import staged
-from superpoint_tf.feature_archive import FeatureArchive
 from superpoint_tf.features import Features
+from superpoint_tf.features.feature_archive import FeatureArchive
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.training.replicas import single_replica

@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from superpoint_tf.features import Features
+from superpoint_tf.features.features import Features
 
 _DATASETS = ("keypoints", "scores", "keypoint_scores", "descriptors", "image_size")
 _MAX_BYTES = 2**30  # of one array: a file of a kilobyte may claim a terabyte of zeros, never written

@@ -12,12 +12,12 @@ import h5py
 import numpy as np
 import pytest
 
-from superpoint_tf import feature_archive as archive_module
-from superpoint_tf.feature_archive import FeatureArchive
-from superpoint_tf.feature_files import DamagedFeatures, read_features
 from superpoint_tf.features import Features
+from superpoint_tf.features import feature_archive as archive_module
+from superpoint_tf.features.feature_archive import FeatureArchive
+from superpoint_tf.features.feature_files import DamagedFeatures, read_features
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 IDENTITY = {"weights_sha256": "0" * 64, "threshold": 0.1}
 
 
@@ -69,7 +69,8 @@ def test_a_writer_that_is_killed_loses_the_part_it_was_writing_and_nothing_else(
         fill(path, *before)
     code = (
         "import os, signal, sys, numpy as np; from pathlib import Path\n"
-        "from superpoint_tf.feature_archive import FeatureArchive; from superpoint_tf.features import Features\n"
+        "from superpoint_tf.features.feature_archive import FeatureArchive\n"
+        "from superpoint_tf.features import Features\n"
         f"archive = FeatureArchive(sys.argv[1], {IDENTITY!r}, interval_s=0)\n"
         "one = Features(np.ones((3, 2)), np.ones(3), np.ones((3, 4)))\n"
         "for name in ('a.jpg', 'b.jpg', 'c.jpg'): archive.write(name, one, (48, 64), f'hash of {name}')\n"

@@ -22,8 +22,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from superpoint_tf.feature_files import INSIDE_DAMAGE, DamagedFeatures, open_features, write_features
-from superpoint_tf.feature_index import (
+from superpoint_tf.features.feature_files import INSIDE_DAMAGE, DamagedFeatures, open_features, write_features
+from superpoint_tf.features.feature_index import (
     IDENTITY,
     PICTURE,
     PLACE,
@@ -32,7 +32,7 @@ from superpoint_tf.feature_index import (
     describe_difference,
     read_index,
 )
-from superpoint_tf.features import Features
+from superpoint_tf.features.features import Features
 from superpoint_tf.runtime import storage
 
 INTERVAL_S = 20.0  # a killed process loses what it found in the last so many seconds

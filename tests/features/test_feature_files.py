@@ -6,8 +6,14 @@ import h5py
 import numpy as np
 import pytest
 
-from superpoint_tf.feature_files import DamagedFeatures, check_features, open_features, read_features, write_features
 from superpoint_tf.features import Features
+from superpoint_tf.features.feature_files import (
+    DamagedFeatures,
+    check_features,
+    open_features,
+    read_features,
+    write_features,
+)
 
 THREE = Features(
     np.array([[1, 2], [3, 4], [5, 6]], np.float32),

@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from superpoint_tf import matching
-from superpoint_tf.matching import match_descriptors, match_with_distances, squared_distances
+from superpoint_tf.features import matching
+from superpoint_tf.features.matching import match_descriptors, match_with_distances, squared_distances
 
 
 def column(*values: float) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import h5py
 
-from superpoint_tf.feature_files import INSIDE_DAMAGE, DamagedFeatures, damaged, open_features
+from superpoint_tf.features.feature_files import INSIDE_DAMAGE, DamagedFeatures, damaged, open_features
 
 IDENTITY = "identity"  # attribute of the file
 PICTURE, PLACE = "image_sha256", "image_path"  # attributes of each picture's group
