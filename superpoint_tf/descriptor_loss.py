@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import CELL, JointSection
 from superpoint_tf.geometry import cell_centres, warp_points
-from superpoint_tf.network import normalize_descriptors
+from superpoint_tf.networks.superpoint import normalize_descriptors
 
 REFERENCE_CELLS = 1200  # 240x320: what positive_weight is quoted for
 RADIUS_SLACK_PX = 0.001  # at exactly 8 px float32 and float64 disagree

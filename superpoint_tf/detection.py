@@ -11,7 +11,7 @@ import tensorflow as tf
 from superpoint_tf.config import CELL
 from superpoint_tf.config.looks import Looks, scaled_shape
 from superpoint_tf.keypoints import detect_keypoints, suppress_keypoints
-from superpoint_tf.network import normalize_descriptors
+from superpoint_tf.networks.superpoint import normalize_descriptors
 
 __all__ = [
     "Level",

@@ -15,7 +15,7 @@ from superpoint_tf.config import CELL, JointSection
 from superpoint_tf.correspondences import Correspondences, count_correspondences
 from superpoint_tf.detection import sample_descriptors
 from superpoint_tf.geometry import cell_centres
-from superpoint_tf.network import normalize_descriptors
+from superpoint_tf.networks.superpoint import normalize_descriptors
 
 _NO_LOGIT = -1e9
 _NO_SIMILARITY = -1e4  # farther than any: a row without negatives costs nothing

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.checkpoints import load_network
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE, Looks, check_looks
 from superpoint_tf.detection import Level, logits_to_heatmap, look_at, sample_descriptors
 from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.keypoints import detect_keypoints, scale_keypoints
-from superpoint_tf.network import ENCODER, normalize_descriptors
+from superpoint_tf.networks.superpoint import ENCODER, normalize_descriptors
+from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large
 
 _BATCH_PIXELS = 8 * 480 * 640  # pictures of one shape go through the network together, up to this many pixels

@@ -27,8 +27,8 @@ from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.record_format import encode_sample
 from superpoint_tf.data.sources import GeneratedShapes
-from superpoint_tf.network import build_network, named_variables
-from superpoint_tf.pretrained import pretrained_names
+from superpoint_tf.networks.pretrained import pretrained_names
+from superpoint_tf.networks.superpoint import build_network, named_variables
 from superpoint_tf.runtime import storage
 from superpoint_tf.training.state import TrainingState
 from superpoint_tf.training.tasks import DetectorTask

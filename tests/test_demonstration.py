@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from superpoint_tf import demonstration
-from superpoint_tf.checkpoints import load_weights
 from superpoint_tf.command_line import load_config_argument
 from superpoint_tf.demonstration import (
     CONFIG,
@@ -21,6 +20,7 @@ from superpoint_tf.demonstration import (
     _run_command,
     _stages,
 )
+from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime.interruption import Interrupted
 
 

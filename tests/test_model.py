@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from superpoint_tf import SuperPoint, detection
 from superpoint_tf import model as model_module
-from superpoint_tf.checkpoints import WeightsError, get_weights
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.features import Features
 from superpoint_tf.model import prepare_image
-from superpoint_tf.network import build_network
+from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.weights import WeightsError, get_weights
 from superpoint_tf.runtime import memory
 
 NETWORK = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)

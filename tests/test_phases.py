@@ -13,7 +13,7 @@ from superpoint_tf.config import NetworkConfig
 from superpoint_tf.config.looks import PHASES, Looks, check_looks, check_phases
 from superpoint_tf.detection import look_at, move_images
 from superpoint_tf.model import prepare_image
-from superpoint_tf.network import build_network
+from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.runtime import memory
 
 ALL: dict[str, Any] = {"detection_threshold": 0.001, "border_px": 0}

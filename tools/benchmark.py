@@ -57,7 +57,7 @@ def main() -> None:
     command_line.set_up_tensorflow()
     from superpoint_tf.benchmarks.run import run_benchmarks
     from superpoint_tf.benchmarks.settings import Settings
-    from superpoint_tf.checkpoints import load_weights
+    from superpoint_tf.networks.weights import load_weights
     from superpoint_tf.runtime.progress import Console
 
     if arguments.weights:

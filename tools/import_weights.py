@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from superpoint_tf import command_line
 
 if TYPE_CHECKING:
-    from superpoint_tf.checkpoints import Weights
     from superpoint_tf.interop.pytorch_layouts import Layout
+    from superpoint_tf.networks.weights import Weights
     from superpoint_tf.runtime.progress import Console
 
 

@@ -6,10 +6,10 @@ import dataclasses
 from pathlib import Path
 
 from superpoint_tf.adaptation.shards import wait_for_file
-from superpoint_tf.checkpoints import WEIGHTS_FILE, load_weights
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import config_differences, load_config
-from superpoint_tf.pretrained import pretrained_names
+from superpoint_tf.networks.pretrained import pretrained_names
+from superpoint_tf.networks.weights import WEIGHTS_FILE, load_weights
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.training.build import build_shapes_task
 from superpoint_tf.training.replicas import Replicas

@@ -16,13 +16,13 @@ import tensorflow as tf
 from superpoint_tf.adaptation.aggregate import Adapter, Aggregate, image_seed
 from superpoint_tf.adaptation.figures import draw_round
 from superpoint_tf.adaptation.job import AdaptationRun
-from superpoint_tf.checkpoints import load_network
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.label_votes import cut_votes
 from superpoint_tf.data.labels import Label, add_digests, digest_label, label_path, save_label
 from superpoint_tf.data.photographs import PhotographError
 from superpoint_tf.data.preparation import Preparation, PreparedPhotograph
 from superpoint_tf.keypoints import detect_keypoints
+from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console, Progress, announce_cost

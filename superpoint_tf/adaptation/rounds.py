@@ -9,11 +9,11 @@ from typing import Any
 from superpoint_tf.adaptation.job import AdaptationRun
 from superpoint_tf.adaptation.labelling import RoundResult, label_round
 from superpoint_tf.adaptation.shards import merge_shards, wait_for_file
-from superpoint_tf.checkpoints import load_weights
 from superpoint_tf.config import Config, ConfigError, TrainingConfig
 from superpoint_tf.config.config_files import build_config, config_differences, config_to_dict
 from superpoint_tf.data.label_arrays import LABEL_FORMAT
 from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
+from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.training.build import build_adapted_task

@@ -18,7 +18,7 @@ from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
 from superpoint_tf.benchmarks.timing import Timing, measure
 from superpoint_tf.config import AdaptationSection, NetworkConfig
 from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images
-from superpoint_tf.network import build_network
+from superpoint_tf.networks.superpoint import build_network
 
 _SHAPES = ((120, 160), (240, 320), (480, 640))
 _TIMED, _QUICK_TIMED = 20, 10  # homographies: the time of a photograph is proportional to them

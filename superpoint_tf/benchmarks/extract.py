@@ -18,7 +18,7 @@ from superpoint_tf.config import DetectionConfig, NetworkConfig, PhotographsSect
 from superpoint_tf.data.photographs import cover_and_crop, find_photographs, read_photograph
 from superpoint_tf.detection import detect_keypoints, sample_descriptors
 from superpoint_tf.model import SuperPoint
-from superpoint_tf.network import build_network
+from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.runtime import storage
 
 _SHAPES = ((240, 320), (480, 640))

@@ -12,11 +12,11 @@ import tensorflow as tf
 from superpoint_tf.adaptation.aggregate import Adapter, image_seed
 from superpoint_tf.benchmarks.results import Entry
 from superpoint_tf.benchmarks.settings import Settings, shape_name
-from superpoint_tf.checkpoints import load_network
 from superpoint_tf.config import AdaptationSection, PhotographsSection
 from superpoint_tf.data.photographs import cover_and_crop, find_photographs, read_photograph
 from superpoint_tf.evaluation.metrics import partner_distances, repeatability
 from superpoint_tf.keypoints import detect_keypoints
+from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime import storage
 
 _SHAPE = (240, 320)

@@ -19,7 +19,7 @@ from superpoint_tf.config import CELL, Config, NetworkConfig
 from superpoint_tf.data.pipeline import TensorBatch
 from superpoint_tf.data.sources import GeneratedShapes
 from superpoint_tf.geometry import warp_points
-from superpoint_tf.network import build_network
+from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.training.state import TrainingState
 from superpoint_tf.training.tasks import DetectorTask, JointTask
 from superpoint_tf.training.validation import ShapesValidator

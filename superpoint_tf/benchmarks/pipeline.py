@@ -27,7 +27,7 @@ from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.pipeline import BatchStream, detector_batch, pair_batch
 from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs, Source
 from superpoint_tf.data.views import ViewSettings
-from superpoint_tf.network import build_network
+from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.runtime import storage
 
 _MAX_PHOTOGRAPHS = 200  # of a folder: enough that decoding is typical

@@ -23,7 +23,7 @@ from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.evaluation.plug_ins import load_plug_in
 from superpoint_tf.evaluation.protocols import Extractor, suppressed
 from superpoint_tf.features import Features
-from superpoint_tf.pretrained import pretrained_names
+from superpoint_tf.networks.pretrained import pretrained_names
 from superpoint_tf.runtime import storage
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 _SUPPRESSION_CODE = ("keypoints.py", "refinement.py", "features/features.py")
 _NETWORK_CODE = (
     "model.py",
-    "network.py",
-    "batch_norm.py",
+    "networks/superpoint.py",
+    "networks/batch_norm.py",
     "detection.py",
     "config/looks.py",
     *_SUPPRESSION_CODE,
@@ -152,8 +152,8 @@ def _built_in(name: str) -> Method:
 def _network(name: str, what: str, detection: NetworkDetection) -> Method:
     import tensorflow as tf  # only where a network is asked for
 
-    from superpoint_tf.checkpoints import initial_network, load_network
     from superpoint_tf.model import SuperPoint
+    from superpoint_tf.networks.weights import initial_network, load_network
 
     untrained = what.endswith((".yaml", ".yml"))
     network, weights = initial_network(load_config(what)) if untrained else load_network(what)

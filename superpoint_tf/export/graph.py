@@ -10,7 +10,7 @@ import tensorflow as tf
 from superpoint_tf.detection import logits_to_heatmap, sample_descriptors
 from superpoint_tf.export.request import Form
 from superpoint_tf.export.suppression import detect_in_graph
-from superpoint_tf.network import normalize_descriptors
+from superpoint_tf.networks.superpoint import normalize_descriptors
 
 INPUT = "images"
 SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import superpoint_tf
-from superpoint_tf.checkpoints import WEIGHTS_FILE, Weights
 from superpoint_tf.export.request import Form
+from superpoint_tf.networks.weights import WEIGHTS_FILE, Weights
 
 
 def describe_origin(source: str, weights: Weights, precision: str, form: Form) -> dict[str, str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.checkpoints import load_network
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.evaluation.methods import extractor_of
 from superpoint_tf.export.comparison import Difference, compare_features, extractor_of_file, network_detection
@@ -28,6 +27,7 @@ from superpoint_tf.export.repeatability import (
 from superpoint_tf.export.request import TABLE_SHAPE, Form, Request, check_output
 from superpoint_tf.export.usage import usage
 from superpoint_tf.model import SuperPoint, prepare_image
+from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime.progress import Console, format_bytes
 from superpoint_tf.runtime.workers import resolve_workers
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf.checkpoints import Weights, WeightsError
 from superpoint_tf.interop.pytorch_layouts import Layout, convert, first_few
+from superpoint_tf.networks.weights import Weights, WeightsError
 from superpoint_tf.runtime import storage
 
 OLDEST_TORCH = (2, 10)  # before it `weights_only` could be led to execute code (CVE-2025-32434, CVE-2026-24747)

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf.checkpoints import Weights, WeightsError, get_weights
 from superpoint_tf.config import NetworkConfig
-from superpoint_tf.network import build_network
+from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.weights import Weights, WeightsError, get_weights
 
 _CONVOLUTION = {"kernel": "weight", "bias": "bias"}
 _BATCH_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from superpoint_tf.checkpoints import WEIGHTS_FILE, WeightsError, load_weights
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import config_differences, config_to_yaml, load_config
+from superpoint_tf.networks.weights import WEIGHTS_FILE, WeightsError, load_weights
 from superpoint_tf.runtime import storage
 
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import tensorflow as tf
 
-from superpoint_tf.checkpoints import Weights, assign_weights, get_weights, load_weights
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.pipeline import TensorBatch
-from superpoint_tf.network import build_network, named_variables, precision_policy
+from superpoint_tf.networks.superpoint import build_network, named_variables, precision_policy
+from superpoint_tf.networks.weights import Weights, assign_weights, get_weights, load_weights
+from superpoint_tf.networks.widening import can_widen, widen_weights
 from superpoint_tf.training.adam import Adam
 from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
 from superpoint_tf.training.gradients import BatchGradients
 from superpoint_tf.training.replicas import Replicas, single_replica
 from superpoint_tf.training.tasks import Task
-from superpoint_tf.widening import can_widen, widen_weights
 
 _FLOAT16_LOSS_SCALE = 1024.0  # constant: losses here start near 4 and fall
 _MAX_OVERFLOWS = 20  # steps in a row that float16 may skip: after more of them nothing is learnt any more

@@ -11,7 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from superpoint_tf.data.pipeline import BatchStream, TensorBatch
-from superpoint_tf.network import named_variables
+from superpoint_tf.networks.superpoint import named_variables
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.hardware import multiplies_bfloat16
 from superpoint_tf.runtime.interruption import StopRequest

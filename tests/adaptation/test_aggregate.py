@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf.adaptation.aggregate import Adapter, compute_warp_weights
-from superpoint_tf.checkpoints import get_weights, load_network
 from superpoint_tf.config import CELL, AdaptationSection, NetworkConfig
 from superpoint_tf.detection import logits_to_heatmap
 from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images, warp_valid_mask
-from superpoint_tf.network import PadToCells, build_network
+from superpoint_tf.networks.superpoint import PadToCells, build_network
+from superpoint_tf.networks.weights import get_weights, load_network
 
 SHAPE = (48, 64)
 SEED = (3, 5)
@@ -191,7 +191,7 @@ import numpy as np
 from superpoint_tf.adaptation.aggregate import Adapter
 from superpoint_tf.config import AdaptationSection, NetworkConfig
 from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images, warp_valid_mask
-from superpoint_tf.network import PadToCells, build_network
+from superpoint_tf.networks.superpoint import PadToCells, build_network
 
 model = build_network(NetworkConfig(width=0.125), with_descriptor=False)
 image = np.random.default_rng(0).random((240, 320), dtype=np.float32)

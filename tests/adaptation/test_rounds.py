@@ -17,7 +17,6 @@ import tensorflow as tf
 
 from superpoint_tf.adaptation import labelling, rounds, shards
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
-from superpoint_tf.checkpoints import get_weights
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.labels import (
@@ -32,7 +31,8 @@ from superpoint_tf.data.labels import (
 from superpoint_tf.data.photograph_sets import PhotographSet
 from superpoint_tf.data.photographs import PhotographError
 from superpoint_tf.data.preparation import PreparedPhotograph
-from superpoint_tf.network import build_network
+from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.weights import get_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import Interrupted, StopRequest
 from superpoint_tf.runtime.progress import Console

@@ -57,7 +57,7 @@ def test_every_identity_follows_the_code_that_shapes_features(tmp_path: Path, mo
     changed = "keypoints.py"
     monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + (b"#" if path.name == changed else b""))
     assert all(m.identity != old for m, old in zip(load_methods(names), before, strict=True))
-    changed = "network.py"
+    changed = "networks/superpoint.py"
     assert [m.identity != old for m, old in zip(load_methods(names), before, strict=True)] == [False] * 3 + [True]
 
 
@@ -78,8 +78,8 @@ def test_an_untrained_network_is_that_of_its_config_and_seed(tmp_path: Path):
 
 
 def test_weights_are_known_by_content_and_cut(tmp_path: Path):
-    from superpoint_tf.checkpoints import initial_network
     from superpoint_tf.config.config_files import load_config
+    from superpoint_tf.networks.weights import initial_network
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     _, weights = initial_network(load_config(tmp_path / "tiny.yaml"))
@@ -92,8 +92,8 @@ def test_weights_are_known_by_content_and_cut(tmp_path: Path):
 
 
 def test_keypoints_between_pixels_are_another_method_than_those_on_pixels(tmp_path: Path):
-    from superpoint_tf.checkpoints import initial_network
     from superpoint_tf.config.config_files import load_config
+    from superpoint_tf.networks.weights import initial_network
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     initial_network(load_config(tmp_path / "tiny.yaml"))[1].save(tmp_path / "weights.npz")

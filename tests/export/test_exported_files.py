@@ -12,7 +12,6 @@ import pytest
 from tensorflow.lite.tools import flatbuffer_utils
 
 from superpoint_tf import command_line
-from superpoint_tf.checkpoints import get_weights, load_weights
 from superpoint_tf.config import DetectionConfig, NetworkConfig
 from superpoint_tf.export import run as export_run
 from superpoint_tf.export.files import open_file, staged, write_file
@@ -21,7 +20,8 @@ from superpoint_tf.export.request import KEY, ORIGIN_FILE, Form, Request, check_
 from superpoint_tf.export.run import Exporter
 from superpoint_tf.export.table import measure_table
 from superpoint_tf.export.usage import usage
-from superpoint_tf.network import build_network
+from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.weights import get_weights, load_weights
 from superpoint_tf.runtime.progress import Console
 
 HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("tf2onnx", "onnxruntime"))

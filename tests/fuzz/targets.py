@@ -147,9 +147,9 @@ def _label_seeds() -> list[bytes]:
 
 
 def _weights_seeds() -> list[bytes]:
-    from superpoint_tf.checkpoints import get_weights
     from superpoint_tf.config import NetworkConfig
-    from superpoint_tf.network import build_network
+    from superpoint_tf.networks.superpoint import build_network
+    from superpoint_tf.networks.weights import get_weights
 
     network = NetworkConfig(width=1 / 16, batch_norm=False)
     return [get_weights(build_network(network, with_descriptor=False), network, with_descriptor=False).to_bytes()]
@@ -365,7 +365,7 @@ def _label_target(members: bool) -> Target:
 
 
 def _weights_target(members: bool) -> Target:
-    from superpoint_tf.checkpoints import WeightsError, load_weights
+    from superpoint_tf.networks.weights import WeightsError, load_weights
 
     def read(content: bytes, folder: Path) -> None:
         load_weights(_written(folder / "weights.npz", content))

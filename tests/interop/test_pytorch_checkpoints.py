@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from superpoint_tf import SuperPoint
-from superpoint_tf.checkpoints import WeightsError
 from superpoint_tf.interop.pytorch import load_pytorch
 from superpoint_tf.interop.pytorch_layouts import MAGIC_LEAP, RPAUTRAT, Layout, convert
+from superpoint_tf.networks.weights import WeightsError
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, which is not part of `dev`: pip install -e '.[import]'")
 

@@ -12,10 +12,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from superpoint_tf.checkpoints import WeightsError
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.interop.pytorch import load_pytorch
 from superpoint_tf.interop.pytorch_layouts import LAYOUTS, MAGIC_LEAP, RPAUTRAT, Layout, convert
+from superpoint_tf.networks.weights import WeightsError
 
 ROOT = Path(__file__).resolve().parents[2]
 StateOf = Callable[[Layout], dict[str, np.ndarray]]

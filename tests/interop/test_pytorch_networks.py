@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from superpoint_tf import SuperPoint
-from superpoint_tf.checkpoints import WeightsError, load_network
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.interop.pytorch import load_pytorch
 from superpoint_tf.interop.pytorch_layouts import MAGIC_LEAP, RPAUTRAT
-from superpoint_tf.network import normalize_descriptors
+from superpoint_tf.networks.superpoint import normalize_descriptors
+from superpoint_tf.networks.weights import WeightsError, load_network
 from superpoint_tf.training.state import TrainingState
 from superpoint_tf.training.tasks import JointTask
 

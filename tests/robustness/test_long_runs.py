@@ -20,13 +20,13 @@ import tensorflow as tf
 from superpoint_tf.adaptation import labelling
 from superpoint_tf.adaptation.job import AdaptationRun
 from superpoint_tf.adaptation.rounds import adapt
-from superpoint_tf.checkpoints import get_weights
 from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.photograph_sets import PhotographSet
 from superpoint_tf.data.sources import GeneratedShapes
 from superpoint_tf.figures import plot_curves
-from superpoint_tf.network import build_network
+from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.weights import get_weights
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.training.state import TrainingState
 from superpoint_tf.training.tasks import DetectorTask

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.checkpoints import Weights
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data import labels
@@ -20,6 +19,7 @@ from superpoint_tf.evaluation.results import ShapesEvaluation
 from superpoint_tf.export.files import staged
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_archive import FeatureArchive
+from superpoint_tf.networks.weights import Weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.training.replicas import single_replica

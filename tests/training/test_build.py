@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from superpoint_tf.checkpoints import Weights, WeightsError
 from superpoint_tf.config import Config, ConfigError, NetworkConfig
 from superpoint_tf.config.config_files import build_config, config_to_dict
 from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, write_manifest
@@ -15,7 +14,8 @@ from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.record_folder import record_settings
 from superpoint_tf.data.record_reader import RecordError
 from superpoint_tf.data.sources import LabelledPhotographs
-from superpoint_tf.network import weight_shapes
+from superpoint_tf.networks.superpoint import weight_shapes
+from superpoint_tf.networks.weights import Weights, WeightsError
 from superpoint_tf.runtime import storage
 from superpoint_tf.training.build import (
     build_adapted_task,

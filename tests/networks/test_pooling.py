@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf.checkpoints import get_weights, load_network, load_weights
 from superpoint_tf.config import NetworkConfig
-from superpoint_tf.network import BlurPooling, build_network, weight_shapes
+from superpoint_tf.networks.superpoint import BlurPooling, build_network, weight_shapes
+from superpoint_tf.networks.weights import get_weights, load_network, load_weights
+from superpoint_tf.networks.widening import can_widen
 from superpoint_tf.runtime import storage
-from superpoint_tf.widening import can_widen
 
 MAX = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)
 BLUR = dataclasses.replace(MAX, pooling="blur")

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superpoint_tf import SuperPoint, pretrained
-from superpoint_tf.checkpoints import WeightsError, get_weights, load_weights
+from superpoint_tf import SuperPoint
 from superpoint_tf.config import NetworkConfig
-from superpoint_tf.network import build_network
-from superpoint_tf.pretrained import WEIGHTS_FOLDER, pretrained_names, pretrained_path
+from superpoint_tf.networks import pretrained
+from superpoint_tf.networks.pretrained import WEIGHTS_FOLDER, pretrained_names, pretrained_path
+from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.weights import WeightsError, get_weights, load_weights
 from superpoint_tf.runtime import storage
 from synthetic import draw_sample
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from superpoint_tf.runtime import storage
 
-WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
+WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
 CHECKSUMS = "SHA256SUMS"  # as `sha256sum` writes it
 
 

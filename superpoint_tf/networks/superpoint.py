@@ -8,9 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from superpoint_tf.batch_norm import BatchNormalization
 from superpoint_tf.config import CELL, NetworkConfig
-from superpoint_tf.initialization import ScaledNormal
+from superpoint_tf.networks.batch_norm import BatchNormalization
+from superpoint_tf.networks.initialization import ScaledNormal
 
 ENCODER = (  # (layer, channels at width 1, pooling after it): paper section 3.1
     ("encoder_1a", 64, False),

@@ -9,10 +9,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf.checkpoints import Weights, WeightsError, assign_weights, get_weights, load_network, load_weights
 from superpoint_tf.config import ConfigError, NetworkConfig
 from superpoint_tf.config.config_files import build_config, config_to_yaml
-from superpoint_tf.network import build_network, named_variables, weight_shapes
+from superpoint_tf.networks.superpoint import build_network, named_variables, weight_shapes
+from superpoint_tf.networks.weights import (
+    Weights,
+    WeightsError,
+    assign_weights,
+    get_weights,
+    load_network,
+    load_weights,
+)
 from superpoint_tf.runtime import storage
 
 NETWORK = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)

@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from superpoint_tf.checkpoints import Weights, WeightsError, assign_weights, get_weights
 from superpoint_tf.config import NetworkConfig
-from superpoint_tf.network import build_network, named_variables
-from superpoint_tf.widening import can_widen, widen_weights
+from superpoint_tf.networks.superpoint import build_network, named_variables
+from superpoint_tf.networks.weights import Weights, WeightsError, assign_weights, get_weights
+from superpoint_tf.networks.widening import can_widen, widen_weights
 
 NARROW = NetworkConfig(width=0.25, descriptor_dim=32)
 

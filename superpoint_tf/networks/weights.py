@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from superpoint_tf.config import Config, NetworkConfig
 from superpoint_tf.config.config_files import build_config, config_to_dict, load_config
-from superpoint_tf.network import build_network, named_variables, precision_policy, weight_shapes
-from superpoint_tf.pretrained import pretrained_names, pretrained_path
+from superpoint_tf.networks.pretrained import pretrained_names, pretrained_path
+from superpoint_tf.networks.superpoint import build_network, named_variables, precision_policy, weight_shapes
 from superpoint_tf.runtime import storage
 
 WEIGHTS_FILE = "weights.npz"
