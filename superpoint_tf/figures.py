@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from superpoint_tf.keypoints import scale_keypoints
+from superpoint_tf.detection.keypoints import scale_keypoints
 from superpoint_tf.layout import draw_strip, panel_scale, resize, side_by_side, stack, to_bgr
 from superpoint_tf.visualization import (
     PINK,

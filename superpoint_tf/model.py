@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE, Looks, check_looks
-from superpoint_tf.detection import Level, logits_to_heatmap, look_at, sample_descriptors
+from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
+from superpoint_tf.detection.maps import Level, logits_to_heatmap, look_at, sample_descriptors
 from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors
-from superpoint_tf.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.networks.superpoint import ENCODER, normalize_descriptors
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from superpoint_tf.keypoints import scale_keypoints
+from superpoint_tf.detection.keypoints import scale_keypoints
 from superpoint_tf.layout import (
     GAP_PX,
     Colour,

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import JointSection
 from superpoint_tf.correspondences import Correspondences
-from superpoint_tf.detection import sample_descriptors
+from superpoint_tf.detection.maps import sample_descriptors
 from superpoint_tf.keypoint_loss import collapsed_keypoint_loss, keypoint_loss
 
 NAN = np.nan

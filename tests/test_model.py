@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf import SuperPoint, detection
+from superpoint_tf import SuperPoint
 from superpoint_tf import model as model_module
 from superpoint_tf.config import NetworkConfig
+from superpoint_tf.detection import maps
 from superpoint_tf.features import Features
 from superpoint_tf.model import prepare_image
 from superpoint_tf.networks.superpoint import build_network
@@ -299,7 +300,7 @@ def test_settings_out_of_range_are_named(model: SuperPoint, settings: dict[str, 
 
 def test_one_other_scale_is_the_resized_image_with_its_keypoints_moved_back(model: SuperPoint):
     image = noise(40, 48)
-    large = detection.resize_images(prepare_image(image)[None], 2.0)[0].numpy()
+    large = maps.resize_images(prepare_image(image)[None], 2.0)[0].numpy()
     expected = model.extract(large, detection_threshold=0.001, nms_radius_px=6, border_px=8)
     found = model.extract(image, detection_threshold=0.001, nms_radius_px=3, border_px=4, scales=[2])
     assert len(found.keypoints) > 5
@@ -310,7 +311,7 @@ def test_one_other_scale_is_the_resized_image_with_its_keypoints_moved_back(mode
 
 def test_several_scales_share_one_heatmap_and_one_descriptor(model: SuperPoint):
     image, scales = noise(40, 48), (1.0, 1.5)
-    large = detection.resize_images(prepare_image(image)[None], 1.5)[0].numpy()
+    large = maps.resize_images(prepare_image(image)[None], 1.5)[0].numpy()
     heatmap = model.heatmap(image, scales)
     small_part = tf.image.resize(model.heatmap(image)[..., None], (60, 72))[..., 0]
     np.testing.assert_allclose(heatmap, np.sqrt(small_part * model.heatmap(large)), rtol=1e-4)

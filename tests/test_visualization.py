@@ -11,7 +11,7 @@ import pytest
 
 from superpoint_tf import figures
 from superpoint_tf import visualization as viz
-from superpoint_tf.keypoints import scale_keypoints
+from superpoint_tf.detection.keypoints import scale_keypoints
 
 GREY = np.full((20, 30), 100, np.uint8)
 NO_KEYPOINTS = np.zeros((0, 2), np.float32)

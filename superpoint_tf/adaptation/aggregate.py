@@ -9,7 +9,7 @@ import tensorflow as tf
 from superpoint_tf.config import AdaptationSection, HomographyConfig
 from superpoint_tf.config.looks import check_looks
 from superpoint_tf.data.random_streams import WARP_WORDS, photograph_words
-from superpoint_tf.detection import logits_to_heatmap, look_at
+from superpoint_tf.detection.maps import logits_to_heatmap, look_at
 from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images
 from superpoint_tf.geometry.warp import EDGE_SLACK_PX
 

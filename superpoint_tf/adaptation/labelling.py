@@ -21,7 +21,7 @@ from superpoint_tf.data.label_votes import cut_votes
 from superpoint_tf.data.labels import Label, add_digests, digest_label, label_path, save_label
 from superpoint_tf.data.photographs import PhotographError
 from superpoint_tf.data.preparation import Preparation, PreparedPhotograph
-from superpoint_tf.keypoints import detect_keypoints
+from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest

@@ -16,7 +16,8 @@ from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
 from superpoint_tf.benchmarks.timing import measure
 from superpoint_tf.config import DetectionConfig, NetworkConfig, PhotographsSection
 from superpoint_tf.data.photographs import cover_and_crop, find_photographs, read_photograph
-from superpoint_tf.detection import detect_keypoints, sample_descriptors
+from superpoint_tf.detection.keypoints import detect_keypoints
+from superpoint_tf.detection.maps import sample_descriptors
 from superpoint_tf.model import SuperPoint
 from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.runtime import storage

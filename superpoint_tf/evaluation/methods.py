@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 _LONGEST_STEM = 60
 _PACKAGE = Path(__file__).resolve().parent.parent
 # The code that features depend on besides the method's own: a change there must not meet features of before.
-_SUPPRESSION_CODE = ("keypoints.py", "refinement.py", "features/features.py")
+_SUPPRESSION_CODE = ("detection/keypoints.py", "detection/refinement.py", "features/features.py")
 _NETWORK_CODE = (
     "model.py",
     "networks/superpoint.py",
     "networks/batch_norm.py",
-    "detection.py",
+    "detection/maps.py",
     "config/looks.py",
     *_SUPPRESSION_CODE,
 )

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from superpoint_tf.detection.keypoints import suppress_keypoints
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult, measure_pair
 from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.features import Features
-from superpoint_tf.keypoints import suppress_keypoints
 
 Extractor = Callable[[np.ndarray, int], Features]
 """From a grey uint8 image (H, W) and an NMS radius in pixels to all features, suppressed, strongest first.

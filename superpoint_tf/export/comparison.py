@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.detection import detect_keypoints, sample_descriptors
+from superpoint_tf.detection.keypoints import detect_keypoints
+from superpoint_tf.detection.maps import sample_descriptors
 from superpoint_tf.evaluation.methods import NetworkDetection
 from superpoint_tf.evaluation.protocols import Extractor
 from superpoint_tf.export.graph import Outputs, Run

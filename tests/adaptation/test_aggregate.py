@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from superpoint_tf.adaptation.aggregate import Adapter, compute_warp_weights
 from superpoint_tf.config import CELL, AdaptationSection, NetworkConfig
-from superpoint_tf.detection import logits_to_heatmap
+from superpoint_tf.detection.maps import logits_to_heatmap
 from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images, warp_valid_mask
 from superpoint_tf.networks.superpoint import PadToCells, build_network
 from superpoint_tf.networks.weights import get_weights, load_network

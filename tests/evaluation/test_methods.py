@@ -57,7 +57,7 @@ def test_every_identity_follows_the_code_that_shapes_features(tmp_path: Path, mo
     changed = "keypoints.py"
     monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + (b"#" if path.name == changed else b""))
     assert all(m.identity != old for m, old in zip(load_methods(names), before, strict=True))
-    changed = "networks/superpoint.py"
+    changed = "superpoint.py"
     assert [m.identity != old for m, old in zip(load_methods(names), before, strict=True)] == [False] * 3 + [True]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf.detection import logits_to_heatmap, sample_descriptors
+from superpoint_tf.detection.maps import logits_to_heatmap, sample_descriptors
 
 
 def test_label_dy_8_dx_lands_on_pixel_dx_dy_of_its_cell() -> None:

@@ -1,4 +1,4 @@
-"""Detection in TensorFlow: logits to heatmap, several looks at a picture to one, descriptors sampled at keypoints."""
+"""Maps of a picture: logits to heatmap, several looks at it to one, the descriptor map read at keypoints."""
 
 from __future__ import annotations
 
@@ -10,20 +10,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import CELL
 from superpoint_tf.config.looks import Looks, scaled_shape
-from superpoint_tf.keypoints import detect_keypoints, suppress_keypoints
 from superpoint_tf.networks.superpoint import normalize_descriptors
-
-__all__ = [
-    "Level",
-    "combine_heatmaps",
-    "detect_keypoints",
-    "logits_to_heatmap",
-    "look_at",
-    "move_images",
-    "resize_images",
-    "sample_descriptors",
-    "suppress_keypoints",
-]
 
 
 def logits_to_heatmap(logits: tf.Tensor, image_shape: tuple[int, int] | tf.Tensor) -> tf.Tensor:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from superpoint_tf import SuperPoint
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.config.looks import PHASES, Looks, check_looks, check_phases
-from superpoint_tf.detection import look_at, move_images
+from superpoint_tf.detection.maps import look_at, move_images
 from superpoint_tf.model import prepare_image
 from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.runtime import memory

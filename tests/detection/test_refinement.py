@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.keypoints import detect_keypoints, suppress_keypoints
-from superpoint_tf.refinement import refine_keypoints
+from superpoint_tf.detection.keypoints import detect_keypoints, suppress_keypoints
+from superpoint_tf.detection.refinement import refine_keypoints
 
 Point = tuple[int, int, float]
 

@@ -1,4 +1,4 @@
-"""The definition of `superpoint_tf.keypoints` as a graph of operations that every exported format has."""
+"""The definition of `superpoint_tf.detection.keypoints` as a graph of operations that every exported format has."""
 
 from __future__ import annotations
 

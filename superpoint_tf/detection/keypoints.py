@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.refinement import refine_keypoints
+from superpoint_tf.detection.refinement import refine_keypoints
 
 
 def detect_keypoints(
