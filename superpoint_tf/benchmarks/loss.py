@@ -16,7 +16,7 @@ from superpoint_tf.benchmarks.results import Entry, Mark, convolution_entry
 from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
 from superpoint_tf.benchmarks.timing import measure
 from superpoint_tf.config import CELL, JointSection
-from superpoint_tf.losses import descriptor_loss
+from superpoint_tf.losses.descriptor_loss import descriptor_loss
 
 HINGE = JointSection()
 DOUBLY = replace(HINGE, descriptor_loss="doubly_normalized", positive_weight=0.05)

@@ -24,7 +24,7 @@ names = [output.name for output in session.get_outputs()]
 outputs = dict(zip(names, session.run(names, {{"images": images}})))""",
 }
 _MAPS = """\
-heatmap = outputs["heatmap"][0]  # (H, W) probabilities; cut by `detect_keypoints` of superpoint_tf.detection.keypoints"""
+heatmap = outputs["heatmap"][0]  # (H, W) probabilities; see superpoint_tf.detection.keypoints"""
 _MAP = """\
 descriptor_map = outputs["descriptors"][0]  # (H/8, W/8, D), unit length; read at (x + 0.5) / 8 - 0.5, then normalise"""
 _FOUND = """\

@@ -9,25 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.config import Config, TrainingConfig
-from superpoint_tf.correspondences import Correspondences
 from superpoint_tf.data.pipeline import TensorBatch
 from superpoint_tf.data.sources import Source
 from superpoint_tf.data.views import ViewSettings
-from superpoint_tf.losses import (
-    choose_correspondences,
-    collapsed_descriptor_loss,
-    collapsed_keypoint_loss,
-    consistency_loss,
-    count_cells,
-    count_consistency,
-    count_correspondences,
-    count_pairs,
-    descriptor_loss,
-    detector_loss,
-    keypoint_loss,
-    move_images,
-    sample_moves,
-)
+from superpoint_tf.losses.consistency_loss import consistency_loss, count_consistency, move_images, sample_moves
+from superpoint_tf.losses.correspondences import Correspondences, choose_correspondences, count_correspondences
+from superpoint_tf.losses.descriptor_loss import collapsed_descriptor_loss, count_pairs, descriptor_loss
+from superpoint_tf.losses.detector_loss import count_cells, detector_loss
+from superpoint_tf.losses.keypoint_loss import collapsed_keypoint_loss, keypoint_loss
 from superpoint_tf.training.replicas import cut
 from superpoint_tf.training.validation import Validator
 

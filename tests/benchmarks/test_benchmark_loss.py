@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from superpoint_tf.benchmarks.loss import DOUBLY, HINGE, num_cells, prepare_loss
 from superpoint_tf.benchmarks.matrix_loss import matrix_loss
-from superpoint_tf.losses import descriptor_loss
+from superpoint_tf.losses.descriptor_loss import descriptor_loss
 
 
 def test_the_matrix_form_has_the_value_and_gradients_of_the_blockwise_one() -> None:

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf.config import NetworkConfig
-from superpoint_tf.losses import detector_loss
+from superpoint_tf.losses.detector_loss import detector_loss
 from superpoint_tf.networks import batch_norm
 from superpoint_tf.networks.batch_norm import BatchNormalization
 from superpoint_tf.networks.superpoint import PadToCells, build_network, normalize_descriptors, scale_channels

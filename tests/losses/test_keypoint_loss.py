@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf.config import JointSection
-from superpoint_tf.correspondences import Correspondences
 from superpoint_tf.detection.maps import sample_descriptors
-from superpoint_tf.keypoint_loss import collapsed_keypoint_loss, keypoint_loss
+from superpoint_tf.losses.correspondences import Correspondences
+from superpoint_tf.losses.keypoint_loss import collapsed_keypoint_loss, keypoint_loss
 
 NAN = np.nan
 SOFTMAX = JointSection(keypoint_weight=1.0)

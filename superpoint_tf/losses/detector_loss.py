@@ -1,29 +1,8 @@
-"""The losses; each returns a sum and a count, which add over replicas and accumulation steps before the division."""
+"""The cross-entropy over cells that trains the detector (paper section 3.3); it returns a sum and a count."""
 
 from __future__ import annotations
 
 import tensorflow as tf
-
-from superpoint_tf.consistency import consistency_loss, count_consistency, move_images, sample_moves
-from superpoint_tf.correspondences import choose_correspondences, count_correspondences
-from superpoint_tf.descriptor_loss import collapsed_descriptor_loss, count_pairs, descriptor_loss
-from superpoint_tf.keypoint_loss import collapsed_keypoint_loss, keypoint_loss
-
-__all__ = [
-    "choose_correspondences",
-    "collapsed_descriptor_loss",
-    "collapsed_keypoint_loss",
-    "consistency_loss",
-    "count_cells",
-    "count_consistency",
-    "count_correspondences",
-    "count_pairs",
-    "descriptor_loss",
-    "detector_loss",
-    "keypoint_loss",
-    "move_images",
-    "sample_moves",
-]
 
 
 def detector_loss(logits: tf.Tensor, cell_labels: tf.Tensor, cells_valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

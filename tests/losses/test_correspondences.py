@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf.config import JointSection
-from superpoint_tf.correspondences import Correspondences, choose_correspondences, count_correspondences
-from superpoint_tf.loss_randomness import CHOICE, MOVE, sample_uniforms
+from superpoint_tf.losses.correspondences import Correspondences, choose_correspondences, count_correspondences
+from superpoint_tf.losses.loss_randomness import CHOICE, MOVE, sample_uniforms
 
 ROWS, COLUMNS = 5, 6
 _compiled = tf.function(choose_correspondences)  # a loop over samples, slow outside a graph

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import CELL, JointSection
 from superpoint_tf.geometry import warp_points
-from superpoint_tf.loss_randomness import CHOICE, POINTS, sample_uniforms
+from superpoint_tf.losses.loss_randomness import CHOICE, POINTS, sample_uniforms
 
 
 class Correspondences(NamedTuple):

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf import descriptor_loss as module
 from superpoint_tf.config import JointSection
 from superpoint_tf.geometry import warp_points_numpy
-from superpoint_tf.losses import collapsed_descriptor_loss, descriptor_loss, detector_loss
+from superpoint_tf.losses import descriptor_loss as module
+from superpoint_tf.losses.descriptor_loss import collapsed_descriptor_loss, descriptor_loss
+from superpoint_tf.losses.detector_loss import detector_loss
 
 HINGE = JointSection()
 DOUBLY = JointSection(descriptor_loss="doubly_normalized", positive_weight=0.05)
@@ -309,7 +310,7 @@ def test_a_descriptor_that_is_nan_makes_the_loss_nan() -> None:
 MEMORY_PROBE = """
 import tensorflow as tf
 from superpoint_tf.config import JointSection
-from superpoint_tf.losses import descriptor_loss
+from superpoint_tf.losses.descriptor_loss import descriptor_loss
 
 def kilobytes(key):
     return int(next(line for line in open("/proc/self/status") if line.startswith(key)).split()[1])

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from superpoint_tf.config import CELL, JointSection
-from superpoint_tf.correspondences import Correspondences, count_correspondences
 from superpoint_tf.detection.maps import sample_descriptors
 from superpoint_tf.geometry import cell_centres
+from superpoint_tf.losses.correspondences import Correspondences, count_correspondences
 from superpoint_tf.networks.superpoint import normalize_descriptors
 
 _NO_LOGIT = -1e9

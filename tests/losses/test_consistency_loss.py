@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf.consistency import consistency_loss, count_consistency, move_images, sample_moves
+from superpoint_tf.losses.consistency_loss import consistency_loss, count_consistency, move_images, sample_moves
 
 ROWS, COLUMNS = 3, 4
 
