@@ -11,6 +11,9 @@ import numpy as np
 from superpoint_tf.config import HomographyConfig, PhotographsSection, PhotometricConfig
 from superpoint_tf.data.photograph_sets import BUNDLED, find_photographs
 from superpoint_tf.data.photographs import cover_and_crop, read_photograph
+from superpoint_tf.drawing.figures import figure_matches, figure_stages
+from superpoint_tf.drawing.layout import stack
+from superpoint_tf.drawing.visualization import save_jpeg, save_png
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.baselines import CLASSICAL
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL as PROTOCOL
@@ -18,11 +21,8 @@ from superpoint_tf.evaluation.methods import extractor_of
 from superpoint_tf.evaluation.pairs import ImagePair, View, random_homography_pairs
 from superpoint_tf.evaluation.protocols import suppressed
 from superpoint_tf.features.matching import match_descriptors
-from superpoint_tf.figures import figure_matches, figure_stages
-from superpoint_tf.layout import stack
 from superpoint_tf.model import SuperPoint
 from superpoint_tf.runtime import storage
-from superpoint_tf.visualization import save_jpeg, save_png
 
 _SAVE = {".png": save_png, ".jpg": save_jpeg}
 _DRAWN_CLASSICAL = ("Harris", "FAST", "SIFT")

@@ -12,13 +12,13 @@ from superpoint_tf.config import Config
 from superpoint_tf.data.labels import label_path, load_label
 from superpoint_tf.data.photographs import cover_and_crop, decode_photograph, read_photograph_bytes
 from superpoint_tf.detection.keypoints import detect_keypoints
+from superpoint_tf.drawing.figures import figure_adaptation
+from superpoint_tf.drawing.layout import stack
+from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.evaluation.baselines import harris
 from superpoint_tf.evaluation.protocols import suppressed
-from superpoint_tf.figures import figure_adaptation
-from superpoint_tf.layout import stack
 from superpoint_tf.model import SuperPoint
 from superpoint_tf.runtime import storage
-from superpoint_tf.visualization import save_png
 
 
 def draw_round(

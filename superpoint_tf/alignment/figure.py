@@ -6,8 +6,8 @@ import numpy as np
 
 from superpoint_tf.alignment.two_views import Alignment
 from superpoint_tf.detection.keypoints import scale_keypoints
-from superpoint_tf.figures import figure_matches
-from superpoint_tf.visualization import resize
+from superpoint_tf.drawing.figures import figure_matches
+from superpoint_tf.drawing.layout import resize
 
 _PANEL_PX = 640  # longest side of either picture in the figure
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from superpoint_tf.config import Config
 from superpoint_tf.data.record_folder import CONTACT_SHEET, RecordFile, RecordFolder
 from superpoint_tf.data.synthetic_sets import SPLITS, drawn_primitives, encode_samples, split_size, synthetic_sample
-from superpoint_tf.layout import contact_sheet, panel_scale
+from superpoint_tf.drawing.layout import contact_sheet, panel_scale
+from superpoint_tf.drawing.visualization import draw_keypoints, save_png
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import QUICKSTART, Console, Progress, announce_cost, format_bytes
 from superpoint_tf.runtime.quiet import import_tensorflow
 from superpoint_tf.runtime.workers import resolve_workers
-from superpoint_tf.visualization import draw_keypoints, save_png
 
 _TIMED_PICTURES = 20
 _SHEET_COLUMNS = 6

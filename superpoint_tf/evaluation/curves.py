@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from superpoint_tf.drawing.panels import Curves, Panel, looks_of, plot_dots, plot_panels
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.measures import PairResult
-from superpoint_tf.evaluation.panels import Curves, Panel, looks_of, plot_dots, plot_panels
 from superpoint_tf.evaluation.results import UNINFORMATIVE_GROUP, PairsEvaluation, Row, ShapesEvaluation
 
 ACCURACY_THRESHOLDS_PX = np.linspace(0, 10, 101)

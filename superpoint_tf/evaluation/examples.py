@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from superpoint_tf.drawing.figures import figure_detections, figure_matches
+from superpoint_tf.drawing.layout import join_row, stack
+from superpoint_tf.drawing.panels import is_control
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.extraction import PairRecord
 from superpoint_tf.evaluation.feature_store import read_stored
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult
 from superpoint_tf.evaluation.pairs import ImagePair
-from superpoint_tf.evaluation.panels import is_control
 from superpoint_tf.evaluation.results import UNINFORMATIVE_GROUP, Example
 from superpoint_tf.evaluation.shapes import Shape, ShapeRecord
 from superpoint_tf.features.feature_files import open_features
 from superpoint_tf.features.matching import match_descriptors
-from superpoint_tf.figures import figure_detections, figure_matches
-from superpoint_tf.layout import join_row, stack
 
 _PANELS_A_ROW = 4
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from superpoint_tf.evaluation.panels import is_control
+from superpoint_tf.drawing.panels import is_control
 from superpoint_tf.evaluation.results import PairsEvaluation, Row, ShapesEvaluation
 from superpoint_tf.evaluation.table import COLUMNS
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from superpoint_tf.evaluation.panels import PIXEL_RATIO
+from superpoint_tf.drawing.panels import PIXEL_RATIO
 from superpoint_tf.evaluation.report_style import CSS
 
 ABSENT = "–"  # noqa: RUF001

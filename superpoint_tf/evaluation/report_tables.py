@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 
+from superpoint_tf.drawing.panels import is_control
 from superpoint_tf.evaluation.curves import group_counts
 from superpoint_tf.evaluation.measures import PairProtocol
-from superpoint_tf.evaluation.panels import is_control
 from superpoint_tf.evaluation.report_html import element, folded, number_cell, table, text_element
 from superpoint_tf.evaluation.results import UNINFORMATIVE_GROUP, Row
 from superpoint_tf.evaluation.table import COLUMNS

@@ -18,6 +18,7 @@ import superpoint_tf
 from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import config_to_dict
 from superpoint_tf.data.synthetic_sets import drawn_primitives
+from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.evaluation.comparison_tables import comparisons_markdown
 from superpoint_tf.evaluation.curves import CAPTIONS, pairs_figures, shapes_figures
 from superpoint_tf.evaluation.examples import draw_pair_examples, draw_shape_examples
@@ -42,7 +43,6 @@ from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console, Progress
 from superpoint_tf.runtime.workers import start_pool
-from superpoint_tf.visualization import save_png
 
 Pool = concurrent.futures.Executor | None
 RESULT_FILES = ("summary.json", "pairs.csv", "pictures.csv", "table.md", "report.html")

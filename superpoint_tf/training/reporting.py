@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.runtime.progress import Console, format_duration
 from superpoint_tf.training.run_folder import RunFolder
-from superpoint_tf.visualization import save_png
 
 
 class Reporter:

@@ -10,17 +10,17 @@ import tensorflow as tf
 
 from superpoint_tf.config import Config
 from superpoint_tf.data.synthetic_sets import drawn_primitives
+from superpoint_tf.drawing.figures import figure_detections, figure_matches
+from superpoint_tf.drawing.layout import side_by_side, stack
+from superpoint_tf.drawing.visualization import draw_heatmap
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.measures import PairProtocol, summarize
 from superpoint_tf.evaluation.methods import FOR_SHAPES, extractor_of
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
 from superpoint_tf.evaluation.protocols import evaluate_pairs, evaluate_shapes
 from superpoint_tf.evaluation.shapes import CONDITIONS, draw_shapes
-from superpoint_tf.figures import figure_detections, figure_matches
-from superpoint_tf.layout import side_by_side, stack
 from superpoint_tf.model import SuperPoint
 from superpoint_tf.runtime import storage
-from superpoint_tf.visualization import draw_heatmap
 
 Metrics = dict[str, float]
 Figures = dict[str, np.ndarray]

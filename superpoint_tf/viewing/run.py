@@ -10,15 +10,15 @@ import numpy as np
 
 from superpoint_tf.data.photographs import PhotographError, read_grey_and_colour
 from superpoint_tf.data.videos import VideoReader, VideoWriter
+from superpoint_tf.drawing.layout import panel_scale, side_by_side
+from superpoint_tf.drawing.visualization import draw_heatmap, draw_keypoints, save_png
 from superpoint_tf.extraction.extractor import Extractor
 from superpoint_tf.extraction.sources import Source
-from superpoint_tf.layout import panel_scale, side_by_side
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.memory import PictureTooLarge
 from superpoint_tf.runtime.progress import Console, Progress
 from superpoint_tf.viewing.window import Window
-from superpoint_tf.visualization import draw_heatmap, draw_keypoints, save_png
 
 DEFAULT_FOLDER = "outputs/show"
 _PANEL_PX = 640  # width of either picture

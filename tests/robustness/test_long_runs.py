@@ -24,7 +24,8 @@ from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.photograph_sets import PhotographSet
 from superpoint_tf.data.sources import GeneratedShapes
-from superpoint_tf.figures import plot_curves
+from superpoint_tf.drawing.figures import plot_curves
+from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.networks.weights import get_weights
 from superpoint_tf.runtime.progress import Console
@@ -32,7 +33,6 @@ from superpoint_tf.training.state import TrainingState
 from superpoint_tf.training.tasks import DetectorTask
 from superpoint_tf.training.trainer import train
 from superpoint_tf.training.validation import ShapesValidator
-from superpoint_tf.visualization import save_png
 from synthetic import draw_sample
 
 STEPS, IMAGES = 2000, 300

@@ -14,6 +14,7 @@ from superpoint_tf.config import NetworkConfig
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data import labels
 from superpoint_tf.data.generation import generate_synthetic_sets
+from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.results import ShapesEvaluation
 from superpoint_tf.export.files import staged
@@ -25,7 +26,6 @@ from superpoint_tf.runtime.progress import Console
 from superpoint_tf.training.replicas import single_replica
 from superpoint_tf.training.run_checkpoints import RunCheckpoints
 from superpoint_tf.training.run_folder import RunFolder
-from superpoint_tf.visualization import save_png
 
 
 def _noise(size: int) -> np.ndarray:

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from superpoint_tf import figures
-from superpoint_tf import visualization as viz
 from superpoint_tf.detection.keypoints import scale_keypoints
+from superpoint_tf.drawing import figures, layout
+from superpoint_tf.drawing import visualization as viz
 
 GREY = np.full((20, 30), 100, np.uint8)
 NO_KEYPOINTS = np.zeros((0, 2), np.float32)
@@ -27,27 +27,27 @@ def test_grey_float_and_grey_uint8_give_the_same_picture():
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     expected = np.repeat(levels[:, :, None], 3, axis=2)
     for image in (levels, levels[:, :, None], levels / 255, (levels / 255).astype(np.float32)[:, :, None]):
-        picture = viz.to_bgr(image)
+        picture = layout.to_bgr(image)
         assert picture.dtype == np.uint8
         np.testing.assert_array_equal(picture, expected)
 
 
 def test_floats_outside_0_to_1_are_clipped_and_nan_is_black():
-    picture = viz.to_bgr(np.array([[-1.0, 0.5, 2.0, np.nan]]))
+    picture = layout.to_bgr(np.array([[-1.0, 0.5, 2.0, np.nan]]))
     assert picture[0, :, 0].tolist() == [0, 128, 255, 0]
 
 
 @pytest.mark.parametrize("image", [np.zeros((4, 4), np.int64), np.zeros((4, 4, 2)), np.zeros(4), np.zeros((0, 4))])
 def test_what_is_no_picture_is_refused(image):
     with pytest.raises(ValueError, match="cannot be drawn on; pass"):
-        viz.to_bgr(image)
+        layout.to_bgr(image)
 
 
 def test_a_keypoint_at_10_5_colours_the_pixel_in_column_10_of_row_5():
     picture = viz.draw_keypoints(GREY, np.array([[10, 5]], np.float32))
     assert tuple(picture[5, 10]) == viz.YELLOW
-    assert np.abs(changed_pixels(viz.to_bgr(GREY), picture).mean(axis=0) - (10, 5)).max() == 0
-    assert np.abs(changed_pixels(viz.to_bgr(GREY), picture) - (10, 5)).max() <= 4
+    assert np.abs(changed_pixels(layout.to_bgr(GREY), picture).mean(axis=0) - (10, 5)).max() == 0
+    assert np.abs(changed_pixels(layout.to_bgr(GREY), picture) - (10, 5)).max() <= 4
 
 
 @pytest.mark.parametrize("ring", [False, True])
@@ -67,7 +67,7 @@ def test_a_keypoint_between_pixels_is_drawn_between_them():
 def test_a_resized_picture_and_its_keypoints_agree():
     image = np.zeros((12, 16), np.uint8)
     image[4:6, 6:8] = 255  # its centre is (6.5, 4.5)
-    large = viz.resize(image, 2.5).astype(float)
+    large = layout.resize(image, 2.5).astype(float)
     rows, columns = np.indices(large.shape)
     centre = np.array([(columns * large).sum(), (rows * large).sum()]) / large.sum()
     expected = scale_keypoints(np.array([[6.5, 4.5]]), image.shape, large.shape)[0]
@@ -76,7 +76,7 @@ def test_a_resized_picture_and_its_keypoints_agree():
 
 def test_keypoints_that_are_nan_or_outside_the_picture_are_skipped():
     absent = np.array([[np.nan, np.nan], [np.inf, 2], [3, np.nan], [-2, 5], [5, 20], [1e30, 5]], np.float32)
-    np.testing.assert_array_equal(viz.draw_keypoints(GREY, absent), viz.to_bgr(GREY))
+    np.testing.assert_array_equal(viz.draw_keypoints(GREY, absent), layout.to_bgr(GREY))
     both = viz.draw_keypoints(GREY, np.concatenate([absent, [[10, 5]]]), np.arange(7.0) + 1)
     np.testing.assert_array_equal(both, viz.draw_keypoints(GREY, np.array([[10, 5]]), np.ones(1)))
 
@@ -87,7 +87,7 @@ def test_keypoints_on_the_corners_of_the_frame_are_drawn():
 
 
 def test_a_picture_without_keypoints_is_the_picture():
-    np.testing.assert_array_equal(viz.draw_keypoints(GREY, NO_KEYPOINTS, np.zeros(0)), viz.to_bgr(GREY))
+    np.testing.assert_array_equal(viz.draw_keypoints(GREY, NO_KEYPOINTS, np.zeros(0)), layout.to_bgr(GREY))
 
 
 def test_a_keypoint_is_seen_on_black_and_on_white():
@@ -143,8 +143,8 @@ def test_a_heatmap_that_does_not_fit_the_picture_is_refused():
 def test_matches_join_the_pixels_of_their_keypoints():
     keypoints0, keypoints1 = np.array([[10, 5], [3, 3]]), np.array([[20, 15]])
     picture = viz.draw_matches(GREY, GREY, keypoints0, keypoints1, np.array([[0, 0]]), np.array([True]))
-    assert picture.shape == (20, 30 + viz.GAP_PX + 30, 3)
-    assert tuple(picture[5, 10]) == tuple(picture[15, 30 + viz.GAP_PX + 20]) == viz.GREEN
+    assert picture.shape == (20, 30 + layout.GAP_PX + 30, 3)
+    assert tuple(picture[5, 10]) == tuple(picture[15, 30 + layout.GAP_PX + 20]) == viz.GREEN
     assert tuple(picture[3, 3]) == (100, 100, 100)  # unmatched
     middle = picture[10, 34].astype(int)  # half way between (10, 5) and (58, 15)
     assert middle[1] > middle[0] and middle[1] > middle[2]
@@ -163,7 +163,7 @@ def test_wrong_matches_are_red_and_lie_under_right_ones():
 def test_matches_of_pictures_of_two_heights_are_drawn_where_the_pictures_lie():
     low = np.full((10, 12), 100, np.uint8)
     picture = viz.draw_matches(GREY, low, np.array([[1, 1]]), np.array([[6, 4]]), np.array([[0, 0]]), scale=2)
-    assert picture.shape == (40, 60 + viz.GAP_PX + 24, 3)
+    assert picture.shape == (40, 60 + layout.GAP_PX + 24, 3)
     assert (picture[:10, 68:80] == 255).all()  # white above the lower picture
     np.testing.assert_array_equal(picture[10 + 8 : 10 + 10, 68 + 12 : 68 + 14], np.broadcast_to(viz.SKY, (2, 2, 3)))
 
@@ -186,9 +186,9 @@ def test_matches_that_name_no_keypoint_are_refused():
 
 def test_pictures_side_by_side_have_the_height_of_the_tallest_and_their_titles_above():
     small, large = np.zeros((10, 20), np.uint8), np.zeros((40, 30), np.uint8)
-    assert viz.side_by_side([small, large]).shape == (40, 80 + viz.GAP_PX + 30, 3)
-    titled = viz.side_by_side([small, large], ["left", "right"])
-    assert titled.shape == (70, 80 + viz.GAP_PX + 30, 3)
+    assert layout.side_by_side([small, large]).shape == (40, 80 + layout.GAP_PX + 30, 3)
+    titled = layout.side_by_side([small, large], ["left", "right"])
+    assert titled.shape == (70, 80 + layout.GAP_PX + 30, 3)
     assert (titled[30:, :80] == 0).all()
     assert titled[:30, :80].min() < 100 < titled[:30, :80].max()  # dark text on white
 
@@ -196,19 +196,19 @@ def test_pictures_side_by_side_have_the_height_of_the_tallest_and_their_titles_a
 def test_a_caption_is_as_wide_as_the_picture_however_long_its_title_is():
     image = np.zeros((10, 60), np.uint8)
     for title in ("", "a", "a title of far more letters than there is room for", "Prüfung ✓"):
-        assert viz.draw_caption(image, title, "and a note").shape == (40, 60, 3)
-    assert viz.draw_caption(image[:, :1], "title").shape == (40, 1, 3)
+        assert layout.draw_caption(image, title, "and a note").shape == (40, 60, 3)
+    assert layout.draw_caption(image[:, :1], "title").shape == (40, 1, 3)
 
 
 def test_a_note_gives_way_to_the_title():
     for width, differs in ((100, False), (300, True)):
-        strip = viz.draw_strip(width, "a long title", "123 keypoints")
-        assert (strip != viz.draw_strip(width, "a long title")).any() == differs
+        strip = layout.draw_strip(width, "a long title", "123 keypoints")
+        assert (strip != layout.draw_strip(width, "a long title")).any() == differs
 
 
 def test_a_contact_sheet_puts_pictures_in_columns_on_white():
     one, two = np.zeros((40, 50), np.uint8), np.full((40, 30), 200, np.uint8)
-    sheet = viz.contact_sheet([[one, two], [two]], padding=6)
+    sheet = layout.contact_sheet([[one, two], [two]], padding=6)
     assert sheet.shape == (6 + 40 + 6 + 40 + 6, 6 + 50 + 6 + 30 + 6, 3)
     assert (sheet[6:46, 6:56] == 0).all()
     assert (sheet[6:46, 62:92] == 200).all()
@@ -218,20 +218,23 @@ def test_a_contact_sheet_puts_pictures_in_columns_on_white():
 
 def test_titles_of_a_contact_sheet_stand_left_of_their_rows():
     one = np.zeros((40, 50), np.uint8)
-    plain, titled = viz.contact_sheet([[one], [one]]), viz.contact_sheet([[one], [one]], ["lines", "checkerboard"])
+    plain, titled = (
+        layout.contact_sheet([[one], [one]]),
+        layout.contact_sheet([[one], [one]], ["lines", "checkerboard"]),
+    )
     assert titled.shape[0] == plain.shape[0] and titled.shape[1] > plain.shape[1] + 60
     assert (titled[6:46, -56:-6] == 0).all()
 
 
 def test_a_sheet_of_nothing_or_with_too_few_titles_is_refused():
     with pytest.raises(ValueError, match="no pictures"):
-        viz.contact_sheet([[], []])
+        layout.contact_sheet([[], []])
     with pytest.raises(ValueError, match="no pictures"):
-        viz.side_by_side([])
+        layout.side_by_side([])
     with pytest.raises(ValueError, match="1 titles for 2 rows"):
-        viz.contact_sheet([[GREY], [GREY]], ["one"])
+        layout.contact_sheet([[GREY], [GREY]], ["one"])
     with pytest.raises(ValueError, match="1 titles for 2 pictures"):
-        viz.side_by_side([GREY, GREY], ["one"])
+        layout.side_by_side([GREY, GREY], ["one"])
 
 
 def test_a_saved_png_is_read_back_as_it_was(tmp_path):
@@ -245,7 +248,7 @@ def test_a_saved_png_is_read_back_as_it_was(tmp_path):
     ("shape", "width"), [((120, 160), 480), ((240, 320), 640), ((480, 640), 640), ((2000, 3000), 480), ((60, 48), 480)]
 )
 def test_panels_are_about_480_pixels_wide_whatever_the_picture(shape, width):
-    scale = viz.panel_scale(shape)
+    scale = layout.panel_scale(shape)
     assert round(shape[1] * scale) == width
     assert scale < 1 or scale == int(scale)
 
@@ -265,7 +268,7 @@ def test_a_figure_of_adaptation_has_four_panels():
     image = np.full((120, 160), 0.4, np.float32)
     heatmap = np.zeros((120, 160), np.float32)
     picture = figures.figure_adaptation(image, NO_KEYPOINTS, heatmap, np.array([[10, 10]]), np.array([[20, 10]]))
-    assert picture.shape == (390, 4 * 480 + 3 * viz.GAP_PX, 3)
+    assert picture.shape == (390, 4 * 480 + 3 * layout.GAP_PX, 3)
     assert tuple(picture[30 + 31, 2 * 488 + 31]) == viz.YELLOW
     assert tuple(picture[30 + 31, 3 * 488 + 61]) == viz.SKY
 
@@ -278,7 +281,7 @@ def test_a_figure_of_stages_breaks_into_rows():
         ("SIFT", NO_KEYPOINTS),
     ]
     picture = figures.figure_stages(np.zeros((120, 160, 1), np.float32), panels, columns=3)
-    assert picture.shape == (2 * 390 + viz.GAP_PX, 3 * 480 + 2 * viz.GAP_PX, 3)
+    assert picture.shape == (2 * 390 + layout.GAP_PX, 3 * 480 + 2 * layout.GAP_PX, 3)
     assert (picture[398:, 488:] == 255).all()
 
 
@@ -287,7 +290,7 @@ def test_a_figure_of_matches_draws_at_most_so_many_lines_but_counts_all():
     matches, image = np.repeat(np.arange(100)[:, None], 2, axis=1), np.zeros((120, 160), np.uint8)
     few = figures.figure_matches("few", image, image, keypoints, keypoints, matches, np.ones(100, bool), max_lines=5)
     many = figures.figure_matches("few", image, image, keypoints, keypoints, matches, np.ones(100, bool))
-    assert few.shape == many.shape == (390, 960 + viz.GAP_PX, 3)
+    assert few.shape == many.shape == (390, 960 + layout.GAP_PX, 3)
     assert 0 < (few[30:, 240] > 0).any(axis=1).sum() < (many[30:, 240] > 0).any(axis=1).sum()
     empty = figures.figure_matches("none", image, image, NO_KEYPOINTS, NO_KEYPOINTS, np.zeros((0, 2), int), np.zeros(0))
     assert empty.shape == few.shape
@@ -310,11 +313,11 @@ def test_nothing_that_is_passed_in_is_changed():
     arrays = [image, heatmap, keypoints, scores, matches, correct]
     copies = [array.copy() for array in arrays]
     results = [
-        viz.to_bgr(image),
+        layout.to_bgr(image),
         viz.draw_keypoints(image, keypoints, scores),
         viz.draw_heatmap(heatmap, image),
         viz.draw_matches(image, image, keypoints, keypoints, matches, correct),
-        viz.contact_sheet([[image]]),
+        layout.contact_sheet([[image]]),
         figures.figure_adaptation(image, keypoints, heatmap, keypoints, keypoints),
         figures.figure_matches("title", image, image, keypoints, keypoints, matches, correct),
         figures.figure_detections(image, keypoints, keypoints, scores),
@@ -327,5 +330,5 @@ def test_nothing_that_is_passed_in_is_changed():
 
 
 def test_drawing_imports_neither_tensorflow_nor_matplotlib():
-    code = "import sys, superpoint_tf.figures; print({'tensorflow', 'matplotlib', 'imgaug'} & set(sys.modules))"
+    code = "import sys, superpoint_tf.drawing.figures; print({'tensorflow', 'matplotlib', 'imgaug'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"

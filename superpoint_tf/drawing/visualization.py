@@ -11,44 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superpoint_tf.detection.keypoints import scale_keypoints
-from superpoint_tf.layout import (
+from superpoint_tf.drawing.layout import (
     GAP_PX,
     Colour,
-    contact_sheet,
-    draw_caption,
-    draw_strip,
     join_row,
     pad_height,
-    panel_scale,
     resize,
-    side_by_side,
-    stack,
     to_bgr,
 )
 from superpoint_tf.runtime import storage
-
-__all__ = [
-    "GAP_PX",
-    "GREEN",
-    "PINK",
-    "RED",
-    "SKY",
-    "YELLOW",
-    "Colour",
-    "NotebookPicture",
-    "contact_sheet",
-    "draw_caption",
-    "draw_heatmap",
-    "draw_keypoints",
-    "draw_matches",
-    "draw_strip",
-    "panel_scale",
-    "resize",
-    "save_png",
-    "side_by_side",
-    "stack",
-    "to_bgr",
-]
 
 # Hues of Okabe and Ito's palette, which stay apart for colour-blind eyes, brightened for photographs.
 YELLOW: Colour = (40, 220, 255)  # what our networks find

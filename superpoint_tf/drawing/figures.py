@@ -8,16 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superpoint_tf.detection.keypoints import scale_keypoints
-from superpoint_tf.layout import draw_strip, panel_scale, resize, side_by_side, stack, to_bgr
-from superpoint_tf.visualization import (
-    PINK,
-    SKY,
-    YELLOW,
-    Colour,
-    draw_heatmap,
-    draw_keypoints,
-    draw_matches,
-)
+from superpoint_tf.drawing.layout import Colour, draw_strip, panel_scale, resize, side_by_side, stack, to_bgr
+from superpoint_tf.drawing.visualization import PINK, SKY, YELLOW, draw_heatmap, draw_keypoints, draw_matches
 
 FOUND_WITHIN_PX = 3.0  # a true corner counts as found in a caption
 CURVE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#333333")  # Okabe and Ito

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from superpoint_tf.figures import CURVE_COLOURS, CURVE_STYLES
+from superpoint_tf.drawing.figures import CURVE_COLOURS, CURVE_STYLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
