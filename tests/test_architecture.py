@@ -28,7 +28,6 @@ LAYERS = [
         "loss_randomness",
         "drawing",
         "command_line",
-        "detection_options",
         "models",
         "model",
     ],

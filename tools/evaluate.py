@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
+from superpoint_tf.command_line.detection_options import add_network_options
 from superpoint_tf.config import Config
-from superpoint_tf.detection_options import add_network_options
 
 if TYPE_CHECKING:
     from superpoint_tf.evaluation.run import Request

@@ -9,8 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
+from superpoint_tf.command_line.detection_options import add_detection_options, detection_from_options, given_options
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.detection_options import add_detection_options, detection_from_options, given_options
 from superpoint_tf.export.request import (
     FORMATS,
     PRECISIONS,

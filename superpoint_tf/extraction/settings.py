@@ -6,9 +6,13 @@ import argparse
 from dataclasses import dataclass
 
 from superpoint_tf import command_line
+from superpoint_tf.command_line.detection_options import (
+    add_detection_options,
+    add_network_options,
+    detection_from_options,
+)
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE
-from superpoint_tf.detection_options import add_detection_options, add_network_options, detection_from_options
 
 DEFAULT_WEIGHTS = "superpoint-small"
 _SMALLEST_SIDE_PX = 16  # of --resize: below, no cell is left inside the border

@@ -1,26 +1,20 @@
-"""What the tools share: arguments that every tool takes, and how errors and interruptions end a process."""
+"""The arguments that tools share, and their parsers: each refuses what it cannot be in one line."""
 
 from __future__ import annotations
 
 import argparse
-import logging
 import math
 import os
-import signal
-import sys
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from superpoint_tf.config import Config, ConfigError
+from superpoint_tf.config import Config
 from superpoint_tf.config.cluster import STRATEGIES, read_cluster
 from superpoint_tf.config.config_files import load_config
-from superpoint_tf.runtime.interruption import Interrupted
-from superpoint_tf.runtime.quiet import import_tensorflow
 from superpoint_tf.runtime.storage import is_remote
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parents[2]
 LARGEST_INT = 2**31 - 1
 
 
@@ -201,43 +195,3 @@ def load_config_argument(path: str, overrides: Sequence[str], options: Mapping[s
 def _in_checkout(path: str) -> str:
     there = CHECKOUT / path
     return str(there) if there.exists() else path
-
-
-def set_up_tensorflow() -> None:
-    """Import TensorFlow without its start-up messages and let GPU memory grow."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TFA_CHECK_VERSION", "0")
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras 3 has others, which cannot run the network
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # take memory as it is needed, not all at once
-    # tensorflow-addons announces its end of life on every import; the README says which versions are used and why
-    warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow_addons")
-    import_tensorflow()
-
-
-def run_tool(main: Callable[[], None]) -> None:
-    """Run a tool's main function; user errors end it with one message and code 2, interruptions with 130 or 143.
-
-    SUPERPOINT_TF_LOG=debug in the environment also prints what the modules have to say below a warning.
-    """
-    try:
-        logging.basicConfig(format="%(message)s")
-        logging.getLogger("superpoint_tf").setLevel(os.environ.get("SUPERPOINT_TF_LOG", "warning").upper())
-        main()
-    except Interrupted as stopped:
-        print(f"{stopped}; start the same command again to go on", file=sys.stderr)
-        sys.exit(stopped.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted; start the same command again to go on", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
-    except (ConfigError, ValueError, OSError) as error:
-        if os.environ.get("SUPERPOINT_TF_TRACEBACK"):
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except Exception as error:
-        # TensorFlow raises its own for a full disk or a damaged file
-        ours = type(error).__module__.startswith(("superpoint_tf", "tensorflow"))
-        if os.environ.get("SUPERPOINT_TF_TRACEBACK") or not ours:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)

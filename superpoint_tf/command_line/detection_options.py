@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from superpoint_tf.command_line import positive_int
+from superpoint_tf.command_line.arguments import positive_int
 from superpoint_tf.config import ConfigError, DetectionConfig
 from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE, PHASES, check_scales
 

@@ -1,0 +1,44 @@
+"""What the tools share: arguments, and how a process begins and ends."""
+
+from superpoint_tf.command_line.arguments import (
+    CHECKOUT,
+    LARGEST_INT,
+    Parser,
+    add_config_arguments,
+    add_shard_argument,
+    add_strategy_argument,
+    check_outputs,
+    fraction,
+    load_config_argument,
+    non_negative_int,
+    output_file,
+    output_folder,
+    parse_shard,
+    place,
+    positive_float,
+    positive_int,
+    resolve_shard,
+)
+from superpoint_tf.command_line.tool import run_tool, set_up_tensorflow
+
+__all__ = [
+    "CHECKOUT",
+    "LARGEST_INT",
+    "Parser",
+    "add_config_arguments",
+    "add_shard_argument",
+    "add_strategy_argument",
+    "check_outputs",
+    "fraction",
+    "load_config_argument",
+    "non_negative_int",
+    "output_file",
+    "output_folder",
+    "parse_shard",
+    "place",
+    "positive_float",
+    "positive_int",
+    "resolve_shard",
+    "run_tool",
+    "set_up_tensorflow",
+]
