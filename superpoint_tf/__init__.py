@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from superpoint_tf.features import Features
-    from superpoint_tf.model import SuperPoint
+    from superpoint_tf.models.dense_model import SuperPoint
 
 __version__ = "0.1.0"
 __all__ = ["Features", "SuperPoint", "__version__"]
@@ -26,7 +26,7 @@ if _missing:
         "run `source .venv/bin/activate` if make has made .venv, else `pip install -e .`"
     )
 
-_MODULES = {"SuperPoint": "superpoint_tf.model", "Features": "superpoint_tf.features"}
+_MODULES = {"SuperPoint": "superpoint_tf.models.dense_model", "Features": "superpoint_tf.features"}
 
 
 def __getattr__(name: str) -> Any:

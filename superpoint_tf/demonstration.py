@@ -23,7 +23,7 @@ from superpoint_tf.evaluation.methods import extractor_of, load_extractors
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
 from superpoint_tf.evaluation.protocols import Extractor, evaluate_pairs
 from superpoint_tf.evaluation.table import format_table
-from superpoint_tf.model import SuperPoint
+from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console, Progress, format_duration

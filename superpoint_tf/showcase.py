@@ -21,7 +21,7 @@ from superpoint_tf.evaluation.methods import extractor_of
 from superpoint_tf.evaluation.pairs import ImagePair, View, random_homography_pairs
 from superpoint_tf.evaluation.protocols import suppressed
 from superpoint_tf.features.matching import match_descriptors
-from superpoint_tf.model import SuperPoint
+from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime import storage
 
 _SAVE = {".png": save_png, ".jpg": save_jpeg}

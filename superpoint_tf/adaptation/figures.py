@@ -17,7 +17,7 @@ from superpoint_tf.drawing.layout import stack
 from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.evaluation.baselines import harris
 from superpoint_tf.evaluation.protocols import suppressed
-from superpoint_tf.model import SuperPoint
+from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime import storage
 
 

@@ -18,7 +18,7 @@ from superpoint_tf.config import DetectionConfig, NetworkConfig, PhotographsSect
 from superpoint_tf.data.photographs import cover_and_crop, find_photographs, read_photograph
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.maps import sample_descriptors
-from superpoint_tf.model import SuperPoint
+from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.runtime import storage
 

@@ -27,14 +27,14 @@ from superpoint_tf.networks.pretrained import pretrained_names
 from superpoint_tf.runtime import storage
 
 if TYPE_CHECKING:
-    from superpoint_tf.model import SuperPoint
+    from superpoint_tf.models.dense_model import SuperPoint
 
 _LONGEST_STEM = 60
 _PACKAGE = Path(__file__).resolve().parent.parent
 # The code that features depend on besides the method's own: a change there must not meet features of before.
 _SUPPRESSION_CODE = ("detection/keypoints.py", "detection/refinement.py", "features/features.py")
 _NETWORK_CODE = (
-    "model.py",
+    "models/dense_model.py",
     "networks/superpoint.py",
     "networks/batch_norm.py",
     "detection/maps.py",
@@ -152,7 +152,7 @@ def _built_in(name: str) -> Method:
 def _network(name: str, what: str, detection: NetworkDetection) -> Method:
     import tensorflow as tf  # only where a network is asked for
 
-    from superpoint_tf.model import SuperPoint
+    from superpoint_tf.models.dense_model import SuperPoint
     from superpoint_tf.networks.weights import initial_network, load_network
 
     untrained = what.endswith((".yaml", ".yml"))

@@ -12,7 +12,7 @@ import superpoint_tf
 from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.extraction.settings import ExtractionSettings
 from superpoint_tf.features import Features
-from superpoint_tf.model import SuperPoint
+from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.networks.weights import load_network
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE
 from superpoint_tf.features import Features
-from superpoint_tf.model import SuperPoint
+from superpoint_tf.models.dense_model import SuperPoint
 
 
 def to_cv_keypoints(features: Features, size_px: float = 8.0) -> list[cv2.KeyPoint]:

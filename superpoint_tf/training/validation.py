@@ -19,7 +19,7 @@ from superpoint_tf.evaluation.methods import FOR_SHAPES, extractor_of
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
 from superpoint_tf.evaluation.protocols import evaluate_pairs, evaluate_shapes
 from superpoint_tf.evaluation.shapes import CONDITIONS, draw_shapes
-from superpoint_tf.model import SuperPoint
+from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime import storage
 
 Metrics = dict[str, float]

@@ -230,7 +230,7 @@ SOFT = NetworkConfig(width=0.0625, batch_norm=False)
 
 
 def test_a_warp_is_seen_as_a_picture_is_at_several_scales_and_phases():
-    from superpoint_tf.model import SuperPoint
+    from superpoint_tf.models.dense_model import SuperPoint
 
     network, image = build_network(SOFT, with_descriptor=False), noise_image()
     looks = {"scales": (0.5, 1.0), "phases": 4}

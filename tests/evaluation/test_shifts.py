@@ -24,7 +24,7 @@ from superpoint_tf.evaluation.shifts import (
     shifted_view,
 )
 from superpoint_tf.features import Features
-from superpoint_tf.model import SuperPoint
+from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime.progress import Console
 
 SHAPE = (48, 64)

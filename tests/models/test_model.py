@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf import SuperPoint
-from superpoint_tf import model as model_module
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.detection import maps
 from superpoint_tf.features import Features
-from superpoint_tf.model import prepare_image
+from superpoint_tf.models import dense_model as model_module
+from superpoint_tf.models.dense_model import prepare_image
 from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.networks.weights import WeightsError, get_weights
 from superpoint_tf.runtime import memory
