@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from superpoint_tf.config import HomographyConfig, PhotographsSection, PhotometricConfig
-from superpoint_tf.data.photograph_sets import BUNDLED, find_photographs
-from superpoint_tf.data.photographs import cover_and_crop, read_photograph
+from superpoint_tf.data.photographs.photograph_sets import BUNDLED, find_photographs
+from superpoint_tf.data.photographs.photographs import cover_and_crop, read_photograph
 from superpoint_tf.drawing.figures import figure_matches, figure_stages
 from superpoint_tf.drawing.layout import stack
 from superpoint_tf.drawing.visualization import save_jpeg, save_png

@@ -51,7 +51,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     config = command_line.load_config_argument(arguments.config, arguments.overrides)
-    from superpoint_tf.data.photograph_sets import find_photographs
+    from superpoint_tf.data.photographs.photograph_sets import find_photographs
 
     find_photographs(config.photographs, arguments.images)  # now, not after the first benchmarks
     command_line.set_up_tensorflow()

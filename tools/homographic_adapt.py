@@ -48,7 +48,7 @@ def main() -> None:
     options = {"adaptation.num_homographies": arguments.num_homographies}
     config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
     shard = command_line.resolve_shard(arguments.shard)
-    from superpoint_tf.data.photograph_sets import find_photographs
+    from superpoint_tf.data.photographs.photograph_sets import find_photographs
 
     photographs = find_photographs(config.photographs, arguments.images).with_readable_validation()
     command_line.set_up_tensorflow()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from superpoint_tf.config import Config
-from superpoint_tf.data.photograph_sets import PhotographSet
+from superpoint_tf.data.photographs.photograph_sets import PhotographSet
 from superpoint_tf.runtime import storage
 from superpoint_tf.training.replicas import Replicas
 

@@ -16,11 +16,11 @@ import tensorflow as tf
 from superpoint_tf.adaptation.aggregate import Adapter, Aggregate, image_seed
 from superpoint_tf.adaptation.figures import draw_round
 from superpoint_tf.adaptation.job import AdaptationRun
+from superpoint_tf.adaptation.preparation import Preparation, PreparedPhotograph
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.label_votes import cut_votes
 from superpoint_tf.data.labels import Label, add_digests, digest_label, label_path, save_label
-from superpoint_tf.data.photographs import PhotographError
-from superpoint_tf.data.preparation import Preparation, PreparedPhotograph
+from superpoint_tf.data.photographs.photographs import PhotographError
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime import storage

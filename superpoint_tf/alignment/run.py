@@ -6,7 +6,7 @@ from pathlib import Path
 
 from superpoint_tf.alignment.figure import draw_alignment
 from superpoint_tf.alignment.two_views import NoHomography, align, format_homography, save_matches
-from superpoint_tf.data.photographs import PhotographError, read_grey_and_colour
+from superpoint_tf.data.photographs.photographs import PhotographError, read_grey_and_colour
 from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.extraction.extractor import Extractor
 from superpoint_tf.runtime import storage

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterable
 
 from superpoint_tf.config import Config, PhotographsSection
-from superpoint_tf.data.photograph_sets import BUNDLED, find_photographs, list_photographs
+from superpoint_tf.data.photographs.photograph_sets import BUNDLED, find_photographs, list_photographs
 from superpoint_tf.evaluation.pairs import ImagePair, find_hpatches, hpatches_pairs, random_homography_pairs
 
 MakePairs = Callable[[tuple[int, int]], Iterable[ImagePair]]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from superpoint_tf.config import HomographyConfig, PhotometricConfig
-from superpoint_tf.data.photographs import (
+from superpoint_tf.data.photographs.photographs import (
     PhotographError,
     cover_and_crop,
     decode_photograph,

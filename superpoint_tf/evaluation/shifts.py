@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from superpoint_tf.data.photographs import PhotographError, cover_and_crop, read_photograph
+from superpoint_tf.data.photographs.photographs import PhotographError, cover_and_crop, read_photograph
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.pairs import ImagePair, View

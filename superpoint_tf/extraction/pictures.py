@@ -10,8 +10,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from superpoint_tf.data.photographs import PhotographError, decode_photograph, read_photograph_bytes
-from superpoint_tf.data.videos import VideoReader
+from superpoint_tf.data.photographs.photographs import PhotographError, decode_photograph, read_photograph_bytes
+from superpoint_tf.data.photographs.videos import VideoReader
 from superpoint_tf.extraction.sources import Source
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.workers import ordered_map

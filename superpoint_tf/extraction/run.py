@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from superpoint_tf.data.photographs import PhotographError
+from superpoint_tf.data.photographs.photographs import PhotographError
 from superpoint_tf.extraction.extractor import Extractor
 from superpoint_tf.extraction.pictures import Picture, count_pictures, first_digest, read_pictures
 from superpoint_tf.extraction.sources import Source

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from superpoint_tf.config import PhotographsSection
-from superpoint_tf.data.photograph_sets import BUNDLED, find_photographs, list_photographs
-from superpoint_tf.data.videos import is_video
+from superpoint_tf.data.photographs.photograph_sets import BUNDLED, find_photographs, list_photographs
+from superpoint_tf.data.photographs.videos import is_video
 
 _REMEDY = "name a folder with pictures; a video is taken where it is named itself"
 

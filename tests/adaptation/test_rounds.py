@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf.adaptation import labelling, rounds, shards
+from superpoint_tf.adaptation.preparation import PreparedPhotograph
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config.config_files import build_config
@@ -28,9 +29,8 @@ from superpoint_tf.data.labels import (
     save_label,
     write_manifest,
 )
-from superpoint_tf.data.photograph_sets import PhotographSet
-from superpoint_tf.data.photographs import PhotographError
-from superpoint_tf.data.preparation import PreparedPhotograph
+from superpoint_tf.data.photographs.photograph_sets import PhotographSet
+from superpoint_tf.data.photographs.photographs import PhotographError
 from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.networks.weights import get_weights
 from superpoint_tf.runtime import storage

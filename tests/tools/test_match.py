@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config import PhotographsSection
-from superpoint_tf.data.photograph_sets import BUNDLED, find_photographs
+from superpoint_tf.data.photographs.photograph_sets import BUNDLED, find_photographs
 
 Run = Callable[..., int]
 HOMOGRAPHY = np.array([[0.95, -0.1, 30.0], [0.08, 0.97, -10.0], [5e-5, -3e-5, 1.0]])

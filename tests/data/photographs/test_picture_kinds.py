@@ -10,9 +10,14 @@ import pytest
 from picture_zoo import bad_cases, good_cases, scene, write_zoo
 
 from superpoint_tf.config import PhotographsSection
-from superpoint_tf.data import photographs
-from superpoint_tf.data.photograph_sets import find_photographs, list_photographs
-from superpoint_tf.data.photographs import PhotographError, decode_photograph, read_grey_and_colour, read_photograph
+from superpoint_tf.data.photographs import photographs
+from superpoint_tf.data.photographs.photograph_sets import find_photographs, list_photographs
+from superpoint_tf.data.photographs.photographs import (
+    PhotographError,
+    decode_photograph,
+    read_grey_and_colour,
+    read_photograph,
+)
 
 
 @pytest.mark.parametrize("name", good_cases())

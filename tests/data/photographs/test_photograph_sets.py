@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from superpoint_tf.config import PhotographsSection
-from superpoint_tf.data.photograph_sets import find_photographs, list_photographs, num_held_out
+from superpoint_tf.data.photographs.photograph_sets import find_photographs, list_photographs, num_held_out
 
 
 def fill(root: Path, *names: str) -> Path:

@@ -15,7 +15,12 @@ import numpy as np
 
 from superpoint_tf.config import Config, PhotometricConfig
 from superpoint_tf.data.labels import Label, load_label
-from superpoint_tf.data.photographs import PhotographError, cover_and_crop, decode_photograph, read_photograph_bytes
+from superpoint_tf.data.photographs.photographs import (
+    PhotographError,
+    cover_and_crop,
+    decode_photograph,
+    read_photograph_bytes,
+)
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.data.sample_batch import Batch, stack_samples
