@@ -61,7 +61,7 @@ def main() -> None:
     config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
     shard = command_line.resolve_shard(arguments.shard)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it only writes files here
-    from superpoint_tf.data.generation import generate_synthetic_sets
+    from superpoint_tf.data.shapes.generation import generate_synthetic_sets
     from superpoint_tf.runtime.interruption import StopRequest
     from superpoint_tf.runtime.progress import Console
 

@@ -21,7 +21,7 @@ from superpoint_tf.benchmarks.settings import Settings, shape_name, worker_count
 from superpoint_tf.benchmarks.timing import Timing, measure
 from superpoint_tf.config import Config, SyntheticSection
 from superpoint_tf.data.photometric import photometric_change
-from superpoint_tf.data.synthetic_sets import drawn_primitives
+from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives
 from superpoint_tf.runtime.workers import start_pool
 from synthetic import SyntheticConfig, draw_sample
 

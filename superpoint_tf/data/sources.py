@@ -18,7 +18,7 @@ from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, 
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.data.sample_batch import Batch, pad_keypoints, stack_samples
-from superpoint_tf.data.synthetic_sets import synthetic_sample
+from superpoint_tf.data.shapes.synthetic_sets import synthetic_sample
 from superpoint_tf.runtime import storage
 
 __all__ = [
@@ -118,7 +118,9 @@ class RecordedShapes:
     with_pairs = with_known = False
 
     def __init__(self, config: Config, key: int | None = None) -> None:
-        from superpoint_tf.data.records import SyntheticRecords  # needs TensorFlow; workers import this module too
+        from superpoint_tf.data.shapes.record_writer import (
+            SyntheticRecords,  # needs TensorFlow; workers import this module too
+        )
 
         self._records = SyntheticRecords(config.synthetic.root, "train")
         self._config, self.key = config, config.seed if key is None else key

@@ -17,7 +17,7 @@ import numpy as np
 import superpoint_tf
 from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import config_to_dict
-from superpoint_tf.data.synthetic_sets import drawn_primitives
+from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives
 from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.evaluation.comparison_tables import comparisons_markdown
 from superpoint_tf.evaluation.curves import CAPTIONS, pairs_figures, shapes_figures

@@ -11,7 +11,7 @@ import numpy as np
 
 from superpoint_tf.config import Config
 from superpoint_tf.data.photometric import photometric_change
-from superpoint_tf.data.synthetic_sets import drawn_primitives, sample_number, synthetic_sample
+from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives, sample_number, synthetic_sample
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.extraction import Stores, extract_view, write_image
 from superpoint_tf.evaluation.feature_store import read_stored

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.config import Config
-from superpoint_tf.data.synthetic_sets import drawn_primitives
+from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives
 from superpoint_tf.drawing.figures import figure_detections, figure_matches
 from superpoint_tf.drawing.layout import side_by_side, stack
 from superpoint_tf.drawing.visualization import draw_heatmap

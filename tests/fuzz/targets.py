@@ -204,7 +204,7 @@ def _label_manifest_seeds() -> list[bytes]:
 
 
 def _example() -> bytes:
-    from superpoint_tf.data.record_format import encode_sample
+    from superpoint_tf.data.shapes.record_format import encode_sample
 
     image = (np.arange(24 * 32) % 251).astype(np.uint8).reshape(24, 32)
     return encode_sample(image, np.array([[3, 4], [5, 6.5]], np.float32), "star", 0)
@@ -220,7 +220,7 @@ def _record_manifest(content: bytes) -> bytes:
 
 
 def _read_set(folder: Path) -> None:
-    from superpoint_tf.data.record_reader import SyntheticRecords
+    from superpoint_tf.data.shapes.record_reader import SyntheticRecords
 
     records = SyntheticRecords(str(folder), "train")
     try:
@@ -254,7 +254,7 @@ def _record_manifest_seeds() -> list[bytes]:
 def _read_record_notes(content: bytes, folder: Path) -> None:
     """Open a folder of synthetic sets as the generator does; a damaged note means that its file is written again."""
     from superpoint_tf.config.config_files import build_config
-    from superpoint_tf.data.record_folder import RecordFolder, RecordFolderError
+    from superpoint_tf.data.shapes.record_folder import RecordFolder, RecordFolderError
 
     config = build_config({"synthetic": {"num_train": 1, "num_validation": 1, "num_test": 1}})
     for name in ("manifest.json", "plan.json", "train-00000-of-00001.tfrecord.json"):
@@ -386,7 +386,7 @@ def _label_folder_target() -> Target:
 
 def _records_target(read: Callable[[bytes, Path], None], seeds: Callable[[], list[bytes]]) -> Callable[[], Target]:
     def build() -> Target:
-        from superpoint_tf.data.record_reader import RecordError
+        from superpoint_tf.data.shapes.record_reader import RecordError
 
         return Target(read, seeds, (RecordError,))
 

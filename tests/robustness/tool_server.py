@@ -27,13 +27,13 @@ def main() -> None:
 
     command_line.set_up_tensorflow()
     import superpoint_tf.adaptation.rounds
-    import superpoint_tf.data.generation
-    import superpoint_tf.data.record_folder
-    import superpoint_tf.data.records
+    import superpoint_tf.data.shapes.generation
+    import superpoint_tf.data.shapes.record_folder
+    import superpoint_tf.data.shapes.record_writer
     import superpoint_tf.training.build
     import superpoint_tf.training.trainer
 
-    superpoint_tf.data.record_folder.PICTURES_PER_FILE = PICTURES_PER_FILE
+    superpoint_tf.data.shapes.record_folder.PICTURES_PER_FILE = PICTURES_PER_FILE
     _answer("ready")
     while line := sys.stdin.readline():
         request = json.loads(line)

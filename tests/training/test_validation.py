@@ -11,7 +11,7 @@ import tensorflow as tf
 from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.photometric import photometric_change
-from superpoint_tf.data.synthetic_sets import drawn_primitives, sample_number, synthetic_sample
+from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives, sample_number, synthetic_sample
 from superpoint_tf.features import Features
 from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.training import validation

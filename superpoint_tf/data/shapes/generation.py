@@ -7,8 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from superpoint_tf.config import Config
-from superpoint_tf.data.record_folder import CONTACT_SHEET, RecordFile, RecordFolder
-from superpoint_tf.data.synthetic_sets import SPLITS, drawn_primitives, encode_samples, split_size, synthetic_sample
+from superpoint_tf.data.shapes.record_folder import CONTACT_SHEET, RecordFile, RecordFolder
+from superpoint_tf.data.shapes.synthetic_sets import (
+    SPLITS,
+    drawn_primitives,
+    encode_samples,
+    split_size,
+    synthetic_sample,
+)
 from superpoint_tf.drawing.layout import contact_sheet, panel_scale
 from superpoint_tf.drawing.visualization import draw_keypoints, save_png
 from superpoint_tf.runtime import storage
@@ -46,7 +52,7 @@ def generate_synthetic_sets(
         save_contact_sheet(config, sheet)  # before the long work: wrong labels show here
     if todo:
         import_tensorflow()  # only now, after the plan was shown
-        from superpoint_tf.data.records import write_record_files
+        from superpoint_tf.data.shapes.record_writer import write_record_files
 
         total, rest = (sum(file.pictures for file in files) for files in (own, todo))
         with Progress(total, "data", "pictures", initial=total - rest, console=console) as progress:

@@ -12,9 +12,9 @@ from pathlib import Path
 import tensorflow as tf
 
 from superpoint_tf.config import Config
-from superpoint_tf.data.record_folder import RecordFile, RecordFolder
-from superpoint_tf.data.record_reader import RecordError, SyntheticRecords
-from superpoint_tf.data.synthetic_sets import encode_samples
+from superpoint_tf.data.shapes.record_folder import RecordFile, RecordFolder
+from superpoint_tf.data.shapes.record_reader import RecordError, SyntheticRecords
+from superpoint_tf.data.shapes.synthetic_sets import encode_samples
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Progress

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf.data.record_format import decode_sample
+from superpoint_tf.data.shapes.record_format import decode_sample
 from superpoint_tf.runtime import storage
 
 SCHEMA_VERSION = 1

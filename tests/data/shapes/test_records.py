@@ -15,12 +15,12 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf.config import Config, SyntheticSection
-from superpoint_tf.data import record_folder
-from superpoint_tf.data.generation import generate_synthetic_sets
-from superpoint_tf.data.record_folder import RecordFolder, RecordFolderError
-from superpoint_tf.data.record_format import decode_sample, encode_sample
-from superpoint_tf.data.record_reader import RecordError, SyntheticRecords
-from superpoint_tf.data.synthetic_sets import synthetic_sample
+from superpoint_tf.data.shapes import record_folder
+from superpoint_tf.data.shapes.generation import generate_synthetic_sets
+from superpoint_tf.data.shapes.record_folder import RecordFolder, RecordFolderError
+from superpoint_tf.data.shapes.record_format import decode_sample, encode_sample
+from superpoint_tf.data.shapes.record_reader import RecordError, SyntheticRecords
+from superpoint_tf.data.shapes.synthetic_sets import synthetic_sample
 from superpoint_tf.runtime.interruption import Interrupted, StopRequest
 from synthetic import SyntheticConfig
 

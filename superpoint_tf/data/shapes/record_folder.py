@@ -9,8 +9,8 @@ from typing import Any
 
 from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import config_to_dict
-from superpoint_tf.data.record_reader import SCHEMA_VERSION, is_file_note, manifest_path
-from superpoint_tf.data.synthetic_sets import SPLITS, drawn_primitives, split_size
+from superpoint_tf.data.shapes.record_reader import SCHEMA_VERSION, is_file_note, manifest_path
+from superpoint_tf.data.shapes.synthetic_sets import SPLITS, drawn_primitives, split_size
 from superpoint_tf.runtime import storage
 
 PICTURES_PER_FILE = 1000  # a killed run loses at most the file it was at

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config import Config, SyntheticSection
-from superpoint_tf.data.synthetic_sets import (
+from superpoint_tf.data.shapes.synthetic_sets import (
     SPLITS,
     drawn_primitives,
     encode_samples,
