@@ -15,7 +15,7 @@ from pathlib import Path
 
 from superpoint_tf.command_line import CHECKOUT
 from superpoint_tf.config.config_files import load_config
-from superpoint_tf.data.labels import read_manifest
+from superpoint_tf.data.labels.labels import read_manifest
 from superpoint_tf.evaluation.controls import CONTROLS
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL as PROTOCOL
 from superpoint_tf.evaluation.measures import summarize

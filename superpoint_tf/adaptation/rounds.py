@@ -11,8 +11,8 @@ from superpoint_tf.adaptation.labelling import RoundResult, label_round
 from superpoint_tf.adaptation.shards import merge_shards, wait_for_file
 from superpoint_tf.config import Config, ConfigError, TrainingConfig
 from superpoint_tf.config.config_files import build_config, config_differences, config_to_dict
-from superpoint_tf.data.label_arrays import LABEL_FORMAT
-from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
+from superpoint_tf.data.labels.label_arrays import LABEL_FORMAT
+from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console

@@ -7,7 +7,7 @@ import functools
 import time
 from collections.abc import Callable
 
-from superpoint_tf.data.labels import LabelManifest, Part, add_digests, read_manifest, write_manifest
+from superpoint_tf.data.labels.labels import LabelManifest, Part, add_digests, read_manifest, write_manifest
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console

@@ -21,7 +21,7 @@ from superpoint_tf.benchmarks.settings import Settings, shape_name, worker_count
 from superpoint_tf.benchmarks.synthetic import one_core
 from superpoint_tf.benchmarks.timing import Timing, measure
 from superpoint_tf.config import Config, PhotographsSection
-from superpoint_tf.data.labels import Label, label_path, save_label
+from superpoint_tf.data.labels.labels import Label, label_path, save_label
 from superpoint_tf.data.photographs.photographs import cover_and_crop, decode_photograph, find_photographs
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.pipeline import BatchStream, detector_batch, pair_batch

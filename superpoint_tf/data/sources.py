@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from superpoint_tf.config import Config, PhotometricConfig
-from superpoint_tf.data.labels import label_path
+from superpoint_tf.data.labels.labels import label_path
 from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, read_labelled, render_photographs
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.random_streams import Stream, stream_generator

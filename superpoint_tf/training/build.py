@@ -8,7 +8,7 @@ from pathlib import Path
 
 from superpoint_tf.config import Config, ConfigError, SyntheticSection
 from superpoint_tf.config.config_files import build_config
-from superpoint_tf.data.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
+from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.shapes.record_folder import record_settings
 from superpoint_tf.data.shapes.record_reader import read_record_manifest

@@ -20,7 +20,7 @@ from superpoint_tf.adaptation.preparation import PreparedPhotograph
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config.config_files import build_config
-from superpoint_tf.data.labels import (
+from superpoint_tf.data.labels.labels import (
     LabelManifest,
     Part,
     label_path,

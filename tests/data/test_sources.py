@@ -9,7 +9,7 @@ import pytest
 
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config.config_files import build_config
-from superpoint_tf.data.labels import Label, LabelError, label_path, save_label
+from superpoint_tf.data.labels.labels import Label, LabelError, label_path, save_label
 from superpoint_tf.data.photographs.photographs import PhotographError
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs

@@ -161,7 +161,7 @@ def _weights_seeds() -> list[bytes]:
 def _read_label_folder(content: bytes, folder: Path) -> None:
     """Read `manifest` and `adaptation.json`, one after the other, as a training and a second adaptation do."""
     from superpoint_tf.config.config_files import build_config
-    from superpoint_tf.data.labels import IDENTITY_FILE, Part, read_manifest
+    from superpoint_tf.data.labels.labels import IDENTITY_FILE, Part, read_manifest
     from superpoint_tf.training.build import find_labels
 
     plan, _, manifest = content.partition(_BETWEEN_MEMBERS)
@@ -352,7 +352,7 @@ def _settings_target(read: Callable[[bytes, Path], None], seeds: Callable[[], li
 
 
 def _label_target(members: bool) -> Target:
-    from superpoint_tf.data.labels import LabelError, load_label
+    from superpoint_tf.data.labels.labels import LabelError, load_label
 
     def read(content: bytes, folder: Path) -> None:
         load_label(_written(folder / "a.jpg.npz", content))
@@ -379,7 +379,7 @@ def _weights_target(members: bool) -> Target:
 
 def _label_folder_target() -> Target:
     from superpoint_tf.config import ConfigError
-    from superpoint_tf.data.labels import LabelError
+    from superpoint_tf.data.labels.labels import LabelError
 
     return Target(_read_label_folder, _label_manifest_seeds, (LabelError, ConfigError))
 

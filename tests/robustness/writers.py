@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.config.config_files import build_config
-from superpoint_tf.data import labels
+from superpoint_tf.data.labels import labels
 from superpoint_tf.data.shapes.generation import generate_synthetic_sets
 from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.evaluation.measures import PairProtocol

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superpoint_tf.data.labels import Label, label_path, load_label, save_label
+from superpoint_tf.data.labels.labels import Label, label_path, load_label, save_label
 from superpoint_tf.runtime import storage
 
 

@@ -14,7 +14,7 @@ import cv2
 import pytest
 import yaml
 
-from superpoint_tf.data.labels import read_manifest
+from superpoint_tf.data.labels.labels import read_manifest
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
 from synthetic import draw_sample

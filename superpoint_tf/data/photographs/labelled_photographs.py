@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from superpoint_tf.config import Config, PhotometricConfig
-from superpoint_tf.data.labels import Label, load_label
+from superpoint_tf.data.labels.labels import Label, load_label
 from superpoint_tf.data.photographs.photographs import (
     PhotographError,
     cover_and_crop,

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from superpoint_tf.data.label_arrays import LABEL_FORMAT, REMEDY, LabelError, check_arrays, read_votes
-from superpoint_tf.data.label_votes import pack_votes
+from superpoint_tf.data.labels.label_arrays import LABEL_FORMAT, REMEDY, LabelError, check_arrays, read_votes
+from superpoint_tf.data.labels.label_votes import pack_votes
 from superpoint_tf.runtime import storage
 
 SCHEMA_VERSION = 2  # of manifests; 1: the labels hold no votes

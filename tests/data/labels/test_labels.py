@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from superpoint_tf.data.label_votes import MAX_VOTES, cut_votes, pack_votes, unpack_votes
-from superpoint_tf.data.labels import (
+from superpoint_tf.data.labels.label_votes import MAX_VOTES, cut_votes, pack_votes, unpack_votes
+from superpoint_tf.data.labels.labels import (
     Label,
     LabelError,
     LabelManifest,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from superpoint_tf.data.label_votes import MAX_VOTES, packed_shape, unpack_votes, votes_before_format_2
+from superpoint_tf.data.labels.label_votes import MAX_VOTES, packed_shape, unpack_votes, votes_before_format_2
 
 LABEL_FORMAT = 2  # 1 had no `format`, `votes` and `num_votes`
 REMEDY = "delete it and run tools/homographic_adapt.py again"
