@@ -21,11 +21,15 @@ from superpoint_tf.benchmarks.settings import Settings, shape_name, worker_count
 from superpoint_tf.benchmarks.synthetic import one_core
 from superpoint_tf.benchmarks.timing import Timing, measure
 from superpoint_tf.config import Config, PhotographsSection
+from superpoint_tf.data.batches.detector_batch import detector_batch
+from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.labels.labels import Label, label_path, save_label
+from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.photographs.photographs import cover_and_crop, decode_photograph, find_photographs
 from superpoint_tf.data.photometric import photometric_change
-from superpoint_tf.data.pipeline import BatchStream, detector_batch, pair_batch
-from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs, Source
+from superpoint_tf.data.pipeline import BatchStream
+from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
+from superpoint_tf.data.sources import Source
 from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.runtime import storage

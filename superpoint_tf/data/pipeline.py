@@ -14,87 +14,12 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-from superpoint_tf.data.random_streams import Purpose
-from superpoint_tf.data.sources import Batch, Source
-from superpoint_tf.data.views import (
-    TensorBatch,
-    View,
-    ViewSettings,
-    corresponding_points,
-    frame_view,
-    homography_between,
-    sample_seeds,
-    sample_view_homographies,
-    warped_view,
-)
-from superpoint_tf.geometry.cells import cells_valid, keypoints_to_cell_labels, keypoints_to_cell_targets
-from superpoint_tf.geometry.homography import sample_homographies
+from superpoint_tf.data.batches.batch import Batch, TensorBatch
+from superpoint_tf.data.batches.detector_batch import detector_batch
+from superpoint_tf.data.batches.pair_batch import pair_batch
+from superpoint_tf.data.sources import Source
+from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.runtime.workers import ordered_map, resolve_workers, start_pool
-
-
-def detector_batch(batch: TensorBatch, key: int, settings: ViewSettings) -> TensorBatch:
-    """Warp pictures and keypoints by one random homography each.
-
-    `batch` is what workers hand over (`Source.render`). Returns `numbers` (B,), `images` float32 (B, H, W, 1),
-    `cell_labels` int32 (B, Hc, Wc), or with the targets `bilinear` float32 (B, Hc, Wc, 65), and `cells_valid` bool (B,
-    Hc, Wc): all 64 pixels show a known part of the picture.
-    """
-    image_shape = _frame_shape(batch)
-    homographies = sample_view_homographies(batch["numbers"], key, settings, image_shape)
-    border_px = settings.homography.valid_border_px
-    view = warped_view(batch, batch["images"], homographies, image_shape, border_px)
-    return {
-        "numbers": batch["numbers"],
-        "images": view.images,
-        "cell_labels": _targets(view, sample_seeds(key, Purpose.CELLS0, batch["numbers"]), settings),
-        "cells_valid": cells_valid(view.mask),
-    }
-
-
-def pair_batch(batch: TensorBatch, key: int, settings: ViewSettings) -> TensorBatch:
-    """Make warped pairs: view 0 as it is, view 1 warped (paper section 3.3), or both warped.
-
-    With both, view 0 keeps to the near ranges: what the later part turns and zooms is the second view. Returns
-    `numbers`, `images0/1`, `cell_labels0/1`, `cells_valid0/1` shaped as in `detector_batch`, `homography_0to1` float32
-    (B, 3, 3), `points0/1` float32 (B, K, 2), corresponding keypoints row by row, NaN where a row is absent or not
-    within the valid, known area of both views, and `shift_seeds` int64 (B, 2), stateless seeds of the consistency term.
-    """
-    image_shape, numbers = _frame_shape(batch), batch["numbers"]
-    border_px = settings.homography.valid_border_px
-    view0 = frame_view(batch, batch["images"], image_shape)
-    if settings.both:
-        seeds = sample_seeds(key, Purpose.HOMOGRAPHY0, numbers)
-        homographies0 = sample_homographies(seeds, image_shape, settings.homography)
-        view0 = warped_view(batch, batch["images"], homographies0, image_shape, border_px)
-    homographies1 = sample_view_homographies(numbers, key, settings, image_shape)
-    view1 = warped_view(batch, batch["images1"], homographies1, image_shape, border_px)
-    points0, points1 = corresponding_points(view0, view1)
-    return {
-        "numbers": numbers,
-        "images0": view0.images,
-        "images1": view1.images,
-        "cell_labels0": _targets(view0, sample_seeds(key, Purpose.CELLS0, numbers), settings),
-        "cell_labels1": _targets(view1, sample_seeds(key, Purpose.CELLS1, numbers), settings),
-        "cells_valid0": cells_valid(view0.mask),
-        "cells_valid1": cells_valid(view1.mask),
-        "homography_0to1": homography_between(view0, view1) if settings.both else homographies1,
-        "points0": points0,
-        "points1": points1,
-        "shift_seeds": sample_seeds(key, Purpose.SHIFT, numbers),
-    }
-
-
-def _frame_shape(batch: TensorBatch) -> tuple[int, int]:
-    """Return (height, width) of the frame: of its known area, or where all is known, of the pictures."""
-    frame = batch["known"] if "known" in batch else batch["images"]
-    return int(frame.shape[1]), int(frame.shape[2])
-
-
-def _targets(view: View, seeds: tf.Tensor, settings: ViewSettings) -> tf.Tensor:
-    image_shape = (int(view.mask.shape[1]), int(view.mask.shape[2]))
-    if settings.targets == "bilinear":
-        return keypoints_to_cell_targets(view.keypoints, image_shape)
-    return keypoints_to_cell_labels(view.keypoints, image_shape, seeds)
 
 
 class BatchStream:

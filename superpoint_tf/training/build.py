@@ -9,10 +9,12 @@ from pathlib import Path
 from superpoint_tf.config import Config, ConfigError, SyntheticSection
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
+from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.random_streams import stage_key
+from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes, RecordedShapes
 from superpoint_tf.data.shapes.record_folder import record_settings
 from superpoint_tf.data.shapes.record_reader import read_record_manifest
-from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs, RecordedShapes, Source
+from superpoint_tf.data.sources import Source
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.training.tasks import DetectorTask, JointTask, Task

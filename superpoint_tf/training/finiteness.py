@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from superpoint_tf.data.pipeline import TensorBatch
+from superpoint_tf.data.batches.batch import TensorBatch
 
 _NAMED = 3  # samples, pictures or weights that a message lists
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from superpoint_tf.data.pipeline import TensorBatch
+from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.training.replicas import Replicas, cut
 from superpoint_tf.training.tasks import Task
 

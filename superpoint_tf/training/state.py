@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from superpoint_tf.config import ConfigError
-from superpoint_tf.data.pipeline import TensorBatch
+from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.networks.superpoint import build_network, named_variables, precision_policy
 from superpoint_tf.networks.weights import Weights, assign_weights, get_weights, load_weights
 from superpoint_tf.networks.widening import can_widen, widen_weights

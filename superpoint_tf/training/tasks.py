@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.config import Config, TrainingConfig
-from superpoint_tf.data.pipeline import TensorBatch
+from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.sources import Source
 from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.losses.consistency_loss import consistency_loss, count_consistency, move_images, sample_moves

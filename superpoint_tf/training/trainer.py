@@ -10,7 +10,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from superpoint_tf.data.pipeline import BatchStream, TensorBatch
+from superpoint_tf.data.batches.batch import TensorBatch
+from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.networks.superpoint import named_variables
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.hardware import multiplies_bfloat16

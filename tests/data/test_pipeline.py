@@ -9,9 +9,13 @@ import tensorflow as tf
 
 from superpoint_tf.config import CELL, Config, HomographyConfig
 from superpoint_tf.config.config_files import build_config
-from superpoint_tf.data.pipeline import BatchStream, detector_batch, pair_batch
+from superpoint_tf.data.batches.batch import pad_keypoints
+from superpoint_tf.data.batches.detector_batch import detector_batch
+from superpoint_tf.data.batches.pair_batch import pair_batch
+from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.random_streams import Purpose
-from superpoint_tf.data.sources import GeneratedShapes, index_of_sample, pad_keypoints
+from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
+from superpoint_tf.data.sources import index_of_sample
 from superpoint_tf.data.views import ViewSettings, sample_seeds
 from superpoint_tf.geometry import warp_points
 

@@ -10,9 +10,10 @@ import pytest
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.labels.labels import Label, LabelError, label_path, save_label
+from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.photographs.photographs import PhotographError
 from superpoint_tf.data.pipeline import BatchStream
-from superpoint_tf.data.sources import GeneratedShapes, LabelledPhotographs
+from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.geometry import warp_points_numpy
 from superpoint_tf.runtime import storage

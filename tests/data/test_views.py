@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from superpoint_tf.config import CELL, ConfigError, HomographyConfig
 from superpoint_tf.config.config_files import build_config
-from superpoint_tf.data.pipeline import detector_batch, pair_batch
+from superpoint_tf.data.batches.detector_batch import detector_batch
+from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.views import ViewSettings, sample_view_homographies, takes_later_views, warped_view
 from superpoint_tf.geometry import warp_image_numpy, warp_points, warp_points_numpy
 

@@ -10,10 +10,10 @@ import pytest
 from superpoint_tf.config import Config, ConfigError, NetworkConfig
 from superpoint_tf.config.config_files import build_config, config_to_dict
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, write_manifest
+from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.shapes.record_folder import record_settings
 from superpoint_tf.data.shapes.record_reader import RecordError
-from superpoint_tf.data.sources import LabelledPhotographs
 from superpoint_tf.networks.superpoint import weight_shapes
 from superpoint_tf.networks.weights import Weights, WeightsError
 from superpoint_tf.runtime import storage

@@ -12,8 +12,8 @@ import tensorflow as tf
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data import views
-from superpoint_tf.data.pipeline import pair_batch
-from superpoint_tf.data.sources import GeneratedShapes
+from superpoint_tf.data.batches.pair_batch import pair_batch
+from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.training import state as state_module
 from superpoint_tf.training.finiteness import NonFiniteLoss
 from superpoint_tf.training.replicas import Replicas

@@ -21,7 +21,7 @@ import tensorflow as tf
 from superpoint_tf.config import ConfigError, TrainingConfig
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.pipeline import BatchStream
-from superpoint_tf.data.sources import GeneratedShapes
+from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage

@@ -7,6 +7,8 @@ the *sample*, a part of the frame or all of it. The picture is cut from the file
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,7 +16,8 @@ import cv2
 import numpy as np
 
 from superpoint_tf.config import Config, PhotometricConfig
-from superpoint_tf.data.labels.labels import Label, load_label
+from superpoint_tf.data.batches.batch import Batch, stack_samples
+from superpoint_tf.data.labels.labels import Label, label_path, load_label
 from superpoint_tf.data.photographs.photographs import (
     PhotographError,
     cover_and_crop,
@@ -23,10 +26,11 @@ from superpoint_tf.data.photographs.photographs import (
 )
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.random_streams import Stream, stream_generator
-from superpoint_tf.data.sample_batch import Batch, stack_samples
+from superpoint_tf.data.sources import index_of_sample
 from superpoint_tf.runtime import storage
 
 NO_CROP = (0, 0)
+_NUM_CHECKED = 8  # photographs that are compared with their labels before training
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,63 @@ class RenderSettings:
         """Return (height, width) of a sample's picture: the same for every file, smaller ones are enlarged."""
         height, width = self.sample_shape
         return round(height * self.source_scale), round(width * self.source_scale)
+
+
+class LabelledPhotographs:
+    """Photographs with the pseudo-labels of one round of adaptation; `with_pairs` gives two photometric views."""
+
+    with_known = True
+
+    def __init__(
+        self,
+        config: Config,
+        image_root: str,
+        photographs: Sequence[str],
+        labels: str,
+        round: int,
+        with_pairs: bool,
+        key: int | None = None,
+    ) -> None:
+        if not photographs:
+            raise ValueError(
+                f"{labels}: round {round} has no labelled photographs; run tools/homographic_adapt.py again"
+            )
+        self._config, self._photographs = config, tuple(photographs)
+        self._image_root, self._labels, self._round = image_root, labels, round
+        self.with_pairs, self.key = with_pairs, config.seed if key is None else key
+        self._settings = RenderSettings.of(config, self.key)
+        self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
+        self.description = (
+            f"{len(photographs)} photographs of {image_root} with the labels of round {round} in {labels}"
+        )
+
+    def payloads(self, numbers: Sequence[int]) -> list[Any]:
+        result = []
+        for number in numbers:
+            name = self._name(number)
+            path = storage.join(self._image_root, name)
+            result.append((number, path, label_path(self._labels, self._round, name)))
+        return result
+
+    def check_photographs(self) -> None:
+        """Compare some photographs with their labels now: those of another image set should not wait for their turn.
+
+        Raises what rendering would raise.
+        """
+        for index in np.linspace(0, len(self._photographs) - 1, _NUM_CHECKED).round().astype(int):
+            name = self._photographs[index]
+            path = storage.join(self._image_root, name)
+            read_labelled(self._config.photographs.image_shape, path, label_path(self._labels, self._round, name))
+
+    def picture_name(self, number: int) -> str:
+        return storage.join(self._image_root, self._name(number))
+
+    def _name(self, number: int) -> str:
+        return self._photographs[index_of_sample(self.key, number, len(self._photographs))]
+
+    @property
+    def render(self) -> Callable[[list[Any]], Batch]:
+        return functools.partial(render_photographs, self._settings, self.with_pairs)
 
 
 class Sample(NamedTuple):

@@ -1,12 +1,17 @@
-"""Samples as one batch of arrays, as workers hand it over."""
+"""Samples as one batch: arrays by name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-Batch = dict[str, np.ndarray]
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Batch = dict[str, np.ndarray]  # as workers hand it over
+TensorBatch = dict[str, "tf.Tensor"]  # in TensorFlow's graphs
 
 
 def pad_keypoints(keypoints: Iterable[np.ndarray]) -> np.ndarray:
