@@ -7,7 +7,7 @@ import tensorflow as tf
 from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.random_streams import Purpose
 from superpoint_tf.data.views import View, ViewSettings, sample_seeds, sample_view_homographies, warped_view
-from superpoint_tf.geometry.cells import cells_valid, keypoints_to_cell_labels
+from superpoint_tf.geometry.cells import cells_valid, keypoints_to_cell_labels, keypoints_to_cell_targets
 
 
 def detector_batch(batch: TensorBatch, key: int, settings: ViewSettings) -> TensorBatch:
