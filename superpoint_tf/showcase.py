@@ -15,9 +15,9 @@ from superpoint_tf.drawing.figures import figure_matches, figure_stages
 from superpoint_tf.drawing.layout import stack
 from superpoint_tf.drawing.visualization import save_jpeg, save_png
 from superpoint_tf.evaluation import metrics
-from superpoint_tf.evaluation.baselines import CLASSICAL
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL as PROTOCOL
-from superpoint_tf.evaluation.methods import extractor_of
+from superpoint_tf.evaluation.methods.baselines import CLASSICAL
+from superpoint_tf.evaluation.methods.methods import extractor_of
 from superpoint_tf.evaluation.pairs import ImagePair, View, random_homography_pairs
 from superpoint_tf.evaluation.protocols import suppressed
 from superpoint_tf.features.matching import match_descriptors

@@ -96,8 +96,9 @@ def main() -> None:
     arguments = parse_arguments()
     config = command_line.load_config_argument(arguments.config, arguments.overrides)
     command_line.set_up_tensorflow()
-    from superpoint_tf.evaluation import methods, run
+    from superpoint_tf.evaluation import run
     from superpoint_tf.evaluation.comparison import check_comparisons
+    from superpoint_tf.evaluation.methods import methods
     from superpoint_tf.runtime.progress import Console
 
     shapes = arguments.protocol == "synthetic"

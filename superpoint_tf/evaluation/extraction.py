@@ -12,7 +12,7 @@ import numpy as np
 
 from superpoint_tf.evaluation.feature_store import FeatureStore
 from superpoint_tf.evaluation.measures import PairProtocol
-from superpoint_tf.evaluation.methods import Method
+from superpoint_tf.evaluation.methods.methods import Method
 from superpoint_tf.evaluation.pairs import ImagePair, View
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console

@@ -26,7 +26,7 @@ from superpoint_tf.evaluation.extraction import PairRecord, Stores, extract_pair
 from superpoint_tf.evaluation.markdown import pairs_markdown, shapes_markdown
 from superpoint_tf.evaluation.measures import PRESETS, PairProtocol
 from superpoint_tf.evaluation.measuring import measure_budgets, measure_records, smaller_budgets
-from superpoint_tf.evaluation.methods import Method
+from superpoint_tf.evaluation.methods.methods import Method
 from superpoint_tf.evaluation.pair_sets import MakePairs
 from superpoint_tf.evaluation.report import pairs_report, shapes_report
 from superpoint_tf.evaluation.results import Example, PairsEvaluation, ShapesEvaluation

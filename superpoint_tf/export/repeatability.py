@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from superpoint_tf.config import DetectionConfig, EvaluationSection, PhotometricConfig
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, summarize
-from superpoint_tf.evaluation.methods import FOR_PAIRS
+from superpoint_tf.evaluation.methods.methods import FOR_PAIRS
 from superpoint_tf.evaluation.pairs import random_homography_pairs
 from superpoint_tf.evaluation.protocols import Extractor, evaluate_pairs
 from superpoint_tf.export.photographs import Photographs

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.evaluation.methods import extractor_of
+from superpoint_tf.evaluation.methods.methods import extractor_of
 from superpoint_tf.export.comparison import Difference, compare_features, extractor_of_file, network_detection
 from superpoint_tf.export.files import measure_size, open_file, staged, write_file
 from superpoint_tf.export.graph import ExportGraph, Run

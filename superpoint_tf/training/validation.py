@@ -15,7 +15,7 @@ from superpoint_tf.drawing.layout import side_by_side, stack
 from superpoint_tf.drawing.visualization import draw_heatmap
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.measures import PairProtocol, summarize
-from superpoint_tf.evaluation.methods import FOR_SHAPES, extractor_of
+from superpoint_tf.evaluation.methods.methods import FOR_SHAPES, extractor_of
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
 from superpoint_tf.evaluation.protocols import evaluate_pairs, evaluate_shapes
 from superpoint_tf.evaluation.shapes import CONDITIONS, draw_shapes

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from superpoint_tf.evaluation.baselines import CLASSICAL
-from superpoint_tf.evaluation.controls import CONTROLS, grid, position, random_points
+from superpoint_tf.evaluation.methods.baselines import CLASSICAL
+from superpoint_tf.evaluation.methods.controls import CONTROLS, grid, position, random_points
 
 METHODS = {**CLASSICAL, **CONTROLS}
 DETECTORS = {"FAST", "Harris", "Shi-Tomasi", "grid (control)"}

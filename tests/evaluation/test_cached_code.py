@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from superpoint_tf.evaluation import methods
+from superpoint_tf.evaluation.methods import methods
 
-PACKAGE = Path(methods.__file__).resolve().parent.parent
+PACKAGE = Path(methods.__file__).resolve().parents[2]
 # What `model.py` needs and what cannot change the features of given weights: settings, files, messages, matching, and
 # the values that random weights begin with. Anything else that it comes to import belongs into _NETWORK_CODE.
 WITHOUT_ARITHMETIC = {

@@ -6,7 +6,7 @@ import numpy as np
 
 from superpoint_tf.evaluation.exchange import exchange_axes, in_both_ways, make_in_both_ways
 from superpoint_tf.evaluation.measures import PairProtocol
-from superpoint_tf.evaluation.methods import load_extractors
+from superpoint_tf.evaluation.methods.methods import load_extractors
 from superpoint_tf.evaluation.pairs import ImagePair, View
 from superpoint_tf.evaluation.protocols import evaluate_pairs
 from superpoint_tf.features import Features

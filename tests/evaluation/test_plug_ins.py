@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superpoint_tf.evaluation.plug_ins import load_plug_in
+from superpoint_tf.evaluation.methods.plug_ins import load_plug_in
 
 CORNERS = """
 import numpy as np

@@ -13,7 +13,7 @@ import pytest
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.evaluation import run
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
-from superpoint_tf.evaluation.methods import Method, load_extractors, load_methods
+from superpoint_tf.evaluation.methods.methods import Method, load_extractors, load_methods
 from superpoint_tf.evaluation.pair_sets import open_pairs
 from superpoint_tf.evaluation.protocols import evaluate_pairs, evaluate_shapes
 from superpoint_tf.evaluation.shapes import draw_shapes
@@ -236,7 +236,7 @@ def test_what_cannot_be_used_is_counted_and_named(tmp_path, data, capsys):
 
 
 def test_frames_written_as_png_and_extracted_elsewhere_give_the_same_table(tmp_path, data):
-    from superpoint_tf.evaluation.baselines import orb
+    from superpoint_tf.evaluation.methods.baselines import orb
     from superpoint_tf.features.feature_files import open_features, write_features
 
     here = evaluate(tmp_path / "here", data, load_methods(["ORB"]), images_folder=str(tmp_path / "frames"))

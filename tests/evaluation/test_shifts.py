@@ -10,7 +10,7 @@ import pytest
 
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, PairProtocol
-from superpoint_tf.evaluation.methods import FOR_PAIRS, extractor_of, load_methods
+from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, extractor_of, load_methods
 from superpoint_tf.evaluation.pair_sets import photograph_paths
 from superpoint_tf.evaluation.run import Request, describe_run
 from superpoint_tf.evaluation.shift_results import format_shifts_table

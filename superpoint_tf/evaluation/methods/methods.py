@@ -14,13 +14,13 @@ import numpy as np
 import superpoint_tf
 from superpoint_tf.config.config_files import load_config
 from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE
-from superpoint_tf.evaluation import baselines, controls
-from superpoint_tf.evaluation.baselines import CLASSICAL
-from superpoint_tf.evaluation.controls import CONTROLS
-from superpoint_tf.evaluation.features_on_disk import load_features_on_disk
 from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.evaluation.methods import baselines, controls
+from superpoint_tf.evaluation.methods.baselines import CLASSICAL
+from superpoint_tf.evaluation.methods.controls import CONTROLS
+from superpoint_tf.evaluation.methods.features_on_disk import load_features_on_disk
+from superpoint_tf.evaluation.methods.plug_ins import load_plug_in
 from superpoint_tf.evaluation.pairs import View
-from superpoint_tf.evaluation.plug_ins import load_plug_in
 from superpoint_tf.evaluation.protocols import Extractor, suppressed
 from superpoint_tf.features import Features
 from superpoint_tf.networks.pretrained import pretrained_names
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from superpoint_tf.models.dense_model import SuperPoint
 
 _LONGEST_STEM = 60
-_PACKAGE = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parents[2]
 # The code that features depend on besides the method's own: a change there must not meet features of before.
 _SUPPRESSION_CODE = ("detection/keypoints.py", "detection/refinement.py", "features/features.py")
 _NETWORK_CODE = (
