@@ -127,8 +127,8 @@ def main() -> None:
 
 
 def evaluate_shapes(request: Request, num: int | None) -> None:
+    from superpoint_tf.evaluation.report.console_table import format_shapes_table
     from superpoint_tf.evaluation.run import run_shapes
-    from superpoint_tf.evaluation.table import format_shapes_table
 
     evaluation = run_shapes(request, num or request.config.synthetic.num_test)
     print(format_shapes_table(evaluation))
@@ -143,12 +143,12 @@ def evaluate_shifts(request: Request, data: str, num: int) -> None:
 
 
 def evaluate_pairs(request: Request, arguments: argparse.Namespace, config: Config) -> None:
-    from superpoint_tf.evaluation.comparison_tables import format_comparisons
     from superpoint_tf.evaluation.exchange import make_in_both_ways
     from superpoint_tf.evaluation.measures import PRESETS
     from superpoint_tf.evaluation.pair_sets import open_pairs
+    from superpoint_tf.evaluation.report.comparison_tables import format_comparisons
+    from superpoint_tf.evaluation.report.console_table import format_table
     from superpoint_tf.evaluation.run import resolve_settings, run_pairs
-    from superpoint_tf.evaluation.table import format_table
 
     settings = resolve_settings(arguments.presets or tuple(PRESETS), config)
     num = arguments.num or DEFAULT_NUM_PAIRS

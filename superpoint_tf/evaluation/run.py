@@ -19,16 +19,16 @@ from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import config_to_dict
 from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives
 from superpoint_tf.drawing.visualization import save_png
-from superpoint_tf.evaluation.comparison_tables import comparisons_markdown
-from superpoint_tf.evaluation.curves import CAPTIONS, pairs_figures, shapes_figures
-from superpoint_tf.evaluation.examples import draw_pair_examples, draw_shape_examples
 from superpoint_tf.evaluation.extraction import PairRecord, Stores, extract_pairs, open_stores, report_dropped
-from superpoint_tf.evaluation.markdown import pairs_markdown, shapes_markdown
 from superpoint_tf.evaluation.measures import PRESETS, PairProtocol
 from superpoint_tf.evaluation.measuring import measure_budgets, measure_records, smaller_budgets
 from superpoint_tf.evaluation.methods.methods import Method
 from superpoint_tf.evaluation.pair_sets import MakePairs
-from superpoint_tf.evaluation.report import pairs_report, shapes_report
+from superpoint_tf.evaluation.report.comparison_tables import comparisons_markdown
+from superpoint_tf.evaluation.report.curves import CAPTIONS, pairs_figures, shapes_figures
+from superpoint_tf.evaluation.report.examples import draw_pair_examples, draw_shape_examples
+from superpoint_tf.evaluation.report.markdown import pairs_markdown, shapes_markdown
+from superpoint_tf.evaluation.report.report import pairs_report, shapes_report
 from superpoint_tf.evaluation.results import Example, PairsEvaluation, ShapesEvaluation
 from superpoint_tf.evaluation.shapes import (
     CONDITIONS,

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from superpoint_tf.evaluation.markdown import ABSENT, markdown_table
+from superpoint_tf.evaluation.report.markdown import ABSENT, markdown_table
 from superpoint_tf.export.files import open_file
 from superpoint_tf.export.latency import time_in_turns
 from superpoint_tf.export.request import Request

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from superpoint_tf.evaluation.comparison import check_comparisons, paired_differences
-from superpoint_tf.evaluation.comparison_tables import comparisons_markdown, format_comparisons
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult
+from superpoint_tf.evaluation.report.comparison_tables import comparisons_markdown, format_comparisons
 from superpoint_tf.evaluation.results import EXCHANGED, PairsEvaluation
 
 NAN, INF = float("nan"), float("inf")

@@ -7,7 +7,8 @@ import pytest
 
 from superpoint_tf.drawing.panels import CONTROL_COLOUR, Panel, looks_of, plot_dots, plot_panels
 from superpoint_tf.evaluation import metrics
-from superpoint_tf.evaluation.curves import (
+from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
+from superpoint_tf.evaluation.report.curves import (
     ACCURACY_THRESHOLDS_PX,
     CAPTIONS,
     accuracy_curves,
@@ -17,7 +18,6 @@ from superpoint_tf.evaluation.curves import (
     shapes_figures,
     threshold_curves,
 )
-from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
 from superpoint_tf.evaluation.results import PairsEvaluation, ShapesEvaluation
 
 METHODS = {"SIFT": {"kind": "baselines"}, "grid (control)": {"kind": "controls"}, "SuperPoint": {"kind": "weights"}}

@@ -1,7 +1,7 @@
 """The Markdown table takes each column from the setting where the paper reports it."""
 
-from superpoint_tf.evaluation.markdown import pairs_markdown, shapes_markdown
 from superpoint_tf.evaluation.measures import PRESETS, PairProtocol, PairResult
+from superpoint_tf.evaluation.report.markdown import pairs_markdown, shapes_markdown
 from superpoint_tf.evaluation.results import PairsEvaluation, ShapesEvaluation
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult
-from superpoint_tf.evaluation.report import pairs_report, shapes_report
-from superpoint_tf.evaluation.report_html import as_text
-from superpoint_tf.evaluation.report_tables import best_of, methods_table
+from superpoint_tf.evaluation.report.report import pairs_report, shapes_report
+from superpoint_tf.evaluation.report.report_html import as_text
+from superpoint_tf.evaluation.report.report_tables import best_of, methods_table
 from superpoint_tf.evaluation.results import Example, PairsEvaluation, ShapesEvaluation
 
 ODD = "<b>"  # a name that would be a tag
@@ -161,7 +161,7 @@ def test_what_is_not_finite_is_never_written(page, shapes_page):
 
 def test_sequences_have_a_row_each_unless_they_are_too_many(page, monkeypatch):
     assert len(rows_of(page, "v_wall")) == 2 * 4  # settings and measures
-    monkeypatch.setattr("superpoint_tf.evaluation.report.MOST_SEQUENCES", 1)
+    monkeypatch.setattr("superpoint_tf.evaluation.report.report.MOST_SEQUENCES", 1)
     short = pairs_report(evaluation(), [], FIGURES)
     assert not rows_of(short, "v_wall") and "2 sequences are too many" in short
 

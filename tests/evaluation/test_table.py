@@ -1,6 +1,6 @@
 """The console table lines up and shows what is missing."""
 
-from superpoint_tf.evaluation.table import format_table
+from superpoint_tf.evaluation.report.console_table import format_table
 
 ROWS = [
     {"group": "v", "method": "SIFT", "pairs": 15, "repeatability": 0.4564, "localization_px": 1.319, "h_3": 11 / 15},

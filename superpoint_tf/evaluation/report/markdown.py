@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from superpoint_tf.drawing.panels import is_control
+from superpoint_tf.evaluation.report.console_table import COLUMNS
 from superpoint_tf.evaluation.results import PairsEvaluation, Row, ShapesEvaluation
-from superpoint_tf.evaluation.table import COLUMNS
 
 ABSENT = "–"  # noqa: RUF001
 DETECTOR_COLUMNS = ("repeatability", "localization_px")

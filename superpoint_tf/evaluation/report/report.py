@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf.evaluation.curves import CAPTIONS, pairs_figures, shapes_figures
 from superpoint_tf.evaluation.measures import PairProtocol, summarize
-from superpoint_tf.evaluation.report_html import (
+from superpoint_tf.evaluation.report.curves import CAPTIONS, pairs_figures, shapes_figures
+from superpoint_tf.evaluation.report.report_html import (
     as_text,
     definitions,
     element,
@@ -21,7 +21,7 @@ from superpoint_tf.evaluation.report_html import (
     section,
     text_element,
 )
-from superpoint_tf.evaluation.report_tables import (
+from superpoint_tf.evaluation.report.report_tables import (
     group_blocks,
     methods_table,
     pairs_definitions,

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from superpoint_tf.drawing.panels import PIXEL_RATIO
-from superpoint_tf.evaluation.report_style import CSS
+from superpoint_tf.evaluation.report.report_style import CSS
 
 ABSENT = "–"  # noqa: RUF001
 JPEG_QUALITY = 85

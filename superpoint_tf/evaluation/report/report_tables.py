@@ -6,11 +6,11 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from superpoint_tf.drawing.panels import is_control
-from superpoint_tf.evaluation.curves import group_counts
 from superpoint_tf.evaluation.measures import PairProtocol
-from superpoint_tf.evaluation.report_html import element, folded, number_cell, table, text_element
+from superpoint_tf.evaluation.report.console_table import COLUMNS
+from superpoint_tf.evaluation.report.curves import group_counts
+from superpoint_tf.evaluation.report.report_html import element, folded, number_cell, table, text_element
 from superpoint_tf.evaluation.results import UNINFORMATIVE_GROUP, Row
-from superpoint_tf.evaluation.table import COLUMNS
 
 PAIRS_COLUMNS = (
     "repeatability", "localization_px", "matching_score", "nn_map", "mma_3", "h_1", "h_3", "h_5",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from superpoint_tf.evaluation.comparison import Difference
-from superpoint_tf.evaluation.markdown import markdown_table
+from superpoint_tf.evaluation.report.console_table import ABSENT, COLUMNS, format_table
+from superpoint_tf.evaluation.report.markdown import markdown_table
 from superpoint_tf.evaluation.results import Comparison, PairsEvaluation, Row
-from superpoint_tf.evaluation.table import ABSENT, COLUMNS, format_table
 
 NOTE = "mean of the paired differences with its standard error over pairs; * beyond two standard errors"
 _COLUMNS = ("value", "difference", "standard error", "pairs compared", "left out", "mark")
