@@ -16,12 +16,12 @@ from pathlib import Path
 from superpoint_tf.command_line import CHECKOUT
 from superpoint_tf.config.config_files import load_config
 from superpoint_tf.data.labels.labels import read_manifest
+from superpoint_tf.evaluation.in_memory import Extractor, evaluate_pairs
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL as PROTOCOL
 from superpoint_tf.evaluation.measures import summarize
 from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.methods import extractor_of, load_extractors
 from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
-from superpoint_tf.evaluation.protocols import Extractor, evaluate_pairs
 from superpoint_tf.evaluation.report.console_table import format_table
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime import storage

@@ -16,7 +16,7 @@ from superpoint_tf.command_line.detection_options import add_network_options
 from superpoint_tf.config import Config
 
 if TYPE_CHECKING:
-    from superpoint_tf.evaluation.run import Request
+    from superpoint_tf.evaluation.evaluate import Request
 
 DEFAULT_NUM_PAIRS, DEFAULT_NUM_SHIFTED = 200, 60
 OF_PAIRS = ("hpatches", "random-homography")
@@ -96,7 +96,7 @@ def main() -> None:
     arguments = parse_arguments()
     config = command_line.load_config_argument(arguments.config, arguments.overrides)
     command_line.set_up_tensorflow()
-    from superpoint_tf.evaluation import run
+    from superpoint_tf.evaluation import evaluate as run
     from superpoint_tf.evaluation.comparison import check_comparisons
     from superpoint_tf.evaluation.methods import methods
     from superpoint_tf.runtime.progress import Console
@@ -127,28 +127,28 @@ def main() -> None:
 
 
 def evaluate_shapes(request: Request, num: int | None) -> None:
+    from superpoint_tf.evaluation.evaluate import run_shapes
     from superpoint_tf.evaluation.report.console_table import format_shapes_table
-    from superpoint_tf.evaluation.run import run_shapes
 
     evaluation = run_shapes(request, num or request.config.synthetic.num_test)
     print(format_shapes_table(evaluation))
 
 
 def evaluate_shifts(request: Request, data: str, num: int) -> None:
-    from superpoint_tf.evaluation.pair_sets import photograph_paths
-    from superpoint_tf.evaluation.shift_results import format_shifts_table
-    from superpoint_tf.evaluation.shift_run import run_shifts
+    from superpoint_tf.evaluation.protocols.shift_results import format_shifts_table
+    from superpoint_tf.evaluation.protocols.shift_run import run_shifts
+    from superpoint_tf.evaluation.sets.pair_sets import photograph_paths
 
     print(format_shifts_table(run_shifts(request, photograph_paths(data), num)))
 
 
 def evaluate_pairs(request: Request, arguments: argparse.Namespace, config: Config) -> None:
-    from superpoint_tf.evaluation.exchange import make_in_both_ways
+    from superpoint_tf.evaluation.evaluate import resolve_settings, run_pairs
     from superpoint_tf.evaluation.measures import PRESETS
-    from superpoint_tf.evaluation.pair_sets import open_pairs
     from superpoint_tf.evaluation.report.comparison_tables import format_comparisons
     from superpoint_tf.evaluation.report.console_table import format_table
-    from superpoint_tf.evaluation.run import resolve_settings, run_pairs
+    from superpoint_tf.evaluation.sets.exchange import make_in_both_ways
+    from superpoint_tf.evaluation.sets.pair_sets import open_pairs
 
     settings = resolve_settings(arguments.presets or tuple(PRESETS), config)
     num = arguments.num or DEFAULT_NUM_PAIRS

@@ -15,8 +15,8 @@ from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.drawing.figures import figure_adaptation
 from superpoint_tf.drawing.layout import stack
 from superpoint_tf.drawing.visualization import save_png
+from superpoint_tf.evaluation.in_memory import suppressed
 from superpoint_tf.evaluation.methods.baselines import harris
-from superpoint_tf.evaluation.protocols import suppressed
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime import storage
 

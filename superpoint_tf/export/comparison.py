@@ -10,8 +10,8 @@ import numpy as np
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.maps import sample_descriptors
+from superpoint_tf.evaluation.in_memory import Extractor
 from superpoint_tf.evaluation.methods.methods import NetworkDetection
-from superpoint_tf.evaluation.protocols import Extractor
 from superpoint_tf.export.graph import Outputs, Run
 from superpoint_tf.export.request import Form
 from superpoint_tf.features import Features

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from superpoint_tf.config import DetectionConfig, EvaluationSection, PhotometricConfig
+from superpoint_tf.evaluation.in_memory import Extractor, evaluate_pairs
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, summarize
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS
 from superpoint_tf.evaluation.pairs import random_homography_pairs
-from superpoint_tf.evaluation.protocols import Extractor, evaluate_pairs
 from superpoint_tf.export.photographs import Photographs
 
 NUM_PAIRS = 40

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from superpoint_tf.evaluation.exchange import exchange_axes, in_both_ways, make_in_both_ways
+from superpoint_tf.evaluation.in_memory import evaluate_pairs
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.methods.methods import load_extractors
 from superpoint_tf.evaluation.pairs import ImagePair, View
-from superpoint_tf.evaluation.protocols import evaluate_pairs
+from superpoint_tf.evaluation.sets.exchange import exchange_axes, in_both_ways, make_in_both_ways
 from superpoint_tf.features import Features
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy
 

@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from superpoint_tf.evaluation import measures, protocols
+from superpoint_tf.evaluation import in_memory as protocols
+from superpoint_tf.evaluation import measures
+from superpoint_tf.evaluation.in_memory import evaluate_pairs, suppressed
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
 from superpoint_tf.evaluation.pairs import ImagePair, View
-from superpoint_tf.evaluation.protocols import evaluate_pairs, suppressed
 from superpoint_tf.features import Features
 
 SMALL = PairProtocol((100, 200), max_keypoints=3, nms_radius_px=4)

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config import Config
-from superpoint_tf.evaluation import measures, run
+from superpoint_tf.evaluation import evaluate as run
+from superpoint_tf.evaluation import measures
+from superpoint_tf.evaluation.in_memory import evaluate_pairs, suppressed
 from superpoint_tf.evaluation.measures import PRESETS, summarize
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.methods import load_methods
-from superpoint_tf.evaluation.pair_sets import open_pairs
 from superpoint_tf.evaluation.pairs import find_hpatches, hpatches_pairs
-from superpoint_tf.evaluation.protocols import evaluate_pairs, suppressed
+from superpoint_tf.evaluation.sets.pair_sets import open_pairs
 from superpoint_tf.runtime.progress import Console
 
 HPATCHES = Path(__file__).parents[2] / "../shared/data/hpatches_dev"

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config.config_files import build_config
-from superpoint_tf.evaluation import run
+from superpoint_tf.evaluation import evaluate as run
+from superpoint_tf.evaluation.in_memory import evaluate_pairs, evaluate_shapes
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
 from superpoint_tf.evaluation.methods.methods import Method, load_extractors, load_methods
-from superpoint_tf.evaluation.pair_sets import open_pairs
-from superpoint_tf.evaluation.protocols import evaluate_pairs, evaluate_shapes
-from superpoint_tf.evaluation.shapes import draw_shapes
+from superpoint_tf.evaluation.protocols.shapes import draw_shapes
+from superpoint_tf.evaluation.sets.pair_sets import open_pairs
 from superpoint_tf.features import Features
 from superpoint_tf.runtime.progress import Console
 

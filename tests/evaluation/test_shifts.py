@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config.config_files import build_config
+from superpoint_tf.evaluation.evaluate import Request, describe_run
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, PairProtocol
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, extractor_of, load_methods
-from superpoint_tf.evaluation.pair_sets import photograph_paths
-from superpoint_tf.evaluation.run import Request, describe_run
-from superpoint_tf.evaluation.shift_results import format_shifts_table
-from superpoint_tf.evaluation.shift_run import run_shifts
-from superpoint_tf.evaluation.shifts import (
+from superpoint_tf.evaluation.protocols.shift_results import format_shifts_table
+from superpoint_tf.evaluation.protocols.shift_run import run_shifts
+from superpoint_tf.evaluation.protocols.shifts import (
     MARK_LOCALIZATION_PX,
     MARK_WITHIN_1PX,
     measure_shift,
@@ -23,6 +22,7 @@ from superpoint_tf.evaluation.shifts import (
     shifted_pairs,
     shifted_view,
 )
+from superpoint_tf.evaluation.sets.pair_sets import photograph_paths
 from superpoint_tf.features import Features
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime.progress import Console

@@ -14,6 +14,7 @@ import numpy as np
 import superpoint_tf
 from superpoint_tf.config.config_files import load_config
 from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE
+from superpoint_tf.evaluation.in_memory import Extractor, suppressed
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.methods import baselines, controls
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
@@ -21,7 +22,6 @@ from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.features_on_disk import load_features_on_disk
 from superpoint_tf.evaluation.methods.plug_ins import load_plug_in
 from superpoint_tf.evaluation.pairs import View
-from superpoint_tf.evaluation.protocols import Extractor, suppressed
 from superpoint_tf.features import Features
 from superpoint_tf.networks.pretrained import pretrained_names
 from superpoint_tf.runtime import storage

@@ -14,8 +14,8 @@ from superpoint_tf.evaluation.extraction import PairRecord
 from superpoint_tf.evaluation.feature_store import read_stored
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult
 from superpoint_tf.evaluation.pairs import ImagePair
+from superpoint_tf.evaluation.protocols.shapes import Shape, ShapeRecord
 from superpoint_tf.evaluation.results import UNINFORMATIVE_GROUP, Example
-from superpoint_tf.evaluation.shapes import Shape, ShapeRecord
 from superpoint_tf.features.feature_files import open_features
 from superpoint_tf.features.matching import match_descriptors
 

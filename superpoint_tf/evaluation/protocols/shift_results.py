@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
+from superpoint_tf.evaluation.protocols.shifts import PARTNERS_PX, SHIFTS_PX, group_name
 from superpoint_tf.evaluation.report.console_table import ABSENT, format_table
 from superpoint_tf.evaluation.report.markdown import markdown_table
 from superpoint_tf.evaluation.results import Row, csv_bytes, without_nan
-from superpoint_tf.evaluation.shifts import PARTNERS_PX, SHIFTS_PX, group_name
 from superpoint_tf.runtime import storage
 
 VALUES = {  # title, digits

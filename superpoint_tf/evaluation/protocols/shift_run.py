@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from superpoint_tf.evaluation.evaluate import Request, check_output, remove_results
 from superpoint_tf.evaluation.extraction import PairRecord, extract_pairs, open_stores, report_dropped
 from superpoint_tf.evaluation.feature_store import read_stored
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, PairProtocol, PairResult
-from superpoint_tf.evaluation.run import Request, check_output, remove_results
-from superpoint_tf.evaluation.shift_results import ShiftsEvaluation
-from superpoint_tf.evaluation.shifts import DIRECTIONS_XY, SHIFTS_PX, measure_shift, shifted_pairs
+from superpoint_tf.evaluation.protocols.shift_results import ShiftsEvaluation
+from superpoint_tf.evaluation.protocols.shifts import DIRECTIONS_XY, SHIFTS_PX, measure_shift, shifted_pairs
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_files import open_features
 from superpoint_tf.runtime.interruption import StopRequest

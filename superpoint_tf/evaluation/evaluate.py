@@ -23,14 +23,7 @@ from superpoint_tf.evaluation.extraction import PairRecord, Stores, extract_pair
 from superpoint_tf.evaluation.measures import PRESETS, PairProtocol
 from superpoint_tf.evaluation.measuring import measure_budgets, measure_records, smaller_budgets
 from superpoint_tf.evaluation.methods.methods import Method
-from superpoint_tf.evaluation.pair_sets import MakePairs
-from superpoint_tf.evaluation.report.comparison_tables import comparisons_markdown
-from superpoint_tf.evaluation.report.curves import CAPTIONS, pairs_figures, shapes_figures
-from superpoint_tf.evaluation.report.examples import draw_pair_examples, draw_shape_examples
-from superpoint_tf.evaluation.report.markdown import pairs_markdown, shapes_markdown
-from superpoint_tf.evaluation.report.report import pairs_report, shapes_report
-from superpoint_tf.evaluation.results import Example, PairsEvaluation, ShapesEvaluation
-from superpoint_tf.evaluation.shapes import (
+from superpoint_tf.evaluation.protocols.shapes import (
     CONDITIONS,
     Shape,
     ShapeRecord,
@@ -39,6 +32,13 @@ from superpoint_tf.evaluation.shapes import (
     measure_shapes,
     shapes_protocol,
 )
+from superpoint_tf.evaluation.report.comparison_tables import comparisons_markdown
+from superpoint_tf.evaluation.report.curves import CAPTIONS, pairs_figures, shapes_figures
+from superpoint_tf.evaluation.report.examples import draw_pair_examples, draw_shape_examples
+from superpoint_tf.evaluation.report.markdown import pairs_markdown, shapes_markdown
+from superpoint_tf.evaluation.report.report import pairs_report, shapes_report
+from superpoint_tf.evaluation.results import Example, PairsEvaluation, ShapesEvaluation
+from superpoint_tf.evaluation.sets.pair_sets import MakePairs
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console, Progress
