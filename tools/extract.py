@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
-from superpoint_tf.extraction.settings import add_extraction_arguments, settings_from_arguments
+from superpoint_tf.using.extraction_settings import add_extraction_arguments, settings_from_arguments
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -61,15 +61,15 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    from superpoint_tf.extraction.sources import find_sources
+    from superpoint_tf.using.picture_sources import find_sources
 
     sources = find_sources(arguments.images)
     command_line.set_up_tensorflow()
-    from superpoint_tf.extraction.database import export_database
-    from superpoint_tf.extraction.extractor import Extractor
-    from superpoint_tf.extraction.run import extract_batch
     from superpoint_tf.interop.colmap import check_names
     from superpoint_tf.runtime.progress import Console
+    from superpoint_tf.using.database import export_database
+    from superpoint_tf.using.extract import extract_batch
+    from superpoint_tf.using.extractor import Extractor
 
     console = Console()
     extractor = Extractor(arguments.weights, settings_from_arguments(arguments))

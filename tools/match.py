@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
-from superpoint_tf.extraction.settings import add_extraction_arguments, settings_from_arguments
+from superpoint_tf.using.extraction_settings import add_extraction_arguments, settings_from_arguments
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -69,9 +69,9 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     command_line.set_up_tensorflow()
-    from superpoint_tf.alignment.run import match_pictures
-    from superpoint_tf.extraction.extractor import Extractor
     from superpoint_tf.runtime.progress import Console
+    from superpoint_tf.using.extractor import Extractor
+    from superpoint_tf.using.match import match_pictures
 
     match_pictures(
         arguments.a,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
-from superpoint_tf.extraction.settings import add_extraction_arguments, settings_from_arguments
+from superpoint_tf.using.extraction_settings import add_extraction_arguments, settings_from_arguments
 
 if TYPE_CHECKING:
-    from superpoint_tf.extraction.sources import Source
+    from superpoint_tf.using.picture_sources import Source
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -60,16 +60,16 @@ def check_output(sources: Sequence[Source], output: str) -> None:
 
 def main() -> None:
     arguments = parse_arguments()
-    from superpoint_tf.extraction.sources import find_sources
+    from superpoint_tf.using.picture_sources import find_sources
 
     sources = find_sources(arguments.images)
     if arguments.output:
         check_output(sources, arguments.output)
     command_line.set_up_tensorflow()
-    from superpoint_tf.extraction.extractor import Extractor
     from superpoint_tf.runtime.progress import Console
-    from superpoint_tf.viewing.run import DEFAULT_FOLDER, show_all
-    from superpoint_tf.viewing.window import Window, has_display
+    from superpoint_tf.using.extractor import Extractor
+    from superpoint_tf.using.show import DEFAULT_FOLDER, show_all
+    from superpoint_tf.using.window import Window, has_display
 
     console = Console()
     live = not arguments.output and has_display()

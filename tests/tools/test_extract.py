@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 import pytest
 
-from superpoint_tf.extraction.extractor import Extractor
 from superpoint_tf.features import Features
 from superpoint_tf.runtime import memory
+from superpoint_tf.using.extractor import Extractor
 
 Run = Callable[..., int]
 

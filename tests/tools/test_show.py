@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from superpoint_tf.extraction.extractor import Extractor
 from superpoint_tf.runtime.interruption import StopRequest
-from superpoint_tf.viewing import window
+from superpoint_tf.using import window
+from superpoint_tf.using.extractor import Extractor
 
 Run = Callable[..., int]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from superpoint_tf.extraction.sources import Source, find_sources
+from superpoint_tf.using.picture_sources import Source, find_sources
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import numpy as np
 
 import superpoint_tf
 from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
-from superpoint_tf.extraction.settings import ExtractionSettings
 from superpoint_tf.features import Features
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.networks.weights import load_network
+from superpoint_tf.using.extraction_settings import ExtractionSettings
 
 
 class Extractor:

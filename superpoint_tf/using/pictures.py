@@ -12,9 +12,9 @@ import numpy as np
 
 from superpoint_tf.data.photographs.photographs import PhotographError, decode_photograph, read_photograph_bytes
 from superpoint_tf.data.photographs.videos import VideoReader
-from superpoint_tf.extraction.sources import Source
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.workers import ordered_map
+from superpoint_tf.using.picture_sources import Source
 
 _READERS = 2  # threads; decoding releases the interpreter lock
 _WINDOW = 4  # pictures read ahead, at most

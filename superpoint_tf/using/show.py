@@ -12,13 +12,13 @@ from superpoint_tf.data.photographs.photographs import PhotographError, read_gre
 from superpoint_tf.data.photographs.videos import VideoReader, VideoWriter
 from superpoint_tf.drawing.layout import panel_scale, side_by_side
 from superpoint_tf.drawing.visualization import draw_heatmap, draw_keypoints, save_png
-from superpoint_tf.extraction.extractor import Extractor
-from superpoint_tf.extraction.sources import Source
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.memory import PictureTooLarge
 from superpoint_tf.runtime.progress import Console, Progress
-from superpoint_tf.viewing.window import Window
+from superpoint_tf.using.extractor import Extractor
+from superpoint_tf.using.picture_sources import Source
+from superpoint_tf.using.window import Window
 
 DEFAULT_FOLDER = "outputs/show"
 _PANEL_PX = 640  # width of either picture

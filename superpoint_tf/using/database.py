@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from superpoint_tf.extraction.sources import Source
 from superpoint_tf.features.feature_files import open_features
 from superpoint_tf.interop.colmap import count_pairs, pairs_path, write_database
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console, Progress
+from superpoint_tf.using.picture_sources import Source
 
 _MANY_PAIRS = 20_000  # from about here, half an hour on a laptop
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from superpoint_tf.alignment import panorama
-from superpoint_tf.alignment.panorama import PanoramaTooLarge, stitch
+from superpoint_tf.using import panorama
+from superpoint_tf.using.panorama import PanoramaTooLarge, stitch
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from superpoint_tf.data.photographs.photographs import PhotographError
-from superpoint_tf.extraction.extractor import Extractor
-from superpoint_tf.extraction.pictures import Picture, count_pictures, first_digest, read_pictures
-from superpoint_tf.extraction.sources import Source
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_archive import FeatureArchive
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.memory import PictureTooLarge
 from superpoint_tf.runtime.progress import Console, Progress, format_bytes, format_duration
+from superpoint_tf.using.extractor import Extractor
+from superpoint_tf.using.picture_sources import Source
+from superpoint_tf.using.pictures import Picture, count_pictures, first_digest, read_pictures
 
 
 @dataclass

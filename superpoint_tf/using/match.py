@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from superpoint_tf.alignment.figure import draw_alignment
-from superpoint_tf.alignment.two_views import NoHomography, align, format_homography, save_matches
 from superpoint_tf.data.photographs.photographs import PhotographError, read_grey_and_colour
 from superpoint_tf.drawing.visualization import save_png
-from superpoint_tf.extraction.extractor import Extractor
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
+from superpoint_tf.using.extractor import Extractor
+from superpoint_tf.using.figure import draw_alignment
+from superpoint_tf.using.two_views import NoHomography, align, format_homography, save_matches
 
 
 def match_pictures(
@@ -56,7 +56,7 @@ def match_pictures(
         console.line("match", f"homography from {path0} to {path1}, xy in pixels:")
         print("\n".join(format_homography(found.homography_0to1)))
     if panorama:
-        from superpoint_tf.alignment.panorama import stitch  # TensorFlow's warps, which nothing else here needs
+        from superpoint_tf.using.panorama import stitch  # TensorFlow's warps, which nothing else here needs
 
         save_png(panorama, stitch(picture0, picture1, found.homography_0to1))
         console.line("match", f"look at {panorama}")

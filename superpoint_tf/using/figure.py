@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from superpoint_tf.alignment.two_views import Alignment
 from superpoint_tf.detection.keypoints import scale_keypoints
 from superpoint_tf.drawing.figures import figure_matches
 from superpoint_tf.drawing.layout import resize
+from superpoint_tf.using.two_views import Alignment
 
 _PANEL_PX = 640  # longest side of either picture in the figure
 
