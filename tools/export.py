@@ -92,9 +92,9 @@ def main() -> None:
     if arguments.output:
         check_output(arguments.format, arguments.output)
     command_line.set_up_tensorflow()
-    from superpoint_tf.export.photographs import open_photographs
-    from superpoint_tf.export.run import Exporter
-    from superpoint_tf.export.table import measure_table
+    from superpoint_tf.export.calibration import open_photographs
+    from superpoint_tf.export.export_table import measure_table
+    from superpoint_tf.export.exporter import Exporter
     from superpoint_tf.runtime.progress import Console
 
     exporter = Exporter(arguments.weights, open_photographs(arguments.images), Console())

@@ -9,7 +9,7 @@ from superpoint_tf.evaluation.in_memory import Extractor, evaluate_pairs
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, summarize
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS
 from superpoint_tf.evaluation.pairs import random_homography_pairs
-from superpoint_tf.export.photographs import Photographs
+from superpoint_tf.export.calibration import Photographs
 
 NUM_PAIRS = 40
 MAX_ANGLE_DEG = 30.0  # what the networks that come with the package were trained for

@@ -12,7 +12,7 @@ from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.labels.labels import label_path, load_label
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet
 from superpoint_tf.evaluation.edge_density import edge_density
-from superpoint_tf.export.photographs import open_photographs
+from superpoint_tf.export.calibration import open_photographs
 from superpoint_tf.runtime.progress import Console
 
 FRAME = (240, 320)

@@ -10,7 +10,7 @@ from superpoint_tf import SuperPoint
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.keypoints_in_graph import detect_in_graph, suppress_heatmap
-from superpoint_tf.export.photographs import open_photographs
+from superpoint_tf.export.calibration import open_photographs
 
 
 def assert_equals_the_definition(heatmap: np.ndarray, config: DetectionConfig) -> int:

@@ -13,12 +13,12 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from superpoint_tf import command_line
 from superpoint_tf.config import DetectionConfig, NetworkConfig
-from superpoint_tf.export import run as export_run
+from superpoint_tf.export import exporter as export_run
+from superpoint_tf.export.calibration import Photographs
+from superpoint_tf.export.export_table import measure_table
+from superpoint_tf.export.exporter import Exporter
 from superpoint_tf.export.files import open_file, staged, write_file
-from superpoint_tf.export.photographs import Photographs
 from superpoint_tf.export.request import KEY, ORIGIN_FILE, Form, Request, check_output
-from superpoint_tf.export.run import Exporter
-from superpoint_tf.export.table import measure_table
 from superpoint_tf.export.usage import usage
 from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.networks.weights import get_weights, load_weights
@@ -205,7 +205,7 @@ def test_the_table_has_a_row_for_tensorflow_and_for_each_file(exporter: Exporter
 @pytest.mark.slow
 @pytest.mark.parametrize("format_name", ["savedmodel", "tflite", ONNX])
 def test_the_shipped_weights_find_the_same_on_photographs(format_name: str, tmp_path: Path):
-    from superpoint_tf.export.photographs import open_photographs
+    from superpoint_tf.export.calibration import open_photographs
 
     exporter = Exporter("superpoint-small", open_photographs("bundled"), Console())
     for detection in (None, DetectionConfig()):

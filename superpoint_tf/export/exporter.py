@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.evaluation.methods.methods import extractor_of
+from superpoint_tf.export.calibration import Photographs
 from superpoint_tf.export.comparison import Difference, compare_features, extractor_of_file, network_detection
 from superpoint_tf.export.files import measure_size, open_file, staged, write_file
 from superpoint_tf.export.graph import ExportGraph, Run
 from superpoint_tf.export.latency import time_in_turns
-from superpoint_tf.export.photographs import Photographs
 from superpoint_tf.export.provenance import describe_origin, weights_name
 from superpoint_tf.export.repeatability import (
     NUM_PAIRS,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from superpoint_tf.evaluation.report.markdown import ABSENT, markdown_table
+from superpoint_tf.export.exporter import TENSORFLOW, Exported, Exporter
 from superpoint_tf.export.files import open_file
 from superpoint_tf.export.latency import time_in_turns
 from superpoint_tf.export.request import Request
-from superpoint_tf.export.run import TENSORFLOW, Exported, Exporter
 from superpoint_tf.export.tflite import open_tflite
 from superpoint_tf.runtime.progress import format_bytes
 
