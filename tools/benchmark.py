@@ -55,7 +55,7 @@ def main() -> None:
 
     find_photographs(config.photographs, arguments.images)  # now, not after the first benchmarks
     command_line.set_up_tensorflow()
-    from superpoint_tf.benchmarks.run import run_benchmarks
+    from superpoint_tf.benchmarks.benchmark import run_benchmarks
     from superpoint_tf.benchmarks.settings import Settings
     from superpoint_tf.networks.weights import load_weights
     from superpoint_tf.runtime.progress import Console

@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.adaptation.aggregate import Adapter, Aggregate, image_seed
-from superpoint_tf.adaptation.figures import draw_round
 from superpoint_tf.adaptation.job import AdaptationRun
 from superpoint_tf.adaptation.preparation import Preparation, PreparedPhotograph
+from superpoint_tf.adaptation.round_figures import draw_round
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.labels.label_votes import cut_votes
 from superpoint_tf.data.labels.labels import Label, add_digests, digest_label, label_path, save_label

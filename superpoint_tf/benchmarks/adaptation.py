@@ -9,11 +9,11 @@ from typing import Any
 import tensorflow as tf
 
 from superpoint_tf.adaptation.aggregate import Adapter, compute_warp_weights
-from superpoint_tf.benchmarks import memory
+from superpoint_tf.benchmarks import peak_memory as memory
 from superpoint_tf.benchmarks.convolutions import forward_flops, list_convolutions
+from superpoint_tf.benchmarks.entries import Entry, Mark, convolution_entry, copying_entry, rate_entry
 from superpoint_tf.benchmarks.half_precision import half_precision_entries
 from superpoint_tf.benchmarks.limits import Limits
-from superpoint_tf.benchmarks.results import Entry, Mark, convolution_entry, copying_entry, rate_entry
 from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
 from superpoint_tf.benchmarks.timing import Timing, measure
 from superpoint_tf.config import AdaptationSection, NetworkConfig

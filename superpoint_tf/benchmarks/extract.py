@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.benchmarks import memory
+from superpoint_tf.benchmarks import peak_memory as memory
 from superpoint_tf.benchmarks.convolutions import forward_flops, list_convolutions
+from superpoint_tf.benchmarks.entries import Entry, convolution_entry, copying_entry
 from superpoint_tf.benchmarks.limits import Limits
-from superpoint_tf.benchmarks.results import Entry, convolution_entry, copying_entry
 from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
 from superpoint_tf.benchmarks.timing import measure
 from superpoint_tf.config import DetectionConfig, NetworkConfig, PhotographsSection

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.adaptation.aggregate import Adapter, image_seed
-from superpoint_tf.benchmarks.results import Entry
+from superpoint_tf.benchmarks.entries import Entry
 from superpoint_tf.benchmarks.settings import Settings, shape_name
 from superpoint_tf.config import AdaptationSection, PhotographsSection
 from superpoint_tf.data.photographs.photographs import cover_and_crop, find_photographs, read_photograph

@@ -9,10 +9,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from superpoint_tf.benchmarks import memory
+from superpoint_tf.benchmarks import peak_memory as memory
 from superpoint_tf.benchmarks.convolutions import Convolution, forward_flops, list_convolutions, training_flops
+from superpoint_tf.benchmarks.entries import Entry, Mark, convolution_entry, rate_entry
 from superpoint_tf.benchmarks.limits import Limits
-from superpoint_tf.benchmarks.results import Entry, Mark, convolution_entry, rate_entry
 from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
 from superpoint_tf.benchmarks.timing import measure
 from superpoint_tf.config import CELL, Config, NetworkConfig

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.benchmarks import memory
+from superpoint_tf.benchmarks import peak_memory as memory
 from superpoint_tf.benchmarks.convolutions import list_convolutions, training_flops
+from superpoint_tf.benchmarks.entries import Entry, Mark, convolution_entry, copying_entry, rate_entry
 from superpoint_tf.benchmarks.limits import Limits
 from superpoint_tf.benchmarks.network import prepare_training_step
-from superpoint_tf.benchmarks.results import Entry, Mark, convolution_entry, copying_entry, rate_entry
 from superpoint_tf.benchmarks.settings import Settings, shape_name, worker_counts
 from superpoint_tf.benchmarks.synthetic import one_core
 from superpoint_tf.benchmarks.timing import Timing, measure

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 
 import cv2
 
-from superpoint_tf.benchmarks import memory
+from superpoint_tf.benchmarks import peak_memory as memory
+from superpoint_tf.benchmarks.entries import Entry, Mark, copying_entry, rate_entry
 from superpoint_tf.benchmarks.limits import Limits
-from superpoint_tf.benchmarks.results import Entry, Mark, copying_entry, rate_entry
 from superpoint_tf.benchmarks.settings import Settings, shape_name, worker_counts
 from superpoint_tf.benchmarks.timing import Timing, measure
 from superpoint_tf.config import Config, SyntheticSection

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from superpoint_tf.benchmarks.memory import Job, measure_peaks
+from superpoint_tf.benchmarks.peak_memory import Job, measure_peaks
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc for the peak memory")
 ALLOCATION = """

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from superpoint_tf.benchmarks.limits import Limits
-from superpoint_tf.benchmarks.results import (
+from superpoint_tf.benchmarks.entries import (
     Entry,
     Mark,
     convolution_entry,
@@ -16,6 +15,7 @@ from superpoint_tf.benchmarks.results import (
     format_number,
     rate_entry,
 )
+from superpoint_tf.benchmarks.limits import Limits
 from superpoint_tf.benchmarks.timing import Timing
 
 TIMING = Timing((0.5, 0.25, 1.0))

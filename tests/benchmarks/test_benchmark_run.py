@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superpoint_tf.benchmarks import pipeline, run
+from superpoint_tf.benchmarks import benchmark as run
+from superpoint_tf.benchmarks import pipeline
 from superpoint_tf.benchmarks.network import prepare_network, random_batch
 from superpoint_tf.benchmarks.settings import Settings, worker_counts
 from superpoint_tf.config import Config, NetworkConfig

@@ -1,6 +1,6 @@
 """Peak memory of one call, in a process of its own: what earlier calls left behind cannot hide it.
 
-Run as a module it is that process: python -m superpoint_tf.benchmarks.memory MODULE:FUNCTION JSON-ARGUMENTS
+Run as a module it is that process: python -m superpoint_tf.benchmarks.peak_memory MODULE:FUNCTION JSON-ARGUMENTS
 """
 
 from __future__ import annotations

@@ -8,13 +8,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from superpoint_tf.benchmarks.adaptation import benchmark_adaptation
+from superpoint_tf.benchmarks.entries import FORMAT, Entry, format_entries, format_number
 from superpoint_tf.benchmarks.extract import benchmark_extract
 from superpoint_tf.benchmarks.limits import Limits, measure_limits
 from superpoint_tf.benchmarks.loss import benchmark_loss
 from superpoint_tf.benchmarks.machine import describe_machine
 from superpoint_tf.benchmarks.network import benchmark_network
 from superpoint_tf.benchmarks.pipeline import benchmark_pipeline
-from superpoint_tf.benchmarks.results import FORMAT, Entry, format_entries, format_number
 from superpoint_tf.benchmarks.settings import Settings
 from superpoint_tf.benchmarks.synthetic import benchmark_synthetic
 from superpoint_tf.config.config_files import config_to_dict
