@@ -33,7 +33,7 @@ def main() -> None:
         parser.error("--pictures draws two pictures and nothing else: --from-scratch and --output do not apply")
     output = arguments.output or ("outputs/demo-from-scratch" if arguments.from_scratch else "outputs/demo")
     command_line.set_up_tensorflow()
-    from superpoint_tf.demonstration import redraw_pictures, run_demo
+    from superpoint_tf.demonstration.demonstration import redraw_pictures, run_demo
     from superpoint_tf.runtime.progress import Console
 
     if arguments.pictures:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from superpoint_tf import demonstration
 from superpoint_tf.command_line import load_config_argument
-from superpoint_tf.demonstration import (
+from superpoint_tf.demonstration import demonstration
+from superpoint_tf.demonstration.demonstration import (
     CONFIG,
     SHIPPED,
     SHIPPED_CONFIG,

@@ -16,6 +16,7 @@ from pathlib import Path
 from superpoint_tf.command_line import CHECKOUT
 from superpoint_tf.config.config_files import load_config
 from superpoint_tf.data.labels.labels import read_manifest
+from superpoint_tf.demonstration.readme_pictures import draw_pictures
 from superpoint_tf.evaluation.in_memory import Extractor, evaluate_pairs
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL as PROTOCOL
 from superpoint_tf.evaluation.measures import summarize
@@ -27,7 +28,6 @@ from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console, Progress, format_duration
-from superpoint_tf.showcase import draw_pictures
 
 CONFIG = "configs/quickstart.yaml"  # of the chain from scratch
 SHIPPED_CONFIG = "configs/small.yaml"  # of the network that comes with the package
