@@ -170,12 +170,16 @@ def benchmark_table(content: dict[str, Any], options: Mapping[str, str]) -> list
     groups = split(options.get("group", "")) or list(content["benchmarks"])
     for group in groups:
         one_of(group, content["benchmarks"], "group")
-    entries = {e["name"].strip(): e for group in groups for e in content["benchmarks"][group]["entries"]}
-    lines = []
-    for row in split(options.get("rows", "")) or list(entries):
+    entries = [entry for group in groups for entry in content["benchmarks"][group]["entries"]]
+    names = [entry["name"].strip() for entry in entries]
+    lines: list[list[str]] = []
+    for row in split(options.get("rows", "")) or names:
         name, _, title = (part.strip() for part in row.partition("="))
-        one_of(name, entries, "entry")
-        lines.append([title or name, *(benchmark_cell(entries[name], column) for column in columns)])
+        one_of(name, names, "entry")
+        if "rows" in options and names.count(name) > 1:
+            raise TableError(f"{names.count(name)} entries are called {name!r}; name their group")
+        found = entries[names.index(name)] if "rows" in options else entries[len(lines)]
+        lines.append([title or name, *(benchmark_cell(found, column) for column in columns)])
     return markdown_table(["", *columns], lines)
 
 

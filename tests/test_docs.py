@@ -163,6 +163,13 @@ def test_a_table_of_a_benchmark_has_limits_and_marks(folder: Path):
     assert lines('results/b.json group="network" rows="forward=240x320"', folder)[2:] == [
         "| 240x320 | 12.8 img/s | 16.4 | matmul peak | .78 | fraction >= 0.8 missed | 520 |"
     ]
+    write(folder, "b.json", {"benchmarks": {"network": {"entries": [entry, entry | {"value": 9.0}]}}})
+    assert [line[:15] for line in lines('results/b.json columns="value"', folder)[2:]] == [
+        "| forward | 12.",
+        "| forward | 9 i",
+    ]
+    with pytest.raises(tables.TableError, match="2 entries are called 'forward'"):
+        lines('results/b.json rows="forward"', folder)
 
 
 def test_a_run_has_its_command_date_and_versions(folder: Path):
