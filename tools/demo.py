@@ -21,7 +21,7 @@ def main() -> None:
         "--pictures",
         type=command_line.output_folder,
         metavar="DIR",
-        help="draw the README's two pictures into DIR, and nothing else",
+        help="draw the pictures of README and docs/results.md into DIR, and nothing else",
     )
     parser.add_argument(
         "--output",

@@ -36,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
     if arguments.output and not arguments.output.endswith(".npz"):
         parser.error(f"--output {arguments.output}: expected a name that ends in .npz")
     if not Path(arguments.file).exists():
-        parser.error(f"{arguments.file}: no such file; the README says where its authors offer it")
+        parser.error(f"{arguments.file}: no such file; docs/using.md says where its authors offer it")
     return arguments
 
 

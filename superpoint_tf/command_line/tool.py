@@ -20,7 +20,7 @@ def set_up_tensorflow() -> None:
     os.environ.setdefault("TFA_CHECK_VERSION", "0")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras 3 has others, which cannot run the network
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # take memory as it is needed, not all at once
-    # tensorflow-addons announces its end of life on every import; the README says which versions are used and why
+    # tensorflow-addons announces its end of life on every import; setup.cfg says which versions are used and why
     warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow_addons")
     import_tensorflow()
 

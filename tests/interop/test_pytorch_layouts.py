@@ -136,7 +136,7 @@ def test_a_file_that_is_not_there_is_named_before_pytorch_is_asked_for(tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere.pth"], "error: nowhere.pth: no such file; the README says where"),
+        (["nowhere.pth"], "error: nowhere.pth: no such file; docs/using.md says where"),
         (["a.pth", "--output", "folder"], "--output folder: expected a name that ends in .npz"),
     ],
 )

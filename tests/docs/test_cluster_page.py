@@ -1,4 +1,4 @@
-"""The README's cluster scripts, as far as they run without a cluster."""
+"""The scripts of docs/cluster.md, as far as they run without a cluster."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from superpoint_tf.config.cluster import VARIABLE, Cluster, read_cluster
 from superpoint_tf.config.config_files import load_config
 from superpoint_tf.training.replicas import Replicas
 
-ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "cluster.md"
 TOOL = re.compile(r"exec python tools/.*?(?='?$)", re.MULTILINE)  # what the scripts end with
 
 
 def block(language: str, containing: str) -> str:
     """Return the one code block of a language with that text in it."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     (found,) = [text for text in blocks if containing in text]
     return str(found)
 

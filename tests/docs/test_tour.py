@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-TOUR = Path(__file__).resolve().parent.parent / "docs" / "tour.ipynb"
+TOUR = Path(__file__).resolve().parents[2] / "docs" / "tour.ipynb"
 NUM_PICTURES = 6
 
 
