@@ -10,8 +10,9 @@ from superpoint_tf.config import AdaptationSection, HomographyConfig
 from superpoint_tf.config.looks import check_looks
 from superpoint_tf.data.random_streams import WARP_WORDS, photograph_words
 from superpoint_tf.detection.maps import logits_to_heatmap, look_at
-from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images
-from superpoint_tf.geometry.warp import EDGE_SLACK_PX
+from superpoint_tf.geometry.homography import invert_homographies, sample_homographies
+from superpoint_tf.geometry.masks import compute_warp_weights
+from superpoint_tf.geometry.warp import warp_images
 
 
 class Aggregate(NamedTuple):
@@ -103,55 +104,6 @@ class Adapter:
         if heatmaps.shape.as_list()[1:3] == shape:
             return heatmaps
         return tf.image.resize(heatmaps[..., tf.newaxis], shape)[..., 0]  # bilinear, by the half-pixel rule
-
-
-def _warp_weights(
-    homographies: tf.Tensor, inverses: tf.Tensor, image_shape: tuple[int, int], erosion_px: int
-) -> tf.Tensor:
-    """Compute which pixels of the image's frame a warp may vote for: float32 (B, H, W) of 0 and 1.
-
-    homographies (B, 3, 3) map the image to its warps, inverses back. A vote counts where the eroded valid mask of the
-    warped frame, brought back by nearest neighbour, and the eroded mask of the image's frame both hold. Erosion cuts
-    the empty corners only, never the frame's edge. Equals `warp_valid_mask` and a warp of it, but no pixel moves.
-    """
-    height, width = image_shape
-    x = tf.range(width, dtype=tf.float32)
-    y = tf.range(height, dtype=tf.float32)[:, tf.newaxis]
-    source_frame = _window_is_inside(homographies, x, y, image_shape, erosion_px)
-    warped_x, warped_y, w = (_evaluate(row, x, y) for row in tf.unstack(homographies, axis=1))
-    nearest_x, nearest_y = tf.floor(warped_x / w + 0.5), tf.floor(warped_y / w + 0.5)
-    warped_frame = _window_is_inside(inverses, nearest_x, nearest_y, image_shape, erosion_px)
-    return tf.cast(source_frame & warped_frame, tf.float32)
-
-
-# XLA makes one pass of some forty elementwise operations: a tenth of the time, and no temporaries
-compute_warp_weights = tf.function(_warp_weights, autograph=False, jit_compile=True)
-
-
-def _window_is_inside(
-    homographies: tf.Tensor, x: tf.Tensor, y: tf.Tensor, image_shape: tuple[int, int], erosion_px: int
-) -> tf.Tensor:
-    """Tell whether all pixels within `erosion_px` of (x, y) and in the frame are mapped into the other frame.
-
-    x and y broadcast to (B, H, W). The other frame is four half-planes, each linear in the pixel, so the worst pixel of
-    a window is one of its corners and the eroded mask needs no pass over neighbours.
-    """
-    last_y, last_x = image_shape[0] - 1.0, image_shape[1] - 1.0
-    to_x, to_y, w = tf.unstack(tf.cast(homographies, tf.float64), axis=1)
-    slack = EDGE_SLACK_PX * w
-    left, right = tf.maximum(x - erosion_px, 0.0), tf.minimum(x + erosion_px, last_x)
-    top, bottom = tf.maximum(y - erosion_px, 0.0), tf.minimum(y + erosion_px, last_y)
-    inside = tf.constant(True)
-    for half_plane in (to_x + slack, last_x * w - to_x + slack, to_y + slack, last_y * w - to_y + slack):
-        a, b, c = tf.unstack(tf.cast(half_plane, tf.float32)[:, :, tf.newaxis, tf.newaxis], axis=1)
-        inside &= tf.minimum(a * left, a * right) + c + tf.minimum(b * top, b * bottom) >= 0
-    return inside
-
-
-def _evaluate(row: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Evaluate a x + b y + c for coefficients (B, 3): (B, H, W)."""
-    a, b, c = tf.unstack(row[:, :, tf.newaxis, tf.newaxis], axis=1)
-    return a * x + b * y + c
 
 
 def _numbered_homographies(

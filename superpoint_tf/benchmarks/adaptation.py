@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from superpoint_tf.adaptation.aggregate import Adapter, compute_warp_weights
+from superpoint_tf.adaptation.aggregate import Adapter
 from superpoint_tf.benchmarks import peak_memory as memory
 from superpoint_tf.benchmarks.convolutions import forward_flops, list_convolutions
 from superpoint_tf.benchmarks.entries import Entry, Mark, convolution_entry, copying_entry, rate_entry
@@ -17,7 +17,9 @@ from superpoint_tf.benchmarks.limits import Limits
 from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
 from superpoint_tf.benchmarks.timing import Timing, measure
 from superpoint_tf.config import AdaptationSection, NetworkConfig
-from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images
+from superpoint_tf.geometry.homography import invert_homographies, sample_homographies
+from superpoint_tf.geometry.masks import compute_warp_weights
+from superpoint_tf.geometry.warp import warp_images
 from superpoint_tf.networks.superpoint import build_network
 
 _SHAPES = ((120, 160), (240, 320), (480, 640))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from superpoint_tf.config import CELL, JointSection
-from superpoint_tf.geometry import cell_centres, warp_points
+from superpoint_tf.geometry.cells import cell_centres
+from superpoint_tf.geometry.warp import warp_points
 from superpoint_tf.losses.descriptor_loss import RADIUS_SLACK_PX, scaled_positive_weight
 from superpoint_tf.networks.superpoint import normalize_descriptors
 

@@ -23,7 +23,8 @@ from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.random_streams import Purpose, first_word
 from superpoint_tf.geometry.cells import nearest_pixels
 from superpoint_tf.geometry.homography import invert_homographies, sample_homographies
-from superpoint_tf.geometry.warp import erode_mask, warp_images, warp_points, warp_valid_mask
+from superpoint_tf.geometry.masks import erode_mask, warp_valid_mask
+from superpoint_tf.geometry.warp import warp_images, warp_points
 
 _ROWS = 128  # corresponding points come in multiples of it
 _UNKNOWN_GROWTH_PX = 3  # enough where a pixel of the view is up to 2.8 of the frame: floor(1 + step / sqrt(2))

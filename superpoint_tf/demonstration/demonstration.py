@@ -22,8 +22,9 @@ from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL as PROTOCOL
 from superpoint_tf.evaluation.measures import summarize
 from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.methods import extractor_of, load_extractors
-from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
+from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.evaluation.report.console_table import format_table
+from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest

@@ -19,7 +19,8 @@ from superpoint_tf.evaluation.in_memory import suppressed
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL as PROTOCOL
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.methods import extractor_of
-from superpoint_tf.evaluation.pairs import ImagePair, View, random_homography_pairs
+from superpoint_tf.evaluation.pairs import ImagePair, View
+from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime import storage

@@ -8,7 +8,7 @@ from superpoint_tf.config import DetectionConfig, EvaluationSection, Photometric
 from superpoint_tf.evaluation.in_memory import Extractor, evaluate_pairs
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, summarize
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS
-from superpoint_tf.evaluation.pairs import random_homography_pairs
+from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.export.calibration import Photographs
 
 NUM_PAIRS = 40

@@ -1,4 +1,4 @@
-"""Warps of points, images and masks by a homography: all go forward, from view 0 to view 1, and agree."""
+"""Warps of points and images by a homography: both go forward, from view 0 to view 1, and agree."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import tensorflow as tf
 
 from . import projective
 from .homography import exact_inverse
-
-EDGE_SLACK_PX = 1e-3  # float32 may put a point of the frame's edge this far outside
 
 
 def warp_points(points: tf.Tensor, homography: tf.Tensor) -> tf.Tensor:
@@ -48,43 +46,8 @@ def warp_images(
     corner_w = tf.where(tf.abs(corner_w) > tiny, corner_w, tiny)
     transforms = tf.reshape(homography_1to0 / corner_w[:, None, None], (-1, 9))[:, :8]
     warped = projective.transform_images(images, tf.cast(transforms, tf.float32), interpolation, (height, width))
-    w = _on_pixels(homography_1to0[:, 2, :], height, width)
+    w = evaluate_on_pixels(homography_1to0[:, 2, :], height, width)
     return tf.where((w > 0)[..., None], warped, tf.zeros_like(warped))
-
-
-def warp_valid_mask(
-    homography: tf.Tensor,
-    input_shape: tuple[int, int],
-    output_shape: tuple[int, int] | None = None,
-    erosion_px: int = 0,
-) -> tf.Tensor:
-    """Tell which pixels of view 1 show view 0: bool (B, H', W') for homography_0to1 (B, 3, 3).
-
-    A pixel counts if it comes from within the pixel centres of the input (all four bilinear neighbours exist) and from
-    in front of the camera. Erosion then removes what lies within `erosion_px` (square) of an invalid pixel; it ignores
-    what lies outside the output, so the frame's own edge stays.
-    """
-    height, width = output_shape or input_shape
-    homography_1to0 = exact_inverse(tf.cast(homography, tf.float64))
-    x, y, w = tf.unstack(homography_1to0, axis=-2)
-    last_x, last_y = input_shape[1] - 1, input_shape[0] - 1
-    # 0 <= x/w <= last with w > 0, times w: four half-planes; w < 0 cannot be in both of a pair.
-    slack = EDGE_SLACK_PX * w
-    mask = tf.ones((tf.shape(x)[0], height, width), tf.bool)
-    for half_plane in (x + slack, last_x * w - x + slack, y + slack, last_y * w - y + slack):
-        mask &= _on_pixels(half_plane, height, width) >= 0
-    return erode_mask(mask, erosion_px)
-
-
-def erode_mask(mask: tf.Tensor, erosion_px: int) -> tf.Tensor:
-    """Clear what lies within `erosion_px` (square) of a False pixel of `mask` bool (B, H, W)."""
-    if erosion_px == 0:
-        return mask
-    invalid = tf.cast(~mask, tf.float32)[..., None]
-    side = 2 * erosion_px + 1
-    for window in ((side, 1), (1, side)):
-        invalid = tf.nn.max_pool2d(invalid, window, 1, "SAME")
-    return invalid[..., 0] < 0.5
 
 
 def _height_width(images: tf.Tensor) -> tuple[int, int]:
@@ -92,7 +55,7 @@ def _height_width(images: tf.Tensor) -> tuple[int, int]:
     return images.shape[1] or shape[1], images.shape[2] or shape[2]
 
 
-def _on_pixels(linear: tf.Tensor, height: int, width: int) -> tf.Tensor:
+def evaluate_on_pixels(linear: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Evaluate a x + b y + c for (B, 3) coefficients on every pixel: float32 (B, height, width)."""
     a, b, c = tf.unstack(linear[:, :, None, None], axis=1)
     along_x = a * tf.cast(tf.range(width), tf.float64) + c

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from superpoint_tf.config import CELL
-from superpoint_tf.geometry import cells_valid as whole_cells
+from superpoint_tf.geometry.cells import cells_valid as whole_cells
 from superpoint_tf.losses.loss_randomness import MOVE, sample_uniforms
 
 _FARTHEST = CELL - 1  # a move by a whole cell changes nothing but the edges

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from superpoint_tf.config import CELL, JointSection
-from superpoint_tf.geometry import warp_points
+from superpoint_tf.geometry.warp import warp_points
 from superpoint_tf.losses.loss_randomness import CHOICE, POINTS, sample_uniforms
 
 

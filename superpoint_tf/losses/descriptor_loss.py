@@ -8,7 +8,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from superpoint_tf.config import CELL, JointSection
-from superpoint_tf.geometry import cell_centres, warp_points
+from superpoint_tf.geometry.cells import cell_centres
+from superpoint_tf.geometry.warp import warp_points
 from superpoint_tf.networks.superpoint import normalize_descriptors
 
 REFERENCE_CELLS = 1200  # 240x320: what positive_weight is quoted for

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import CELL, JointSection
 from superpoint_tf.detection.maps import sample_descriptors
-from superpoint_tf.geometry import cell_centres
+from superpoint_tf.geometry.cells import cell_centres
 from superpoint_tf.losses.correspondences import Correspondences, count_correspondences
 from superpoint_tf.networks.superpoint import normalize_descriptors
 

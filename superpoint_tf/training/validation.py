@@ -17,8 +17,9 @@ from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.in_memory import evaluate_pairs, evaluate_shapes
 from superpoint_tf.evaluation.measures import PairProtocol, summarize
 from superpoint_tf.evaluation.methods.methods import FOR_SHAPES, extractor_of
-from superpoint_tf.evaluation.pairs import ImagePair, random_homography_pairs
+from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.evaluation.protocols.shapes import CONDITIONS, draw_shapes
+from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime import storage
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.geometry import warp_images, warp_points_numpy
+from superpoint_tf.geometry.numpy_reference import warp_points_numpy
+from superpoint_tf.geometry.warp import warp_images
 from superpoint_tf.using.two_views import frame_corners
 
 MAX_GROWTH = 8.0  # of the panorama's pixels over those of both pictures

@@ -12,7 +12,7 @@ from superpoint_tf.evaluation.measures import estimate_homography
 from superpoint_tf.evaluation.metrics import match_errors
 from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors
-from superpoint_tf.geometry import warp_points_numpy
+from superpoint_tf.geometry.numpy_reference import warp_points_numpy
 from superpoint_tf.runtime import storage
 
 MIN_INLIERS = 10  # wrong matches agree on some homography too, rarely in so many

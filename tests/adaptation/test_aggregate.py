@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf.adaptation.aggregate import Adapter, compute_warp_weights
+from superpoint_tf.adaptation.aggregate import Adapter
 from superpoint_tf.config import CELL, AdaptationSection, NetworkConfig
 from superpoint_tf.detection.maps import logits_to_heatmap
-from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images, warp_valid_mask
+from superpoint_tf.geometry.homography import invert_homographies, sample_homographies
+from superpoint_tf.geometry.masks import compute_warp_weights, warp_valid_mask
+from superpoint_tf.geometry.warp import warp_images
 from superpoint_tf.networks.superpoint import PadToCells, build_network
 from superpoint_tf.networks.weights import get_weights, load_network
 

@@ -17,7 +17,7 @@ from superpoint_tf.data.random_streams import Purpose
 from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.data.sources import index_of_sample
 from superpoint_tf.data.views import ViewSettings, sample_seeds
-from superpoint_tf.geometry import warp_points
+from superpoint_tf.geometry.warp import warp_points
 
 STILL = ViewSettings(
     HomographyConfig(1.0, 0.0, 0.0, 0.0, 0.0, max_angle_deg=0.0, allow_artifacts=True, valid_border_px=0)

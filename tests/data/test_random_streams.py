@@ -29,7 +29,7 @@ from superpoint_tf.data.random_streams import (
     stream_generator,
 )
 from superpoint_tf.data.views import sample_seeds
-from superpoint_tf.evaluation.pairs import random_homography_pairs
+from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.geometry.homography import sample_homographies
 from synthetic import PRIMITIVES, sample
 

@@ -14,7 +14,8 @@ from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.batches.detector_batch import detector_batch
 from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.views import ViewSettings, sample_view_homographies, takes_later_views, warped_view
-from superpoint_tf.geometry import warp_image_numpy, warp_points, warp_points_numpy
+from superpoint_tf.geometry.numpy_reference import warp_image_numpy, warp_points_numpy
+from superpoint_tf.geometry.warp import warp_points
 
 SHAPE = (48, 64)
 NEAR = HomographyConfig(max_angle_deg=30.0)

@@ -14,7 +14,7 @@ from superpoint_tf.evaluation.measures import PRESETS, summarize
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.methods import load_methods
-from superpoint_tf.evaluation.pairs import find_hpatches, hpatches_pairs
+from superpoint_tf.evaluation.sets.hpatches import find_hpatches, hpatches_pairs
 from superpoint_tf.evaluation.sets.pair_sets import open_pairs
 from superpoint_tf.runtime.progress import Console
 

@@ -274,7 +274,7 @@ def _read_record_notes(content: bytes, folder: Path) -> None:
 
 
 def _read_homography(content: bytes, folder: Path) -> None:
-    from superpoint_tf.evaluation.pairs import find_hpatches
+    from superpoint_tf.evaluation.sets.hpatches import find_hpatches
 
     sequence = folder / "v_a"
     sequence.mkdir(exist_ok=True)

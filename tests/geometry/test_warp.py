@@ -13,8 +13,9 @@ import tensorflow as tf
 from superpoint_tf.config import HomographyConfig
 from superpoint_tf.geometry import projective
 from superpoint_tf.geometry.homography import sample_homographies
+from superpoint_tf.geometry.masks import erode_mask, warp_valid_mask
 from superpoint_tf.geometry.numpy_reference import warp_image_numpy, warp_points_numpy
-from superpoint_tf.geometry.warp import erode_mask, warp_images, warp_points, warp_valid_mask
+from superpoint_tf.geometry.warp import warp_images, warp_points
 
 SHAPE = (120, 160)
 SHIFT_RIGHT_2 = np.array([[1.0, 0, 2], [0, 1, 0], [0, 0, 1]], np.float32)

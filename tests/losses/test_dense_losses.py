@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf.config import JointSection
-from superpoint_tf.geometry import warp_points_numpy
+from superpoint_tf.geometry.numpy_reference import warp_points_numpy
 from superpoint_tf.losses import descriptor_loss as module
 from superpoint_tf.losses.descriptor_loss import collapsed_descriptor_loss, descriptor_loss
 from superpoint_tf.losses.detector_loss import detector_loss

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf.features import Features
-from superpoint_tf.geometry import warp_points_numpy
+from superpoint_tf.geometry.numpy_reference import warp_points_numpy
 from superpoint_tf.using.two_views import align, keeps_orientation, save_matches
 
 HOMOGRAPHY = np.array([[0.9, -0.2, 30.0], [0.1, 1.1, -5.0], [1e-4, -2e-4, 1.0]])

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet, find_photographs, list_photographs
-from superpoint_tf.geometry import cover_and_crop_frame, resize_crop_homography
+from superpoint_tf.geometry.numpy_reference import cover_and_crop_frame, resize_crop_homography
 
 __all__ = [
     "PhotographError",

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 
 from superpoint_tf.config import Config, PhotographsSection
 from superpoint_tf.data.photographs.photograph_sets import BUNDLED, find_photographs, list_photographs
-from superpoint_tf.evaluation.pairs import ImagePair, find_hpatches, hpatches_pairs, random_homography_pairs
+from superpoint_tf.evaluation.pairs import ImagePair
+from superpoint_tf.evaluation.sets.hpatches import find_hpatches, hpatches_pairs
+from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 
 MakePairs = Callable[[tuple[int, int]], Iterable[ImagePair]]
 

@@ -18,7 +18,7 @@ from superpoint_tf.data.photographs.photographs import (
     read_grey_and_colour,
     read_photograph,
 )
-from superpoint_tf.geometry import warp_image_numpy, warp_points_numpy
+from superpoint_tf.geometry.numpy_reference import warp_image_numpy, warp_points_numpy
 
 
 def encode(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:

@@ -1,0 +1,81 @@
+"""Pairs made of photographs: both views photometrically changed, the second warped by a random homography."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from superpoint_tf.config import HomographyConfig, PhotometricConfig
+from superpoint_tf.data.photographs.photographs import PhotographError, cover_and_crop, read_photograph
+from superpoint_tf.data.random_streams import EVALUATION_PAIRS, Purpose, Stream, first_word, stream_generator
+from superpoint_tf.evaluation.pairs import ImagePair, View
+
+
+def random_homography_pairs(
+    photographs: Sequence[str | Path],
+    image_shape: tuple[int, int],
+    homography: HomographyConfig,
+    photometric: PhotometricConfig,
+    seed: int,
+    num_pairs: int,
+    left_out: list[str] | None = None,
+) -> Iterator[ImagePair]:
+    """Yield pairs made of one photograph each: both views photometrically changed, the second warped.
+
+    Pair number n is a pure function of (photographs, settings, seed, n). Photographs come in an order shuffled by the
+    seed and again, with other homographies, once all have been used. What cannot be read is named in `left_out`, or
+    logged without it. Raises ValueError if there are no photographs.
+    """
+    from superpoint_tf.geometry.homography import sample_homographies  # TensorFlow: only where something is warped
+
+    if not photographs:
+        raise ValueError("no photographs to make pairs of; name a folder with at least one image")
+    order = stream_generator(Stream.EVALUATION_ORDER, seed, 0).permutation(len(photographs))
+    readable = _endless_photographs([photographs[index] for index in order], image_shape, left_out)
+    for number, (path, image) in zip(range(num_pairs), readable, strict=False):
+        seeds = np.array([[first_word(seed, Purpose.EVALUATION), number]], np.int64)
+        homography_0to1 = sample_homographies(seeds, image_shape, homography).numpy()[0]
+        view0, view1 = _photometric_views(image, photometric, seed, number)
+        views = (View(f"{number:04d}/0", view0), View(f"{number:04d}/1", _warp(view1, homography_0to1)))
+        name = f"{number:04d} {Path(path).name}"
+        yield ImagePair(name, "random", *views, homography_0to1.astype(np.float64))
+
+
+def _endless_photographs(
+    paths: Sequence[str | Path], image_shape: tuple[int, int], left_out: list[str] | None
+) -> Iterator[tuple[str | Path, np.ndarray]]:
+    """Go round the photographs for ever; those that cannot be read are left out and named once."""
+    usable = list(paths)
+    while usable:
+        for path in tuple(usable):
+            try:
+                yield path, cover_and_crop(read_photograph(path), image_shape)[0]
+            except PhotographError as error:
+                usable.remove(path)
+                if left_out is None:
+                    logging.getLogger(__name__).warning("left out: %s", error)
+                elif str(error) not in left_out:  # met once for each setting
+                    left_out.append(str(error))
+    raise ValueError(f"none of {len(paths)} photographs can be read, the first: {paths[0]}")
+
+
+def _photometric_views(
+    image: np.ndarray, config: PhotometricConfig, seed: int, number: int
+) -> tuple[np.ndarray, np.ndarray]:
+    from superpoint_tf.data.photometric import photometric_change  # imgaug takes a second to import
+
+    return (
+        photometric_change(image, config, seed, EVALUATION_PAIRS.first + number, view=0),
+        photometric_change(image, config, seed, EVALUATION_PAIRS.first + number, view=1),
+    )
+
+
+def _warp(image: np.ndarray, homography: np.ndarray) -> np.ndarray:
+    from superpoint_tf.geometry.warp import warp_images
+
+    warped = warp_images(image[None, :, :, None].astype(np.float32), homography[None]).numpy()[0, :, :, 0]
+    rounded: np.ndarray = np.clip(np.rint(warped), 0, 255).astype(np.uint8)
+    return rounded
