@@ -9,7 +9,7 @@ import pytest
 from superpoint_tf.config import EvaluationSection, HomographyConfig, PhotometricConfig
 from superpoint_tf.data import photometric
 from superpoint_tf.data.random_streams import EVALUATION_PAIRS
-from superpoint_tf.evaluation import metrics, pairs
+from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.sets.hpatches import find_hpatches, hpatches_pairs
 from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy
@@ -89,9 +89,9 @@ def test_a_resize_without_the_half_pixel_term_makes_localization_fall(dots, monk
         matrix[:2, 2] -= (matrix.diagonal()[:2] - 1) / 2
         return cropped, matrix
 
-    cover = pairs.cover_and_crop
+    cover = hpatches.cover_and_crop
     assert measure(first_pair(dots, "v", (480, 640)))[1] < 0.1
-    monkeypatch.setattr(pairs, "cover_and_crop", without_half_pixel)
+    monkeypatch.setattr(hpatches, "cover_and_crop", without_half_pixel)
     assert measure(first_pair(dots, "v", (480, 640)))[1] > 0.3  # (1/4, 1/4) px between scales 1 and 1/2
 
 
