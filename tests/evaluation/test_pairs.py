@@ -10,6 +10,7 @@ from superpoint_tf.config import EvaluationSection, HomographyConfig, Photometri
 from superpoint_tf.data import photometric
 from superpoint_tf.data.random_streams import EVALUATION_PAIRS
 from superpoint_tf.evaluation import metrics
+from superpoint_tf.evaluation.sets import hpatches
 from superpoint_tf.evaluation.sets.hpatches import find_hpatches, hpatches_pairs
 from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy
