@@ -31,7 +31,7 @@ from superpoint_tf.networks.pretrained import pretrained_names
 from superpoint_tf.networks.superpoint import build_network, named_variables
 from superpoint_tf.runtime import storage
 from superpoint_tf.training.state import TrainingState
-from superpoint_tf.training.tasks import DetectorTask
+from superpoint_tf.training.tasks import make_task
 
 REFERENCE = Path(__file__).with_suffix(".npz")
 KEYPOINTS = np.array([[20.0, 31.0], [77.5, 60.25], [141.0, 99.0]], np.float32)
@@ -61,13 +61,13 @@ def _config(batch_norm: bool) -> Config:
 def _state(batch_norm: bool) -> TrainingState:
     config = _config(batch_norm)
     validator: Any = None  # nothing is validated here
-    return TrainingState(DetectorTask(config, GeneratedShapes(config), validator))
+    return TrainingState(make_task(config, GeneratedShapes(config), validator))
 
 
 def _train(state: TrainingState, until: int) -> np.ndarray:
     """Train on drawn, changed and warped shapes from the state's step on; return the loss of every step."""
     config, first, losses = state._task.config, int(state.step), []
-    with BatchStream(state._task.source, 4, config.seed, state._task.views, 0) as stream:
+    with BatchStream(state._task.source, state._task.kind, 4, config.seed, state._task.views, 0) as stream:
         for batch in itertools.islice(stream.batches(first), until - first):
             state.train_step(batch)
             losses.append(state.take_means()["total"])

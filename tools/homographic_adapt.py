@@ -59,20 +59,18 @@ def main() -> None:
 
     replicas = build_local_replicas(arguments.strategy)
     replicas.check(config.detector)  # now, not when the first round is labelled
-    console, output = Console(), arguments.output or f"labels/{config.name}"
+    given = f" --images {shlex.quote(arguments.images)}" if arguments.images else ""
+    quick_command = f"python tools/homographic_adapt.py --iters {arguments.iters} --config {QUICKSTART}{given}"
+    console, output = Console(quick_command=quick_command), arguments.output or f"labels/{config.name}"
     check_output(output, arguments.iters, shard, arguments.overwrite)  # before a detector is trained
     console.line("data", photographs.note)
     console.line("data", f"{len(photographs.train)} photographs to label, {len(photographs.validation)} held out")
-    given = f" --images {shlex.quote(arguments.images)}" if arguments.images else ""
-    quick_command = f"python tools/homographic_adapt.py --iters {arguments.iters} --config {QUICKSTART}{given}"
-    detector = find_first_detector(
-        config, arguments.detector, shard, console, quick_command, replicas, arguments.from_scratch
-    )
+    detector = find_first_detector(config, arguments.detector, shard, console, replicas, arguments.from_scratch)
     config = dataclasses.replace(config, photographs=dataclasses.replace(config.photographs, root=photographs.root))
     run = AdaptationRun(
         config, photographs, str(detector), output, arguments.iters, shard, strict=arguments.strict, replicas=replicas
     )
-    adapt(run, console, quick_command, arguments.overwrite)
+    adapt(run, console, arguments.overwrite)
     labels = "" if output == f"labels/{config.name}" else f" --labels {output}"
     console.line("next", f"python tools/train_superpoint.py {arguments.config}{labels}")
 

@@ -24,7 +24,6 @@ def find_first_detector(
     named: str | None,
     shard: tuple[int, int],
     console: Console,
-    quick_command: str,
     replicas: Replicas | None = None,
     from_scratch: bool = False,
 ) -> Path:
@@ -56,22 +55,21 @@ def find_first_detector(
     if shard[0] > 0:
         wait_for_file(str(output / "summary.json"), "shard 0 to train the first detector", console)
         return output / WEIGHTS_FILE
-    return train_first_detector(config, output, console, quick_command, replicas)
+    return train_first_detector(config, output, console, replicas)
 
 
 def _shipped_detector(config: Config) -> str:
     """Return the name of the detector that comes with the package and has the config's network; empty without one."""
     for name in pretrained_names():
         weights = load_weights(name)
-        wanted = dataclasses.replace(config.network, descriptor_dim=weights.network.descriptor_dim)  # it has none
-        if not weights.with_descriptor and weights.network == wanted:
+        dimension = weights.network.descriptor_dim  # it has none
+        wanted = dataclasses.replace(config.network, descriptor_dim=dimension, system="magicpoint")
+        if weights.network == wanted:
             return name
     return ""
 
 
-def train_first_detector(
-    config: Config, output: Path, console: Console, quick_command: str, replicas: Replicas | None = None
-) -> Path:
+def train_first_detector(config: Config, output: Path, console: Console, replicas: Replicas | None = None) -> Path:
     """Train MagicPoint on synthetic shapes, or go on where an earlier call stopped; return its weights.
 
     A finished one is used as it is, whatever became of the shapes that it was trained on.
@@ -92,4 +90,4 @@ def train_first_detector(
         f"no detector yet: training MagicPoint on {task.source.description} in {output}, "
         f"{task.settings.steps} steps of {task.settings.batch_size}; the expected time follows",
     )
-    return train(task, output, quick_command=quick_command, replicas=replicas)
+    return train(task, output, quick_command=console.quick_command, replicas=replicas)

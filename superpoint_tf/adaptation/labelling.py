@@ -52,7 +52,7 @@ class _Detected(NamedTuple):
     aggregate: Aggregate | None  # None: labelled already, or cannot be read
 
 
-def label_round(run: AdaptationRun, round: int, console: Console, quick_command: str) -> RoundResult:
+def label_round(run: AdaptationRun, round: int, console: Console) -> RoundResult:
     """Label this shard's photographs in `round`; those that are finished are only counted.
 
     Raises ConfigError if none can be read, PhotographError with `strict` or for a detector whose numbers overflow, and
@@ -69,7 +69,7 @@ def label_round(run: AdaptationRun, round: int, console: Console, quick_command:
     )
     image_shape = run.config.photographs.image_shape
     prepare = Preparation(run.photographs.root, run.output, round, image_shape, weights.fingerprint())
-    tally, timer = _Tally(), _Timer(run, round, console, quick_command)
+    tally, timer = _Tally(), _Timer(run, round, console)
     workers = resolve_workers(run.config.workers)
     pool, writer = start_pool(workers), concurrent.futures.ThreadPoolExecutor(1)
     try:
@@ -155,8 +155,8 @@ def _finish(run: AdaptationRun, prepare: Preparation, detected: _Detected) -> Pr
 class _Timer:
     """Announces the cost of what is left, once a few photographs of the first round are timed."""
 
-    def __init__(self, run: AdaptationRun, round: int, console: Console, quick_command: str) -> None:
-        self._run, self._round, self._console, self._quick_command = run, round, console, quick_command
+    def __init__(self, run: AdaptationRun, round: int, console: Console) -> None:
+        self._run, self._round, self._console = run, round, console
         self._count, self._began = 0, 0.0
 
     def count(self, left: int) -> None:
@@ -173,6 +173,4 @@ class _Timer:
         forward = per_photograph / config.adaptation.num_homographies
         pictures = config.adaptation.retrain_steps * config.detector.batch_size
         disk = _LABEL_BYTES * self._run.rounds * len(self._run.photographs.train)
-        announce_cost(
-            self._console, labelling + rounds_left * pictures * forward * _TRAINING_COST, disk, self._quick_command
-        )
+        announce_cost(self._console, labelling + rounds_left * pictures * forward * _TRAINING_COST, disk)

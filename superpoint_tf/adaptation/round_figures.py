@@ -34,7 +34,7 @@ def draw_round(
     count = min(config.adaptation.num_figures, len(photographs))
     if not count:
         return
-    detector, settings = SuperPoint(model, with_descriptor=False), config.adaptation.detection
+    detector, settings = SuperPoint(model), config.adaptation.detection
     rows = []
     for index in np.linspace(0, len(photographs) - 1, count).astype(int):
         name = photographs[index]

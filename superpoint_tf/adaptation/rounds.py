@@ -24,7 +24,7 @@ _WARMUP_PART = 10  # of the steps of a retraining
 _SECTIONS = ("seed", "adaptation", "photographs")  # of the config, that decide the labels
 
 
-def adapt(run: AdaptationRun, console: Console, quick_command: str = "", overwrite: bool = False) -> LabelManifest:
+def adapt(run: AdaptationRun, console: Console, overwrite: bool = False) -> LabelManifest:
     """Run all rounds; return the manifest of the last. Finished photographs and trainings are skipped.
 
     Raises ConfigError if the folder holds labels made otherwise, PhotographError with `strict`, and Interrupted on
@@ -34,8 +34,8 @@ def adapt(run: AdaptationRun, console: Console, quick_command: str = "", overwri
     manifest: LabelManifest | None = None
     for round in range(1, run.rounds + 1):
         if round > 1 and manifest is not None:
-            _retrain(run, manifest, round - 1, console, quick_command)
-        result = label_round(run, round, console, quick_command)
+            _retrain(run, manifest, round - 1, console)
+        result = label_round(run, round, console)
         manifest = merge_shards(run.output, run.shard, _manifest(run, round, result), console)
         counts = manifest.counts
         console.line(
@@ -140,7 +140,7 @@ def _manifest(run: AdaptationRun, round: int, result: RoundResult) -> LabelManif
 # ------------------------------------------------------------------------------------------------ retraining
 
 
-def _retrain(run: AdaptationRun, manifest: LabelManifest, round: int, console: Console, quick_command: str) -> None:
+def _retrain(run: AdaptationRun, manifest: LabelManifest, round: int, console: Console) -> None:
     finished = run.round_detector(round + 1)
     output = str(Path(finished).parent)
     if run.shard[0] > 0:
@@ -153,7 +153,7 @@ def _retrain(run: AdaptationRun, manifest: LabelManifest, round: int, console: C
     train(
         build_adapted_task(config, run.output, round, manifest),
         output,
-        quick_command=quick_command,
+        quick_command=console.quick_command,
         replicas=run.replicas,
     )
 

@@ -44,7 +44,7 @@ def _shape_entries(shape: ImageShape, settings: Settings, limits: Limits) -> Ite
     section, repeats = settings.config.adaptation, settings.repeats
     num = min(section.num_homographies, _QUICK_TIMED if settings.quick else _TIMED)
     timed = dataclasses.replace(section, num_homographies=num)
-    model = build_network(settings.config.network, with_descriptor=False)
+    model = build_network(settings.config.network.with_system("magicpoint"))
     # a photograph costs this many times what is timed
     photograph = section.num_homographies / timed.num_homographies
     whole = measure(prepare_adaptation(model, timed, shape), repeats)
@@ -136,5 +136,5 @@ def _memory_entries(settings: Settings) -> Iterator[Entry]:
 def prepare_peak(image_shape: ImageShape, width: float, num: int) -> Callable[[], Any]:
     """Return the aggregation over `num` homographies by a fresh network, for the memory measurement."""
     shape = (image_shape[0], image_shape[1])
-    model = build_network(NetworkConfig(width), with_descriptor=False)
+    model = build_network(NetworkConfig(width, system="magicpoint"))
     return prepare_adaptation(model, AdaptationSection(num_homographies=num), shape)

@@ -51,7 +51,7 @@ def read_frame(images: str, image_shape: ImageShape) -> np.ndarray:
 def _load_model(settings: Settings) -> SuperPoint:
     if settings.weights:
         return SuperPoint.from_pretrained(settings.weights)
-    return SuperPoint(build_network(settings.config.network), with_descriptor=True)
+    return SuperPoint(build_network(settings.config.network))
 
 
 def choose_threshold(heatmap: np.ndarray, trained: bool) -> float:
@@ -105,7 +105,7 @@ def _share(entry: Entry, whole_s: float) -> Entry:
 
 def prepare_peak(image_shape: ImageShape, width: float, batch_norm: bool) -> Callable[[], object]:
     """Return the call on a random picture by a fresh network, for the memory measurement."""
-    model = SuperPoint(build_network(NetworkConfig(width, batch_norm)), with_descriptor=True)
+    model = SuperPoint(build_network(NetworkConfig(width, batch_norm)))
     image = np.random.default_rng(0).random(tuple(image_shape), np.float32)
     threshold = choose_threshold(model.heatmap(image[:64, :64]), trained=False)
     return lambda: model.extract(image, _MAX_KEYPOINTS, threshold)

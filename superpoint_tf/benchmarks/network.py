@@ -21,7 +21,7 @@ from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.geometry.warp import warp_points
 from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.training.state import TrainingState
-from superpoint_tf.training.tasks import DetectorTask, JointTask
+from superpoint_tf.training.tasks import make_task
 from superpoint_tf.training.validation import ShapesValidator
 
 _SHAPES = ((120, 160), (240, 320))
@@ -64,7 +64,7 @@ def benchmark_network(settings: Settings, limits: Limits) -> Iterator[Entry]:
 def _case_entry(kind: str, width: float, shape: ImageShape, settings: Settings, limits: Limits) -> Entry:
     batch = settings.batch(shape)
     run = prepare_network(kind, width, shape, batch, settings.config.network.batch_norm)
-    model = build_network(NetworkConfig(width), with_descriptor=kind != "detector step")
+    model = build_network(NetworkConfig(width, system="magicpoint" if kind == "detector step" else "superpoint"))
     count = forward_flops if kind == "forward" else training_flops
     flops = count(list_convolutions(model, shape))
     name = f"{kind} {shape_name(shape)}, width {width:g}, batch {_batch_name(kind, batch)}"
@@ -142,8 +142,8 @@ def prepare_network(
 def prepare_training_step(config: Config, joint: bool, batch: TensorBatch) -> Callable[[], Any]:
     """Return one optimizer update of MagicPoint, or joint of SuperPoint, on a batch that is always the same."""
     source, validator = GeneratedShapes(config), ShapesValidator(config)  # neither is used: they draw when asked
-    task = JointTask(config, source, validator, {}) if joint else DetectorTask(config, source, validator)
-    state = TrainingState(task)
+    config = config.trained_as("joint" if joint else "detector")
+    state = TrainingState(make_task(config, source, validator))
 
     def step() -> tf.Variable:
         state.train_step(batch)

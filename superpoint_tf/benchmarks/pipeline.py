@@ -22,6 +22,7 @@ from superpoint_tf.benchmarks.synthetic import one_core
 from superpoint_tf.benchmarks.timing import Timing, measure
 from superpoint_tf.config import Config, PhotographsSection
 from superpoint_tf.data.batches.detector_batch import detector_batch
+from superpoint_tf.data.batches.kinds import BATCHES
 from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.labels.labels import Label, label_path, save_label
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
@@ -57,7 +58,14 @@ class Feed(NamedTuple):
 
     def stream(self, config: Config, workers: int) -> BatchStream:
         """Open the stream of batches."""
-        return BatchStream(self.source, self.batch_size, self.source.key, self.views, workers)
+        return BatchStream(
+            self.source,
+            BATCHES["joint" if self.joint else "detector"],
+            self.batch_size,
+            self.source.key,
+            self.views,
+            workers,
+        )
 
 
 def benchmark_pipeline(settings: Settings, limits: Limits) -> Iterator[Entry]:
@@ -111,7 +119,7 @@ def _training_entry(feed: Feed, settings: Settings, limits: Limits) -> Entry:
     with feed.stream(config, 0) as stream, contextlib.closing(stream.batches()) as batches:  # type: ignore[type-var]
         batch = next(batches)
     step = prepare_training_step(config, feed.joint, batch)
-    model = build_network(config.network, with_descriptor=feed.joint)
+    model = build_network(config.network.with_system("superpoint" if feed.joint else "magicpoint"))
     flops = training_flops(list_convolutions(model, feed.source.image_shape)) * (2 if feed.joint else 1)
     timing = measure(step, settings.repeats)
     name = f"training step, {feed.name}, width {config.network.width:g}"

@@ -64,6 +64,8 @@ def _read_text(path: Path) -> str:
 def build_config(values: Mapping[str, Any], source: str = "config") -> Config:
     """Build a Config from nested mappings; `source` is named in errors."""
     config: Config = _build(Config(), values, source, "")
+    if config.train == "detector":  # written before networks had a name, and whatever the joint model is
+        config = config.trained_as("detector")
     check_rules(config, source)
     return config
 

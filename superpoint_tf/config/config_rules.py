@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from superpoint_tf.config.looks import check_scales
-from superpoint_tf.config.sections import CELL, Config, ConfigError, shown
+from superpoint_tf.config.sections import CELL, SYSTEM_OF, Config, ConfigError, shown
 
 MAX_SAMPLES = 2**40  # of a training; other sets have the numbers from there on (data/random_streams.py)
 _LONGEST_NAME = 100  # it becomes the name of folders
@@ -16,6 +16,7 @@ def check_rules(config: Config, source: str) -> None:
     _check_shapes(config, source)
     _check_borders(config, source)
     _check_keypoints(config, source)
+    _check_system(config, source)
     _check_training(config, source)
     _check_views(config, source)
 
@@ -26,6 +27,14 @@ def _check_name(name: str, source: str) -> None:
         raise ConfigError(
             f"{source}: `name`: {shown(name)} cannot name a folder in outputs/ and labels/; "
             f"give 1 to {_LONGEST_NAME} characters without slashes, not beginning with a dot"
+        )
+
+
+def _check_system(config: Config, source: str) -> None:
+    trained = SYSTEM_OF[config.train]
+    if config.network.system != trained:
+        raise ConfigError(
+            f"{source}: `train: {config.train}` trains {trained}, not `network.system: {config.network.system}`"
         )
 
 

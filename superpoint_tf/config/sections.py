@@ -11,6 +11,7 @@ from typing import Any
 from synthetic.config import SyntheticConfig
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
+SYSTEM_OF = {"detector": "magicpoint", "joint": "superpoint"}  # what each section trains
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -128,6 +129,12 @@ class NetworkConfig:
     descriptor_dim: int = _setting(256, minimum=8, maximum=4096)
     # max: 2x2 maximum, the paper's. blur: maximum at stride 1, binomial filter, stride 2 (Zhang 2019): no aliasing.
     pooling: str = _setting("max", choices=("max", "blur"))
+    # Which row of `superpoint_tf.systems` it is; `train: detector` makes it magicpoint.
+    system: str = _setting("superpoint", choices=("magicpoint", "superpoint"))
+
+    def with_system(self, system: str) -> NetworkConfig:
+        """Return the same shape as another system."""
+        return dataclasses.replace(self, system=system)
 
 
 @dataclass(frozen=True)
@@ -287,3 +294,13 @@ class Config:
     adaptation: AdaptationSection = AdaptationSection()
     joint: JointSection = JointSection()
     evaluation: EvaluationSection = EvaluationSection()
+
+    def trained_as(self, train: str) -> Config:
+        """Return the config with another section that trains, and the system that it trains."""
+        return dataclasses.replace(self, train=train, network=self.network.with_system(SYSTEM_OF[train]))
+
+    @property
+    def training(self) -> TrainingConfig:
+        """Return the section that `train` names."""
+        section: TrainingConfig = getattr(self, self.train)
+        return section

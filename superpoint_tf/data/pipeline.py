@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import tensorflow as tf
 
 from superpoint_tf.data.batches.batch import Batch, TensorBatch
-from superpoint_tf.data.batches.detector_batch import detector_batch
-from superpoint_tf.data.batches.pair_batch import pair_batch
+from superpoint_tf.data.batches.kinds import BatchKind
 from superpoint_tf.data.sources import Source
 from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.runtime.workers import ordered_map, resolve_workers, start_pool
@@ -32,14 +31,15 @@ class BatchStream:
     def __init__(
         self,
         source: Source,
+        kind: BatchKind,
         batch_size: int,
         key: int,
         settings: ViewSettings,
         workers: int,
         share: tuple[int, int] = (0, 1),
     ) -> None:
-        self._source, self._batch_size, self._key, self._settings = source, batch_size, key, settings
-        self._share = share
+        self._source, self._kind, self._batch_size, self._share = source, kind, batch_size, share
+        self._key, self._settings = key, settings
         self._workers = resolve_workers(workers)
         self._pool = start_pool(self._workers)
         self._error: BaseException | None = None
@@ -63,10 +63,9 @@ class BatchStream:
 
     def dataset(self, start_step: int = 0) -> tf.data.Dataset:
         """Return the endless dataset that starts with the batch of `start_step`."""
-        make: Callable[..., TensorBatch] = pair_batch if self._source.with_pairs else detector_batch
         dataset = tf.data.Dataset.from_generator(lambda: self._rendered(start_step), output_signature=self._signature())
         return dataset.map(
-            lambda batch: make(batch, self._key, self._settings),
+            lambda batch: self._kind.assemble(batch, self._key, self._settings),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         ).prefetch(2)
@@ -79,7 +78,7 @@ class BatchStream:
             "images": picture,
             "keypoints": tf.TensorSpec((size, None, 2), tf.float32),
         }
-        if source.with_pairs:
+        if self._kind.two_pictures:
             signature["images1"] = picture
         if source.with_known:
             signature["known"] = tf.TensorSpec((size, *source.image_shape), tf.bool)

@@ -53,7 +53,7 @@ class Exporter:
         """Load weights; raises WeightsError naming the path."""
         self._source, self.photographs, self._console = weights, photographs, console
         network, self._weights = load_network(weights)
-        self.model = SuperPoint(network, self._weights.with_descriptor)
+        self.model = SuperPoint(network)
         self.threads = resolve_workers(-1)
 
     def export(self, request: Request, output: str | Path | None = None, measured: bool = False) -> Exported:
@@ -66,7 +66,7 @@ class Exporter:
         path = Path(output or request.default_output(weights_name(self._source)))
         check_output(request.format, path)
         image = self.first_image(request.form)
-        graph = ExportGraph(self.model.network, self.model.with_descriptor, request.form)
+        graph = ExportGraph(self.model.network, request.form)
         origin = describe_origin(self._source, self._weights, request.precision, request.form)
         self._say("plan", f"{origin['weights']}, step {origin['training_step']} | {request}")
         with staged(path) as temporary:
@@ -127,7 +127,7 @@ class Exporter:
         if form.detection is not None:
             extract, radius = extractor_of(self.model, network_detection(form.detection)), form.detection.nms_radius_px
             return lambda: extract(images[0], radius)
-        graph = ExportGraph(self.model.network, self.model.with_descriptor, form)
+        graph = ExportGraph(self.model.network, form)
         tensor = tf.constant(images)
         return lambda: [value.numpy() for value in graph.run(tensor).values()]
 

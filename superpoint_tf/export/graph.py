@@ -28,9 +28,10 @@ class ExportGraph(tf.Module):
     no descriptors. All float32 but the number.
     """
 
-    def __init__(self, network: tf.keras.Model, with_descriptor: bool, form: Form) -> None:
+    def __init__(self, network: tf.keras.Model, form: Form) -> None:
         super().__init__(name="superpoint")
-        self.network, self.with_descriptor, self.form = network, with_descriptor, form
+        self.network, self.form = network, form
+        self.with_descriptor = "descriptors" in network.output
         batch = 1 if form.one_image else None
         height, width = form.image_shape or (None, None)
         images = tf.TensorSpec((batch, height, width, 1), tf.float32, name=INPUT)

@@ -101,7 +101,7 @@ def convert(arrays: Mapping[str, np.ndarray], source: str) -> tuple[Weights, Lay
             f"{source}: no layer has a name we know: {first_few(list(arrays))}; expected names as {known}"
         )
     network = NetworkConfig(width=1.0, batch_norm=layout.batch_norm, descriptor_dim=256)
-    ours = get_weights(build_network(network), network, with_descriptor=True).arrays
+    ours = get_weights(build_network(network), network).arrays
     names = {name: layout.their_name(name) for name in ours}
     expected = {names[name]: _to_pytorch(array) for name, array in ours.items()}
     problems = _differences(arrays, expected)
@@ -109,7 +109,7 @@ def convert(arrays: Mapping[str, np.ndarray], source: str) -> tuple[Weights, Lay
         raise WeightsError(
             f"{source}: has layers of {layout.name} and differs from it: {problems}; only that network can be read"
         )
-    return Weights(network, True, {name: _from_pytorch(arrays[names[name]]) for name in ours}), layout
+    return Weights(network, {name: _from_pytorch(arrays[names[name]]) for name in ours}), layout
 
 
 def _differences(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> str:

@@ -35,9 +35,9 @@ class BatchFeatures(NamedTuple):
 class SuperPoint:
     """A trained network, used on single pictures or batches; a detector alone (MagicPoint) gives no descriptors."""
 
-    def __init__(self, network: tf.keras.Model, with_descriptor: bool) -> None:
+    def __init__(self, network: tf.keras.Model) -> None:
         self.network = network
-        self.with_descriptor = with_descriptor
+        self.with_descriptor = "descriptors" in network.output
         self._first_channels = int(network.get_layer(ENCODER[0][0]).filters)
         self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
         self._forward = tf.function(
@@ -52,8 +52,7 @@ class SuperPoint:
 
         Raises WeightsError naming the path if nothing is there or the file does not fit.
         """
-        network, weights = load_network(path)
-        return cls(network, weights.with_descriptor)
+        return cls(load_network(path)[0])
 
     def _predict(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
         outputs = self.network(images, training=False)

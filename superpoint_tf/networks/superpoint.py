@@ -88,8 +88,13 @@ def precision_policy(precision: str) -> Iterator[None]:
         tf.keras.mixed_precision.set_global_policy(before)
 
 
-def build_network(config: NetworkConfig, with_descriptor: bool = True, seed: int = 0) -> tf.keras.Model:
-    """Build MagicPoint, or with the descriptor head SuperPoint; its random weights are a function of the seed.
+def describes(config: NetworkConfig) -> bool:
+    """Tell whether the network has a descriptor head."""
+    return config.system == "superpoint"
+
+
+def build_network(config: NetworkConfig, seed: int = 0) -> tf.keras.Model:
+    """Build `config.system`: MagicPoint, or with the descriptor head SuperPoint; random weights are of the seed alone.
 
     Takes images (B, H, W, 1) in [0, 1] of any height and width; returns {"logits": (B, Hc, Wc, 65)} and, with the
     descriptor, "descriptors": (B, Hc, Wc, D), not normalised; Hc = ceil(H/8); float32 under every precision policy.
@@ -106,12 +111,12 @@ def build_network(config: NetworkConfig, with_descriptor: bool = True, seed: int
     # Small first logits: without batch norm the detector loss starts at ln 65, not above it.
     logit_variance = 1.0 if config.batch_norm else 0.01
     outputs = {"logits": _head(features, "detector", "logits", LOGITS, logit_variance, config, seed)}
-    if with_descriptor:
+    if describes(config):
         outputs["descriptors"] = _head(features, "descriptor", "descriptors", config.descriptor_dim, 1.0, config, seed)
-    return tf.keras.Model(images, outputs, name="superpoint" if with_descriptor else "magicpoint")
+    return tf.keras.Model(images, outputs, name=config.system)
 
 
-def weight_shapes(config: NetworkConfig, with_descriptor: bool = True) -> dict[str, tuple[int, ...]]:
+def weight_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all weights of `build_network`, by `layer/variable`, without building it."""
     shapes: dict[str, tuple[int, ...]] = {}
 
@@ -124,7 +129,7 @@ def weight_shapes(config: NetworkConfig, with_descriptor: bool = True) -> dict[s
     channels = 1
     for name, count, _ in ENCODER:
         channels = add(name, 3, channels, scale_channels(count, config.width))
-    heads = {"detector": LOGITS} | ({"descriptor": config.descriptor_dim} if with_descriptor else {})
+    heads = {"detector": LOGITS} | ({"descriptor": config.descriptor_dim} if describes(config) else {})
     for name, outputs in heads.items():
         add(f"{name}_b", 1, add(f"{name}_a", 3, channels, scale_channels(HEAD_CHANNELS, config.width)), outputs)
     return shapes

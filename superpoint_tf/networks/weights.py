@@ -29,6 +29,7 @@ class WeightsError(ValueError):
 # there, else the fingerprint of every one of them would change, and with it features, labels and stages.
 _SINCE_FORMAT_1 = {"pooling": "max"}
 _ABSENT = object()
+_WITH_DESCRIPTOR = {"magicpoint": False, "superpoint": True}  # how format 1 says which of the two it holds
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,17 @@ class Weights:
     """Arrays by `layer/variable`, the network they fit, and how they came about."""
 
     network: NetworkConfig
-    with_descriptor: bool
     arrays: dict[str, np.ndarray]
     step: int = 0
 
     def to_bytes(self) -> bytes:
         """Return the file content; equal weights give equal bytes, whatever settings networks gained since."""
         network = config_to_dict(self.network)
+        system = network.pop("system")
         header = {
             "format": _FORMAT,
             "network": {name: v for name, v in network.items() if v != _SINCE_FORMAT_1.get(name, _ABSENT)},
-            "with_descriptor": self.with_descriptor,
+            "with_descriptor": _WITH_DESCRIPTOR[system],
             "step": self.step,
         }
         return storage.npz_bytes(**{_HEADER: np.array(json.dumps(header))}, **self.arrays)
@@ -60,10 +61,10 @@ class Weights:
         storage.write_bytes(path, self.to_bytes())
 
 
-def get_weights(model: tf.keras.Model, network: NetworkConfig, with_descriptor: bool, step: int = 0) -> Weights:
+def get_weights(model: tf.keras.Model, network: NetworkConfig, step: int = 0) -> Weights:
     """Copy a network's weights into NumPy arrays (float32)."""
     arrays = {name: np.asarray(variable.numpy(), np.float32) for name, variable in named_variables(model).items()}
-    return Weights(network, with_descriptor, arrays, step)
+    return Weights(network, arrays, step)
 
 
 def assign_weights(model: tf.keras.Model, weights: Weights, source: str, allow_new_head: bool = False) -> None:
@@ -128,11 +129,12 @@ def load_weights(path: str | Path) -> Weights:
         network = build_config({"network": {k: v for k, v in header["network"].items() if k in known}}).network
         if header["format"] != _FORMAT:
             raise ValueError(f"format {header['format']}, this version reads {_FORMAT}")
-        result = Weights(network, bool(header["with_descriptor"]), arrays, int(header["step"]))
+        network = network.with_system("superpoint" if header["with_descriptor"] else "magicpoint")
+        result = Weights(network, arrays, int(header["step"]))
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise WeightsError(f"{path}: not a weights file of this project ({error})") from error
     # before a network is built: its header alone might ask for gigabytes
-    if problems := _misfits(arrays, weight_shapes(network, result.with_descriptor)):
+    if problems := _misfits(arrays, weight_shapes(network)):
         raise WeightsError(f"{path}: does not hold what its own header describes ({problems}); get the file again")
     if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays.values()):
         raise WeightsError(f"{path}: holds values that are not finite float32 numbers")
@@ -151,10 +153,8 @@ def _find(path: Path) -> Path:
 
 def _load_checkpoint(prefix: Path) -> Weights:
     config: Config = load_config(prefix.parent.parent / "config.yaml")
-    with_descriptor = config.train == "joint"
-    settings = config.joint if with_descriptor else config.detector
-    model = build_network(config.network, with_descriptor)
-    shipped = "averaged" if settings.ema_decay else "model"  # the weights that the run would ship
+    model = build_network(config.network)
+    shipped = "averaged" if config.training.ema_decay else "model"  # the weights that the run would ship
     step = tf.Variable(0, dtype=tf.int64)
     try:
         checkpoint = tf.train.Checkpoint(step=step, **{shipped: named_variables(model)})
@@ -166,7 +166,7 @@ def _load_checkpoint(prefix: Path) -> Weights:
             f"{prefix}: damaged, or not a checkpoint of {folder}/config.yaml by this version of the project; "
             f"give {folder} for its best weights"
         ) from error
-    return get_weights(model, config.network, with_descriptor, int(step))
+    return get_weights(model, config.network, int(step))
 
 
 def load_network(path: str | Path, precision: str = "float32") -> tuple[tf.keras.Model, Weights]:
@@ -176,13 +176,12 @@ def load_network(path: str | Path, precision: str = "float32") -> tuple[tf.keras
     """
     weights = load_weights(path)
     with precision_policy(precision):
-        model = build_network(weights.network, weights.with_descriptor)
+        model = build_network(weights.network)
     assign_weights(model, weights, str(path))
     return model, weights
 
 
 def initial_network(config: Config) -> tuple[tf.keras.Model, Weights]:
     """Build the network of a config as its training begins: random weights by its seed, nothing learnt."""
-    with_descriptor = config.train == "joint"
-    model = build_network(config.network, with_descriptor, config.seed)
-    return model, get_weights(model, config.network, with_descriptor)
+    model = build_network(config.network, config.seed)
+    return model, get_weights(model, config.network)

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from superpoint_tf.config import NetworkConfig
-from superpoint_tf.networks.superpoint import weight_shapes
+from superpoint_tf.networks.superpoint import describes, weight_shapes
 from superpoint_tf.networks.weights import Weights, WeightsError
 
 _SHARES = (0.25, 0.75)  # of what a pair of copies passes on, each drawn from here
@@ -16,8 +16,9 @@ _SHARES = (0.25, 0.75)  # of what a pair of copies passes on, each drawn from he
 def can_widen(weights: Weights, network: NetworkConfig) -> bool:
     """Tell whether the weights of `network` differ from these in nothing but a greater width; pooling has none."""
     narrow = weights.network
-    dimension = narrow.descriptor_dim if weights.with_descriptor else network.descriptor_dim  # a detector has none
-    widened = dataclasses.replace(narrow, width=network.width, descriptor_dim=dimension, pooling=network.pooling)
+    dimension = narrow.descriptor_dim if describes(narrow) else network.descriptor_dim  # a detector has none
+    narrow = dataclasses.replace(narrow, descriptor_dim=dimension, pooling=network.pooling, system=network.system)
+    widened = dataclasses.replace(narrow, width=network.width)
     return narrow.width < network.width and widened == network
 
 
@@ -31,11 +32,9 @@ def widen_weights(weights: Weights, network: NetworkConfig, seed: int = 0) -> We
     if not can_widen(weights, network):
         raise WeightsError(f"weights for {weights.network} cannot be widened to {network}: only a greater width fits")
     generator = np.random.default_rng(seed)
-    arrays = {
-        name: _widen(weights.arrays[name], shape, generator)
-        for name, shape in weight_shapes(network, weights.with_descriptor).items()
-    }
-    return Weights(network, weights.with_descriptor, arrays, weights.step)
+    network = network.with_system(weights.network.system)
+    arrays = {name: _widen(weights.arrays[name], shape, generator) for name, shape in weight_shapes(network).items()}
+    return Weights(network, arrays, weights.step)
 
 
 def _widen(array: np.ndarray, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:

@@ -17,9 +17,13 @@ QUICKSTART = "configs/quickstart.yaml"
 
 
 class Console:
-    """Print `label | text` lines, and append them to `log_path` if one is given."""
+    """Print `label | text` lines, and append them to `log_path` if one is given.
 
-    def __init__(self, log_path: str | Path | None = None) -> None:
+    `quick_command` is the quick form of the present command, which `announce_cost` names where the stage is long.
+    """
+
+    def __init__(self, log_path: str | Path | None = None, quick_command: str = "") -> None:
+        self.quick_command = quick_command
         self._log: TextIO | None = None
         if log_path is not None:
             with storage.writing(log_path):
@@ -118,9 +122,9 @@ def format_bytes(count: float) -> str:
     return f"{count:.3g} TB"
 
 
-def announce_cost(console: Console, seconds: float, disk_bytes: float, quick_command: str) -> None:
+def announce_cost(console: Console, seconds: float, disk_bytes: float) -> None:
     """Print the time and disk a stage is expected to take, and above two hours the quick form of the same command."""
     console.line("plan", f"expected {format_duration(seconds)} on this machine, {format_bytes(disk_bytes)} on disk")
     if seconds > LONG_HOURS * 3600:
-        console.line("plan", f"for a result in minutes: {quick_command}")
+        console.line("plan", f"for a result in minutes: {console.quick_command}")
         console.line("plan", "going on; it can be stopped at any moment and continues when started again")

@@ -17,22 +17,22 @@ from superpoint_tf.data.shapes.record_reader import read_record_manifest
 from superpoint_tf.data.sources import Source
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
-from superpoint_tf.training.tasks import DetectorTask, JointTask, Task
+from superpoint_tf.training.tasks import Task, make_task
 from superpoint_tf.training.validation import PairsValidator, ShapesValidator, Validator
 
 DEFAULT_LABELS = "labels/coco"
 ADAPTED = "adapted"  # joint.init of this name: the detector that made the labels
 
 
-def build_shapes_task(config: Config) -> DetectorTask:
+def build_shapes_task(config: Config) -> Task:
     """Build the training of a detector on synthetic shapes (MagicPoint)."""
-    config = dataclasses.replace(config, train="detector", synthetic=resolve_source(config))
+    config = dataclasses.replace(config.trained_as("detector"), synthetic=resolve_source(config))
     recorded = config.synthetic.source == "records"
     inputs = {"records": storage.sha256_file(records_manifest(config))} if recorded else {}
     inputs |= init_input(config.detector.init)
     key = stage_key(config.seed, inputs)
     source: Source = RecordedShapes(config, key) if recorded else GeneratedShapes(config, key)
-    return DetectorTask(config, source, ShapesValidator(config), inputs)
+    return make_task(config, source, ShapesValidator(config), inputs)
 
 
 def build_task(config: Config) -> Task:
@@ -67,7 +67,7 @@ def resolve_source(config: Config) -> SyntheticSection:
     )
 
 
-def build_adapted_task(config: Config, labels: str, round: int, photographs: LabelManifest) -> DetectorTask:
+def build_adapted_task(config: Config, labels: str, round: int, photographs: LabelManifest) -> Task:
     """Build the retraining of a detector on the labels of one round of adaptation.
 
     It sees its photographs turned as far as the next round will turn them, however little the joint model's pairs are.
@@ -75,20 +75,20 @@ def build_adapted_task(config: Config, labels: str, round: int, photographs: Lab
     max_angle_deg = max(config.photographs.homography.max_angle_deg, config.adaptation.homography.max_angle_deg)
     homography = dataclasses.replace(config.photographs.homography, max_angle_deg=max_angle_deg)
     photographs_section = dataclasses.replace(config.photographs, homography=homography)
-    config = dataclasses.replace(config, train="detector", photographs=photographs_section)
+    config = dataclasses.replace(config.trained_as("detector"), photographs=photographs_section)
     inputs = {"labels": photographs.fingerprint()} | init_input(config.detector.init)
     root, names, key = photographs.image_root, photographs.photographs, stage_key(config.seed, inputs)
     source = LabelledPhotographs(config, root, names, labels, round, with_pairs=False, key=key)
-    validator = _pairs_validator(config, root, photographs.validation, with_descriptor=False)
-    return DetectorTask(config, source, validator, inputs, on_photographs=True)
+    validator = _pairs_validator(config, root, photographs.validation)
+    return make_task(config, source, validator, inputs, on_photographs=True)
 
 
-def build_joint_task(config: Config) -> JointTask:
+def build_joint_task(config: Config) -> Task:
     """Build the training of detector and descriptor on the labels that adaptation left.
 
     Raises ConfigError naming the folders looked in if there are no labels, or labels made for another frame.
     """
-    config = dataclasses.replace(config, train="joint")
+    config = config.trained_as("joint")
     labels = find_labels(config)
     manifest = read_manifest(labels)
     made_for = build_config(manifest.config, manifest_path(labels)).photographs.image_shape
@@ -108,7 +108,7 @@ def build_joint_task(config: Config) -> JointTask:
     source.check_photographs()
     if not manifest.has_votes:
         source.description += "; made before labels had votes: nothing is learnt within 16 px of their frame's edge"
-    return JointTask(config, source, _pairs_validator(config, root, manifest.validation, True), inputs)
+    return make_task(config, source, _pairs_validator(config, root, manifest.validation), inputs)
 
 
 def init_input(init: str) -> dict[str, str]:
@@ -140,9 +140,9 @@ def find_labels(config: Config) -> str:
     )
 
 
-def _pairs_validator(config: Config, root: str, photographs: Sequence[str], with_descriptor: bool) -> Validator:
+def _pairs_validator(config: Config, root: str, photographs: Sequence[str]) -> Validator:
     if photographs:
-        return PairsValidator(config, root, photographs, with_descriptor)
-    if with_descriptor:
+        return PairsValidator(config, root, photographs)
+    if config.train == "joint":
         raise ConfigError(f"{root}: too few photographs to hold any out for validation; give at least two")
     return ShapesValidator(config)

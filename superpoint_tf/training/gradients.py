@@ -37,7 +37,7 @@ class BatchGradients:
         self._task, self._replicas, self._model, self._loss_scale = task, replicas, model, loss_scale
         self._trainable = list(trainable.values())
         self._run = replicas.strategy.run
-        self.names = ["total", *task.term_names]
+        self.names = ["total", *task.objective.term_names]
 
     def of_batch(self, batch: TensorBatch) -> Any:
         """Return the share of a whole batch."""
@@ -62,7 +62,9 @@ class BatchGradients:
         return self._share_of(own, self._replica_counts(own))
 
     def _replica_counts(self, own: TensorBatch) -> dict[str, tf.Tensor]:
-        counts: dict[str, tf.Tensor] = tf.distribute.get_replica_context().all_reduce("sum", self._task.counts(own))
+        counts: dict[str, tf.Tensor] = tf.distribute.get_replica_context().all_reduce(
+            "sum", self._task.objective.counts(own)
+        )
         return counts
 
     def _replica_begin(self, batch: TensorBatch) -> tuple[dict[str, tf.Tensor], Share]:
@@ -79,7 +81,7 @@ class BatchGradients:
     def _share_of(self, batch: TensorBatch, counts: Mapping[str, tf.Tensor]) -> Share:
         """Return what a batch, or a part of one that has `counts` as a whole, adds to gradients and losses."""
         with tf.GradientTape() as tape:
-            terms = self._task.loss_terms(self._model, batch)
+            terms = self._task.objective.loss_terms(self._model, batch)
             means = {name: term.sum / tf.maximum(counts[name], 1.0) for name, term in terms.items()}
             total = tf.add_n([term.weight * means[name] for name, term in terms.items()])
             scaled = total * self._loss_scale

@@ -18,8 +18,10 @@ from superpoint_tf.training.run_folder import RunFolder
 class Reporter:
     """Report a run to its folder and to the console."""
 
-    def __init__(self, folder: RunFolder, total_steps: int, batch_size: int, start_step: int) -> None:
-        self.console = Console(folder.log)
+    def __init__(
+        self, folder: RunFolder, total_steps: int, batch_size: int, start_step: int, quick_command: str = ""
+    ) -> None:
+        self.console = Console(folder.log, quick_command)
         self._folder, self._total, self._batch_size = folder, total_steps, batch_size
         self._writer = tf.summary.create_file_writer(str(folder.tensorboard))
         self._last_time, self._last_step = time.monotonic(), start_step

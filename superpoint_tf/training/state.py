@@ -20,6 +20,7 @@ from superpoint_tf.training.adam import Adam
 from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
 from superpoint_tf.training.gradients import BatchGradients
 from superpoint_tf.training.replicas import Replicas, single_replica
+from superpoint_tf.training.schedule import learning_rate
 from superpoint_tf.training.tasks import Task
 
 _FLOAT16_LOSS_SCALE = 1024.0  # constant: losses here start near 4 and fall
@@ -37,9 +38,9 @@ class TrainingState:
         self._loss_scale = _FLOAT16_LOSS_SCALE if settings.precision == "mixed_float16" else 1.0
         scope = self.replicas.strategy.scope
         with scope(), precision_policy(settings.precision):
-            self.model = build_network(task.config.network, task.with_descriptor, task.config.seed)
+            self.model = build_network(task.config.network, task.config.seed)
         # Outside the scope, a network of this worker alone: the chief validates it without waiting for the others.
-        self.averaged = build_network(task.config.network, task.with_descriptor)  # float32: validated and saved
+        self.averaged = build_network(task.config.network)  # float32: validated and saved
         self._variables, self._averages = named_variables(self.model), named_variables(self.averaged)
         self._trainable = named_variables(self.model, only_trainable=True)
         self._statistics = [v for name, v in self._variables.items() if name not in self._trainable]
@@ -97,7 +98,7 @@ class TrainingState:
 
         `stop` tells the other workers that this one was asked to stop, see `stop_agreed`.
         """
-        self.optimizer.learning_rate.assign(self.learning_rate(self._next_step))
+        self.optimizer.learning_rate.assign(learning_rate(self.settings, self._next_step))
         self._next_step += 1
         tensors = {name: tensor for name, tensor in batch.items() if name != "numbers"}
         if self._record is None:
@@ -118,17 +119,6 @@ class TrainingState:
         The last step may still be running: reading what it was told would wait for it.
         """
         return len(self._stops) == 2 and bool(self._stops[0] > 0)
-
-    def learning_rate(self, step: int) -> float:
-        """Return the learning rate of a 0-based step: linear warm-up, then constant or a cosine to a hundredth."""
-        settings = self.settings
-        warmup = min(settings.warmup_steps, settings.steps // 2)
-        if step < warmup:
-            return settings.learning_rate * (step + 1) / warmup
-        if settings.schedule == "constant":
-            return settings.learning_rate
-        progress = min((step - warmup) / max(settings.steps - warmup, 1), 1.0)
-        return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     # A method `_replica_...` runs on each replica, on its samples; the others run once for all of them.
 
@@ -230,7 +220,7 @@ class TrainingState:
     def weights(self) -> Weights:
         """Copy the weights of `network_to_use`."""
         network = self.network_to_use()
-        return get_weights(network, self._task.config.network, self._task.with_descriptor, int(self.step))
+        return get_weights(network, self._task.config.network, int(self.step))
 
     def restore(self, path: str | Path) -> None:
         """Continue from a checkpoint, made under whatever versions of TensorFlow and Keras.

@@ -1,193 +1,54 @@
-"""The two things that are trained: the detector alone, and detector and descriptor together."""
+"""What the trainer needs to know of a training: settings, samples, objective and validation, as plain data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
-
-import numpy as np
-import tensorflow as tf
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from superpoint_tf.config import Config, TrainingConfig
-from superpoint_tf.data.batches.batch import TensorBatch
+from superpoint_tf.data.batches.kinds import BATCHES, BatchKind
 from superpoint_tf.data.sources import Source
 from superpoint_tf.data.views import ViewSettings
-from superpoint_tf.losses.consistency_loss import consistency_loss, count_consistency, move_images, sample_moves
-from superpoint_tf.losses.correspondences import Correspondences, choose_correspondences, count_correspondences
-from superpoint_tf.losses.descriptor_loss import collapsed_descriptor_loss, count_pairs, descriptor_loss
-from superpoint_tf.losses.detector_loss import count_cells, detector_loss
-from superpoint_tf.losses.keypoint_loss import collapsed_keypoint_loss, keypoint_loss
-from superpoint_tf.training.replicas import cut
+from superpoint_tf.training.objectives.objective import Objective
+from superpoint_tf.training.objectives.objectives import OBJECTIVES
 from superpoint_tf.training.validation import Validator
 
-Figures = dict[str, np.ndarray]
 
-
-class LossTerm(NamedTuple):
-    """A loss as a sum, to be divided by its count over the whole batch once the shares of the batch are added up."""
-
-    sum: tf.Tensor
-    weight: float  # in the total
-
-
-class Task(Protocol):
-    """What the trainer needs to know of what it trains."""
+@dataclass(frozen=True)
+class Task:
+    """One training."""
 
     config: Config
     source: Source
+    kind: BatchKind
     views: ViewSettings
-    with_descriptor: bool
-    term_names: tuple[str, ...]  # of the losses, in order
-    sections: tuple[str, ...]  # of the config, that decide samples and weight shapes
-    inputs: Mapping[str, str]  # SHA-256 of what is read, by name: a run does not go on with other labels
+    objective: Objective
     validator: Validator
+    inputs: Mapping[str, str]  # SHA-256 of what is read, by name: a run does not go on with other labels
+    sections: tuple[str, ...]  # of the config, that decide samples and weight shapes
 
     @property
     def settings(self) -> TrainingConfig:
         """Return the section that says how long and how fast."""
-        ...
-
-    def counts(self, batch: TensorBatch) -> dict[str, tf.Tensor]:
-        """Return what each loss term is divided by, float32 scalars; they need no network and add up over shares."""
-        ...
-
-    def loss_terms(self, model: tf.keras.Model, batch: TensorBatch) -> dict[str, LossTerm]:
-        """Return the loss terms of one batch, or of a share of it, by their short names."""
-        ...
-
-    def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
-        """Return a sentence if the mean losses show a known failure, else an empty one."""
-        ...
+        return self.config.training
 
 
-class DetectorTask:
-    """Train encoder and detector head by cross-entropy over cells (paper equation 2)."""
-
-    with_descriptor = False
-    term_names: tuple[str, ...] = ("det",)
-
-    def __init__(
-        self,
-        config: Config,
-        source: Source,
-        validator: Validator,
-        inputs: Mapping[str, str] | None = None,
-        on_photographs: bool = False,
-    ) -> None:
-        self.config, self.settings, self.source, self.validator = config, config.detector, source, validator
-        self.inputs = inputs or {}
-        section = config.photographs if on_photographs else config.synthetic
-        self.views = ViewSettings.of(section, self.settings)
-        pictures = "photographs" if on_photographs else "synthetic"
-        self.sections: tuple[str, ...] = ("train", "seed", "network", "detector", pictures)
-
-    def counts(self, batch: TensorBatch) -> dict[str, tf.Tensor]:
-        return {"det": count_cells(batch["cells_valid"])}
-
-    def loss_terms(self, model: tf.keras.Model, batch: TensorBatch) -> dict[str, LossTerm]:
-        outputs = model(batch["images"], training=True)
-        entropy, _ = detector_loss(outputs["logits"], batch["cell_labels"], batch["cells_valid"])
-        return {"det": LossTerm(entropy, 1.0)}
-
-    def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
-        return ""
-
-
-class JointTask:
-    """Train both heads on warped pairs (paper equation 1), and by the terms of the config that the paper has not."""
-
-    with_descriptor = True
-    sections: tuple[str, ...] = ("train", "seed", "network", "joint", "photographs")
-
-    def __init__(self, config: Config, source: Source, validator: Validator, inputs: Mapping[str, str]) -> None:
-        self.config, self.settings, self.source, self.inputs = config, config.joint, source, inputs
-        self.views, self.validator = ViewSettings.of(config.photographs, self.settings), validator
-        self._at_keypoints = self.settings.keypoint_weight > 0
-        self._with_moved = self.settings.consistency_weight > 0
-        further = ("kpt",) * self._at_keypoints + ("cons",) * self._with_moved
-        self.term_names: tuple[str, ...] = ("det0", "det1", "desc", *further)
-
-    def counts(self, batch: TensorBatch) -> dict[str, tf.Tensor]:
-        valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
-        counts = {"det0": count_cells(valid0), "det1": count_cells(valid1), "desc": count_pairs(valid0, valid1)}
-        if self._at_keypoints:
-            counts["kpt"] = count_correspondences(self._correspondences(batch))
-        if self._with_moved:
-            counts["cons"] = count_consistency(sample_moves(batch["shift_seeds"]), valid0)
-        return counts
-
-    def loss_terms(self, model: tf.keras.Model, batch: TensorBatch) -> dict[str, LossTerm]:
-        # One forward pass for all views: batch normalisation then sees one set of statistics.
-        images = [batch["images0"], batch["images1"]]
-        if self._with_moved:  # view 0 alone: half the cost of both, and view 1 holds the same content
-            images.append(move_images(batch["images0"], sample_moves(batch["shift_seeds"])))
-        outputs = model(tf.concat(images, axis=0), training=True)
-        logits, descriptors = (tf.split(outputs[name], len(images)) for name in ("logits", "descriptors"))
-        terms = {
-            f"det{view}": LossTerm(
-                detector_loss(logits[view], batch[f"cell_labels{view}"], batch[f"cells_valid{view}"])[0], 0.5
-            )
-            for view in (0, 1)
-        }
-        terms["desc"] = self._descriptor_term(descriptors, batch)
-        if self._at_keypoints:
-            terms["kpt"] = self._keypoint_term(descriptors, batch)
-        if self._with_moved:
-            moves = sample_moves(batch["shift_seeds"])
-            disagreement, _ = consistency_loss(logits[0], logits[2], moves, batch["cells_valid0"])
-            terms["cons"] = LossTerm(disagreement, self.settings.consistency_weight)
-        return terms
-
-    def _descriptor_term(self, descriptors: Sequence[tf.Tensor], batch: TensorBatch) -> LossTerm:
-        valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
-        homography = batch["homography_0to1"]
-        pairs, _ = descriptor_loss(descriptors[0], descriptors[1], homography, valid0, valid1, self.settings)
-        return LossTerm(pairs, self.settings.descriptor_weight)
-
-    def _keypoint_term(self, descriptors: Sequence[tf.Tensor], batch: TensorBatch) -> LossTerm:
-        valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
-        correspondences = self._correspondences(batch)
-        rows, _ = keypoint_loss(descriptors[0], descriptors[1], correspondences, valid0, valid1, self.settings)
-        return LossTerm(rows, self.settings.keypoint_weight)
-
-    def _correspondences(self, batch: TensorBatch) -> Correspondences:
-        return choose_correspondences(
-            batch["points0"],
-            batch["points1"],
-            batch["homography_0to1"],
-            batch["cells_valid0"],
-            batch["cells_valid1"],
-            batch["shift_seeds"],
-            self.settings,
-        )
-
-    def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
-        valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
-        collapsed = float(collapsed_descriptor_loss(batch["homography_0to1"], valid0, valid1, self.settings))
-        if _sits_at(model_losses["desc"], collapsed):
-            return (
-                f"the descriptor loss sits at {collapsed:.4f}, what equal descriptors everywhere would cost: "
-                "lower joint.positive_weight or joint.learning_rate if it stays there"
-            )
-        return self._keypoint_warning(model_losses, batch) if self._at_keypoints else ""
-
-    def _keypoint_warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
-        total, count = 0.0, 0.0
-        # By micro-batches: with negatives from the `batch` the number of candidates depends on them.
-        for index in range(self.settings.accumulate):
-            part = cut(batch, index, self.settings.accumulate)
-            pairs, valid0, valid1 = self._correspondences(part), part["cells_valid0"], part["cells_valid1"]
-            number = float(count_correspondences(pairs))
-            total += number * float(collapsed_keypoint_loss(pairs, valid0, valid1, self.settings))
-            count += number
-        collapsed = total / max(count, 1.0)
-        if not (collapsed > 0 and _sits_at(model_losses["kpt"], collapsed)):
-            return ""
-        return (
-            f"the keypoint loss sits at {collapsed:.4f}, what equal descriptors everywhere would cost: "
-            "lower joint.keypoint_weight or joint.learning_rate if it stays there"
-        )
-
-
-def _sits_at(loss: float, collapsed: float) -> bool:
-    return abs(loss - collapsed) <= 0.02 * collapsed
+def make_task(
+    config: Config,
+    source: Source,
+    validator: Validator,
+    inputs: Mapping[str, str] | None = None,
+    on_photographs: bool = False,
+) -> Task:
+    """Return the training that `config.train` names; a detector is trained on shapes unless `on_photographs`."""
+    pictures = "photographs" if on_photographs or config.train != "detector" else "synthetic"
+    return Task(
+        config,
+        source,
+        BATCHES[config.train],
+        ViewSettings.of(getattr(config, pictures), config.training),
+        OBJECTIVES[config.train](config),
+        validator,
+        inputs or {},
+        ("train", "seed", "network", config.train, pictures),
+    )

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import tensorflow as tf
 
-from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.networks.superpoint import named_variables
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.hardware import multiplies_bfloat16
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import announce_cost
-from superpoint_tf.training.opening import open_together
 from superpoint_tf.training.replicas import COLLECTIVE_ERRORS, Replicas, WorkerLost, first_reason, single_replica
 from superpoint_tf.training.reporting import Reporter, SilentReporter
 from superpoint_tf.training.run_checkpoints import RunCheckpoints
-from superpoint_tf.training.run_folder import RunFolder
+from superpoint_tf.training.run_folder import RunFolder, open_together
+from superpoint_tf.training.schedule import learning_rate
 from superpoint_tf.training.state import TrainingState
 from superpoint_tf.training.tasks import Task
 
 _TIMED_STEPS = 5  # after the first, which compiles
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of `train`: what is trained, its state, and where it is written and reported."""
+
+    task: Task
+    state: TrainingState
+    folder: RunFolder
+    checkpoints: RunCheckpoints
+    reporter: Reporter
 
 
 def train(
@@ -47,7 +57,8 @@ def train(
     folder, replicas = RunFolder(output), replicas or single_replica()
     replicas.check(task.settings)
     try:
-        _open_and_run(task, folder, replicas, quick_command, overwrite)
+        if open_together(task, folder, replicas, overwrite):
+            _go_on(_open(task, folder, replicas, quick_command))
     except COLLECTIVE_ERRORS as error:
         if replicas.workers == 1:
             raise
@@ -58,120 +69,131 @@ def train(
     return folder.weights
 
 
-def _open_and_run(task: Task, folder: RunFolder, replicas: Replicas, quick_command: str, overwrite: bool) -> None:
-    settings = task.settings
-    if not open_together(task, folder, replicas, overwrite):
-        return
+def _open(task: Task, folder: RunFolder, replicas: Replicas, quick_command: str) -> Run:
+    """Build the state, restore the newest checkpoint, and say what is about to happen."""
     state = TrainingState(task, replicas)
     checkpoints = RunCheckpoints(state, folder)
     checkpoints.restore()
-    start = int(state.step)
+    start, settings = int(state.step), task.settings
     if replicas.is_chief:
         folder.cut_metrics(start or -1)  # nothing is kept of a run that died before its first checkpoint
-    reporter = Reporter(folder, settings.steps, settings.batch_size, start) if replicas.is_chief else SilentReporter()
+        reporter = Reporter(folder, settings.steps, settings.batch_size, start, quick_command)
+    else:
+        reporter = SilentReporter()
+    console = reporter.console
     for reason in checkpoints.damaged:
-        reporter.console.line("warn", f"damaged, the checkpoint before it is used: {reason}")
+        console.line("warn", f"damaged, the checkpoint before it is used: {reason}")
     if start and replicas.is_chief and folder.discard_damaged_weights():
         state.best_value.assign(-math.inf)
-        reporter.console.line("warn", f"{folder.weights} was damaged: the best of the validations to come replaces it")
+        console.line("warn", f"{folder.weights} was damaged: the best of the validations to come replaces it")
     note = f"continues at step {start}" if start else f"starts with {state.origin}"
     devices = f" | {replicas.count} replicas on {replicas.workers} workers" if replicas.count > 1 else ""
-    reporter.console.line("data", f"{task.source.description} | batch {settings.batch_size} | seed {task.config.seed}")
-    reporter.console.line("train", f"{note} | {state.model.count_params():,} weights | {folder.path}{devices}")
+    console.line("data", f"{task.source.description} | batch {settings.batch_size} | seed {task.config.seed}")
+    console.line("train", f"{note} | {state.model.count_params():,} weights | {folder.path}{devices}")
     if not start and settings.precision == "float32" and _prefers_bfloat16():
-        setting = f"--set {'joint' if task.with_descriptor else 'detector'}.precision=mixed_bfloat16"
-        reporter.console.line("note", f"this CPU has bfloat16 matrix units: a new run with {setting} is faster")
-    share = (replicas.worker, replicas.workers)
-    if start >= settings.steps:  # killed after the last checkpoint
-        with contextlib.closing(reporter):
-            if not folder.weights.exists():
-                _validate(task, state, folder, reporter)
-            _finish(state, folder, reporter)
-        return
+        setting = f"--set {task.config.train}.precision=mixed_bfloat16"
+        console.line("note", f"this CPU has bfloat16 matrix units: a new run with {setting} is faster")
+    return Run(task, state, folder, checkpoints, reporter)
+
+
+def _go_on(run: Run) -> None:
+    """Train from the step of the state to the last one."""
+    task, settings, replicas = run.task, run.task.settings, run.state.replicas
     try:
+        if int(run.state.step) >= settings.steps:  # killed after the last checkpoint
+            if not run.folder.weights.exists():
+                _validate(run)
+            _finish(run)
+            return
+        share = (replicas.worker, replicas.workers)
+        size, key, workers = settings.batch_size, task.source.key, task.config.workers
         with (
             StopRequest() as stop,
-            BatchStream(
-                task.source, settings.batch_size, task.source.key, task.views, task.config.workers, share
-            ) as stream,
+            BatchStream(task.source, task.kind, size, key, task.views, workers, share) as stream,
         ):
-            _run(task, state, folder, reporter, checkpoints, stream, stop, quick_command)
+            _train_steps(run, stream, stop)
     finally:
-        reporter.close()
+        run.reporter.close()
 
 
-def _run(
-    task: Task,
-    state: TrainingState,
-    folder: RunFolder,
-    reporter: Reporter,
-    checkpoints: RunCheckpoints,
-    stream: BatchStream,
-    stop: StopRequest,
-    quick_command: str,
-) -> None:
-    settings, start, replicas = task.settings, int(state.step), state.replicas
-    batches: Iterator[TensorBatch] = stream.batches(start)
+def _train_steps(run: Run, stream: BatchStream, stop: StopRequest) -> None:
+    state, settings, reporter, replicas = run.state, run.task.settings, run.reporter, run.state.replicas
+    start, last = int(state.step), settings.steps
+    batches, announce = stream.batches(start), _cost_announcer(run, start)
+    shared = replicas.workers > 1  # then all workers stop after the same step, when they have agreed
 
     def stopping() -> bool:
-        return state.stop_agreed() if replicas.workers > 1 else stop.requested
+        return state.stop_agreed() if shared else stop.requested
+
+    def check() -> None:
+        state.check_finite(stream.numbers(int(state.step)))
 
     if start == 0:
-        _validate(task, state, folder, reporter)
-    began = time.monotonic()
-    for step in range(start + 1, settings.steps + 1):
+        _validate(run)
+    for step in range(start + 1, last + 1):
         batch = next(batches)
-        state.train_step(batch, stop=stop.requested) if replicas.workers > 1 else state.train_step(batch)
+        state.train_step(batch, stop=shared and stop.requested)
         if step - start in (1, 1 + _TIMED_STEPS):
-            state.check_finite(stream.numbers(int(state.step)))
-            if step - start == 1:
-                began = time.monotonic()
-            else:
-                _announce(
-                    reporter, settings.steps - step, (time.monotonic() - began) / _TIMED_STEPS, state, quick_command
-                )
-        last = step == settings.steps
-        validate = last or step % settings.validate_every == 0
-        save = last or stopping() or step % settings.checkpoint_every == 0
-        if validate or step % settings.log_every == 0:
-            state.check_finite(stream.numbers(int(state.step)))
-        if last or step % settings.log_every == 0:
+            check()
+            announce(step)
+        validate, log = due(step, settings.validate_every, last), due(step, settings.log_every, last)
+        save = stopping() or due(step, settings.checkpoint_every, last)
+        if validate or log:
+            check()
+        if log:
             means = state.take_means()
-            reporter.train(step, means, state.learning_rate(step - 1))
-            if warning := task.warning(means, batch):
+            reporter.train(step, means, learning_rate(settings, step - 1))
+            if warning := run.task.objective.warning(means, batch):
                 reporter.console.line("warn", warning)
         if validate:
-            _validate(task, state, folder, reporter)
+            _validate(run)
         if save or stopping():  # perhaps asked to stop since `save` was decided
-            state.check_finite(stream.numbers(int(state.step)))
-            checkpoints.save(step)
-        if last:
-            _finish(state, folder, reporter)
-        if last or stopping():
+            check()
+            run.checkpoints.save(step)
+        if step == last:
+            _finish(run)
+        if step == last or stopping():
             replicas.add(0.0)  # nobody leaves before the chief has written everything
         if stopping():
             reporter.console.line("train", f"stopped after step {step}; the same command goes on from there")
             stop.request()  # perhaps it was another worker
-            stop.raise_if_requested(f"{folder.path}: stopped after step {step}")
+            stop.raise_if_requested(f"{run.folder.path}: stopped after step {step}")
+
+
+def due(step: int, every: int, last: int) -> bool:
+    """Tell whether something that is done every so many steps, and at the end, is done after this one."""
+    return step == last or step % every == 0
 
 
 def _prefers_bfloat16() -> bool:
     return multiplies_bfloat16() and not tf.config.list_physical_devices("GPU")
 
 
-def _announce(reporter: Reporter, steps_left: int, step_s: float, state: TrainingState, quick_command: str) -> None:
-    variables = named_variables(state.model).values()
-    checkpoint_bytes = sum(v.shape.num_elements() * v.dtype.size for v in variables)
-    announce_cost(reporter.console, steps_left * step_s, 9 * checkpoint_bytes, quick_command)
+def _cost_announcer(run: Run, start: int) -> Callable[[int], None]:
+    """Return what is called after the first step, which compiles, and after those that are timed."""
+    began = time.monotonic()
+
+    def announce(step: int) -> None:
+        nonlocal began
+        if step == start + 1:
+            began = time.monotonic()
+            return
+        step_s = (time.monotonic() - began) / _TIMED_STEPS
+        variables = named_variables(run.state.model).values()
+        checkpoint_bytes = 9 * sum(v.shape.num_elements() * v.dtype.size for v in variables)
+        announce_cost(run.reporter.console, (run.task.settings.steps - step) * step_s, checkpoint_bytes)
+
+    return announce
 
 
-def _validate(task: Task, state: TrainingState, folder: RunFolder, reporter: Reporter) -> None:
+def _validate(run: Run) -> None:
     """Measure on the chief alone: its own copy of the network communicates with nobody, the others wait at a step."""
+    state, folder, validator = run.state, run.folder, run.task.validator
     if not state.replicas.is_chief:
         return
-    metrics, figures = task.validator.validate(state.network_to_use(), task.with_descriptor)
-    step, key, before = int(state.step), task.validator.key, float(state.best_value)
-    reporter.validation(step, metrics, figures, key, before)
+    metrics, figures = validator.validate(state.network_to_use())
+    step, key, before = int(state.step), validator.key, float(state.best_value)
+    run.reporter.validation(step, metrics, figures, key, before)
     value = metrics[key] if math.isfinite(metrics[key]) else -math.inf  # NaN: nothing to find in the whole set
     if value > before or not folder.weights.exists():
         state.weights().save(folder.weights)
@@ -179,19 +201,21 @@ def _validate(task: Task, state: TrainingState, folder: RunFolder, reporter: Rep
         state.best_step.assign(step)
 
 
-def _finish(state: TrainingState, folder: RunFolder, reporter: Reporter) -> None:
+def _finish(run: Run) -> None:
+    state, folder, console = run.state, run.folder, run.reporter.console
     if not state.replicas.is_chief:
         return
+    best_step, best_value = int(state.best_step), float(state.best_value)
     storage.write_json(
         folder.summary,
         {
             "steps": int(state.step),
-            "best_step": int(state.best_step),
-            "best_value": float(state.best_value) if math.isfinite(float(state.best_value)) else None,
+            "best_step": best_step,
+            "best_value": best_value if math.isfinite(best_value) else None,
             "skipped_updates": int(state.num_skipped),
             "weights_sha256": storage.sha256_file(folder.weights),
         },
     )
-    if int(state.best_step) == 0:
-        reporter.console.line("warn", "no validation beat that of the weights the run began with: they are kept")
-    reporter.console.line("train", f"done | best weights of step {int(state.best_step)} in {folder.weights}")
+    if best_step == 0:
+        console.line("warn", "no validation beat that of the weights the run began with: they are kept")
+    console.line("train", f"done | best weights of step {best_step} in {folder.weights}")

@@ -21,6 +21,7 @@ from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.evaluation.protocols.shapes import CONDITIONS, draw_shapes
 from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.models.dense_model import SuperPoint
+from superpoint_tf.networks.superpoint import describes
 from superpoint_tf.runtime import storage
 
 Metrics = dict[str, float]
@@ -33,7 +34,7 @@ class Validator(Protocol):
 
     key: str
 
-    def validate(self, model: tf.keras.Model, with_descriptor: bool) -> tuple[Metrics, Figures]:
+    def validate(self, model: tf.keras.Model) -> tuple[Metrics, Figures]:
         """Return metrics by name and figures (uint8 BGR) by file name."""
         ...
 
@@ -56,10 +57,10 @@ class ShapesValidator:
             for condition in CONDITIONS
         }
 
-    def validate(self, model: tf.keras.Model, with_descriptor: bool) -> tuple[Metrics, Figures]:
+    def validate(self, model: tf.keras.Model) -> tuple[Metrics, Figures]:
         if not self._samples:
             self._load()
-        network = SuperPoint(model, with_descriptor)
+        network = SuperPoint(model)
         extract, settings = extractor_of(network, FOR_SHAPES), self._config.evaluation
         result: Metrics = {}
         for name, samples in self._samples.items():
@@ -82,11 +83,12 @@ class ShapesValidator:
 class PairsValidator:
     """Repeatability, and with descriptors matching score and homography accuracy, on warps of held-out photographs."""
 
-    def __init__(self, config: Config, image_root: str, photographs: Sequence[str], with_descriptor: bool) -> None:
-        self.key = "matching_score" if with_descriptor else "repeatability"
+    def __init__(self, config: Config, image_root: str, photographs: Sequence[str]) -> None:
+        self._matching = describes(config.network)
+        self.key = "matching_score" if self._matching else "repeatability"
         self._config = config
         self._paths = [storage.join(image_root, name) for name in photographs]
-        self._num_figures = (config.joint if with_descriptor else config.detector).num_figures
+        self._num_figures = config.training.num_figures
         self._pairs: list[ImagePair] = []
 
     def _load(self) -> None:
@@ -102,18 +104,18 @@ class PairsValidator:
             )
         )
 
-    def validate(self, model: tf.keras.Model, with_descriptor: bool) -> tuple[Metrics, Figures]:
+    def validate(self, model: tf.keras.Model) -> tuple[Metrics, Figures]:
         if not self._pairs:
             self._load()
         settings = self._config.evaluation
         protocol = PairProtocol(
             settings.image_shape, settings.num_keypoints, settings.nms_radius_px, settings.distance_px
         )
-        network = SuperPoint(model, with_descriptor)
+        network = SuperPoint(model)
         extract = extractor_of(network)
-        row = summarize(evaluate_pairs(self._pairs, {"model": extract}, protocol, matching=with_descriptor))[0]
+        row = summarize(evaluate_pairs(self._pairs, {"model": extract}, protocol, matching=self._matching))[0]
         names = {"repeatability": "repeatability", "localization_px": "loc_px"}
-        if with_descriptor:
+        if self._matching:
             names |= {"matching_score": "matching_score", "h_1": "h_1", "h_3": "h_3", "h_5": "h_5"}
         return {short: float(row[name]) for name, short in names.items()}, self._figures(network)
 
@@ -131,7 +133,7 @@ class PairsValidator:
             ]
             heatmap = draw_heatmap(network.heatmap(pair.image0), pair.image0, 2)
             rows.append(side_by_side([*panels, side_by_side([heatmap], ["heatmap of view 0"])]))
-            if network.with_descriptor:
+            if self._matching:
                 pairs = network.match(found[0], found[1])
                 errors = metrics.match_errors(found[0].keypoints, found[1].keypoints, pairs, pair.homography_0to1)
                 right = errors <= settings.distance_px

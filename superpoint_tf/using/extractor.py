@@ -22,7 +22,7 @@ class Extractor:
     def __init__(self, weights: str, settings: ExtractionSettings) -> None:
         """Load weights as `SuperPoint.from_pretrained` does; raises WeightsError naming what cannot be used."""
         network, loaded = load_network(weights)
-        self.model, self.settings = SuperPoint(network, loaded.with_descriptor), settings
+        self.model, self.settings = SuperPoint(network), settings
         self.identity: dict[str, Any] = {
             "weights_sha256": loaded.fingerprint(),
             **asdict(settings),

@@ -85,7 +85,7 @@ def test_a_constant_heatmap_stays_that_constant_wherever_a_warp_counted():
 
 
 def test_one_homography_is_the_identity_and_gives_the_single_image_heatmap():
-    model = build_network(NetworkConfig(width=0.125), with_descriptor=True)
+    model = build_network(NetworkConfig(width=0.125))
     image = noise_image((44, 61))  # no multiple of the cell
     heatmap, count = aggregate(model, image, num_homographies=1)
     expected = logits_to_heatmap(model(image[None, ..., None], training=False)["logits"], image.shape)[0]
@@ -195,7 +195,7 @@ from superpoint_tf.config import AdaptationSection, NetworkConfig
 from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images, warp_valid_mask
 from superpoint_tf.networks.superpoint import PadToCells, build_network
 
-model = build_network(NetworkConfig(width=0.125), with_descriptor=False)
+model = build_network(NetworkConfig(width=0.125, system="magicpoint"))
 image = np.random.default_rng(0).random((240, 320), dtype=np.float32)
 adapter = Adapter(model, AdaptationSection(num_homographies=int(sys.argv[1])))
 adapter(image, (0, 0))
@@ -215,9 +215,10 @@ def test_memory_does_not_grow_with_the_number_of_homographies():
 
 def test_half_precision_computes_the_network_in_it_and_moves_the_votes_little(tmp_path):
     network = NetworkConfig(width=0.0625)
-    model = build_network(network, with_descriptor=False)
+    network = network.with_system("magicpoint")
+    model = build_network(network)
     path = tmp_path / "weights.npz"
-    get_weights(model, network, with_descriptor=False).save(path)
+    get_weights(model, network).save(path)
     whole, half = (load_network(path, precision)[0] for precision in ("float32", "mixed_bfloat16"))
     assert {
         layer.compute_dtype for layer in half.layers if layer.name.startswith("encoder_") and "_bn" not in layer.name
@@ -234,10 +235,10 @@ SOFT = NetworkConfig(width=0.0625, batch_norm=False)
 def test_a_warp_is_seen_as_a_picture_is_at_several_scales_and_phases():
     from superpoint_tf.models.dense_model import SuperPoint
 
-    network, image = build_network(SOFT, with_descriptor=False), noise_image()
+    network, image = build_network(SOFT.with_system("magicpoint")), noise_image()
     looks = {"scales": (0.5, 1.0), "phases": 4}
     found, count = aggregate(network, image, num_homographies=1, **looks)  # the identity
-    np.testing.assert_allclose(found, SuperPoint(network, False).heatmap(image, **looks), rtol=1e-4)
+    np.testing.assert_allclose(found, SuperPoint(network).heatmap(image, **looks), rtol=1e-4)
     np.testing.assert_array_equal(count, 1.0)
 
 

@@ -61,12 +61,15 @@ def config(source: str = "auto", **detector: Any) -> Config:
 
 
 def find(config: Config, named: str | None = None, shard: tuple[int, int] = (0, 1), from_scratch: bool = False) -> Path:
-    return find_first_detector(config, named, shard, Console(), "python quick.py", from_scratch=from_scratch)
+    return find_first_detector(
+        config, named, shard, Console(quick_command="python quick.py"), from_scratch=from_scratch
+    )
 
 
 def zero_weights(network: NetworkConfig) -> Weights:
-    shapes = weight_shapes(network, with_descriptor=False)
-    return Weights(network, False, {name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
+    network = network.with_system("magicpoint")
+    shapes = weight_shapes(network)
+    return Weights(network, {name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
 
 
 def ship(folder: Path, network: NetworkConfig) -> None:

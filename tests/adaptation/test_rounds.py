@@ -44,9 +44,9 @@ NAMES = ("a b.png", "deep/c.png", "z.png", "é.png")
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> str:
 
-    network = config().network
+    network = config().network.with_system("magicpoint")
     path = tmp_path_factory.mktemp("detector") / "weights.npz"
-    get_weights(build_network(network, False, seed=1), network, False).save(path)
+    get_weights(build_network(network, seed=1), network).save(path)
     return str(path)
 
 

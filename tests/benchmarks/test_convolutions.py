@@ -38,5 +38,5 @@ def test_the_network_counts_as_by_hand() -> None:
 
 
 def test_a_picture_that_is_padded_counts_as_the_padded_one() -> None:
-    model = build_network(NetworkConfig(width=0.125), with_descriptor=False)
+    model = build_network(NetworkConfig(width=0.125, system="magicpoint"))
     assert list_convolutions(model, (9, 20)) == list_convolutions(model, (16, 24))

@@ -11,6 +11,7 @@ from superpoint_tf.config import CELL, Config, HomographyConfig
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.batches.batch import pad_keypoints
 from superpoint_tf.data.batches.detector_batch import detector_batch
+from superpoint_tf.data.batches.kinds import BATCHES
 from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.random_streams import Purpose
@@ -31,7 +32,7 @@ def small_config() -> Config:
 def take(workers: int, start: int, count: int, batch_size: int = 2) -> list[dict[str, np.ndarray]]:
     config = small_config()
     views = ViewSettings(config.synthetic.homography)
-    with BatchStream(GeneratedShapes(config), batch_size, config.seed, views, workers) as stream:
+    with BatchStream(GeneratedShapes(config), BATCHES["detector"], batch_size, config.seed, views, workers) as stream:
         batches: Iterator[Any] = stream.batches(start)
         return [{name: value.numpy() for name, value in next(batches).items()} for _ in range(count)]
 
@@ -137,7 +138,7 @@ def test_an_error_in_a_worker_is_raised_as_it_was():
 
     config = small_config()
     with (
-        BatchStream(Broken(config), 2, 0, ViewSettings(config.synthetic.homography), 0) as stream,
+        BatchStream(Broken(config), BATCHES["detector"], 2, 0, ViewSettings(config.synthetic.homography), 0) as stream,
         pytest.raises(ValueError, match=r"a\.jpg: cannot be read"),
     ):
         next(stream.batches())

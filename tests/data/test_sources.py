@@ -9,6 +9,7 @@ import pytest
 
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config.config_files import build_config
+from superpoint_tf.data.batches.kinds import BATCHES
 from superpoint_tf.data.labels.labels import Label, LabelError, label_path, save_label
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.photographs.photographs import PhotographError
@@ -225,7 +226,7 @@ def test_a_stream_of_photographs_gives_views_of_the_frame_at_any_step(voted, sca
     config = build_config({"photographs": section, "joint": {"batch_size": 2, "targets": "bilinear"}})
     source = LabelledPhotographs(config, str(voted[0]), ["a.png"], str(voted[1]), 1, with_pairs, key=2**55)
     views = ViewSettings.of(config.photographs, config.joint)
-    with BatchStream(source, 2, source.key, views, 0) as stream:
+    with BatchStream(source, BATCHES["joint"], 2, source.key, views, 0) as stream:
         first, second = (next(stream.batches(step)) for step in (0, 1))
     suffix = "1" if with_pairs else ""
     assert first[f"images{suffix}"].shape == (2, *FRAME, 1)

@@ -22,7 +22,7 @@ FAR_PX = 80  # a network's answer this far from the frame has not seen the frame
 
 @pytest.fixture(scope="module")
 def model() -> SuperPoint:
-    return SuperPoint(build_network(NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8), seed=5), True)
+    return SuperPoint(build_network(NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8), seed=5))
 
 
 def noise(height: int, width: int) -> np.ndarray:

@@ -30,13 +30,13 @@ SHAPE = (40, 60)  # padded in the width
 KEYPOINTS = DetectionConfig(threshold=0.05, nms_radius_px=3, max_keypoints=50)
 
 
-def save_network(path: Path, with_descriptor: bool = True, pooling: str = "max") -> Path:
+def save_network(path: Path, system: str = "superpoint", pooling: str = "max") -> Path:
     """Write weights of a small network whose probabilities differ from pixel to pixel."""
-    config = NetworkConfig(width=1 / 16, batch_norm=True, descriptor_dim=8, pooling=pooling)
-    network = build_network(config, with_descriptor, seed=3)
+    config = NetworkConfig(width=1 / 16, batch_norm=True, descriptor_dim=8, pooling=pooling, system=system)
+    network = build_network(config, seed=3)
     kernel = network.get_layer("detector_b").kernel
     kernel.assign(3.0 * kernel)
-    get_weights(network, config, with_descriptor, step=7).save(path)
+    get_weights(network, config, step=7).save(path)
     return path
 
 
@@ -130,7 +130,7 @@ def test_coarser_weights_are_smaller_files_with_a_measured_repeatability(
 
 
 def test_a_detector_alone_is_exported_without_descriptors(pictures: Photographs, tmp_path: Path):
-    exporter = Exporter(str(save_network(tmp_path / "detector.npz", with_descriptor=False)), pictures, Console())
+    exporter = Exporter(str(save_network(tmp_path / "detector.npz", "magicpoint")), pictures, Console())
     exported = exporter.export(Request("savedmodel", form=Form(SHAPE, False, KEYPOINTS)), tmp_path / "model")
     outputs = open_file("savedmodel", exported.path, 1)(np.zeros((1, *SHAPE, 1), np.float32))
     assert set(outputs) == {"keypoints", "scores", "num_keypoints"}

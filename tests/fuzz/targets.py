@@ -151,8 +151,8 @@ def _weights_seeds() -> list[bytes]:
     from superpoint_tf.networks.superpoint import build_network
     from superpoint_tf.networks.weights import get_weights
 
-    network = NetworkConfig(width=1 / 16, batch_norm=False)
-    return [get_weights(build_network(network, with_descriptor=False), network, with_descriptor=False).to_bytes()]
+    network = NetworkConfig(width=1 / 16, batch_norm=False, system="magicpoint")
+    return [get_weights(build_network(network), network).to_bytes()]
 
 
 # ------------------------------------------------------------------------------------------------ label folders

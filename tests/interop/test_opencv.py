@@ -15,7 +15,7 @@ SETTINGS = {"detection_threshold": 0.001, "border_px": 0}
 
 @pytest.fixture(scope="module")
 def model() -> SuperPoint:
-    return SuperPoint(build_network(NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8), seed=5), True)
+    return SuperPoint(build_network(NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8), seed=5))
 
 
 @pytest.fixture(scope="module")

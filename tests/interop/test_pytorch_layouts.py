@@ -35,7 +35,7 @@ def test_the_public_layouts_are_recognized_by_their_names(
     state = state_of(layout)
     assert set(names) <= set(state)
     weights, found = convert(state, "a.pth")
-    assert found is layout and weights.with_descriptor
+    assert found is layout and weights.network.system == "superpoint"
     assert weights.network == NetworkConfig(width=1.0, batch_norm=layout.batch_norm, descriptor_dim=256)
     assert sum(array.size for array in weights.arrays.values()) == count
 

@@ -17,7 +17,7 @@ from superpoint_tf.interop.pytorch_layouts import MAGIC_LEAP, RPAUTRAT
 from superpoint_tf.networks.superpoint import normalize_descriptors
 from superpoint_tf.networks.weights import WeightsError, load_network
 from superpoint_tf.training.state import TrainingState
-from superpoint_tf.training.tasks import JointTask
+from superpoint_tf.training.tasks import make_task
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, which is not part of `dev`: pip install -e '.[import]'")
 nn = torch.nn
@@ -174,7 +174,7 @@ def test_a_training_starts_from_the_imported_file_with_its_network_section(
 
     def start(batch_norm: bool) -> TrainingState:
         config = build_config({"train": "joint", "joint": joint, "network": {"batch_norm": batch_norm}})
-        return TrainingState(JointTask(config, None, None, {}))  # type: ignore[arg-type]
+        return TrainingState(make_task(config, None, None))  # type: ignore[arg-type]
 
     kernel = start(layout.batch_norm).model.get_layer("descriptor_b").kernel
     np.testing.assert_array_equal(kernel, weights.arrays["descriptor_b/kernel"])

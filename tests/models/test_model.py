@@ -31,13 +31,14 @@ def network() -> tf.keras.Model:
 @pytest.fixture(scope="module")
 def model(network: tf.keras.Model, tmp_path_factory: pytest.TempPathFactory) -> SuperPoint:
     path = tmp_path_factory.mktemp("model") / "weights.npz"
-    get_weights(network, NETWORK, True).save(path)
+    get_weights(network, NETWORK).save(path)
     return SuperPoint.from_pretrained(path)
 
 
 @pytest.fixture(scope="module")
 def detector(network: tf.keras.Model) -> SuperPoint:
-    return SuperPoint(network, with_descriptor=False)  # its descriptor head is not asked
+    logits = {"logits": network.output["logits"]}
+    return SuperPoint(tf.keras.Model(network.input, logits))  # without its descriptor head
 
 
 def noise(height: int, width: int) -> np.ndarray:

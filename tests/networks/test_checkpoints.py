@@ -33,12 +33,12 @@ def network() -> tf.keras.Model:
 
 @pytest.fixture(scope="module")
 def weights(network: tf.keras.Model) -> Weights:
-    return get_weights(network, NETWORK, True, step=12)
+    return get_weights(network, NETWORK, step=12)
 
 
 def without_descriptor(weights: Weights) -> Weights:
     arrays = {name: array for name, array in weights.arrays.items() if not name.startswith("descriptor_")}
-    return dataclasses.replace(weights, with_descriptor=False, arrays=arrays)
+    return dataclasses.replace(weights, network=NETWORK.with_system("magicpoint"), arrays=arrays)
 
 
 def changed(weights: Weights, **arrays: np.ndarray) -> Weights:
@@ -46,7 +46,7 @@ def changed(weights: Weights, **arrays: np.ndarray) -> Weights:
 
 
 def values(model: tf.keras.Model) -> dict[str, bytes]:
-    return {name: array.tobytes() for name, array in get_weights(model, NETWORK, True).arrays.items()}
+    return {name: array.tobytes() for name, array in get_weights(model, NETWORK).arrays.items()}
 
 
 def write_npz(path: Path, header: Any, **arrays: np.ndarray) -> Path:
@@ -62,7 +62,7 @@ def test_weights_that_were_read_and_written_again_have_equal_bytes(weights: Weig
     again = load_weights(tmp_path / "a.npz")
     again.save(tmp_path / "b.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    assert (again.network, again.with_descriptor, again.step) == (NETWORK, True, 12)
+    assert (again.network, again.step) == (NETWORK, 12)
     assert again.fingerprint() == weights.fingerprint() == storage.sha256_file(tmp_path / "a.npz")
 
 
@@ -84,7 +84,7 @@ def test_a_run_folder_stands_for_its_best_weights(weights: Weights, tmp_path: Pa
     weights.save(tmp_path / "run" / "weights.npz")
     assert load_weights(tmp_path / "run").fingerprint() == weights.fingerprint()
     model, loaded = load_network(str(tmp_path / "run"))
-    assert loaded.with_descriptor
+    assert loaded.network.system == "superpoint"
     assert values(model) == {name: array.tobytes() for name, array in weights.arrays.items()}
 
 
@@ -188,15 +188,15 @@ def test_a_detector_fits_a_joint_network_only_where_a_new_head_is_allowed_which_
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("with_descriptor", [False, True])
-def test_the_shapes_of_all_weights_are_known_without_building_the_network(batch_norm: bool, with_descriptor: bool):
-    config = dataclasses.replace(NETWORK, batch_norm=batch_norm, width=0.3, descriptor_dim=24)
-    built = get_weights(build_network(config, with_descriptor), config, with_descriptor)
-    assert weight_shapes(config, with_descriptor) == {name: array.shape for name, array in built.arrays.items()}
+@pytest.mark.parametrize("system", ["magicpoint", "superpoint"])
+def test_the_shapes_of_all_weights_are_known_without_building_the_network(batch_norm: bool, system: str):
+    config = dataclasses.replace(NETWORK, system=system, batch_norm=batch_norm, width=0.3, descriptor_dim=24)
+    built = get_weights(build_network(config), config)
+    assert weight_shapes(config) == {name: array.shape for name, array in built.arrays.items()}
 
 
 def test_a_file_whose_header_and_arrays_disagree_is_refused_before_a_network_is_built(weights: Weights, tmp_path: Path):
-    dataclasses.replace(weights, with_descriptor=False).save(tmp_path / "weights.npz")
+    dataclasses.replace(weights, network=NETWORK.with_system("magicpoint")).save(tmp_path / "weights.npz")
     with pytest.raises(WeightsError, match=r"not hold what its own header describes .*unknown descriptor_a/kernel"):
         load_weights(tmp_path)
     wide = dataclasses.replace(weights.network, width=4.0)  # gigabytes while it trains, were it built
@@ -222,7 +222,7 @@ def run_folder(network: tf.keras.Model, tmp_path_factory: pytest.TempPathFactory
 
 def test_a_checkpoint_prefix_gives_the_weights_of_its_step(run_folder: Path, weights: Weights):
     loaded = load_weights(run_folder / "checkpoints" / "latest-7")
-    assert (loaded.step, loaded.with_descriptor, loaded.network) == (7, True, NETWORK)
+    assert (loaded.step, loaded.network) == (7, NETWORK)
     assert dataclasses.replace(loaded, step=12).fingerprint() == weights.fingerprint()
 
 

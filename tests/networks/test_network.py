@@ -32,7 +32,7 @@ def test_full_width_without_batch_norm_has_the_papers_1300865_weights() -> None:
 
 
 def test_the_detector_alone_is_the_same_network_without_the_descriptor_head() -> None:
-    detector, joint = build_network(PLAIN, with_descriptor=False), build_network(PLAIN)
+    detector, joint = build_network(PLAIN.with_system("magicpoint")), build_network(PLAIN)
     head = 128 * 256 * 9 + 256 + 256 * 256 + 256
     assert detector.count_params() == 1_300_865 - head
     names = {layer.name for layer in joint.layers}
@@ -88,7 +88,7 @@ def test_an_image_of_whole_cells_is_not_touched() -> None:
 
 
 def test_the_detector_loss_starts_near_ln_65() -> None:
-    network = build_network(PLAIN, with_descriptor=False, seed=2)
+    network = build_network(PLAIN.with_system("magicpoint"), seed=2)
     images = tf.random.stateless_uniform((2, 64, 64, 1), (0, 1))
     for label in (0, 17, 64):
         total, count = detector_loss(network(images)["logits"], tf.fill((2, 8, 8), label), tf.ones((2, 8, 8), tf.bool))

@@ -87,7 +87,7 @@ def test_compiled_by_xla_or_in_half_precision_it_has_a_gradient(precision: tf.DT
 def test_weights_files_fit_both_poolings_and_say_which_is_theirs(tmp_path) -> None:
     assert weight_shapes(MAX) == weight_shapes(BLUR)
     network = build_network(BLUR, seed=3)
-    get_weights(network, BLUR, True).save(tmp_path / "weights.npz")
+    get_weights(network, BLUR).save(tmp_path / "weights.npz")
     loaded, weights = load_network(tmp_path / "weights.npz")
     assert weights.network == BLUR
     picture = tf.random.stateless_uniform((1, 17, 30, 1), (0, 1))
@@ -96,7 +96,7 @@ def test_weights_files_fit_both_poolings_and_say_which_is_theirs(tmp_path) -> No
 
 
 def test_a_file_of_before_the_setting_has_the_maximum_and_the_same_bytes(tmp_path) -> None:
-    get_weights(build_network(MAX), MAX, True).save(tmp_path / "weights.npz")
+    get_weights(build_network(MAX), MAX).save(tmp_path / "weights.npz")
     arrays = storage.load_npz(tmp_path / "weights.npz")
     header = json.loads(str(arrays.pop("__header__")))
     assert "pooling" not in header["network"]  # as in files of before: nothing of theirs changes, nor their digest
@@ -106,12 +106,12 @@ def test_a_file_of_before_the_setting_has_the_maximum_and_the_same_bytes(tmp_pat
 
 
 def test_a_file_of_the_other_pooling_says_so(tmp_path) -> None:
-    get_weights(build_network(BLUR), BLUR, True).save(tmp_path / "weights.npz")
+    get_weights(build_network(BLUR), BLUR).save(tmp_path / "weights.npz")
     assert load_weights(tmp_path / "weights.npz").network == BLUR
 
 
 def test_weights_of_one_pooling_are_widened_for_the_other() -> None:
-    weights = get_weights(build_network(MAX), MAX, True)
+    weights = get_weights(build_network(MAX), MAX)
     assert can_widen(weights, dataclasses.replace(BLUR, width=0.25))
     assert not can_widen(weights, BLUR)
 

@@ -23,7 +23,7 @@ TINY = NetworkConfig(width=1 / 16, descriptor_dim=8)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder of shipped weights with one in it, `tiny`."""
     monkeypatch.setattr(pretrained, "WEIGHTS_FOLDER", tmp_path)
-    get_weights(build_network(TINY), TINY, True).save(tmp_path / "tiny.npz")
+    get_weights(build_network(TINY), TINY).save(tmp_path / "tiny.npz")
     (tmp_path / "SHA256SUMS").write_text(f"{storage.sha256_file(tmp_path / 'tiny.npz')}  tiny.npz\n")
     return tmp_path
 
@@ -35,7 +35,7 @@ def test_a_name_loads_what_comes_with_the_package(folder: Path):
 
 def test_a_path_of_that_name_comes_first(folder: Path, tmp_path_factory, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path_factory.mktemp("work"))
-    get_weights(build_network(TINY), TINY, True, step=7).save(Path("tiny"))
+    get_weights(build_network(TINY), TINY, step=7).save(Path("tiny"))
     assert load_weights("tiny").step == 7
 
 

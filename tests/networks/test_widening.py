@@ -18,7 +18,7 @@ def trained(network: NetworkConfig) -> Weights:
     for name, variable in named_variables(model).items():
         if "_bn/" in name:
             variable.assign(generator.uniform(0.5, 1.5, variable.shape))
-    return get_weights(model, network, True, step=7)
+    return get_weights(model, network, step=7)
 
 
 @pytest.mark.parametrize("width", [0.5, 0.375, 1.0])  # every channel twice, some twice, every one four times
@@ -64,6 +64,6 @@ def test_only_a_greater_width_is_widened(change: dict):
 
 def test_a_detector_is_widened_for_descriptors_of_any_dimension_and_a_joint_model_for_its_own_alone():
     wide = dataclasses.replace(NARROW, width=0.5, descriptor_dim=8)
-    detector = get_weights(build_network(NARROW, with_descriptor=False), NARROW, with_descriptor=False)
+    detector = get_weights(build_network(NARROW.with_system("magicpoint")), NARROW.with_system("magicpoint"))
     assert widen_weights(detector, wide).network == wide
     assert not can_widen(trained(NARROW), wide)

@@ -30,7 +30,7 @@ from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.networks.weights import get_weights
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.training.state import TrainingState
-from superpoint_tf.training.tasks import DetectorTask
+from superpoint_tf.training.tasks import make_task
 from superpoint_tf.training.trainer import train
 from superpoint_tf.training.validation import ShapesValidator
 from synthetic import draw_sample
@@ -131,7 +131,7 @@ def test_a_leak_of_five_kilobytes_a_step_would_be_seen(leak: int):
 def test_memory_and_files_stay_flat_over_thousands_of_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     meter, config = Meter(40), tiny_config()
     monkeypatch.setattr(TrainingState, "train_step", counted(meter, TrainingState.train_step))
-    train(DetectorTask(config, GeneratedShapes(config), ShapesValidator(config)), tmp_path / "run")
+    train(make_task(config, GeneratedShapes(config), ShapesValidator(config)), tmp_path / "run")
     meter.plot(tmp_path / "training.png", "training", "step")
     meter.check()
     kept = sorted(path.name for path in (tmp_path / "run/checkpoints").glob("*.index"))
@@ -146,8 +146,9 @@ def test_memory_and_files_stay_flat_over_hundreds_of_photographs(tmp_path: Path,
     for number, name in enumerate(names):
         cv2.imwrite(str(tmp_path / "images" / name), draw_sample(7, number % 20)[0])
     tf.keras.utils.set_random_seed(5)
-    network = build_network(config.network, with_descriptor=False)
-    get_weights(network, config.network, with_descriptor=False).save(tmp_path / "weights.npz")
+    settings = config.network.with_system("magicpoint")
+    network = build_network(settings)
+    get_weights(network, settings).save(tmp_path / "weights.npz")
     photographs = PhotographSet(str(tmp_path / "images"), names, (), "")
     monkeypatch.setattr(labelling, "save_label", counted(meter, labelling.save_label))
     run = AdaptationRun(config, photographs, str(tmp_path / "weights.npz"), str(tmp_path / "labels"), 1)

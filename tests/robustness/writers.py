@@ -53,7 +53,7 @@ def write_label_manifest(folder: Path, size: int) -> None:
 
 
 def write_weights(folder: Path, size: int) -> None:
-    Weights(NetworkConfig(), True, {"encoder/kernel": _noise(size)}).save(folder / "weights.npz")
+    Weights(NetworkConfig(), {"encoder/kernel": _noise(size)}).save(folder / "weights.npz")
 
 
 def write_checkpoint(folder: Path, size: int) -> None:

@@ -80,7 +80,7 @@ def test_a_log_is_continued_not_overwritten(tmp_path: Path):
 
 @pytest.mark.parametrize("hours, named", [(0.1, False), (2.0, False), (2.01, True)])
 def test_only_above_two_hours_the_quick_command_is_named(hours: float, named: bool, capsys: pytest.CaptureFixture[str]):
-    announce_cost(Console(), hours * 3600, 2e9, "python tools/quick.py")
+    announce_cost(Console(quick_command="python tools/quick.py"), hours * 3600, 2e9)
     out = capsys.readouterr().out
     assert f"expected {format_duration(hours * 3600)} on this machine, 2 GB on disk" in out
     assert ("python tools/quick.py" in out) == named

@@ -21,7 +21,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
 
     config = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)
     path = tmp_path_factory.mktemp("weights") / "tiny.npz"
-    get_weights(build_network(config, seed=5), config, with_descriptor=True).save(path)
+    get_weights(build_network(config, seed=5), config).save(path)
     return str(path)
 
 

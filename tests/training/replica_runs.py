@@ -25,7 +25,7 @@ from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.training.replicas import Replicas, build_replicas, single_replica
 from superpoint_tf.training.state import TrainingState
-from superpoint_tf.training.tasks import DetectorTask, JointTask
+from superpoint_tf.training.tasks import make_task
 
 BATCH, ROWS, COLUMNS, STEPS = 4, 5, 6, 20
 
@@ -88,16 +88,16 @@ def run_steps(state: TrainingState, batches: Iterator[dict[str, tf.Tensor]], out
 def run_pairs(replicas: Replicas, output: Path, settings: dict[str, Any]) -> None:
     """Train the joint model on random pairs."""
     config = make_config("joint", settings)
-    task: Any = JointTask(config, GeneratedShapes(config), None, {})
+    task: Any = make_task(config, GeneratedShapes(config), None)  # type: ignore[arg-type]
     run_steps(TrainingState(task, replicas), (random_pairs(step) for step in itertools.count()), output)
 
 
 def run_shapes(replicas: Replicas, output: Path, settings: dict[str, Any]) -> None:
     """Train the detector on shapes, each worker on those that it renders itself."""
     config = make_config("detector", settings)
-    task: Any = DetectorTask(config, GeneratedShapes(config), None)
+    task: Any = make_task(config, GeneratedShapes(config), None)  # type: ignore[arg-type]
     share = (replicas.worker, replicas.workers)
-    with BatchStream(task.source, BATCH, task.source.key, task.views, 0, share) as stream:
+    with BatchStream(task.source, task.kind, BATCH, task.source.key, task.views, 0, share) as stream:
         run_steps(TrainingState(task, replicas), stream.batches(), output)
 
 
@@ -106,7 +106,7 @@ class CheapValidator:
 
     key = "value"
 
-    def validate(self, model: tf.keras.Model, with_descriptor: bool) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    def validate(self, model: tf.keras.Model) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         return {"value": float(np.abs(model.weights[0].numpy()).sum())}, {}
 
 
@@ -115,7 +115,7 @@ def run_training(replicas: Replicas, output: Path, settings: dict[str, Any]) -> 
     from superpoint_tf.training.trainer import train
 
     config = make_config("detector", settings)
-    train(DetectorTask(config, GeneratedShapes(config), CheapValidator()), output, replicas=replicas)
+    train(make_task(config, GeneratedShapes(config), CheapValidator()), output, replicas=replicas)
 
 
 def main() -> None:

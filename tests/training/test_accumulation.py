@@ -12,7 +12,7 @@ from superpoint_tf.config import ConfigError
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.training.state import NonFiniteLoss, TrainingState
-from superpoint_tf.training.tasks import DetectorTask, JointTask, Task
+from superpoint_tf.training.tasks import make_task
 
 BATCH, ROWS, COLUMNS = 4, 5, 6
 
@@ -27,9 +27,8 @@ def make_state(kind: str, **settings: Any) -> TrainingState:
             kind: section,
         }
     )
-    task_class: Any = DetectorTask if kind == "detector" else JointTask
-    task: Task = task_class(config, GeneratedShapes(config), None, {})
-    return TrainingState(task)
+    validator: Any = None
+    return TrainingState(make_task(config, GeneratedShapes(config), validator))
 
 
 def valid_cells() -> np.ndarray:
@@ -78,8 +77,8 @@ def test_averaging_the_means_of_micro_batches_would_be_seen():
     means = []
     for picture in range(BATCH):
         share = {name: tensor[picture : picture + 1] for name, tensor in batch.items()}
-        count = state._task.counts(share)["det"]
-        means.append(float(state._task.loss_terms(state.model, share)["det"].sum / tf.maximum(count, 1.0)))
+        count = state._task.objective.counts(share)["det"]
+        means.append(float(state._task.objective.loss_terms(state.model, share)["det"].sum / tf.maximum(count, 1.0)))
     state.train_step(batch)
     assert abs(state.take_means()["det"] - np.mean(means)) > 0.5
 

@@ -29,9 +29,9 @@ from superpoint_tf.training.build import (
 )
 from superpoint_tf.training.validation import PairsValidator
 
-NETWORK = NetworkConfig(width=1 / 16, batch_norm=False)
-ARRAYS = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(NETWORK, with_descriptor=False).items()}
-WEIGHTS = Weights(NETWORK, False, ARRAYS)
+NETWORK = NetworkConfig(width=1 / 16, batch_norm=False, system="magicpoint")
+ARRAYS = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(NETWORK).items()}
+WEIGHTS = Weights(NETWORK, ARRAYS)
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +123,7 @@ def test_labels_made_for_another_frame_are_refused_with_both_sizes():
 def test_a_joint_task_reads_the_last_round_and_validates_on_held_out_photographs():
     manifest = write_labels("labels/mine")
     task = build_task(config())
-    assert task.with_descriptor and task.config.train == "joint"
+    assert (task.config.network.system, task.config.train) == ("superpoint", "joint")
     assert "2 photographs of images with the labels of round 2 in labels/mine" in task.source.description
     assert isinstance(task.validator, PairsValidator) and task.validator.key == "matching_score"
     assert task.inputs == {"labels": manifest.fingerprint()}
@@ -245,7 +245,7 @@ def test_a_damaged_manifest_of_records_is_refused_not_passed_over(folder: Path):
 def test_a_detectors_task_keeps_what_auto_was_decided_to_be():
     task = build_task(shapes("auto"))
     assert (task.config.train, task.config.synthetic.source) == ("detector", "generator")
-    assert task.inputs == {} and not task.with_descriptor and task.validator.key == "map_noisy"
+    assert task.inputs == {} and task.config.network.system == "magicpoint" and task.validator.key == "map_noisy"
 
 
 def test_the_shapes_of_a_joint_config_train_a_detector_that_starts_from_the_weights_named():

@@ -16,9 +16,11 @@ from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.training import state as state_module
 from superpoint_tf.training.finiteness import NonFiniteLoss
+from superpoint_tf.training.objectives.detector_objective import DetectorObjective
+from superpoint_tf.training.objectives.objective import LossTerm
 from superpoint_tf.training.replicas import Replicas
 from superpoint_tf.training.state import TrainingState
-from superpoint_tf.training.tasks import DetectorTask, JointTask, LossTerm
+from superpoint_tf.training.tasks import make_task
 
 BATCH, HEIGHT, WIDTH = 4, 40, 48
 NO_KEYPOINT = 64
@@ -34,8 +36,8 @@ def make_state(kind: str = "detector", replicas: Replicas | None = None, **setti
             kind: section,
         }
     )
-    task_class: Any = DetectorTask if kind == "detector" else JointTask
-    return TrainingState(task_class(config, GeneratedShapes(config), None, {}), replicas)
+    validator: Any = None
+    return TrainingState(make_task(config, GeneratedShapes(config), validator), replicas)
 
 
 def batch_of(kind: str = "detector", keypoints: bool = True, valid: bool = True) -> dict[str, tf.Tensor]:
@@ -103,7 +105,7 @@ def test_absent_points_are_no_failure_and_not_named():
 
 
 def test_without_a_bad_picture_the_loss_term_is_named_with_the_pictures_of_the_batch(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(DetectorTask, "loss_terms", _with_extra(lambda model: tf.math.log(-1.0)))
+    monkeypatch.setattr(DetectorObjective, "loss_terms", _with_extra(lambda model: tf.math.log(-1.0)))
     state = make_state()
     state.train_step(batch_of())
     words = (
@@ -117,7 +119,7 @@ def test_with_a_finite_loss_the_weight_is_named_whose_gradient_is_not(monkeypatc
     def root_of_zero(model: tf.keras.Model) -> tf.Tensor:
         return tf.sqrt(tf.reduce_sum(tf.square(model.get_layer("encoder_2a").bias)))  # 0, with the slope 1/0
 
-    monkeypatch.setattr(DetectorTask, "loss_terms", _with_extra(root_of_zero))
+    monkeypatch.setattr(DetectorObjective, "loss_terms", _with_extra(root_of_zero))
     state = make_state(clip_norm=1.0)
     state.train_step(batch_of())
     with pytest.raises(NonFiniteLoss, match=r"step 1: gradient of encoder_2a/bias not finite on samples 0\.\.3"):
@@ -125,9 +127,9 @@ def test_with_a_finite_loss_the_weight_is_named_whose_gradient_is_not(monkeypatc
 
 
 def _with_extra(extra: Any) -> Any:
-    real = DetectorTask.loss_terms
+    real = DetectorObjective.loss_terms
 
-    def loss_terms(self: DetectorTask, model: tf.keras.Model, batch: Any) -> Any:
+    def loss_terms(self: DetectorObjective, model: tf.keras.Model, batch: Any) -> Any:
         term = real(self, model, batch)["det"]
         return {"det": LossTerm(term.sum + extra(model), term.weight)}
 

@@ -14,7 +14,7 @@ from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.training.finiteness import NonFiniteLoss
 from superpoint_tf.training.replicas import cut
 from superpoint_tf.training.state import TrainingState
-from superpoint_tf.training.tasks import JointTask
+from superpoint_tf.training.tasks import make_task
 
 BATCH, ROWS, COLUMNS = 4, 5, 6
 BOTH = {"keypoint_weight": 1.0, "keypoint_negatives": "map", "random_points": 5, "consistency_weight": 2.0}
@@ -30,7 +30,7 @@ def make_state(batch_norm: bool = False, **settings: Any) -> TrainingState:
             "joint": section,
         }
     )
-    task: Any = JointTask(config, GeneratedShapes(config), None, {})  # type: ignore[arg-type]
+    task: Any = make_task(config, GeneratedShapes(config), None)  # type: ignore[arg-type]
     return TrainingState(task)
 
 
@@ -97,8 +97,8 @@ def test_micro_batches_give_the_losses_and_weights_of_the_whole_batch():
 
 def test_counts_add_up_over_parts_and_are_those_of_the_losses():
     state, batch = make_state(**BOTH, max_keypoints=6), batch_of()
-    whole = state._task.counts(batch)
-    parts = [state._task.counts(cut(batch, index, BATCH)) for index in range(BATCH)]
+    whole = state._task.objective.counts(batch)
+    parts = [state._task.objective.counts(cut(batch, index, BATCH)) for index in range(BATCH)]
     for name in ("kpt", "cons"):
         assert sum(float(part[name]) for part in parts) == pytest.approx(float(whole[name])) != 0
     assert float(parts[2]["kpt"]) <= 2 * 5  # drawn points alone
@@ -112,7 +112,7 @@ def test_with_batch_norm_the_moved_copy_is_in_the_same_forward_pass():
         shapes.append(images.shape[0])
         return state.model(images, training=training)
 
-    state._task.loss_terms(model, batch)  # type: ignore[arg-type]
+    state._task.objective.loss_terms(model, batch)  # type: ignore[arg-type]
     assert shapes == [3 * BATCH]
 
 
@@ -158,5 +158,5 @@ def test_a_keypoint_loss_of_equal_descriptors_is_warned_of(negatives: str, accum
     state.train_step(batch_of())
     means = state.take_means()
     means["desc"] = 1.0  # the hinge has a warning of its own
-    assert "the keypoint loss sits at" in state._task.warning(means, batch_of())
-    assert state._task.warning({**means, "kpt": 0.9 * means["kpt"]}, batch_of()) == ""
+    assert "the keypoint loss sits at" in state._task.objective.warning(means, batch_of())
+    assert state._task.objective.warning({**means, "kpt": 0.9 * means["kpt"]}, batch_of()) == ""

@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import ConfigError, TrainingConfig
 from superpoint_tf.config.config_files import build_config
+from superpoint_tf.data.batches.kinds import BATCHES
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.data.views import ViewSettings
@@ -141,7 +142,7 @@ def test_the_shares_of_all_workers_are_the_whole_batch():
 
     def second_batch(share: tuple[int, int]) -> dict[str, np.ndarray]:
         source, settings = GeneratedShapes(config), ViewSettings(config.synthetic.homography)
-        with BatchStream(source, 4, config.seed, settings, 0, share) as stream:
+        with BatchStream(source, BATCHES["detector"], 4, config.seed, settings, 0, share) as stream:
             return {name: value.numpy() for name, value in next(stream.batches(1)).items()}
 
     whole, parts = second_batch((0, 1)), [second_batch((index, 2)) for index in (0, 1)]

@@ -22,9 +22,10 @@ from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import Interrupted
 from superpoint_tf.training import trainer
 from superpoint_tf.training.build import init_input
+from superpoint_tf.training.objectives.detector_objective import DetectorObjective
 from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.state import NonFiniteLoss, TrainingState
-from superpoint_tf.training.tasks import DetectorTask
+from superpoint_tf.training.tasks import Task, make_task
 from superpoint_tf.training.trainer import train
 
 SHORT: dict[str, Any] = {"steps": 4, "schedule": "constant"}
@@ -38,7 +39,7 @@ class CountingValidator:
     def __init__(self) -> None:
         self.calls = 0.0
 
-    def validate(self, model: tf.keras.Model, with_descriptor: bool) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    def validate(self, model: tf.keras.Model) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         self.calls += 1
         return {"value": float(np.abs(model.get_layer("encoder_1a_bn").moving_mean.numpy()).sum())}, {}
 
@@ -64,8 +65,8 @@ def tiny_config(**detector: Any) -> Config:
     )
 
 
-def tiny_task(config: Config) -> DetectorTask:
-    return DetectorTask(config, GeneratedShapes(config), CountingValidator())
+def tiny_task(config: Config) -> Task:
+    return make_task(config, GeneratedShapes(config), CountingValidator())
 
 
 def run(folder: Path, **detector: Any) -> Path:
@@ -154,7 +155,7 @@ def test_a_later_stage_of_the_seed_sees_other_samples_and_goes_on_with_them_wher
         config = tiny_config(**SHORT, init=str(tmp_path / path))
         inputs = init_input(config.detector.init)
         source = GeneratedShapes(config, stage_key(config.seed, inputs))
-        train(DetectorTask(config, source, CountingValidator(), inputs), folder)
+        train(make_task(config, source, CountingValidator(), inputs), folder)
         return folder
 
     for path in ("here.npz", "there.npz"):
@@ -241,9 +242,9 @@ def test_overwrite_starts_anew_but_never_deletes_a_foreign_folder(tmp_path: Path
 def test_a_non_finite_loss_stops_the_run_with_step_samples_and_term_and_keeps_the_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    terms = DetectorTask.loss_terms
+    terms = DetectorObjective.loss_terms
 
-    def poisoned(self: DetectorTask, model: tf.keras.Model, batch: Any) -> Any:
+    def poisoned(self: DetectorObjective, model: tf.keras.Model, batch: Any) -> Any:
         result = terms(self, model, batch)
         factor = tf.where(state_of[0].step == 2, np.nan, 1.0)
         return {name: term._replace(sum=term.sum * factor) for name, term in result.items()}
@@ -255,7 +256,7 @@ def test_a_non_finite_loss_stops_the_run_with_step_samples_and_term_and_keeps_th
         build(self, *arguments)
         state_of.append(self)
 
-    monkeypatch.setattr(DetectorTask, "loss_terms", poisoned)
+    monkeypatch.setattr(DetectorObjective, "loss_terms", poisoned)
     monkeypatch.setattr(TrainingState, "__init__", remember)
     with pytest.raises(NonFiniteLoss, match=r"step 3: total, det not finite on samples 4\.\.5 \(synthetic shape 4"):
         run(tmp_path / "run")
@@ -300,7 +301,7 @@ def test_the_weights_of_a_narrower_network_are_widened_and_answer_the_same(short
 
 def test_the_last_checkpoint_of_a_run_is_read_as_weights(short: Path):
     weights = load_weights(tf.train.latest_checkpoint(str(short / "checkpoints")))
-    assert weights.step == 4 and not weights.with_descriptor
+    assert weights.step == 4 and weights.network.system == "magicpoint"
     assert weights.arrays.keys() == load_weights(short).arrays.keys()
 
 

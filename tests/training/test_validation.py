@@ -60,8 +60,9 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-def pairs(config: Config, photographs: str, with_descriptor: bool = True) -> PairsValidator:
-    return PairsValidator(config, photographs, ("0.png", "1.png"), with_descriptor)
+def pairs(config: Config, photographs: str, train: str = "joint") -> PairsValidator:
+    config = config.trained_as(train)
+    return PairsValidator(config, photographs, ("0.png", "1.png"))
 
 
 def assert_pictures(figures: dict[str, np.ndarray], *names: str) -> None:
@@ -101,17 +102,16 @@ def test_an_oracle_has_precision_1_one_that_is_a_pixel_off_an_error_of_1_and_one
     settings = config({"primitives": ["star", "cube"]})
     validator = ShapesValidator(settings)
     oracle = Oracle(settings, off_px)
-    monkeypatch.setattr(validation, "SuperPoint", lambda model, with_descriptor: oracle)
-    metrics, _ = validator.validate(None, False)
+    monkeypatch.setattr(validation, "SuperPoint", lambda model: oracle)
+    metrics, _ = validator.validate(None)
     for name in ("clean", "noisy"):
         assert metrics[f"map_{name}"] == pytest.approx(precision)
         assert metrics[f"loc_{name}"] == pytest.approx(error, abs=1e-5) if error is not None else True
 
 
-@pytest.mark.parametrize("with_descriptor", [False, True])
-def test_any_network_has_figures_in_range_and_the_key_among_its_metrics(network: tf.keras.Model, with_descriptor: bool):
+def test_any_network_has_figures_in_range_and_the_key_among_its_metrics(network: tf.keras.Model):
     validator = ShapesValidator(config())
-    metrics, figures = validator.validate(network, with_descriptor)
+    metrics, figures = validator.validate(network)
     assert validator.key in metrics and set(metrics) == {"map_clean", "loc_clean", "map_noisy", "loc_noisy"}
     assert 0 <= metrics["map_clean"] <= 1 and 0 <= metrics["map_noisy"] <= 1
     assert 0 <= metrics["loc_clean"] <= 3  # epsilon: nothing farther away is right
@@ -127,7 +127,7 @@ def test_a_primitive_that_is_never_drawn_is_not_validated_on(network: tf.keras.M
         return evaluate(samples, *arguments)
 
     monkeypatch.setattr(validation, "evaluate_shapes", remember)
-    metrics, figures = ShapesValidator(config({"frequencies": {"lines": 0}})).validate(network, False)
+    metrics, figures = ShapesValidator(config({"frequencies": {"lines": 0}})).validate(network)
     assert set(seen) == set(PRIMITIVES) - {"lines"}
     assert np.isfinite(metrics["map_noisy"])
     assert_pictures(figures, "validation_shapes")
@@ -137,9 +137,9 @@ def test_two_validations_of_one_network_are_equal_and_the_samples_are_drawn_once
     network: tf.keras.Model, monkeypatch: pytest.MonkeyPatch
 ):
     validator = ShapesValidator(config({"primitives": ["star"]}))
-    first = validator.validate(network, False)[0]
+    first = validator.validate(network)[0]
     monkeypatch.setattr(validation, "draw_shapes", None)
-    np.testing.assert_equal(validator.validate(network, False)[0], first)
+    np.testing.assert_equal(validator.validate(network)[0], first)
 
 
 # ------------------------------------------------------------------------------------------------ photographs
@@ -147,7 +147,7 @@ def test_two_validations_of_one_network_are_equal_and_the_samples_are_drawn_once
 
 def test_a_network_repeats_and_matches_everything_where_both_views_are_equal(network: tf.keras.Model, photographs: str):
     validator = pairs(config(homography=STILL, enabled=False), photographs)
-    metrics, figures = validator.validate(network, True)
+    metrics, figures = validator.validate(network)
     assert validator.key == "matching_score"
     assert {name: round(value, 3) for name, value in metrics.items()} == {
         "repeatability": 1.0,
@@ -163,7 +163,7 @@ def test_a_network_repeats_and_matches_everything_where_both_views_are_equal(net
 def test_over_warps_every_metric_is_in_range_and_below_what_standing_still_gives(
     network: tf.keras.Model, photographs: str
 ):
-    metrics, _ = pairs(config(), photographs).validate(network, True)
+    metrics, _ = pairs(config(), photographs).validate(network)
     assert 0 <= metrics["loc_px"] <= 3
     for name in ("repeatability", "matching_score", "h_1", "h_3", "h_5"):
         assert 0 <= metrics[name] <= 1, name
@@ -172,8 +172,8 @@ def test_over_warps_every_metric_is_in_range_and_below_what_standing_still_gives
 
 
 def test_a_detector_is_validated_by_its_repeatability_alone(network: tf.keras.Model, photographs: str):
-    validator = pairs(config(), photographs, with_descriptor=False)
-    metrics, figures = validator.validate(network, False)
+    validator = pairs(config(), photographs, "detector")
+    metrics, figures = validator.validate(network)
     assert validator.key == "repeatability" and set(metrics) == {"repeatability", "loc_px"}
     assert_pictures(figures, "validation_detections")
 
@@ -181,13 +181,13 @@ def test_a_detector_is_validated_by_its_repeatability_alone(network: tf.keras.Mo
 def test_pairs_are_made_once_and_equal_for_every_validator(
     network: tf.keras.Model, photographs: str, monkeypatch: pytest.MonkeyPatch
 ):
-    validators = [pairs(config(), photographs, with_descriptor=False) for _ in range(2)]
-    first, second = (validator.validate(network, False)[0] for validator in validators)
+    validators = [pairs(config(), photographs, "detector") for _ in range(2)]
+    first, second = (validator.validate(network)[0] for validator in validators)
     monkeypatch.setattr(validation, "random_homography_pairs", None)
-    assert validators[0].validate(network, False)[0] == first == second
+    assert validators[0].validate(network)[0] == first == second
 
 
 def test_photographs_that_cannot_be_read_are_refused(network: tf.keras.Model, tmp_path: Path):
     (tmp_path / "0.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match="none of 1 photographs can be read"):
-        PairsValidator(config(), str(tmp_path), ("0.png",), True).validate(network, True)
+        PairsValidator(config(), str(tmp_path), ("0.png",)).validate(network)

@@ -78,8 +78,8 @@ def _announce(
         return
     seconds, size = _measure(config)
     rest = sum(file.pictures for file in todo)
-    quick_command = f"python tools/generate_synthetic.py --config {QUICKSTART}"
-    announce_cost(console, rest * seconds / max(processes, 1), rest * size, quick_command)
+    console.quick_command = f"python tools/generate_synthetic.py --config {QUICKSTART}"
+    announce_cost(console, rest * seconds / max(processes, 1), rest * size)
 
 
 def _wait_for_shards(folder: RecordFolder, shards: int, console: Console, stop: StopRequest) -> None:

@@ -157,7 +157,7 @@ def _network(name: str, what: str, detection: NetworkDetection) -> Method:
 
     untrained = what.endswith((".yaml", ".yml"))
     network, weights = initial_network(load_config(what)) if untrained else load_network(what)
-    model = SuperPoint(network, weights.with_descriptor)
+    model = SuperPoint(network)
     identity = {
         "kind": "untrained network" if untrained else "weights",
         "from": what,

@@ -1,0 +1,12 @@
+"""The objectives by the section of the config that trains by them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from superpoint_tf.config import Config
+from superpoint_tf.training.objectives.detector_objective import DetectorObjective
+from superpoint_tf.training.objectives.joint_objective import JointObjective
+from superpoint_tf.training.objectives.objective import Objective
+
+OBJECTIVES: dict[str, Callable[[Config], Objective]] = {"detector": DetectorObjective, "joint": JointObjective}
