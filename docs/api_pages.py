@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import numpy
 import pdoc
-
-from superpoint_tf.quiet_import import import_tensorflow
+import tensorflow
 
 PACKAGES = ("superpoint_tf", "synthetic")
 COMMENT = re.compile(r"^ +(\w+): .*?  # (.*)$", re.MULTILINE)  # a field and what is said of it
@@ -52,7 +52,7 @@ def modules_below(package: str) -> Iterator[ModuleType]:
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "outputs" / "docs"
-    import_tensorflow()
+    sys.modules.update(np=numpy, tf=tensorflow)  # pdoc imports by its name what an annotation names and a module lacks
     for package in PACKAGES:
         for module in modules_below(package):
             describe_named_tuples(module)
