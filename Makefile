@@ -8,12 +8,13 @@ PYTHON ?= $(shell for name in python3.11 python3.10 python3.12 python3 python; d
 VENV := .venv
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test unit test-slow lint clean help
+.PHONY: demo test unit test-slow lint docs clean help
 
 help:
 	@echo "make demo       label, detect and match on bundled photographs with the shipped weights (minutes)"
 	@echo "make test       ruff, mypy and the tests"
 	@echo "make test-slow  the long tests too"
+	@echo "make docs       the API's pages in outputs/docs, from the docstrings; a warning is an error"
 	@echo "make clean      delete the environments, caches and the demonstrations"
 
 $(INSTALLED): setup.cfg pyproject.toml
@@ -24,6 +25,10 @@ $(INSTALLED): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/installed-docs: $(INSTALLED)
+	$(VENV)/bin/python -m pip install --quiet --editable '.[docs]'
 	@touch $@
 
 demo: $(INSTALLED)
@@ -42,5 +47,9 @@ test: lint unit
 test-slow: lint
 	$(VENV)/bin/python -m pytest
 
+docs: $(VENV)/installed-docs
+	rm -rf outputs/docs
+	$(VENV)/bin/python docs/api_pages.py outputs/docs
+
 clean:
-	rm -rf .venv $(VENV) .venv-3.12 .pytest_cache .mypy_cache .ruff_cache outputs/demo outputs/demo-from-scratch
+	rm -rf .venv $(VENV) .venv-3.12 .pytest_cache .mypy_cache .ruff_cache outputs/demo outputs/demo-from-scratch outputs/docs
