@@ -144,7 +144,7 @@ def _load(given: str, detection: NetworkDetection) -> Method:
 def _built_in(name: str) -> Method:
     module = baselines if name in CLASSICAL else controls
     kind = module.__name__.rpartition(".")[2]
-    code = _code_sha256((f"evaluation/{kind}.py", *_SUPPRESSION_CODE))  # its settings are in its code
+    code = _code_sha256((f"evaluation/methods/{kind}.py", *_SUPPRESSION_CODE))  # its settings are in its code
     identity = {"kind": kind, "opencv": cv2.__version__, "code": code}
     return _of_extractor(name, identity, suppressed((CLASSICAL | CONTROLS)[name]))
 
