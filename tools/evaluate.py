@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
-from superpoint_tf.command_line.detection_options import add_network_options
+from superpoint_tf.command_line.detection_options import add_network_options, detection_from_options
 from superpoint_tf.config import Config
 
 if TYPE_CHECKING:
@@ -103,8 +102,7 @@ def main() -> None:
 
     shapes = arguments.protocol == "synthetic"
     default = methods.FOR_SHAPES if shapes else methods.FOR_PAIRS
-    looks = {"scales": arguments.scales, "phases": arguments.phases}
-    detection = replace(default, subpixel=arguments.subpixel, **looks)
+    detection = detection_from_options(arguments, default)
     output = arguments.output or f"outputs/evaluation/{arguments.protocol}"
     command = "python tools/evaluate.py " + shlex.join(sys.argv[1:])
     loaded = methods.load_methods(arguments.methods, detection)

@@ -9,7 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
-from superpoint_tf.using.extraction_settings import add_extraction_arguments, settings_from_arguments
+from superpoint_tf.command_line.detection_options import detection_from_options
+from superpoint_tf.using.extraction_options import DEFAULT_DETECTION, add_extraction_arguments
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -72,7 +73,7 @@ def main() -> None:
     from superpoint_tf.using.extractor import Extractor
 
     console = Console()
-    extractor = Extractor(arguments.weights, settings_from_arguments(arguments))
+    extractor = Extractor(arguments.weights, detection_from_options(arguments, DEFAULT_DETECTION), arguments.resize)
     if arguments.colmap:
         check_names([source.name for source in sources])
     if arguments.colmap and not extractor.model.with_descriptor:

@@ -9,7 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
-from superpoint_tf.using.extraction_settings import add_extraction_arguments, settings_from_arguments
+from superpoint_tf.command_line.detection_options import detection_from_options
+from superpoint_tf.using.extraction_options import DEFAULT_DETECTION, add_extraction_arguments
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -76,7 +77,7 @@ def main() -> None:
     match_pictures(
         arguments.a,
         arguments.b,
-        Extractor(arguments.weights, settings_from_arguments(arguments)),
+        Extractor(arguments.weights, detection_from_options(arguments, DEFAULT_DETECTION), arguments.resize),
         Console(),
         arguments.ratio,
         arguments.threshold_px,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
-from superpoint_tf.using.extraction_settings import add_extraction_arguments, settings_from_arguments
+from superpoint_tf.command_line.detection_options import detection_from_options
+from superpoint_tf.using.extraction_options import DEFAULT_DETECTION, add_extraction_arguments
 
 if TYPE_CHECKING:
     from superpoint_tf.using.picture_sources import Source
@@ -75,7 +76,7 @@ def main() -> None:
     live = not arguments.output and has_display()
     if not live and not arguments.output:
         console.line("show", f"no display: saving in {DEFAULT_FOLDER}")
-    extractor = Extractor(arguments.weights, settings_from_arguments(arguments))
+    extractor = Extractor(arguments.weights, detection_from_options(arguments, DEFAULT_DETECTION), arguments.resize)
     window = Window() if live else None
     signal_number = show_all(sources, extractor, console, window, arguments.output, arguments.every)
     if signal_number is not None:

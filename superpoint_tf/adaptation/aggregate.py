@@ -7,7 +7,6 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from superpoint_tf.config import AdaptationSection, HomographyConfig
-from superpoint_tf.config.looks import check_looks
 from superpoint_tf.data.random_streams import WARP_WORDS, photograph_words
 from superpoint_tf.detection.maps import logits_to_heatmap, look_at
 from superpoint_tf.geometry.homography import invert_homographies, sample_homographies
@@ -34,7 +33,6 @@ class Adapter:
     def __init__(self, model: tf.keras.Model, config: AdaptationSection) -> None:
         self._model = model
         self._config = config
-        self._looks = check_looks(config.scales, config.phases)
         self._aggregate = tf.function(self._aggregate_homographies, autograph=False)
 
     def __call__(self, image: tf.Tensor, seed: tf.Tensor) -> Aggregate:
@@ -99,7 +97,7 @@ class Adapter:
             logits = self._model(seen, training=False)["logits"]
             return (logits_to_heatmap(logits, seen.shape.as_list()[1:3]),)
 
-        heatmaps, _ = look_at(images, self._looks, forward)
+        heatmaps, _ = look_at(images, self._config.detection, forward)
         shape = images.shape.as_list()[1:3]
         if heatmaps.shape.as_list()[1:3] == shape:
             return heatmaps

@@ -70,7 +70,7 @@ def _shape_entries(
         max_keypoints=_MAX_KEYPOINTS,
     )
     flops = forward_flops(list_convolutions(model.network, (image.shape[0], image.shape[1])))
-    whole = measure(lambda: model.extract(image, _MAX_KEYPOINTS, detection.threshold), repeats)
+    whole = measure(lambda: model.extract(image, detection), repeats)
     entry = convolution_entry(f"extract {name}", whole, 1, "img/s", flops, limits)
     keypoints, _ = detect_keypoints(heatmap, detection)
     note = f"{entry.note}; {len(keypoints)} keypoints of {int((heatmap >= detection.threshold).sum())} candidates"
@@ -108,4 +108,4 @@ def prepare_peak(image_shape: ImageShape, width: float, batch_norm: bool) -> Cal
     model = SuperPoint(build_network(NetworkConfig(width, batch_norm)))
     image = np.random.default_rng(0).random(tuple(image_shape), np.float32)
     threshold = choose_threshold(model.heatmap(image[:64, :64]), trained=False)
-    return lambda: model.extract(image, _MAX_KEYPOINTS, threshold)
+    return lambda: model.extract(image, max_keypoints=_MAX_KEYPOINTS, threshold=threshold)

@@ -64,8 +64,8 @@ def given_options(arguments: argparse.Namespace) -> list[str]:
 
 
 def detection_from_options(arguments: argparse.Namespace, default: DetectionConfig) -> DetectionConfig:
-    """Return what the options say, and `default` where they say nothing."""
-    given = {name: getattr(arguments, name, None) for name in _OPTIONS}
+    """Return what the options say, of a network too, and `default` where they say nothing."""
+    given = {field.name: getattr(arguments, field.name, None) for field in dataclasses.fields(DetectionConfig)}
     return dataclasses.replace(default, **{name: value for name, value in given.items() if value is not None})
 
 

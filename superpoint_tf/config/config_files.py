@@ -20,6 +20,7 @@ from superpoint_tf.config.sections import Config, ConfigError, check_limits, sho
 from superpoint_tf.config.strict_yaml import parse_yaml
 
 _NO_TEXT = ("Cc", "Cs")  # control characters, and halves of characters that no file name in UTF-8 has
+_MOVED = {f"adaptation.{key}": f"adaptation.detection.{key}" for key in ("scales", "phases")}  # by the key of before
 _MOST_BYTES = 2**18  # the shipped ones have some thousand; PyYAML reads some 100,000 a second
 
 
@@ -39,9 +40,10 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), options: Mappin
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected sections such as `joint:`, found {type(values).__name__}")
     values.setdefault("name", path.stem)
+    values = _with_present_keys(values, str(path))
     for override in overrides:
         key, value = _parse_override(override)
-        _set_value(values, key, value, f"--set {shown(override)}")
+        _set_value(values, _MOVED.get(key, key), value, f"--set {shown(override)}")
     for key, value in (options or {}).items():
         _set_value(values, key, value, str(path))
     return build_config(values, source=f"{path} with --set {shown(' '.join(overrides))}" if overrides else str(path))
@@ -63,7 +65,7 @@ def _read_text(path: Path) -> str:
 
 def build_config(values: Mapping[str, Any], source: str = "config") -> Config:
     """Build a Config from nested mappings; `source` is named in errors."""
-    config: Config = _build(Config(), values, source, "")
+    config: Config = _build(Config(), _with_present_keys(values, source), source, "")
     if config.train == "detector":  # written before networks had a name, and whatever the joint model is
         config = config.trained_as("detector")
     check_rules(config, source)
@@ -78,6 +80,24 @@ def _parse_override(override: str) -> tuple[str, Any]:
         return key, parse_yaml(text) if text else ""
     except ValueError as error:
         raise ConfigError(f"--set {shown(override)}: the value is not valid YAML: {error}") from error
+
+
+def _with_present_keys(values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return values in which keys of earlier versions have their present names; `values` stays as it is."""
+    moved = dict(values)
+    for before, now in _MOVED.items():
+        (outer, key), inner = before.split("."), now.split(".")[1]
+        section = moved.get(outer)
+        if not isinstance(section, Mapping) or key not in section:
+            continue
+        rest = {name: value for name, value in section.items() if name != key}
+        within = {} if rest.get(inner) is None else rest[inner]
+        if isinstance(within, Mapping):  # else it is refused as no section
+            if key in within:
+                raise ConfigError(f"{source}: `{before}` is `{now}`, and both are given; leave out the first")
+            rest[inner] = {**within, key: section[key]}
+        moved[outer] = rest
+    return moved
 
 
 def _set_value(values: dict[str, Any], dotted: str, value: Any, source: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from superpoint_tf.config.looks import check_scales
 from superpoint_tf.config.sections import CELL, SYSTEM_OF, Config, ConfigError, shown
 
 MAX_SAMPLES = 2**40  # of a training; other sets have the numbers from there on (data/random_streams.py)
@@ -84,10 +83,6 @@ def _check_borders(config: Config, source: str) -> None:
 
 
 def _check_keypoints(config: Config, source: str) -> None:
-    try:
-        check_scales(config.adaptation.scales)
-    except ValueError as error:
-        raise ConfigError(f"{source}: `adaptation.scales`: {str(error).removeprefix('scales: ')}") from None
     if config.adaptation.detection.max_keypoints == 0:
         raise ConfigError(f"{source}: `adaptation.detection.max_keypoints`: 0 leaves no labels; give 1 or more")
 

@@ -1,51 +1,30 @@
-"""The looks that a network takes at one picture, at several scales and phases: their rules, sizes and offsets."""
+"""The looks that a network takes at one picture, in each phase at each scale: their rules, sizes and offsets."""
 
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 ONE_SCALE = (1.0,)
 ONE_PHASE = 1
 _SMALLEST, _LARGEST = 1 / 16, 8.0
-# Where a picture is moved before the network sees it, xy in pixels: the network's answer depends on where in its cell
-# of 8 pixels a corner lies, and offsets spread evenly over the cell average that away.
-_OFFSETS: dict[int, tuple[tuple[int, int], ...]] = {
+# By how many pixels the resized picture is moved, (right, down), in each phase before the network sees it: its answer
+# depends on where in its cell of 8 pixels a corner lies, and offsets spread evenly over the cell average that away.
+OFFSETS: dict[int, tuple[tuple[int, int], ...]] = {
     1: ((0, 0),),
     2: ((0, 0), (4, 4)),
     4: ((0, 0), (4, 0), (0, 4), (4, 4)),
     16: tuple((x, y) for y in (0, 2, 4, 6) for x in (0, 2, 4, 6)),
 }
-PHASES = tuple(_OFFSETS)
-
-
-class Looks(NamedTuple):
-    """At each of the scales the picture is seen in each of the phases."""
-
-    scales: tuple[float, ...] = ONE_SCALE
-    phases: int = ONE_PHASE
-
-    @property
-    def offsets(self) -> tuple[tuple[int, int], ...]:
-        """Return by how many pixels of the resized picture it is moved, (right, down), for each phase."""
-        return _OFFSETS[self.phases]
-
-    @property
-    def largest_scale(self) -> float:
-        """Return the scale that the heatmap has."""
-        return max(self.scales)
-
-
-def check_looks(scales: Iterable[float], phases: Any) -> Looks:
-    """Return scales in order of size with the number of phases; raises ValueError naming what makes no sense."""
-    return Looks(check_scales(scales), check_phases(phases))
+PHASES = tuple(OFFSETS)
 
 
 def check_phases(phases: Any) -> int:
     """Return the number of phases; raises ValueError naming one that there are no offsets for."""
     if isinstance(phases, bool) or phases not in PHASES:
-        raise ValueError(f"phases: {phases!r}; give {', '.join(map(str, PHASES[:-1]))} or {PHASES[-1]}")
+        raise ValueError(f"phases: {reprlib.repr(phases)}; give {', '.join(map(str, PHASES[:-1]))} or {PHASES[-1]}")
     return int(phases)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE, check_phases, check_scales
 from synthetic.config import SyntheticConfig
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
@@ -22,7 +23,7 @@ class ConfigError(ValueError):
 def _setting(default: Any, *, free: bool = False, **limits: Any) -> Any:
     """Declare a field: `minimum`, `maximum`, `choices`, `required` (no empty text) are checked by `check_limits`.
 
-    `free` may change when a run is resumed.
+    So is a `rule`, a function that raises ValueError. `free` may change when a run is resumed.
     """
     metadata = {"free": free, **limits}
     if isinstance(default, dict):
@@ -56,6 +57,11 @@ def check_limits(value: Any, limits: Mapping[str, Any], where: str) -> None:
             raise ConfigError(f"{where}: {shown(item)} is above the maximum {maximum:g}")
         if limits.get("required") and not item:
             raise ConfigError(f"{where}: is empty; leave it out for the default")
+    if rule := limits.get("rule"):
+        try:
+            rule(value)
+        except ValueError as error:  # begins with the field's name
+            raise ConfigError(f"{where}: {str(error).partition(': ')[2]}") from None
 
 
 def _items(value: Any) -> list[Any]:
@@ -107,15 +113,20 @@ SYNTHETIC_PHOTOMETRIC = PhotometricConfig(
 
 @dataclass(frozen=True)
 class DetectionConfig:
-    """From heatmap to keypoints. Raises ConfigError naming a setting out of its range, whoever gives it."""
+    """How keypoints are taken of a picture. Raises ValueError naming a setting out of its range, whoever gives it."""
 
     threshold: float = _setting(0.015, minimum=0.0, maximum=1.0)  # probability
     nms_radius_px: int = _setting(4, minimum=0, maximum=1024)  # square of side 2 r + 1
     border_px: int = _setting(4, minimum=0, maximum=4096)  # keypoints nearer to the frame are dropped
     max_keypoints: int | None = _setting(600, minimum=0, maximum=2**31 - 1)  # the strongest are kept; None: all
     subpixel: bool = _setting(False)  # keypoints between pixels, by soft-argmax
+    # The network sees the picture at each of the scales in each of the phases, and its heatmaps are combined.
+    scales: tuple[float, ...] = _setting(ONE_SCALE, rule=check_scales)  # in order of size, whatever the order given
+    phases: int = _setting(ONE_PHASE, rule=check_phases)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "scales", check_scales(self.scales))
+        object.__setattr__(self, "phases", check_phases(self.phases))
         for f in dataclasses.fields(self):
             check_limits(getattr(self, f.name), f.metadata, f.name)
 
@@ -226,12 +237,10 @@ class AdaptationSection:
     # in the reference, labels were eight times as dense 4 to 8 px from the frame as in the middle; from 8 px on, not.
     erosion_px: int = _setting(12, minimum=0, maximum=64)
     aggregation: str = _setting("mean", choices=("mean", "max"))
-    # How each warp is looked at: the scales and phases whose heatmaps are combined (`superpoint_tf.config.looks`).
-    scales: tuple[float, ...] = _setting((1.0,), minimum=1 / 16, maximum=8.0)
-    phases: int = _setting(1, choices=(1, 2, 4, 16))
     precision: str = _setting("float32", choices=PRECISIONS)  # of the network's layers; the votes add up in float32
     homography: HomographyConfig = HomographyConfig(max_angle_deg=180.0)
-    detection: DetectionConfig = DetectionConfig(border_px=8)  # few warps vote nearer to the frame
+    # Each warp is seen at its scales and phases; the rest cuts what they add up to. Few vote nearer to the frame.
+    detection: DetectionConfig = DetectionConfig(border_px=8)
     retrain_steps: int = _setting(20_000, free=True, minimum=1, maximum=10**9)
     retrain_learning_rate: float = _setting(1e-3, free=True, minimum=0.0, maximum=10.0)
     num_figures: int = _setting(4, free=True, minimum=0, maximum=1000)  # photographs drawn a round

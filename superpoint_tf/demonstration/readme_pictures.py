@@ -90,7 +90,7 @@ def _quarter_turn(image: np.ndarray) -> ImagePair:
 
 def _stages_figure(models: Mapping[str, SuperPoint], image: np.ndarray) -> np.ndarray:
     shown = {
-        name: model.extract(image, PROTOCOL.max_keypoints, nms_radius_px=PROTOCOL.nms_radius_px).keypoints
+        name: model.extract(image, max_keypoints=PROTOCOL.max_keypoints, nms_radius_px=PROTOCOL.nms_radius_px).keypoints
         for name, model in models.items()
     }
     for name in _DRAWN_CLASSICAL:

@@ -15,7 +15,6 @@ from superpoint_tf.detection.refinement import refine_keypoints
 def detect_keypoints(
     heatmap: NDArray[np.floating],
     config: DetectionConfig,
-    subpixel: bool = False,
     image_shape: Sequence[int] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Find the keypoints of a heatmap (H, W) of probabilities.
@@ -23,8 +22,8 @@ def detect_keypoints(
     Drops what is below `threshold` or not above zero, suppresses neighbours, drops what is nearer than `border_px` to
     the frame, and keeps the `max_keypoints` strongest. What the border drops has suppressed its neighbours: cut before,
     it would leave the shoulders of outer peaks, a line of keypoints along the border. Returns keypoints (N, 2) xy
-    pixels and scores (N,), strongest first, ties by row, then column. With `subpixel`, the argument's or the config's,
-    keypoints lie between pixels (`refine_keypoints`). Of the heatmap of a resized image give the `image_shape` (H, W)
+    pixels and scores (N,), strongest first, ties by row, then column. With `subpixel` they lie between pixels
+    (`refine_keypoints`). Of the heatmap of a resized image give the `image_shape` (H, W)
     it had: radius, border and the keypoints returned are in its pixels.
     """
     heatmap = np.asarray(heatmap, np.float32)
@@ -40,7 +39,7 @@ def detect_keypoints(
     kept = suppress_keypoints(keypoints, scores, radius_px)
     keypoints, scores = keypoints[kept], scores[kept]
     inside = ((keypoints >= border) & (keypoints < np.array([width, height]) - border)).all(axis=-1)
-    if subpixel or config.subpixel:
+    if config.subpixel:
         keypoints = refine_keypoints(heatmap, keypoints, radius_px)  # whatever border and budget
     keypoints, scores = (values[inside][: config.max_keypoints] for values in (keypoints, scores))
     if image_shape is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from superpoint_tf.config import DetectionConfig
+from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE
 
 
 def detect_in_graph(heatmap: tf.Tensor, config: DetectionConfig) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -12,10 +13,12 @@ def detect_in_graph(heatmap: tf.Tensor, config: DetectionConfig) -> tuple[tf.Ten
 
     Returns keypoints float32 (B, K, 2) xy pixels and scores (B, K), strongest first, ties by row, then column, and
     their number int32 (B,); K is `max_keypoints`, and the rows from the number on hold -1 and score 0. Raises
-    ValueError for keypoints between pixels, which no exported graph has.
+    ValueError for keypoints between pixels, and several looks at a picture, which no exported graph has.
     """
     if config.subpixel:
         raise ValueError("subpixel: an exported graph finds keypoints on whole pixels; leave detection.subpixel off")
+    if (config.scales, config.phases) != (ONE_SCALE, ONE_PHASE):
+        raise ValueError("scales, phases: an exported graph sees a picture once; leave them at their defaults")
     candidates = tf.where(heatmap >= config.threshold, heatmap, 0.0)
     # the border last: what it drops has suppressed its neighbours
     remaining = _cut_border(suppress_heatmap(candidates, config.nms_radius_px), config.border_px)

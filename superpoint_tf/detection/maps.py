@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from superpoint_tf.config import CELL
-from superpoint_tf.config.looks import Looks, scaled_shape
+from superpoint_tf.config import CELL, DetectionConfig
+from superpoint_tf.config.looks import OFFSETS, scaled_shape
 from superpoint_tf.networks.superpoint import normalize_descriptors
 
 
@@ -33,20 +33,20 @@ class Level(NamedTuple):
 
 
 def look_at(
-    images: tf.Tensor, looks: Looks, forward: Callable[[tf.Tensor], Sequence[tf.Tensor]]
+    images: tf.Tensor, detection: DetectionConfig, forward: Callable[[tf.Tensor], Sequence[tf.Tensor]]
 ) -> tuple[tf.Tensor, list[Level]]:
     """Return the heatmaps (B, h, w) of images (B, H, W, 1) of a known size, and each look's other outputs.
 
-    `forward` goes from images of any size to their heatmaps and whatever else the network returns. At each scale the
-    images are resized, in each phase moved; the heatmaps are moved back and combined by their geometric mean, at the
-    size of the largest scale. One look at one size is `forward` alone.
+    `forward` goes from images of any size to their heatmaps and whatever else the network returns. At each scale of
+    `detection` the images are resized, in each phase moved; the heatmaps are moved back and combined by their geometric
+    mean, at the size of the largest scale. One look at one size is `forward` alone.
     """
     heatmaps: list[tf.Tensor] = []
     levels = []
-    for scale in looks.scales:
+    for scale in detection.scales:
         resized = resize_images(images, scale)
         height, width = (int(side) for side in resized.shape[1:3])
-        for offset in looks.offsets:
+        for offset in OFFSETS[detection.phases]:
             with tf.control_dependencies(heatmaps[-1:]):  # one look after the other, in a graph too: less memory
                 heatmap, *others = forward(move_images(resized, offset))
             heatmaps.append(heatmap[:, offset[1] : offset[1] + height, offset[0] : offset[0] + width])

@@ -11,7 +11,6 @@ from superpoint_tf.config import DetectionConfig
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.maps import sample_descriptors
 from superpoint_tf.evaluation.in_memory import Extractor
-from superpoint_tf.evaluation.methods.methods import NetworkDetection
 from superpoint_tf.export.graph import Outputs, Run
 from superpoint_tf.export.request import Form
 from superpoint_tf.features import Features
@@ -79,11 +78,6 @@ def _compare(expected: Features, found: Features) -> Difference:
         return Difference(keypoints=count, alone=alone, score=score)
     descriptor = float(np.abs(expected.descriptors[here] - found.descriptors[there]).max())
     return Difference(keypoints=count, alone=alone, score=score, descriptor=descriptor)
-
-
-def network_detection(detection: DetectionConfig) -> NetworkDetection:
-    """Return what makes TensorFlow find what a file with these settings finds."""
-    return NetworkDetection(detection.threshold, detection.border_px, max_keypoints=detection.max_keypoints)
 
 
 def extractor_of_file(run: Run, form: Form, detection: DetectionConfig) -> Extractor:

@@ -12,17 +12,17 @@ import tensorflow as tf
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.evaluation.methods.methods import extractor_of
 from superpoint_tf.export.calibration import Photographs
-from superpoint_tf.export.comparison import Difference, compare_features, extractor_of_file, network_detection
+from superpoint_tf.export.comparison import Difference, compare_features, extractor_of_file
 from superpoint_tf.export.files import measure_size, open_file, staged, write_file
 from superpoint_tf.export.graph import ExportGraph, Run
 from superpoint_tf.export.latency import time_in_turns
 from superpoint_tf.export.provenance import describe_origin, weights_name
 from superpoint_tf.export.repeatability import (
+    FOR_MEASURING,
     NUM_PAIRS,
     Row,
     describe_quality,
     measure_repeatability,
-    measuring_detection,
 )
 from superpoint_tf.export.request import TABLE_SHAPE, Form, Request, check_output
 from superpoint_tf.export.usage import usage
@@ -98,7 +98,7 @@ class Exporter:
 
     def _compare(self, request: Request, run: Run) -> Difference:
         detection = request.form.detection or DetectionConfig()
-        ours = extractor_of(self.model, network_detection(detection))
+        ours = extractor_of(self.model, detection)
         theirs, radius = extractor_of_file(run, request.form, detection), detection.nms_radius_px
         judged = self.photographs.for_judging if request.precision == "int8" else self.photographs
         frames = judged.frames(request.form.image_shape)
@@ -111,9 +111,9 @@ class Exporter:
         return difference
 
     def _measure(self, request: Request, run: Run) -> list[Row]:
-        detection = measuring_detection(request.form.detection)
+        detection = request.form.detection or FOR_MEASURING
         methods = {
-            TENSORFLOW: extractor_of(self.model, network_detection(detection)),
+            TENSORFLOW: extractor_of(self.model, detection),
             request.format: extractor_of_file(run, request.form, detection),
         }
         judged, shape = self.photographs.for_judging, request.form.image_shape
@@ -125,8 +125,8 @@ class Exporter:
     def tensorflow_call(self, form: Form, images: np.ndarray) -> Callable[[], object]:
         """Return what an exported file's call replaces: the network's, or with postprocessing `SuperPoint.extract`."""
         if form.detection is not None:
-            extract, radius = extractor_of(self.model, network_detection(form.detection)), form.detection.nms_radius_px
-            return lambda: extract(images[0], radius)
+            detection = form.detection
+            return lambda: self.model.extract(images[0], detection)
         graph = ExportGraph(self.model.network, form)
         tensor = tf.constant(images)
         return lambda: [value.numpy() for value in graph.run(tensor).values()]

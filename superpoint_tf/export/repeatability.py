@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from superpoint_tf.config import DetectionConfig, EvaluationSection, PhotometricConfig
+from superpoint_tf.config import EvaluationSection, PhotometricConfig
 from superpoint_tf.evaluation.in_memory import Extractor, evaluate_pairs
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, summarize
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS
@@ -13,13 +13,8 @@ from superpoint_tf.export.calibration import Photographs
 
 NUM_PAIRS = 40
 MAX_ANGLE_DEG = 30.0  # what the networks that come with the package were trained for
+FOR_MEASURING = replace(FOR_PAIRS, nms_radius_px=DETECTOR_PROTOCOL.nms_radius_px)  # of a file without postprocessing
 Row = dict[str, float | str]
-
-
-def measuring_detection(detection: DetectionConfig | None) -> DetectionConfig:
-    """Return what cuts a heatmap here: the postprocessing's own settings, else those of the evaluation."""
-    radius = DETECTOR_PROTOCOL.nms_radius_px
-    return detection or DetectionConfig(FOR_PAIRS.threshold, radius, FOR_PAIRS.border_px, None)
 
 
 def measure_repeatability(

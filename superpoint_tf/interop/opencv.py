@@ -8,9 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE
+from superpoint_tf.config import DetectionConfig
 from superpoint_tf.features import Features
-from superpoint_tf.models.dense_model import SuperPoint
+from superpoint_tf.models.dense_model import ALL_KEYPOINTS, SuperPoint, choose_detection
 
 
 def to_cv_keypoints(features: Features, size_px: float = 8.0) -> list[cv2.KeyPoint]:
@@ -37,9 +37,9 @@ class OpenCVSuperPoint:
     It is no subclass: OpenCV's C++ code would call methods that a Python object cannot give it, and crash.
     """
 
-    def __init__(self, model: SuperPoint, max_keypoints: int | None = None, **settings: Any) -> None:
-        """Wrap a model; `settings` are those of `SuperPoint.extract`."""
-        self._model, self._max_keypoints, self._settings = model, max_keypoints, settings
+    def __init__(self, model: SuperPoint, detection: DetectionConfig = ALL_KEYPOINTS, **changes: Any) -> None:
+        """Wrap a model; `detection` and `changes` are those of `SuperPoint.extract`."""
+        self._model, self._detection = model, choose_detection(detection, changes)
 
     def detect(self, image: np.ndarray, mask: np.ndarray | None = None) -> tuple[cv2.KeyPoint, ...]:
         """Return the keypoints of a grey or BGR image; where `mask` uint8 (H, W) is 0 none is kept."""
@@ -49,7 +49,7 @@ class OpenCVSuperPoint:
         self, image: np.ndarray, keypoints: Sequence[cv2.KeyPoint]
     ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray]:
         """Return the keypoints as given and their descriptors float32 (N, D)."""
-        looks = self._settings.get("scales", ONE_SCALE), self._settings.get("phases", ONE_PHASE)
+        looks = self._detection.scales, self._detection.phases
         return tuple(keypoints), self._model.describe(_to_rgb(image), _positions(keypoints), *looks)
 
     def detectAndCompute(
@@ -60,13 +60,14 @@ class OpenCVSuperPoint:
         Raises ValueError for an image that `SuperPoint.extract` refuses or a mask of another shape.
         """
         if mask is None:
-            found = self._model.extract(_to_rgb(image), self._max_keypoints, **self._settings)
+            found = self._model.extract(_to_rgb(image), self._detection)
             return tuple(to_cv_keypoints(found)), found.descriptors
         if np.shape(mask) != np.shape(image)[:2]:
             raise ValueError(f"the mask has shape {np.shape(mask)}, the image {np.shape(image)[:2]}; they must agree")
-        found = self._model.extract(_to_rgb(image), None, **self._settings)  # the strongest below the mask, not in all
+        # the strongest below the mask, not in all
+        found = self._model.extract(_to_rgb(image), self._detection, max_keypoints=None)
         pixels = np.floor(found.keypoints + 0.5).astype(int)
-        found = found.take(np.asarray(mask)[pixels[:, 1], pixels[:, 0]] != 0).take(slice(self._max_keypoints))
+        found = found.take(np.asarray(mask)[pixels[:, 1], pixels[:, 0]] != 0).take(slice(self._detection.max_keypoints))
         return tuple(to_cv_keypoints(found)), found.descriptors
 
     def descriptorSize(self) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE, Looks, check_looks
+from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE, check_scales
 from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.detection.maps import Level, logits_to_heatmap, look_at, sample_descriptors
 from superpoint_tf.features import Features
@@ -20,6 +21,7 @@ from superpoint_tf.networks.superpoint import ENCODER, normalize_descriptors
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large
 
+ALL_KEYPOINTS = DetectionConfig(max_keypoints=None)
 _BATCH_PIXELS = 8 * 480 * 640  # pictures of one shape go through the network together, up to this many pixels
 _WAITING_PIXELS = 4 * _BATCH_PIXELS  # of pictures of all shapes that wait for others of theirs
 _Placed = tuple[int, tf.Tensor]  # place in the batch, float32 (H, W, 1)
@@ -60,58 +62,41 @@ class SuperPoint:
         heatmap = logits_to_heatmap(outputs["logits"], (shape[1], shape[2]))
         return (heatmap, outputs["descriptors"]) if self.with_descriptor else (heatmap,)
 
-    def _prepare(self, image: Any, looks: Looks) -> tf.Tensor:
+    def _prepare(self, image: Any, detection: DetectionConfig) -> tf.Tensor:
         """Do `prepare_image`; raises PictureTooLarge where the network has no memory for the largest scale."""
         shape = np.shape(image)
         if len(shape) > 1 and not self._on_gpu:  # there the allocator says no by itself
-            kept = len(looks.scales) * (looks.phases - 1) + 1  # as if all were as large as the largest scale
-            check_memory(shape, self._first_channels, looks.largest_scale, kept)
+            kept = len(detection.scales) * (detection.phases - 1) + 1  # as if all were as large as the largest scale
+            check_memory(shape, self._first_channels, max(detection.scales), kept)
         return prepare_image(image)
 
     def heatmap(self, image: Any, scales: Sequence[float] = ONE_SCALE, phases: int = ONE_PHASE) -> np.ndarray:
         """Return the probability of a keypoint at every pixel, float32 (H, W); of the image at the largest scale."""
-        looks = check_looks(scales, phases)
-        heatmap: np.ndarray = self._look(self._prepare(image, looks)[None], looks)[0][0]
+        detection = DetectionConfig(scales=check_scales(scales), phases=phases)
+        heatmap: np.ndarray = self._look(self._prepare(image, detection)[None], detection)[0][0]
         return heatmap
 
-    def extract(
-        self,
-        image: Any,
-        max_keypoints: int | None = None,
-        detection_threshold: float = 0.015,
-        nms_radius_px: int = 4,
-        border_px: int = 4,
-        subpixel: bool = False,
-        scales: Sequence[float] = ONE_SCALE,
-        phases: int = ONE_PHASE,
-    ) -> Features:
+    def extract(self, image: Any, detection: DetectionConfig = ALL_KEYPOINTS, **changes: Any) -> Features:
         """Detect and describe keypoints in one image, strongest first.
 
-        `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1], NumPy or tensor, of
-        any size. Keeps the `max_keypoints` strongest (None: all) of probability `detection_threshold` or more,
-        suppresses others within `nms_radius_px` (square), then drops those nearer than `border_px` to the frame. With
-        `subpixel` keypoints move to the soft-argmax of the 7x7 pixels around them. At several `scales` the image is
-        resized to each; heatmaps are combined by their geometric mean at the largest, descriptors are added. With
-        `phases` 2, 4 or 16 the network sees it that many times at each scale, moved by parts of its cell of 8 pixels,
-        at that many times the cost; they are combined likewise, and where in its cell a corner lies matters less.
-        Returns keypoints float32 (N, 2) xy in pixels of the image given, scores (N,), and unit descriptors (N, D), or
-        None from a detector alone; N is 0 where there is no texture. Raises ValueError for other input, a picture that
-        does not fit into the memory (PictureTooLarge), or a setting out of its range.
+        `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1], NumPy or tensor, of any
+        size. `changes` are settings of `detection` by name, `extract(image, max_keypoints=1000, subpixel=True)`. Keeps
+        the `max_keypoints` strongest (None, unless it is given: all) of probability `threshold` or more (also called
+        `detection_threshold`), suppresses others within `nms_radius_px` (square), then drops those nearer than
+        `border_px` to the frame. With `subpixel` keypoints move to the soft-argmax of the 7x7 pixels around them. At
+        several `scales` the image is resized to each; heatmaps are combined by their geometric mean at the largest,
+        descriptors are added. With `phases` 2, 4 or 16 the network sees it that many times at each scale, moved by
+        parts of its cell of 8 pixels, at that many times the cost; they are combined likewise, and where in its cell a
+        corner lies matters less. Returns keypoints float32 (N, 2) xy in pixels of the image given, scores (N,), and
+        unit descriptors (N, D), or None from a detector alone; N is 0 where there is no texture. Raises ValueError for
+        other input, a picture that does not fit into the memory (PictureTooLarge), or a setting out of its range;
+        TypeError for an unknown one.
         """
-        settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
-        looks = check_looks(scales, phases)
-        return self._features(self._prepare(image, looks)[None], settings, subpixel, looks)[0]
+        detection = choose_detection(detection, changes)
+        return self._features(self._prepare(image, detection)[None], detection)[0]
 
     def extract_batch(
-        self,
-        images: Iterable[Any],
-        max_keypoints: int | None = None,
-        detection_threshold: float = 0.015,
-        nms_radius_px: int = 4,
-        border_px: int = 4,
-        subpixel: bool = False,
-        scales: Sequence[float] = ONE_SCALE,
-        phases: int = ONE_PHASE,
+        self, images: Iterable[Any], detection: DetectionConfig = ALL_KEYPOINTS, **changes: Any
     ) -> BatchFeatures:
         """Do `extract` for several images: an array (B, H, W) or (B, H, W, C), or any sequence, of any sizes.
 
@@ -119,13 +104,12 @@ class SuperPoint:
         image in the last bits. One that cannot be used is left out and named with the reason, the others go on. Of an
         iterator a few images are held at a time, however many it gives.
         """
-        settings = DetectionConfig(detection_threshold, nms_radius_px, border_px, max_keypoints)
-        looks, left_out = check_looks(scales, phases), dict[int, str]()
-        found: dict[int, Features] = {}
-        prepare = functools.partial(self._prepare, looks=looks)
-        batch_pixels = _BATCH_PIXELS / max(1.0, looks.largest_scale) ** 2 / looks.phases  # each phase keeps its maps
+        detection = choose_detection(detection, changes)
+        left_out, found = dict[int, str](), dict[int, Features]()
+        prepare = functools.partial(self._prepare, detection=detection)
+        batch_pixels = _BATCH_PIXELS / max(1.0, *detection.scales) ** 2 / detection.phases  # each phase keeps its maps
         for group in _groups_of_one_shape(images, prepare, left_out, batch_pixels):
-            found.update(self._group_features(group, left_out, settings, subpixel, looks))
+            found.update(self._group_features(group, left_out, detection))
         empty = self._empty()
         return BatchFeatures([found.get(place, empty) for place in range(len(found) + len(left_out))], left_out)
 
@@ -143,18 +127,18 @@ class SuperPoint:
             points = points.reshape(0, 2)
         if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
             raise ValueError(f"keypoints have shape {points.shape} or are not finite; expected (N, 2), xy in pixels")
-        looks = check_looks(scales, phases)
-        tensor = self._prepare(image, looks)
-        levels = self._look(tensor[None], looks)[1]
+        detection = DetectionConfig(scales=check_scales(scales), phases=phases)
+        tensor = self._prepare(image, detection)
+        levels = self._look(tensor[None], detection)[1]
         return self._describe(levels, 0, points, tensor.shape)
 
-    def _look(self, images: tf.Tensor, looks: Looks) -> tuple[np.ndarray, list[Level]]:
+    def _look(self, images: tf.Tensor, detection: DetectionConfig) -> tuple[np.ndarray, list[Level]]:
         """Return the heatmaps (B, h, w) of images of one shape, and the looks, of a joint model with descriptors.
 
         Raises PictureTooLarge if the memory runs out.
         """
         try:
-            heatmaps, levels = look_at(images, looks, self._forward)
+            heatmaps, levels = look_at(images, detection, self._forward)
             return heatmaps.numpy(), levels
         except tf.errors.ResourceExhaustedError as error:
             raise too_large(tuple(images.shape[1:3]), "the network ran out of it") from error
@@ -170,32 +154,27 @@ class SuperPoint:
         descriptors: np.ndarray = (found[0] if len(found) == 1 else normalize_descriptors(tf.add_n(found))).numpy()
         return descriptors
 
-    def _features(self, images: tf.Tensor, settings: DetectionConfig, subpixel: bool, looks: Looks) -> list[Features]:
-        heatmaps, levels = self._look(images, looks)
+    def _features(self, images: tf.Tensor, detection: DetectionConfig) -> list[Features]:
+        heatmaps, levels = self._look(images, detection)
         shape = tuple(images.shape[1:3])
         features = []
         for place, heatmap in enumerate(heatmaps):
-            found = Features(*detect_keypoints(heatmap, settings, subpixel, shape))
+            found = Features(*detect_keypoints(heatmap, detection, shape))
             if self.with_descriptor:
                 found = found._replace(descriptors=self._describe(levels, place, found.keypoints, shape))
             features.append(found)
         return features
 
     def _group_features(
-        self,
-        group: list[_Placed],
-        left_out: dict[int, str],
-        settings: DetectionConfig,
-        subpixel: bool,
-        looks: Looks,
+        self, group: list[_Placed], left_out: dict[int, str], detection: DetectionConfig
     ) -> dict[int, Features]:
         """Return the features of a group by place, one image after the other if the memory does not hold them all."""
         images = tf.stack([tensor for _, tensor in group])
         try:
-            features = self._features(images, settings, subpixel, looks)
+            features = self._features(images, detection)
         except PictureTooLarge as error:
             if len(group) > 1:
-                alone = [self._group_features([one], left_out, settings, subpixel, looks) for one in group]
+                alone = [self._group_features([one], left_out, detection) for one in group]
                 return {place: found for part in alone for place, found in part.items()}
             left_out[group[0][0]] = str(error)
             return {}
@@ -213,6 +192,21 @@ class SuperPoint:
         if features0.descriptors is None or features1.descriptors is None:
             raise ValueError("a detector alone has no descriptors to match; load weights of a joint model")
         return match_descriptors(features0.descriptors, features1.descriptors, ratio, max_distance)
+
+
+def choose_detection(detection: DetectionConfig, changes: Mapping[str, Any]) -> DetectionConfig:
+    """Return `detection` with settings changed by name, as `SuperPoint.extract` takes them; TypeError for others."""
+    if not isinstance(detection, DetectionConfig):
+        raise TypeError(f"detection: {detection!r}; give a DetectionConfig, or settings by name, max_keypoints=1000")
+    known = [field.name for field in dataclasses.fields(DetectionConfig)]
+    wanted = dict(changes)
+    if "detection_threshold" in wanted:
+        if "threshold" in wanted:
+            raise TypeError("detection_threshold: is threshold, which is given too; leave out one")
+        wanted["threshold"] = wanted.pop("detection_threshold")
+    if unknown := wanted.keys() - known:
+        raise TypeError(f"{', '.join(sorted(unknown))}: no setting of detection; there are {', '.join(known)}")
+    return dataclasses.replace(detection, **wanted)
 
 
 def _groups_of_one_shape(

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.config import Config
+from superpoint_tf.config import Config, DetectionConfig
 from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives
 from superpoint_tf.drawing.figures import figure_detections, figure_matches
 from superpoint_tf.drawing.layout import side_by_side, stack
@@ -73,7 +73,7 @@ class ShapesValidator:
         wanted = drawn_primitives(self._config.synthetic.draw)
         for primitive in wanted[: max(self._config.detector.num_figures, 0)]:
             image, truth, _ = next(sample for sample in self._samples["noisy"] if sample[2] == primitive)
-            found = network.extract(image, detection_threshold=_SHOWN_THRESHOLD)
+            found = network.extract(image, threshold=_SHOWN_THRESHOLD)
             panel = figure_detections(image, found.keypoints, truth, found.scores, title=primitive)
             heatmap = side_by_side([draw_heatmap(network.heatmap(image), image, 3)], ["heatmap"])
             rows.append(side_by_side([panel, heatmap]))
@@ -123,10 +123,8 @@ class PairsValidator:
         settings, shown = self._config.evaluation, self._pairs[: self._num_figures]
         rows, matches = [], []
         for pair in shown:
-            found = [
-                network.extract(image, settings.num_keypoints, _SHOWN_THRESHOLD, settings.nms_radius_px)
-                for image in (pair.image0, pair.image1)
-            ]
+            detection = DetectionConfig(_SHOWN_THRESHOLD, settings.nms_radius_px, max_keypoints=settings.num_keypoints)
+            found = [network.extract(image, detection) for image in (pair.image0, pair.image1)]
             panels = [
                 figure_detections(image, features.keypoints, scores=features.scores, title=title)
                 for image, features, title in zip((pair.image0, pair.image1), found, ("view 0", "view 1"), strict=True)

@@ -9,41 +9,42 @@ import cv2
 import numpy as np
 
 import superpoint_tf
+from superpoint_tf.config import DetectionConfig
 from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.features import Features
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.networks.weights import load_network
-from superpoint_tf.using.extraction_settings import ExtractionSettings
+from superpoint_tf.using.extraction_options import DEFAULT_DETECTION
 
 
 class Extractor:
     """What the tools extract with."""
 
-    def __init__(self, weights: str, settings: ExtractionSettings) -> None:
-        """Load weights as `SuperPoint.from_pretrained` does; raises WeightsError naming what cannot be used."""
+    def __init__(
+        self, weights: str, detection: DetectionConfig = DEFAULT_DETECTION, resize_px: int | None = None
+    ) -> None:
+        """Load weights as `SuperPoint.from_pretrained` does; raises WeightsError naming what cannot be used.
+
+        Pictures whose longest side is above `resize_px` are shrunk to it before the network sees them.
+        """
         network, loaded = load_network(weights)
-        self.model, self.settings = SuperPoint(network), settings
+        self.model, self.detection, self.resize_px = SuperPoint(network), detection, resize_px
         self.identity: dict[str, Any] = {
             "weights_sha256": loaded.fingerprint(),
-            **asdict(settings),
+            **asdict(detection),
+            "resize_px": resize_px,
             "superpoint_tf": superpoint_tf.__version__,
         }
+        if detection.border_px == DEFAULT_DETECTION.border_px:
+            del self.identity["border_px"]  # feature files of before, which had no other, are those of today
 
     def __call__(self, image: np.ndarray) -> Features:
         """Extract from a grey uint8 image (H, W); keypoints are in its pixels whatever `resize_px` says.
 
         Raises PictureTooLarge, naming the remedy, where the memory would not do.
         """
-        settings, seen = self.settings, self.shrink(image)
-        found = self.model.extract(
-            seen,
-            settings.max_keypoints,
-            settings.threshold,
-            settings.nms_radius_px,
-            subpixel=settings.subpixel,
-            scales=settings.scales,
-            phases=settings.phases,
-        )
+        seen = self.shrink(image)
+        found = self.model.extract(seen, self.detection)
         keypoints = scale_keypoints(found.keypoints, seen.shape, image.shape)
         return found._replace(keypoints=keypoints.astype(np.float32))
 
@@ -52,12 +53,12 @@ class Extractor:
 
         The heatmap has the size of the image at the largest scale. Keypoints are those of `extract`; errors as above.
         """
-        heatmap = self.model.heatmap(image, self.settings.scales, self.settings.phases)
-        return heatmap, *detect_keypoints(heatmap, self.settings.detection, self.settings.subpixel, image.shape)
+        heatmap = self.model.heatmap(image, self.detection.scales, self.detection.phases)
+        return heatmap, *detect_keypoints(heatmap, self.detection, image.shape)
 
     def shrink(self, image: np.ndarray) -> np.ndarray:
         """Return what the network is to see of uint8 (H, W[, C]): itself, or shrunk to at most `resize_px` a side."""
-        longest, limit = max(image.shape[:2]), self.settings.resize_px
+        longest, limit = max(image.shape[:2]), self.resize_px
         if limit is not None and longest > limit:
             height, width = (max(1, round(side * limit / longest)) for side in image.shape[:2])
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)

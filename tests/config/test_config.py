@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from superpoint_tf.config import Config, ConfigError
+from superpoint_tf.config import Config, ConfigError, DetectionConfig
 from superpoint_tf.config.config_files import build_config, config_differences, config_to_yaml, load_config
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").glob("*.yaml"))
@@ -83,8 +83,36 @@ def test_a_wrong_override_is_refused(tmp_path: Path, override: str):
 
 
 def test_a_scale_of_adaptation_that_is_given_twice_is_refused_before_anything_is_trained(tmp_path: Path):
-    with pytest.raises(ConfigError, match=r"`adaptation\.scales`: 1 is given twice"):
-        load_config(write(tmp_path, "adaptation: {scales: [1, 1]}"))
+    for text in ("adaptation: {scales: [1, 1]}", "adaptation: {detection: {scales: [1, 1]}}"):
+        with pytest.raises(ConfigError, match=r"`adaptation\.detection\.scales`: 1 is given twice"):
+            load_config(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides"),
+    [
+        ("adaptation: {scales: [1, 1.5], phases: 4}", []),
+        ("adaptation: {scales: [1.5, 1], detection: {phases: 4}}", []),
+        ("adaptation: {phases: 2, detection: }", ["adaptation.scales=[1, 1.5]", "adaptation.phases=4"]),
+        ("adaptation: {scales: [2], phases: 4}", ["adaptation.detection.scales=[1, 1.5]"]),
+        ("adaptation: {detection: {scales: [2], phases: 4}}", ["adaptation.scales=[1, 1.5]"]),
+    ],
+)
+def test_scales_and_phases_are_found_where_earlier_versions_had_them(tmp_path: Path, text: str, overrides: list[str]):
+    detection = load_config(write(tmp_path, text), overrides).adaptation.detection
+    assert detection == DetectionConfig(border_px=8, scales=(1.0, 1.5), phases=4)  # the section's own border stays
+
+
+def test_scales_given_at_both_places_are_refused(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"`adaptation\.scales` is `adaptation\.detection\.scales`, and both"):
+        load_config(write(tmp_path, "adaptation: {scales: [1], detection: {scales: [2]}}"))
+
+
+def test_a_config_written_by_an_earlier_version_equals_todays():
+    values = {"adaptation": {"scales": [1.0, 1.5], "phases": 2, "detection": {"border_px": 4}}}
+    now = {"adaptation": {"detection": {"border_px": 4, "scales": [1.0, 1.5], "phases": 2}}}
+    assert config_differences(build_config(values), build_config(now), ["adaptation"]) == []
+    assert "scales" in values["adaptation"]  # what was given stays as it is
 
 
 def test_a_missing_config_names_those_beside_it(tmp_path: Path):

@@ -129,13 +129,13 @@ def test_top_k_counts_after_suppression() -> None:
 
 @pytest.mark.parametrize("shape", [(3, 3), (8, 40), (8, 8), (1, 1)])
 def test_a_frame_smaller_than_its_borders_has_no_keypoints(shape: tuple[int, int]) -> None:
-    keypoints, scores = detect_keypoints(np.ones(shape, np.float32), DetectionConfig(border_px=4), subpixel=True)
+    keypoints, scores = detect_keypoints(np.ones(shape, np.float32), DetectionConfig(border_px=4, subpixel=True))
     assert keypoints.shape == (0, 2) and scores.shape == (0,)
 
 
 def test_nan_in_a_heatmap_is_no_keypoint() -> None:
     heatmap = heatmap_of((20, 20), hole=(8, 8, np.nan), peak=(10, 8, 0.5))
-    assert detect_keypoints(heatmap, DetectionConfig(), subpixel=True)[0].tolist() == [[10, 8]]
+    assert detect_keypoints(heatmap, DetectionConfig(subpixel=True))[0].tolist() == [[10, 8]]
 
 
 def test_a_batch_of_heatmaps_is_refused_with_its_shape() -> None:
@@ -149,11 +149,10 @@ def test_a_constant_heatmap_keeps_a_grid_from_the_top_left() -> None:
     assert keypoints.tolist() == [[x, y] for y in (0, 2, 4) for x in (0, 2, 4, 6)]
 
 
-def test_keypoints_lie_between_pixels_if_the_argument_or_the_config_says_so() -> None:
+def test_keypoints_lie_between_pixels_if_the_config_says_so() -> None:
     heatmap = heatmap_of((20, 20), peak=(10, 8, 0.6), right=(11, 8, 0.2))
-    subpixel = DetectionConfig(subpixel=True)
-    for found in (detect_keypoints(heatmap, DetectionConfig(), subpixel=True), detect_keypoints(heatmap, subpixel)):
-        np.testing.assert_allclose(found[0], [[10.25, 8]], rtol=1e-6)
+    keypoints, _ = detect_keypoints(heatmap, DetectionConfig(subpixel=True))
+    np.testing.assert_allclose(keypoints, [[10.25, 8]], rtol=1e-6)
 
 
 def test_where_a_keypoint_lies_does_not_depend_on_border_and_budget() -> None:

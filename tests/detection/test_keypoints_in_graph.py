@@ -78,6 +78,9 @@ def test_pictures_of_a_batch_do_not_meet():
 def test_keypoints_between_pixels_are_refused():
     with pytest.raises(ValueError, match=r"whole pixels; leave detection\.subpixel off"):
         detect_in_graph(tf.zeros((1, 8, 8)), DetectionConfig(subpixel=True))
+    for looks in (DetectionConfig(scales=(1.0, 1.5)), DetectionConfig(phases=2)):
+        with pytest.raises(ValueError, match="sees a picture once"):
+            detect_in_graph(tf.zeros((1, 8, 8)), looks)
 
 
 def test_values_that_are_not_numbers_are_no_keypoints():

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf import SuperPoint
-from superpoint_tf.config import NetworkConfig
-from superpoint_tf.config.looks import PHASES, Looks, check_looks, check_phases
+from superpoint_tf.config import DetectionConfig, NetworkConfig
+from superpoint_tf.config.looks import OFFSETS, PHASES, check_phases
 from superpoint_tf.detection.maps import look_at, move_images
 from superpoint_tf.models.dense_model import prepare_image
 from superpoint_tf.networks.superpoint import build_network
@@ -30,11 +30,11 @@ def noise(height: int, width: int) -> np.ndarray:
 
 
 def test_the_offsets_of_each_number_of_phases_are_spread_evenly_over_the_cell():
-    assert Looks(phases=1).offsets == ((0, 0),)
-    assert Looks(phases=2).offsets == ((0, 0), (4, 4))
-    assert Looks(phases=4).offsets == ((0, 0), (4, 0), (0, 4), (4, 4))
-    assert sorted(Looks(phases=16).offsets) == [(x, y) for x in (0, 2, 4, 6) for y in (0, 2, 4, 6)]
-    assert all(len(Looks(phases=phases).offsets) == phases for phases in PHASES)
+    assert OFFSETS[1] == ((0, 0),)
+    assert OFFSETS[2] == ((0, 0), (4, 4))
+    assert OFFSETS[4] == ((0, 0), (4, 0), (0, 4), (4, 4))
+    assert sorted(OFFSETS[16]) == [(x, y) for x in (0, 2, 4, 6) for y in (0, 2, 4, 6)]
+    assert all(len(OFFSETS[phases]) == phases for phases in PHASES)
 
 
 @pytest.mark.parametrize("phases", [0, 3, -1, 8, 1.5, None, "4", True])
@@ -46,9 +46,9 @@ def test_a_number_of_phases_without_offsets_is_named(model: SuperPoint, phases: 
             ask(noise(16, 16), phases=phases)
 
 
-def test_scales_come_in_order_with_the_phases():
-    assert check_looks([1.5, 1], 4) == ((1.0, 1.5), 4)
-    assert check_looks([1.5, 1], 4).largest_scale == 1.5
+def test_scales_come_in_order_whatever_holds_them():
+    for given in ([1.5, 1], np.array([1.5, 1]), iter([1.5, 1])):
+        assert DetectionConfig(scales=given, phases=4) == DetectionConfig(scales=(1.0, 1.5), phases=4)
 
 
 def test_a_moved_image_repeats_its_left_column_and_its_top_row():
@@ -59,9 +59,9 @@ def test_a_moved_image_repeats_its_left_column_and_its_top_row():
 def test_a_forward_that_answers_every_pixel_alone_answers_the_same_in_every_phase():
     image = prepare_image(noise(5, 7))[None]
     for phases in PHASES:
-        heatmap, levels = look_at(image, Looks(phases=phases), lambda seen: (seen[..., 0],))
+        heatmap, levels = look_at(image, DetectionConfig(phases=phases), lambda seen: (seen[..., 0],))
         np.testing.assert_allclose(heatmap, image[..., 0], rtol=1e-5)
-        assert [level.offset for level in levels] == list(Looks(phases=phases).offsets)
+        assert [level.offset for level in levels] == list(OFFSETS[phases])
 
 
 def test_one_phase_is_the_network_alone_to_the_bit(model: SuperPoint):
@@ -100,7 +100,7 @@ def test_four_phases_answer_alike_to_a_picture_moved_by_half_a_cell(model: Super
 
 def test_phases_count_the_pixels_of_the_resized_picture(model: SuperPoint):
     image = noise(40, 48)
-    _, levels = look_at(prepare_image(image)[None], Looks((1.0, 1.5), 2), model._forward)
+    _, levels = look_at(prepare_image(image)[None], DetectionConfig(scales=(1.0, 1.5), phases=2), model._forward)
     assert [(level.image_shape, level.offset) for level in levels] == [
         ((40, 48), (0, 0)), ((40, 48), (4, 4)), ((60, 72), (0, 0)), ((60, 72), (4, 4))
     ]  # fmt: skip

@@ -115,6 +115,15 @@ def test_a_network_that_sees_several_scales_or_phases_is_another_method(tmp_path
     assert not np.array_equal(*(method.find(VIEW, "s", PROTOCOL).scores[:5] for method in (one, both)))
 
 
+def test_a_limit_of_keypoints_is_another_method_and_none_is_that_of_before(tmp_path: Path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    cuts = (FOR_PAIRS, replace(FOR_PAIRS, max_keypoints=9), replace(FOR_PAIRS, nms_radius_px=9))
+    every, few, other_radius = (load_methods([f"t={tmp_path}/tiny.yaml"], cut)[0] for cut in cuts)
+    assert "max_keypoints" not in every.identity and few.identity["max_keypoints"] == 9
+    assert len(few.find(VIEW, "s", PROTOCOL).keypoints) == 9
+    assert other_radius.identity == every.identity  # the protocol's radius is taken
+
+
 def test_weights_that_come_with_the_package_go_by_their_name():
     (method,) = load_methods(["small=superpoint-small"])
     assert method.name == "small" and method.identity["from"] == "superpoint-small"

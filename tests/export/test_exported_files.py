@@ -103,8 +103,7 @@ def test_keypoints_equal_extract_and_the_printed_lines_run(
     code = usage(str(exported.path), request, True).replace("picture.jpg", "picture.png")
     found: dict = {}
     exec(code, found)
-    settings = (KEYPOINTS.max_keypoints, KEYPOINTS.threshold, KEYPOINTS.nms_radius_px, KEYPOINTS.border_px)
-    expected = exporter.model.extract(picture, *settings)
+    expected = exporter.model.extract(picture, KEYPOINTS)
     np.testing.assert_array_equal(found["keypoints"], expected.keypoints)
     np.testing.assert_allclose(found["descriptors"], expected.descriptors, atol=1e-3)
     assert (np.asarray(found["outputs"]["descriptors"])[0, found["count"] :] == 0).all()

@@ -43,8 +43,8 @@ def test_keypoints_of_opencv_are_sorted_by_response_with_their_descriptors():
 
 
 def test_bgr_pictures_give_what_rgb_ones_give_the_model(model: SuperPoint, image: np.ndarray):
-    keypoints, descriptors = OpenCVSuperPoint(model, 20, **SETTINGS).detectAndCompute(image, None)
-    expected = model.extract(image[..., ::-1], 20, **SETTINGS)
+    keypoints, descriptors = OpenCVSuperPoint(model, max_keypoints=20, **SETTINGS).detectAndCompute(image, None)
+    expected = model.extract(image[..., ::-1], max_keypoints=20, **SETTINGS)
     np.testing.assert_array_equal([k.pt for k in keypoints], expected.keypoints)
     np.testing.assert_array_equal(descriptors, expected.descriptors)
     assert len(keypoints) == 20
@@ -53,7 +53,7 @@ def test_bgr_pictures_give_what_rgb_ones_give_the_model(model: SuperPoint, image
 def test_nothing_is_found_under_the_mask_and_the_budget_counts_outside_it(model: SuperPoint, image: np.ndarray):
     mask = np.zeros(image.shape[:2], np.uint8)
     mask[:, 40:] = 255
-    detector = OpenCVSuperPoint(model, 5, **SETTINGS)
+    detector = OpenCVSuperPoint(model, max_keypoints=5, **SETTINGS)
     keypoints = detector.detect(image, mask)
     assert len(keypoints) == 5 and all(keypoint.pt[0] >= 40 for keypoint in keypoints)
     with pytest.raises(ValueError, match=r"mask has shape \(2, 2\)"):
@@ -62,7 +62,7 @@ def test_nothing_is_found_under_the_mask_and_the_budget_counts_outside_it(model:
 
 @pytest.mark.parametrize("settings", [SETTINGS, {**SETTINGS, "scales": (1, 1.5), "phases": 2}])
 def test_compute_describes_the_keypoints_it_is_given(model: SuperPoint, image: np.ndarray, settings: dict):
-    detector = OpenCVSuperPoint(model, 10, **settings)
+    detector = OpenCVSuperPoint(model, max_keypoints=10, **settings)
     keypoints, descriptors = detector.detectAndCompute(image)
     same, again = detector.compute(image, keypoints)
     assert same == keypoints
@@ -70,7 +70,7 @@ def test_compute_describes_the_keypoints_it_is_given(model: SuperPoint, image: n
 
 
 def test_opencvs_matcher_takes_descriptors_and_norm(model: SuperPoint, image: np.ndarray):
-    detector = OpenCVSuperPoint(model, 10, **SETTINGS)
+    detector = OpenCVSuperPoint(model, max_keypoints=10, **SETTINGS)
     _, descriptors = detector.detectAndCompute(image)
     assert descriptors is not None
     assert descriptors.shape[1] == detector.descriptorSize() and descriptors.dtype == np.float32

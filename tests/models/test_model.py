@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf import SuperPoint
-from superpoint_tf.config import NetworkConfig
+from superpoint_tf.config import DetectionConfig, NetworkConfig
 from superpoint_tf.detection import maps
 from superpoint_tf.features import Features
 from superpoint_tf.models import dense_model as model_module
@@ -94,15 +95,15 @@ def test_grey_stored_as_colour_gives_what_grey_gives(model: SuperPoint, scale: A
 def test_at_most_the_wanted_number_of_keypoints_the_strongest(model: SuperPoint):
     image = noise(33, 57)
     strongest = model.extract(image, **ALL).take(slice(5))
-    for found, expected in zip(model.extract(image, 5, **ALL), strongest, strict=True):
+    for found, expected in zip(model.extract(image, max_keypoints=5, **ALL), strongest, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_no_keypoints_are_wanted_and_none_are_given(model: SuperPoint):
-    found = model.extract(noise(16, 16), 0, **ALL)
+    found = model.extract(noise(16, 16), max_keypoints=0, **ALL)
     assert found.descriptors is not None and found.descriptors.shape == (0, 8) and found.keypoints.shape == (0, 2)
     with pytest.raises(ValueError, match="max_keypoints: -1"):
-        model.extract(noise(16, 16), -1, **ALL)
+        model.extract(noise(16, 16), max_keypoints=-1, **ALL)
 
 
 def test_the_border_is_left_free(model: SuperPoint):
@@ -297,6 +298,41 @@ def test_describe_gives_the_descriptors_of_extract(model: SuperPoint, detector: 
 def test_settings_out_of_range_are_named(model: SuperPoint, settings: dict[str, Any], name: str):
     with pytest.raises(ValueError, match=name):
         model.extract(noise(16, 16), **settings)
+
+
+def test_a_detection_config_is_what_its_settings_by_name_are(model: SuperPoint):
+    image = noise(40, 48)
+    named = {"nms_radius_px": 2, "border_px": 1, "max_keypoints": 9, "subpixel": True, "scales": (1.5, 1), "phases": 2}
+    whole = DetectionConfig(threshold=0.001, **named)
+    expected = model.extract(image, threshold=0.001, **named)
+    assert len(expected.keypoints) == 9
+    assert_equal(model.extract(image, whole), expected)
+    assert_equal(model.extract(image, replace(whole, max_keypoints=3, scales=(1.0,)), **named), expected)
+    assert_equal(model.extract(image, detection_threshold=0.001, **named), expected)
+    assert_equal(
+        model.extract_batch([image], whole).features[0], model.extract_batch([image], **ALL | named).features[0]
+    )
+
+
+def test_every_keypoint_is_kept_unless_a_number_is_given(model: SuperPoint):
+    image = noise(200, 200)
+    found = model.extract(image, threshold=0.0, nms_radius_px=1)
+    assert len(found.keypoints) > DetectionConfig().max_keypoints
+    assert_equal(model.extract(image, DetectionConfig(0.0, nms_radius_px=1)), found.take(slice(600)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"detection": 5}, "detection: 5; give a DetectionConfig, or settings by name"),
+        ({"max_keypoint": 5}, "max_keypoint: no setting of detection; there are threshold, nms_radius_px"),
+        ({"threshold": 0.1, "detection_threshold": 0.1}, "detection_threshold: is threshold"),
+    ],
+)
+def test_what_is_no_setting_is_named(model: SuperPoint, settings: dict[str, Any], words: str):
+    for extract in (model.extract, model.extract_batch):
+        with pytest.raises(TypeError, match=words):
+            extract(noise(16, 16), **settings)
 
 
 def test_one_other_scale_is_the_resized_image_with_its_keypoints_moved_back(model: SuperPoint):

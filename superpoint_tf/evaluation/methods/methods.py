@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 import superpoint_tf
+from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.config_files import load_config
-from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE
 from superpoint_tf.evaluation.in_memory import Extractor, suppressed
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.methods import baselines, controls
@@ -45,22 +45,10 @@ GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}
 FindFeatures = Callable[[View, str, PairProtocol], Features]
 
 
-@dataclass(frozen=True)
-class NetworkDetection:
-    """How keypoints are taken from a network's heatmap."""
-
-    threshold: float
-    border_px: int
-    subpixel: bool = False  # by soft-argmax of 7x7 pixels, after suppression
-    scales: tuple[float, ...] = ONE_SCALE
-    phases: int = ONE_PHASE
-    max_keypoints: int | None = None  # the strongest; None: all, the protocol has its budget
-
-
-# A budget is reached long before so low a threshold; it only spares the sorting of noise.
-FOR_PAIRS = NetworkDetection(1e-4, 4)
+# Radius and budget are the protocol's. It is reached long before so low a threshold; that only spares sorting noise.
+FOR_PAIRS = DetectionConfig(threshold=1e-4, max_keypoints=None)
 # The average precision on synthetic shapes has no budget and no threshold.
-FOR_SHAPES = NetworkDetection(0.0, 0)
+FOR_SHAPES = DetectionConfig(threshold=0.0, border_px=0, max_keypoints=None)
 
 
 @dataclass(frozen=True)
@@ -78,20 +66,11 @@ class Method:
         return f"{plain}-{storage.sha256(self.name.encode())[:6]}.h5"  # some disks do not tell A from a
 
 
-def extractor_of(model: SuperPoint, detection: NetworkDetection = FOR_PAIRS) -> Extractor:
+def extractor_of(model: SuperPoint, detection: DetectionConfig = FOR_PAIRS) -> Extractor:
     """Give a network the form that the protocols run: everything above a threshold, suppressed, strongest first."""
 
     def extract(image: np.ndarray, nms_radius_px: int) -> Features:
-        return model.extract(
-            image,
-            detection.max_keypoints,
-            detection_threshold=detection.threshold,
-            nms_radius_px=nms_radius_px,
-            border_px=detection.border_px,
-            subpixel=detection.subpixel,
-            scales=detection.scales,
-            phases=detection.phases,
-        )
+        return model.extract(image, detection, nms_radius_px=nms_radius_px)
 
     return extract
 
@@ -102,7 +81,7 @@ def load_extractors(names: Sequence[str]) -> dict[str, Extractor]:
     return {name: suppressed((CLASSICAL | CONTROLS)[name]) for name in wanted}
 
 
-def load_methods(names: Sequence[str], detection: NetworkDetection = FOR_PAIRS) -> list[Method]:
+def load_methods(names: Sequence[str], detection: DetectionConfig = FOR_PAIRS) -> list[Method]:
     """Return methods by what `--methods` names, in that order.
 
     A name is `classical`, `controls`, one of either, or `WHAT` or `ROW NAME=WHAT`, where WHAT is weights (a file, run
@@ -119,7 +98,7 @@ def load_methods(names: Sequence[str], detection: NetworkDetection = FOR_PAIRS) 
     return methods
 
 
-def _load(given: str, detection: NetworkDetection) -> Method:
+def _load(given: str, detection: DetectionConfig) -> Method:
     if given in CLASSICAL or given in CONTROLS:
         return _built_in(given)
     title, what = ("", given) if _exists(given) or "=" not in given else given.split("=", 1)
@@ -144,12 +123,12 @@ def _load(given: str, detection: NetworkDetection) -> Method:
 def _built_in(name: str) -> Method:
     module = baselines if name in CLASSICAL else controls
     kind = module.__name__.rpartition(".")[2]
-    code = _code_sha256((f"evaluation/{kind}.py", *_SUPPRESSION_CODE))  # its settings are in its code
+    code = _code_sha256((f"evaluation/methods/{kind}.py", *_SUPPRESSION_CODE))  # its settings are in its code
     identity = {"kind": kind, "opencv": cv2.__version__, "code": code}
     return _of_extractor(name, identity, suppressed((CLASSICAL | CONTROLS)[name]))
 
 
-def _network(name: str, what: str, detection: NetworkDetection) -> Method:
+def _network(name: str, what: str, detection: DetectionConfig) -> Method:
     import tensorflow as tf  # only where a network is asked for
 
     from superpoint_tf.models.dense_model import SuperPoint
@@ -158,15 +137,15 @@ def _network(name: str, what: str, detection: NetworkDetection) -> Method:
     untrained = what.endswith((".yaml", ".yml"))
     network, weights = initial_network(load_config(what)) if untrained else load_network(what)
     model = SuperPoint(network)
+    settings = asdict(detection)
+    del settings["nms_radius_px"]  # the protocol's
+    if detection.max_keypoints is None:
+        del settings["max_keypoints"]  # features of before, which had no limit, are those of today
     identity = {
         "kind": "untrained network" if untrained else "weights",
         "from": what,
         "weights_sha256": weights.fingerprint(),
-        "threshold": detection.threshold,
-        "border_px": detection.border_px,
-        "subpixel": detection.subpixel,
-        "scales": detection.scales,
-        "phases": detection.phases,
+        **settings,
         "tensorflow": tf.__version__,
         "code": _code_sha256(_NETWORK_CODE),
     }
