@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from superpoint_tf.evaluation.columns import MEASURES
+
 COMPARED = (
     "repeatability", "localization_px", "matching_score", "mma_1", "mma_3", "nn_map", "h_1", "h_3", "h_5",
 )  # fmt: skip
-_HOMOGRAPHY = {"h_1": 1.0, "h_3": 3.0, "h_5": 5.0}  # px; of a pair, right or wrong
 Values = Mapping[str, float]
 NUM_ERRORS = 2.0  # a difference beyond so many standard errors is marked: of twenty without a cause, one is
 
@@ -59,12 +60,12 @@ def check_comparisons(comparisons: Sequence[Sequence[str]], methods: Sequence[st
 
 
 def _outcome(values: Values, value: str) -> float | None:
-    if value not in _HOMOGRAPHY:
-        return values.get(value)
-    error = values.get("corner_error_px")
-    if error is None or np.isnan(error):
-        return error
-    return float(error <= _HOMOGRAPHY[value])
+    measure = MEASURES[value]
+    found = values.get(measure.source or value)
+    if not measure.source or found is None or np.isnan(found):
+        return found
+    assert measure.average is not None
+    return measure.average(np.array([found]))
 
 
 def _difference(value: str, differences: np.ndarray) -> Difference:

@@ -19,6 +19,7 @@ from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import config_to_dict
 from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives
 from superpoint_tf.drawing.visualization import save_png
+from superpoint_tf.evaluation.columns import CURVES
 from superpoint_tf.evaluation.extraction import PairRecord, Stores, extract_pairs, open_stores, report_dropped
 from superpoint_tf.evaluation.measures import PRESETS, PairProtocol
 from superpoint_tf.evaluation.measuring import measure_budgets, measure_records, smaller_budgets
@@ -33,7 +34,7 @@ from superpoint_tf.evaluation.protocols.shapes import (
     shapes_protocol,
 )
 from superpoint_tf.evaluation.report.comparison_tables import comparisons_markdown
-from superpoint_tf.evaluation.report.curves import CAPTIONS, pairs_figures, shapes_figures
+from superpoint_tf.evaluation.report.curves import DOTS, pairs_figures, shapes_figures
 from superpoint_tf.evaluation.report.examples import draw_pair_examples, draw_shape_examples
 from superpoint_tf.evaluation.report.markdown import pairs_markdown, shapes_markdown
 from superpoint_tf.evaluation.report.report import pairs_report, shapes_report
@@ -88,7 +89,10 @@ def remove_results(folder: str) -> None:
 
     The features stay.
     """
-    own = {Path(folder): RESULT_FILES, Path(folder) / "figures": [f"{name}.png" for name in (*CAPTIONS, "example_*")]}
+    own = {
+        Path(folder): RESULT_FILES,
+        Path(folder) / "figures": [f"{name}.png" for name in (*CURVES, DOTS, "example_*")],
+    }
     for place, names in own.items():
         for path in [path for name in names for end in ("", _UNFINISHED) for path in place.glob(name + end)]:
             path.unlink(missing_ok=True)

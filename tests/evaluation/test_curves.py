@@ -7,10 +7,10 @@ import pytest
 
 from superpoint_tf.drawing.panels import CONTROL_COLOUR, Panel, looks_of, plot_dots, plot_panels
 from superpoint_tf.evaluation import metrics
+from superpoint_tf.evaluation.columns import CURVES
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
 from superpoint_tf.evaluation.report.curves import (
     ACCURACY_THRESHOLDS_PX,
-    CAPTIONS,
     accuracy_curves,
     budget_curves,
     group_counts,
@@ -107,7 +107,7 @@ def figures():
 
 
 def test_pairs_have_a_captioned_figure_for_each_measure(figures):
-    assert list(figures) == [stem for stem in CAPTIONS if stem != "average_precision"]
+    assert list(figures) == list(CURVES)
     for picture in figures.values():
         assert picture.dtype == np.uint8 and picture.ndim == 3 and (picture[0, 0] == 255).all()
 

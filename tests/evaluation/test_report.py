@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from superpoint_tf.evaluation.columns import MEASURES
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult
 from superpoint_tf.evaluation.report.report import pairs_report, shapes_report
 from superpoint_tf.evaluation.report.report_html import as_text
@@ -129,7 +130,7 @@ def test_the_best_value_is_bold_and_never_a_controls(page):
 
 def test_less_is_better_for_the_localization_error():
     values = {"a": {"localization_px": 1.0}, "b": {"localization_px": 2.0}, "c (control)": {"localization_px": 0.5}}
-    table = methods_table(values, {"localization_px": ("loc px", 2)})
+    table = methods_table(values, {"localization_px": MEASURES["localization_px"]})
     assert re.findall("<strong>(.*?)</strong>", table) == ["1.00"]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from superpoint_tf.evaluation.columns import MEASURES
 from superpoint_tf.evaluation.comparison import Difference
-from superpoint_tf.evaluation.report.console_table import ABSENT, COLUMNS, format_table
+from superpoint_tf.evaluation.report.console_table import ABSENT, format_table
 from superpoint_tf.evaluation.report.markdown import markdown_table
 from superpoint_tf.evaluation.results import Comparison, PairsEvaluation, Row
 
@@ -54,4 +55,4 @@ def _cells(difference: Difference) -> list[str]:
         for number, sign in ((difference.mean, "+"), (difference.standard_error, ""))
     )
     counts = [str(difference.pairs), str(difference.left_out)]
-    return [COLUMNS[difference.value][0], mean, error, *counts, "*" if difference.significant else ""]
+    return [MEASURES[difference.value].title, mean, error, *counts, "*" if difference.significant else ""]

@@ -5,34 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from superpoint_tf.evaluation.columns import MEASURES, TABLES, shown
 from superpoint_tf.evaluation.results import ShapesEvaluation
 
-COLUMNS = {  # value: (title, digits after the point)
-    "pairs": ("pairs", 0),
-    "repeatability": ("repeat.", 3),
-    "localization_px": ("loc px", 2),
-    "matching_score": ("match.sc.", 3),
-    "nn_map": ("NN mAP", 3),
-    **{f"mma_{threshold}": (f"MMA@{threshold}", 3) for threshold in range(1, 11)},
-    **{f"h_{threshold}": (f"H@{threshold}", 3) for threshold in (1, 3, 5)},
-    **{f"auc_{threshold}": (f"AUC@{threshold}", 3) for threshold in (1, 3, 5)},
-    "keypoints": ("keypoints", 0),
-    "shared_keypoints": ("shared", 0),
-    "matches": ("matches", 0),
-}
-DEFAULT_COLUMNS = (
-    "method", "repeatability", "localization_px", "matching_score", "nn_map", "mma_3", "h_1", "h_3", "h_5",
-    "keypoints", "matches",
-)  # fmt: skip
 ABSENT = "-"  # a method without descriptors has no matches
 
 
-def format_table(rows: Sequence[Mapping[str, float | str]], columns: Sequence[str] = DEFAULT_COLUMNS) -> str:
+def format_table(rows: Sequence[Mapping[str, float | str]], columns: Sequence[str] = ()) -> str:
     """Return rows of `measures.summarize` as lines of text: a header, then a line a row, groups under their names.
 
+    Without `columns` they are the method and the measures that tables show.
     Text is aligned left, numbers right; what a row lacks and what is NaN is a dash. A single group has no heading.
     """
-    header = [COLUMNS.get(column, (column.replace("_", " "), 0))[0] for column in columns]
+    columns = columns or ("method", *shown(TABLES))
+    header = [MEASURES[column].title if column in MEASURES else column.replace("_", " ") for column in columns]
     cells = [[_format_cell(row.get(column), column) for column in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     is_text = [any(isinstance(row.get(column), str) for row in rows) for column in columns]
@@ -63,7 +49,7 @@ def _format_cell(value: float | str | None, column: str) -> str:
         return value
     if value is None or math.isnan(value):
         return ABSENT
-    return f"{value:.{COLUMNS.get(column, (column, 3))[1]}f}"
+    return f"{value:.{MEASURES[column].digits if column in MEASURES else 3}f}"
 
 
 def _format_line(cells: Sequence[str], widths: Sequence[int], is_text: Sequence[bool]) -> str:

@@ -6,12 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 
 from superpoint_tf.drawing.panels import is_control
-from superpoint_tf.evaluation.report.console_table import COLUMNS
+from superpoint_tf.evaluation.columns import DETECTOR, TABLES, Measure, shown
 from superpoint_tf.evaluation.results import PairsEvaluation, Row, ShapesEvaluation
 
 ABSENT = "–"  # noqa: RUF001
-DETECTOR_COLUMNS = ("repeatability", "localization_px")
-MATCHING_COLUMNS = ("matching_score", "nn_map", "mma_3", "h_1", "h_3", "h_5", "keypoints", "matches")
 
 
 def markdown_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -28,19 +26,21 @@ def pairs_markdown(evaluation: PairsEvaluation) -> str:
     names = list(evaluation.settings)
     first, last = names[0], names[-1]
     low, high = evaluation.settings[first], evaluation.settings[last]
-    of_low, of_high = f"{_titles(DETECTOR_COLUMNS)}: {low}", f"{_titles(MATCHING_COLUMNS)}: {high}"
+    columns = shown(TABLES)
+    at_low, at_high = ([m.title for m in columns.values() if (m.needs == DETECTOR) == of] for of in (True, False))
+    titles = [measure.title for measure in columns.values()]
     rows = []
     detector = {(row["group"], row["method"]): row for row in evaluation.rows(first)}
     group = None
     for row in evaluation.rows(last):
         if row["group"] != group:
             group = row["group"]
-            rows.append([f"**{group}** ({row['pairs']} pairs)", *[""] * len(_headings())])
+            rows.append([f"**{group}** ({row['pairs']} pairs)", *[""] * len(columns)])
         at_first = detector[group, row["method"]]
-        cells = [_cell(at_first, name) for name in DETECTOR_COLUMNS] + [_cell(row, name) for name in MATCHING_COLUMNS]
+        cells = [_cell(at_first if m.needs == DETECTOR else row, name, m) for name, m in columns.items()]
         rows.append([_name(str(row["method"])), *cells])
-    title = f"{of_low}. {of_high}. Right within {high.distance_px:g} px."
-    return "\n".join([title, "", *markdown_table(["", *_headings()], rows)]) + "\n"
+    title = f"{_listed(at_low)}: {low}. {_listed(at_high)}: {high}. Right within {high.distance_px:g} px."
+    return "\n".join([title, "", *markdown_table(["", *titles], rows)]) + "\n"
 
 
 def shapes_markdown(evaluation: ShapesEvaluation) -> str:
@@ -58,12 +58,7 @@ def shapes_markdown(evaluation: ShapesEvaluation) -> str:
     return "\n".join(markdown_table(["", *titles], rows)) + "\n"
 
 
-def _headings() -> list[str]:
-    return [COLUMNS[name][0] for name in DETECTOR_COLUMNS + MATCHING_COLUMNS]
-
-
-def _titles(names: Sequence[str]) -> str:
-    titles = [COLUMNS[name][0] for name in names]
+def _listed(titles: Sequence[str]) -> str:
     return f"{', '.join(titles[:-1])} and {titles[-1]}"
 
 
@@ -72,9 +67,9 @@ def _name(method: str) -> str:
     return f"*{plain}*" if is_control(method) else plain
 
 
-def _cell(row: Row, name: str) -> str:
+def _cell(row: Row, name: str, measure: Measure) -> str:
     value = row.get(name)
-    return ABSENT if value is None or isinstance(value, str) else _number(value, COLUMNS[name][1])
+    return ABSENT if value is None or isinstance(value, str) else _number(value, measure.digits)
 
 
 def _number(value: float, digits: int) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from superpoint_tf.evaluation.columns import CURVES, HIGH, LOW, Measure
+from superpoint_tf.evaluation.columns import definitions as column_definitions
 from superpoint_tf.evaluation.measures import PairProtocol, summarize
-from superpoint_tf.evaluation.report.curves import CAPTIONS, pairs_figures, shapes_figures
+from superpoint_tf.evaluation.report.curves import DOTS, DOTS_CAPTION, pairs_figures, shapes_figures
 from superpoint_tf.evaluation.report.report_html import (
     as_text,
     definitions,
@@ -24,7 +26,6 @@ from superpoint_tf.evaluation.report.report_html import (
 from superpoint_tf.evaluation.report.report_tables import (
     group_blocks,
     methods_table,
-    pairs_definitions,
     sequence_tables,
     shapes_definitions,
 )
@@ -52,7 +53,7 @@ def pairs_report(
     sequences = "".join(_sequences(evaluation, setting) for setting in evaluation.settings)
     contents = {
         "tables": _pairs_tables(evaluation),
-        "columns": folded("What each column means", definitions(pairs_definitions([*evaluation.settings.values()]))),
+        "columns": folded("What each column means", definitions(column_definitions([*evaluation.settings.values()]))),
         "figures": _figures(figures),
         "sequences": sequences,
         "examples": _examples(examples),
@@ -126,20 +127,20 @@ def _shapes_tables(evaluation: ShapesEvaluation) -> str:
     for condition, values in evaluation.precision.items():
         parts.append(_primitives_table(f"Average precision, {condition}", values, 3))
     for condition, values in evaluation.localization_px.items():
-        parts.append(_primitives_table(f"Localization error in pixels, {condition}", values, 2, lower_is_better=True))
+        parts.append(_primitives_table(f"Localization error in pixels, {condition}", values, 2, LOW))
     return "\n".join(parts)
 
 
-def _primitives_table(
-    title: str, values: Mapping[str, Mapping[str, float]], digits: int, lower_is_better: bool = False
-) -> str:
+def _primitives_table(title: str, values: Mapping[str, Mapping[str, float]], digits: int, better: str = HIGH) -> str:
     having = dict.fromkeys(name for row in values.values() for name, value in row.items() if math.isfinite(value))
-    columns = {name: (name.replace("_", " "), digits) for name in sorted(having, key=lambda name: name != "all")}
-    return text_element("h3", title) + methods_table(values, columns, lowest=columns if lower_is_better else ())
+    order = sorted(having, key=lambda name: name != "all")
+    columns = {name: Measure(name.replace("_", " "), digits, better) for name in order}
+    return text_element("h3", title) + methods_table(values, columns)
 
 
 def _figures(figures: Mapping[str, np.ndarray]) -> str:
-    return "\n".join(plot_figure(picture, CAPTIONS.get(stem, stem)) for stem, picture in figures.items())
+    captions = {stem: curve.caption for stem, curve in CURVES.items()} | {DOTS: DOTS_CAPTION}
+    return "\n".join(plot_figure(picture, captions.get(stem, stem)) for stem, picture in figures.items())
 
 
 def _sequences(evaluation: PairsEvaluation, setting: str) -> str:
