@@ -131,7 +131,7 @@ def evaluate_shapes(request: Request, num: int | None) -> None:
     from superpoint_tf.evaluation.report.console_table import format_shapes_table
 
     evaluation = run_shapes(request, num or request.config.synthetic.num_test)
-    print(format_shapes_table(evaluation))
+    print(f"\n{format_shapes_table(evaluation)}")
 
 
 def evaluate_shifts(request: Request, data: str, num: int) -> None:
@@ -139,7 +139,7 @@ def evaluate_shifts(request: Request, data: str, num: int) -> None:
     from superpoint_tf.evaluation.protocols.shift_run import run_shifts
     from superpoint_tf.evaluation.sets.pair_sets import photograph_paths
 
-    print(format_shifts_table(run_shifts(request, photograph_paths(data), num)))
+    print(f"\n{format_shifts_table(run_shifts(request, photograph_paths(data), num))}")
 
 
 def evaluate_pairs(request: Request, arguments: argparse.Namespace, config: Config) -> None:
