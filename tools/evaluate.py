@@ -16,7 +16,7 @@ from superpoint_tf.command_line.detection_options import add_network_options
 from superpoint_tf.config import Config
 
 if TYPE_CHECKING:
-    from superpoint_tf.evaluation.evaluate import Request
+    from superpoint_tf.evaluation.evaluate import Measured, Request
 
 DEFAULT_NUM_PAIRS, DEFAULT_NUM_SHIFTED = 200, 60
 OF_PAIRS = ("hpatches", "random-homography")
@@ -99,9 +99,14 @@ def main() -> None:
     from superpoint_tf.evaluation import evaluate as run
     from superpoint_tf.evaluation.comparison import check_comparisons
     from superpoint_tf.evaluation.methods import methods
+    from superpoint_tf.evaluation.protocols.shape_run import sampling as of_shapes
+    from superpoint_tf.evaluation.report.console_table import console_text
+    from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS
     from superpoint_tf.runtime.progress import Console
 
     shapes = arguments.protocol == "synthetic"
+    in_set = PAIR_SETS.get(arguments.protocol)
+    sampling = of_shapes if shapes else in_set.sampling if in_set else lambda config: {}
     default = methods.FOR_SHAPES if shapes else methods.FOR_PAIRS
     looks = {"scales": arguments.scales, "phases": arguments.phases}
     detection = replace(default, subpixel=arguments.subpixel, **looks)
@@ -112,55 +117,46 @@ def main() -> None:
         config,
         loaded,
         output,
-        run.describe_run(arguments.protocol, arguments.data or "drawn", config, command),
+        run.describe_run(arguments.data or "drawn", config, command, sampling(config)),
         Console(),
         arguments.write_images,
         arguments.overwrite,
         check_comparisons(arguments.compare, [method.name for method in loaded]),
     )
     if shapes:
-        evaluate_shapes(request, arguments.num)
+        measured = evaluate_shapes(request, arguments.num)
     elif arguments.protocol == "shifts":
-        evaluate_shifts(request, arguments.data, arguments.num or DEFAULT_NUM_SHIFTED)
+        measured = evaluate_shifts(request, arguments.data, arguments.num or DEFAULT_NUM_SHIFTED)
     else:
-        evaluate_pairs(request, arguments, config)
+        measured = evaluate_pairs(request, arguments, config)
+    print(f"\n{console_text(run.publish(request, measured).console)}")
 
 
-def evaluate_shapes(request: Request, num: int | None) -> None:
-    from superpoint_tf.evaluation.evaluate import run_shapes
-    from superpoint_tf.evaluation.report.console_table import format_shapes_table
+def evaluate_shapes(request: Request, num: int | None) -> Measured:
+    from superpoint_tf.evaluation.protocols.shape_run import measure_synthetic
 
-    evaluation = run_shapes(request, num or request.config.synthetic.num_test)
-    print(f"\n{format_shapes_table(evaluation)}")
+    return measure_synthetic(request, num or request.config.synthetic.num_test)
 
 
-def evaluate_shifts(request: Request, data: str, num: int) -> None:
-    from superpoint_tf.evaluation.protocols.shift_results import format_shifts_table
-    from superpoint_tf.evaluation.protocols.shift_run import run_shifts
-    from superpoint_tf.evaluation.sets.pair_sets import photograph_paths
+def evaluate_shifts(request: Request, data: str, num: int) -> Measured:
+    from superpoint_tf.evaluation.protocols.shift_run import measure_shifts
+    from superpoint_tf.evaluation.sets.photographs import photograph_paths
 
-    print(f"\n{format_shifts_table(run_shifts(request, photograph_paths(data), num))}")
+    return measure_shifts(request, photograph_paths(data), num)
 
 
-def evaluate_pairs(request: Request, arguments: argparse.Namespace, config: Config) -> None:
-    from superpoint_tf.evaluation.evaluate import resolve_settings, run_pairs
+def evaluate_pairs(request: Request, arguments: argparse.Namespace, config: Config) -> Measured:
     from superpoint_tf.evaluation.measures import PRESETS
-    from superpoint_tf.evaluation.report.comparison_tables import format_comparisons
-    from superpoint_tf.evaluation.report.console_table import format_table
+    from superpoint_tf.evaluation.protocols.pair_run import measure_pairs, resolve_settings
     from superpoint_tf.evaluation.sets.exchange import make_in_both_ways
-    from superpoint_tf.evaluation.sets.pair_sets import open_pairs
+    from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS
 
     settings = resolve_settings(arguments.presets or tuple(PRESETS), config)
     num = arguments.num or DEFAULT_NUM_PAIRS
-    make_pairs, count = open_pairs(arguments.protocol, arguments.data, config, num, request.left_out)
+    make_pairs, count = PAIR_SETS[arguments.protocol].open(arguments.data, config, num, request.left_out)
     if arguments.transposed:
         make_pairs, count = make_in_both_ways(make_pairs), 2 * count
-    evaluation = run_pairs(request, arguments.protocol, make_pairs, count, settings)
-    for name, protocol in settings.items():
-        print(f"\n{name}: {protocol}; right within {protocol.distance_px:g} px; RANSAC {protocol.ransac_px:g} px")
-        print(format_table(evaluation.rows(name)))
-        compared = format_comparisons(evaluation, name)
-        print(f"\n{compared}" if compared else "", end="\n" if compared else "")
+    return measure_pairs(request, arguments.protocol, make_pairs, count, settings)
 
 
 if __name__ == "__main__":

@@ -38,12 +38,18 @@ def mean_of_present(values: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class Measure:
+class Column:
+    """A column of a table, whatever it holds."""
+
+    title: str
+    digits: int = 3  # after the point
+    better: str = ""  # HIGH or LOW; empty: it is only counted
+
+
+@dataclass(frozen=True)
+class Measure(Column):
     """One measure of pairs: a row of MEASURES and a column of tables."""
 
-    title: str  # of its column
-    digits: int  # after the point
-    better: str = ""  # HIGH or LOW; empty: it is only counted
     needs: str = ""  # DETECTOR or MATCHING, the values that are asked for; empty: computed in any case
     of_pair: Callable[[MeasuredPair], float] | None = None  # None: made of another measure's values, see `source`
     average: Callable[[np.ndarray], float] | None = mean  # over pairs; None: pairs alone have it
@@ -258,6 +264,11 @@ def shown(where: str) -> dict[str, Measure]:
     """Return the measures that are shown somewhere, in the order of tables: what is only counted comes last."""
     found = [(name, measure) for name, measure in MEASURES.items() if where in measure.shown]
     return dict(sorted(found, key=lambda item: not item[1].better))
+
+
+def column(name: str) -> Column:
+    """Return the column of a measure, or of any other value by its own name."""
+    return MEASURES.get(name) or Column(name.replace("_", " "))
 
 
 def values_of_pair(pair: MeasuredPair, detector: bool, matching: bool) -> dict[str, float]:

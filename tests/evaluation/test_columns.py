@@ -24,10 +24,11 @@ from superpoint_tf.evaluation.columns import (
 from superpoint_tf.evaluation.in_memory import evaluate_pairs
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.pairs import ImagePair, View
-from superpoint_tf.evaluation.report.console_table import format_table
-from superpoint_tf.evaluation.report.markdown import pairs_markdown
-from superpoint_tf.evaluation.report.report import pairs_report
-from superpoint_tf.evaluation.results import PairsEvaluation
+from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
+from superpoint_tf.evaluation.report.console_table import console_text
+from superpoint_tf.evaluation.report.markdown import markdown_text
+from superpoint_tf.evaluation.report.report import html_report
+from superpoint_tf.evaluation.results import Evaluation
 from superpoint_tf.features import Features
 
 SETTING = PairProtocol((100, 200), 3, 4)
@@ -49,7 +50,7 @@ def corners(right: float) -> Features:
 
 
 @pytest.fixture
-def evaluation(monkeypatch: pytest.MonkeyPatch) -> PairsEvaluation:
+def evaluation(monkeypatch: pytest.MonkeyPatch) -> Evaluation:
     """Two methods on three pairs, and one more measure than there are."""
     monkeypatch.setitem(MEASURES, "spread", SPREAD)
     frame = np.zeros((100, 200), np.uint8)
@@ -59,16 +60,16 @@ def evaluation(monkeypatch: pytest.MonkeyPatch) -> PairsEvaluation:
         "wide": lambda image, radius: corners(60 + 50 * int(image[0, 0] == 2)),
     }
     results = {"low": evaluate_pairs(pairs, methods, SETTING)}
-    return PairsEvaluation("hpatches", {}, {name: {} for name in methods}, {"low": SETTING}, results)
+    return MeasuredPairs("hpatches", {}, {name: {} for name in methods}, {"low": SETTING}, results).evaluation()
 
 
-def test_a_new_row_is_a_column_of_every_table_and_a_value_of_every_file(evaluation: PairsEvaluation, tmp_path: Path):
-    console = format_table(evaluation.rows("low")).splitlines()
-    assert "  spread  " in console[0] and "   1.5  " in console[2] and "  40.0  " in console[3]  # 40, 40, 90
-    markdown = pairs_markdown(evaluation).splitlines()
+def test_a_new_row_is_a_column_of_every_table_and_a_value_of_every_file(evaluation: Evaluation, tmp_path: Path):
+    console = console_text(evaluation.console).splitlines()
+    assert "  spread  " in console[1] and "   1.5  " in console[3] and "  40.0  " in console[4]  # 40, 40, 90
+    markdown = markdown_text(evaluation.markdown).splitlines()
     assert "spread" in markdown[0].partition(": 100x200")[0]  # of the detector's columns
     assert "| spread |" in markdown[2] and "| 40.0 |" in markdown[-1]
-    page = pairs_report(evaluation, [], {})
+    page = html_report(evaluation)
     assert '<th scope="col">spread</th>' in page and "<td><strong>1.5</strong></td>" in page  # less is better
     assert "<dt>spread, width of what is found</dt><dd>From the leftmost keypoint to the rightmost, at 3 px." in page
     assert "<summary>width of what is found</summary>" in page

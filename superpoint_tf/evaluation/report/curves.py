@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,49 +11,54 @@ from superpoint_tf.drawing.panels import Curves, Panel, looks_of, plot_dots, plo
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.columns import CURVES, PAIRS, THRESHOLD, Curve
 from superpoint_tf.evaluation.measures import PairResult
-from superpoint_tf.evaluation.results import UNINFORMATIVE_GROUP, PairsEvaluation, Row, ShapesEvaluation
+from superpoint_tf.evaluation.results import Figure, Row, group_counts
 
 ACCURACY_THRESHOLDS_PX = np.linspace(0, 10, 101)
 DOTS = "average_precision"  # the stem of the file
 DOTS_CAPTION = "Average precision of each primitive; a dot a method, in the order of the legend."
 
 
-def pairs_figures(evaluation: PairsEvaluation) -> dict[str, np.ndarray]:
-    """Return the figures of pairs by file stem, uint8 BGR: a row a setting, a column a group, a line a method.
+def curve_figures(
+    methods: Mapping[str, Mapping[str, Any]],
+    rows: Mapping[str, Sequence[Row]],
+    budget_rows: Mapping[str, Sequence[Row]],
+    results: Mapping[str, Sequence[PairResult]],
+) -> list[Figure]:
+    """Return the figures of CURVES: a row a setting, a column a group, a line a method; without values left out.
 
-    The stems are those of CURVES; a figure that no method has values for is left out.
+    Averages, averages at each budget and results of pairs are by setting.
     """
-    looks = looks_of(evaluation.methods)
-    rows = {name: evaluation.rows(name) for name in evaluation.settings}
-    budgets = {name: evaluation.budget_rows(name) for name in evaluation.settings}
-    counts = {name: group_counts(rows[name]) for name in evaluation.settings}
+    looks = looks_of(methods)
 
     def curves_of(curve: Curve, setting: str, group: str) -> Curves:
         if curve.x == THRESHOLD:
             return threshold_curves(rows[setting], group, curve.y)
         if curve.x == PAIRS:
-            return accuracy_curves(evaluation.results[setting], group, curve.y)
-        return budget_curves(budgets[setting], group, curve.x, curve.y)
+            return accuracy_curves(results[setting], group, curve.y)
+        return budget_curves(budget_rows[setting], group, curve.x, curve.y)
 
-    figures = {}
+    figures = []
     for stem, curve in CURVES.items():
         panels = [
-            [Panel(f"{g}, {name}, {n} pairs", curves_of(curve, name, g)) for g, n in groups.items()]
-            for name, groups in counts.items()
+            [Panel(f"{g}, {name}, {n} pairs", curves_of(curve, name, g)) for g, n in group_counts(found).items()]
+            for name, found in rows.items()
         ]
         one_group = all(len(row) == 1 for row in panels)
         if one_group:  # the settings go beside each other
             panels = [[panel for row in panels for panel in row]]
         if any(panel.curves for row in panels for panel in row):
-            figures[stem] = plot_panels(panels, looks, curve.xlabel, curve.ylabel, share_x=not one_group)
+            picture = plot_panels(panels, looks, curve.xlabel, curve.ylabel, share_x=not one_group)
+            figures.append(Figure(stem, picture, curve.caption))
     return figures
 
 
-def shapes_figures(evaluation: ShapesEvaluation) -> dict[str, np.ndarray]:
-    """Return the figure of average precision by file stem, uint8 BGR: a panel a condition, a band a primitive."""
-    if not evaluation.precision:
-        return {}
-    return {DOTS: plot_dots(evaluation.precision, looks_of(evaluation.methods), "average precision")}
+def dots_figures(
+    methods: Mapping[str, Mapping[str, Any]], precision: Mapping[str, Mapping[str, Mapping[str, float]]]
+) -> list[Figure]:
+    """Return the figure of average precision by condition, method and primitive: a panel a condition; or none."""
+    if not precision:
+        return []
+    return [Figure(DOTS, plot_dots(precision, looks_of(methods), "average precision"), DOTS_CAPTION)]
 
 
 def threshold_curves(rows: Iterable[Row], group: str, value: str) -> Curves:
@@ -89,9 +95,3 @@ def budget_curves(rows: Iterable[Row], group: str, x: str, y: str) -> Curves:
         if row["group"] == group and x in row and y in row:
             points.setdefault(str(row["method"]), []).append((float(row[x]), float(row[y])))
     return {method: (np.array(along)[:, 0], np.array(along)[:, 1]) for method, along in points.items()}
-
-
-def group_counts(rows: Iterable[Row]) -> dict[str, int]:
-    """Return the number of pairs of each group, in the order to read them: the standard i_ pairs last."""
-    counts = {str(row["group"]): int(row["pairs"]) for row in rows}
-    return dict(sorted(counts.items(), key=lambda item: item[0] == UNINFORMATIVE_GROUP))
