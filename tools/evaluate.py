@@ -7,20 +7,13 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_network_options
-from superpoint_tf.config import Config
+from superpoint_tf.evaluation.protocols.protocols import PROTOCOLS
 
-if TYPE_CHECKING:
-    from superpoint_tf.evaluation.evaluate import Measured, Request
-
-DEFAULT_NUM_PAIRS, DEFAULT_NUM_SHIFTED = 200, 60
-OF_PAIRS = ("hpatches", "random-homography")
-PROTOCOLS = (*OF_PAIRS, "synthetic", "shifts")
 METHODS_HELP = """\
 classical, controls, one of either by name (Harris, "grid (control)"), or WHAT or 'ROW NAME=WHAT', where WHAT is weights
 (file, run folder, checkpoint, or the name of some that come with the package), config.yaml (that network untrained),
@@ -30,10 +23,11 @@ classical controls)"""
 
 def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser("Measure methods side by side: same images, budget and suppression.")
+    whats = list(dict.fromkeys(protocol.what for protocol in PROTOCOLS.values()))
     parser.add_argument(
         "protocol",
-        choices=PROTOCOLS,
-        help="pairs of images, synthetic shapes, or photographs moved by 1 to 8 px and by halves, nothing else",
+        choices=tuple(PROTOCOLS),
+        help=f"{', '.join(whats[:-1])}, or {whats[-1]}",
     )
     parser.add_argument(
         "--data",
@@ -50,8 +44,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--num",
         type=command_line.positive_int,
-        help="pairs of random-homography (default: 200); pictures a primitive of synthetic (default: the config's); "
-        "photographs of shifts (default: 60, or all there are)",
+        help="; ".join(f"{p.num} of {name} (default: {p.default_num})" for name, p in PROTOCOLS.items() if p.num),
     )
     parser.add_argument(
         "--compare",
@@ -79,16 +72,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help="compute the features of these methods again")
     command_line.add_config_arguments(parser, default="configs/coco.yaml")
     arguments = parser.parse_args()
-    if arguments.protocol != "synthetic" and not arguments.data:
-        parser.error(f"{arguments.protocol} needs --data DIR")
-    if arguments.protocol not in OF_PAIRS and (arguments.compare or arguments.transposed):
-        parser.error(f"{arguments.protocol} has no pairs of views to compare: --compare and --transposed do not apply")
-    if arguments.protocol == "shifts" and arguments.presets:
-        parser.error("shifts are measured at 240x320: --presets does not apply")
-    if arguments.protocol == "synthetic" and (arguments.data or arguments.presets):
-        parser.error("synthetic draws its own pictures at their own size: --data and --presets do not apply")
-    if arguments.protocol == "hpatches" and arguments.num:
-        parser.error("hpatches takes all pairs of the folder: --num does not apply")
+    given = [name for name in ("data", "num", "presets", "compare", "transposed") if getattr(arguments, name)]
+    refusal = PROTOCOLS[arguments.protocol].refusal(arguments.protocol, given)
+    if refusal:
+        parser.error(refusal)
     return arguments
 
 
@@ -96,67 +83,31 @@ def main() -> None:
     arguments = parse_arguments()
     config = command_line.load_config_argument(arguments.config, arguments.overrides)
     command_line.set_up_tensorflow()
-    from superpoint_tf.evaluation import evaluate as run
     from superpoint_tf.evaluation.comparison import check_comparisons
-    from superpoint_tf.evaluation.methods import methods
-    from superpoint_tf.evaluation.protocols.shape_run import sampling as of_shapes
+    from superpoint_tf.evaluation.evaluate import Request, describe_run
+    from superpoint_tf.evaluation.methods.methods import load_methods
     from superpoint_tf.evaluation.report.console_table import console_text
-    from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS
     from superpoint_tf.runtime.progress import Console
 
-    shapes = arguments.protocol == "synthetic"
-    in_set = PAIR_SETS.get(arguments.protocol)
-    sampling = of_shapes if shapes else in_set.sampling if in_set else lambda config: {}
-    default = methods.FOR_SHAPES if shapes else methods.FOR_PAIRS
-    looks = {"scales": arguments.scales, "phases": arguments.phases}
-    detection = replace(default, subpixel=arguments.subpixel, **looks)
-    output = arguments.output or f"outputs/evaluation/{arguments.protocol}"
+    protocol = PROTOCOLS[arguments.protocol]
+    looks = {"subpixel": arguments.subpixel, "scales": arguments.scales, "phases": arguments.phases}
+    methods = load_methods(arguments.methods, replace(protocol.detection, **looks))
     command = "python tools/evaluate.py " + shlex.join(sys.argv[1:])
-    loaded = methods.load_methods(arguments.methods, detection)
-    request = run.Request(
+    request = Request(
         config,
-        loaded,
-        output,
-        run.describe_run(arguments.data or "drawn", config, command, sampling(config)),
+        methods,
+        arguments.output or f"outputs/evaluation/{arguments.protocol}",
+        describe_run(arguments.data or "drawn", config, command, protocol.sampling(config)),
         Console(),
+        arguments.data or "",
+        arguments.num,
+        arguments.presets or (),
+        arguments.transposed,
         arguments.write_images,
         arguments.overwrite,
-        check_comparisons(arguments.compare, [method.name for method in loaded]),
+        check_comparisons(arguments.compare, [method.name for method in methods]),
     )
-    if shapes:
-        measured = evaluate_shapes(request, arguments.num)
-    elif arguments.protocol == "shifts":
-        measured = evaluate_shifts(request, arguments.data, arguments.num or DEFAULT_NUM_SHIFTED)
-    else:
-        measured = evaluate_pairs(request, arguments, config)
-    print(f"\n{console_text(run.publish(request, measured).console)}")
-
-
-def evaluate_shapes(request: Request, num: int | None) -> Measured:
-    from superpoint_tf.evaluation.protocols.shape_run import measure_synthetic
-
-    return measure_synthetic(request, num or request.config.synthetic.num_test)
-
-
-def evaluate_shifts(request: Request, data: str, num: int) -> Measured:
-    from superpoint_tf.evaluation.protocols.shift_run import measure_shifts
-    from superpoint_tf.evaluation.sets.photographs import photograph_paths
-
-    return measure_shifts(request, photograph_paths(data), num)
-
-
-def evaluate_pairs(request: Request, arguments: argparse.Namespace, config: Config) -> Measured:
-    from superpoint_tf.evaluation.measures import PRESETS
-    from superpoint_tf.evaluation.protocols.pair_run import measure_pairs, resolve_settings
-    from superpoint_tf.evaluation.sets.exchange import make_in_both_ways
-    from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS
-
-    settings = resolve_settings(arguments.presets or tuple(PRESETS), config)
-    num = arguments.num or DEFAULT_NUM_PAIRS
-    make_pairs, count = PAIR_SETS[arguments.protocol].open(arguments.data, config, num, request.left_out)
-    if arguments.transposed:
-        make_pairs, count = make_in_both_ways(make_pairs), 2 * count
-    return measure_pairs(request, arguments.protocol, make_pairs, count, settings)
+    print(f"\n{console_text(protocol.run(request).console)}")
 
 
 if __name__ == "__main__":

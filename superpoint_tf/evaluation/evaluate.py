@@ -40,8 +40,12 @@ class Request:
     config: Config
     methods: Sequence[Method]
     output: str
-    facts: dict[str, Any]  # written to the summary: protocol, data, command
+    facts: dict[str, Any]  # written to the summary: data, command, versions
     console: Console
+    data: str = ""  # folder; empty: the protocol makes its own
+    num: int | None = None  # of what the protocol counts; None: its default
+    presets: Sequence[str] = ()  # settings of pairs, by name; none: all
+    transposed: bool = False  # every pair also with x and y exchanged
     images_folder: str | None = None  # write the frames there
     overwrite: bool = False  # compute the methods' features again
     compared: Sequence[tuple[str, str]] = ()  # names of two methods each, to be compared pair by pair

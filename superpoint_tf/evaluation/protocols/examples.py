@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +15,12 @@ from superpoint_tf.evaluation.extraction import PairRecord
 from superpoint_tf.evaluation.feature_store import read_stored
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult
 from superpoint_tf.evaluation.pairs import Group, ImagePair
-from superpoint_tf.evaluation.protocols.shapes import Shape, ShapeRecord
 from superpoint_tf.evaluation.results import Example
 from superpoint_tf.features.feature_files import open_features
 from superpoint_tf.features.matching import match_descriptors
+
+if TYPE_CHECKING:
+    from superpoint_tf.evaluation.protocols.shapes import Shape, ShapeRecord
 
 _PANELS_A_ROW = 4
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from superpoint_tf.config import Config
-from superpoint_tf.config.config_files import config_to_dict
 from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives
 from superpoint_tf.evaluation.evaluate import Request, open_pool, open_request
 from superpoint_tf.evaluation.extraction import report_dropped
@@ -24,12 +21,6 @@ from superpoint_tf.evaluation.protocols.shapes import (
 )
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Progress
-
-
-def sampling(config: Config) -> dict[str, Any]:
-    """Return the settings by which shapes are drawn."""
-    draw, photometric = config.synthetic.draw, config.synthetic.photometric
-    return {"draw": config_to_dict(draw), "photometric": config_to_dict(photometric)}
 
 
 def measure_synthetic(request: Request, num_a_primitive: int) -> MeasuredShapes:
