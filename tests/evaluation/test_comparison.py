@@ -10,7 +10,8 @@ import pytest
 
 from superpoint_tf.evaluation.comparison import check_comparisons, paired_differences
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult
-from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs, comparison_tables, comparisons_table
+from superpoint_tf.evaluation.protocols.pair_comparisons import comparison_tables, comparisons_table
+from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
 from superpoint_tf.evaluation.report.console_table import console_text
 from superpoint_tf.evaluation.report.markdown import markdown_text
 from superpoint_tf.evaluation.sets.exchange import EXCHANGED

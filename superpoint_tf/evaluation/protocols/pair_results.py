@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from superpoint_tf.evaluation.columns import (
     DETECTOR,
-    MEASURES,
     REPORT,
     SEQUENCES,
     TABLES,
@@ -17,33 +15,21 @@ from superpoint_tf.evaluation.columns import (
     definitions,
     shown,
 )
-from superpoint_tf.evaluation.comparison import Difference, paired_differences
+from superpoint_tf.evaluation.comparison import paired_differences
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
 from superpoint_tf.evaluation.pairs import Group
-from superpoint_tf.evaluation.report.console_table import ABSENT
+from superpoint_tf.evaluation.protocols.pair_comparisons import (
+    Comparison,
+    comparison_row,
+    comparison_tables,
+    comparisons_table,
+)
 from superpoint_tf.evaluation.report.curves import curve_figures
 from superpoint_tf.evaluation.report.report_html import as_text
+from superpoint_tf.evaluation.report.report_tables import BOLD_NOTE, DASH_NOTE
 from superpoint_tf.evaluation.results import Evaluation, Example, Figure, Row, Table, counted
 from superpoint_tf.evaluation.sets.exchange import EXCHANGED
 from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS
-
-NOTE = (
-    "Bold is the best method of a column. Controls, in italics, see nothing: what they reach is free. "
-    "A dash is a value that does not exist: without descriptors there are no matches."
-)
-COMPARISON_NOTE = "mean of the paired differences with its standard error over pairs; * beyond two standard errors"
-_COMPARISON_COLUMNS = ("value", "difference", "standard error", "pairs compared", "left out", "mark")
-_COMPARISON_DIGITS = 4
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What changes from `first` to `second` in a group of pairs; each is the name of a row, or says how pairs are."""
-
-    first: str
-    second: str
-    group: str
-    differences: list[Difference]
 
 
 @dataclass(frozen=True)
@@ -133,7 +119,7 @@ class MeasuredPairs:
             ],
             title=chosen.title,
             measured=self._measured(),
-            note=NOTE,
+            note=f"{BOLD_NOTE} {DASH_NOTE}",
             definitions={"What each column means": definitions(list(self.settings.values()))},
         )
 
@@ -187,38 +173,6 @@ def is_warned_of(row: Row, groups: Mapping[str, Group]) -> bool:
     return str(row["group"]) in groups and bool(groups[str(row["group"])].warning)
 
 
-def comparison_row(comparison: Comparison) -> dict[str, Any]:
-    """Return a comparison as summary.json has it."""
-    differences = {d.value: {**asdict(d), "significant": d.significant} for d in comparison.differences}
-    return {**asdict(comparison), "differences": differences}
-
-
-def comparison_tables(comparisons: Iterable[Comparison], setting: str) -> list[Table]:
-    """Return a table a comparison, its groups under their names."""
-    by_title: dict[str, list[Row]] = {}
-    for comparison in comparisons:
-        rows = [dict(zip(_COMPARISON_COLUMNS, _cells(d), strict=True)) for d in comparison.differences]
-        by_title.setdefault(_title(comparison), []).extend({"group": comparison.group, **row} for row in rows)
-    columns = {name: Column(name) for name in _COMPARISON_COLUMNS}
-    return [
-        Table(columns, rows, f"{title}, {setting}: {COMPARISON_NOTE}", names_group=True)
-        for title, rows in by_title.items()
-    ]
-
-
-def comparisons_table(comparisons: Mapping[str, Iterable[Comparison]]) -> list[Table]:
-    """Return all comparisons at all settings as one table; none if nothing was to be compared."""
-    names = ("compared", "setting", "of", *_COMPARISON_COLUMNS)
-    rows: list[Row] = [
-        dict(zip(names, [_title(comparison), setting, comparison.group, *_cells(difference)], strict=True))
-        for setting, found in comparisons.items()
-        for comparison in found
-        for difference in comparison.differences
-    ]
-    columns = {name: Column({"of": "group", "mark": "*"}.get(name, name)) for name in names}
-    return [Table(columns, rows, f"Compared: {COMPARISON_NOTE}.")] if rows else []
-
-
 def _columns(where: str) -> dict[str, Column]:
     return {"method": Column("method"), **shown(where)}
 
@@ -231,16 +185,3 @@ def _judged(protocol: PairProtocol, separator: str) -> str:
 
 def _listed(titles: Sequence[str]) -> str:
     return f"{', '.join(titles[:-1])} and {titles[-1]}"
-
-
-def _title(comparison: Comparison) -> str:
-    return f"{comparison.second} - {comparison.first}"
-
-
-def _cells(difference: Difference) -> list[str]:
-    mean, error = (
-        ABSENT if math.isnan(number) else f"{number:{sign}.{_COMPARISON_DIGITS}f}"
-        for number, sign in ((difference.mean, "+"), (difference.standard_error, ""))
-    )
-    counts = [str(difference.pairs), str(difference.left_out)]
-    return [MEASURES[difference.value].title, mean, error, *counts, "*" if difference.significant else ""]

@@ -10,10 +10,10 @@ from typing import Any
 from superpoint_tf.evaluation.columns import HIGH, LOW, MEASURES, Column
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.report.curves import dots_figures
+from superpoint_tf.evaluation.report.report_tables import BOLD_NOTE
 from superpoint_tf.evaluation.results import Evaluation, Example, Figure, Row, Table, counted
 
 ByCondition = dict[str, dict[str, dict[str, float]]]  # condition (clean, noisy), method, primitive; `all` pools them
-NOTE = "Bold is the best method of a column. Controls, in italics, see nothing: what they reach is free."
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class MeasuredShapes:
             ],
             title="Evaluation on synthetic shapes",
             measured=f"Protocol synthetic: {counted(count, 'picture')}, {counted(len(self.methods), 'method')}.",
-            note=NOTE,
+            note=BOLD_NOTE,
             definitions={"What the values mean": _definitions(self.protocol)},
         )
 

@@ -10,6 +10,9 @@ from superpoint_tf.evaluation.columns import HIGH, LOW, Column, Measure
 from superpoint_tf.evaluation.report.report_html import element, folded, number_cell, table, text_element
 from superpoint_tf.evaluation.results import Row, Table, group_counts
 
+BOLD_NOTE = "Bold is the best method of a column. Controls, in italics, see nothing: what they reach is free."
+DASH_NOTE = "A dash is a value that does not exist: without descriptors there are no matches."
+
 
 def best_of(values: Sequence[float | None], eligible: Sequence[bool], digits: int, better: str = HIGH) -> list[bool]:
     """Tell which eligible values are the best as they are printed; none if there are no two different ones."""
