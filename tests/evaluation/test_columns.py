@@ -39,7 +39,7 @@ SPREAD = Measure(
     DETECTOR,
     lambda pair: float(np.ptp(pair.features[0].keypoints[:, 0])),
     average=lambda values: float(np.median(values)),
-    shown=(TABLES, REPORT, SEQUENCES),
+    shown=(TABLES, REPORT, SEQUENCES, COMPARED),
     name="width of what is found",
     meaning="From the leftmost keypoint to the rightmost, at {within}.",
 )
@@ -60,7 +60,9 @@ def evaluation(monkeypatch: pytest.MonkeyPatch) -> Evaluation:
         "wide": lambda image, radius: corners(60 + 50 * int(image[0, 0] == 2)),
     }
     results = {"low": evaluate_pairs(pairs, methods, SETTING)}
-    return MeasuredPairs("hpatches", {}, {name: {} for name in methods}, {"low": SETTING}, results).evaluation()
+    return MeasuredPairs(
+        "hpatches", {}, {name: {} for name in methods}, {"low": SETTING}, results, {}, [("fixed", "wide")]
+    ).evaluation()
 
 
 def test_a_new_row_is_a_column_of_every_table_and_a_value_of_every_file(evaluation: Evaluation, tmp_path: Path):
@@ -68,7 +70,8 @@ def test_a_new_row_is_a_column_of_every_table_and_a_value_of_every_file(evaluati
     assert "  spread  " in console[1] and "   1.5  " in console[3] and "  40.0  " in console[4]  # 40, 40, 90
     markdown = markdown_text(evaluation.markdown).splitlines()
     assert "spread" in markdown[0].partition(": 100x200")[0]  # of the detector's columns
-    assert "| spread |" in markdown[2] and "| 40.0 |" in markdown[-1]
+    assert "| spread |" in markdown[2] and "| 40.0 |" in markdown[6]
+    assert "| wide - fixed | low | v | spread | +55.1667 | 16.6667 | 3 | 0 | * |" in markdown  # 38.5, 38.5, 88.5
     page = html_report(evaluation)
     assert '<th scope="col">spread</th>' in page and "<td><strong>1.5</strong></td>" in page  # less is better
     assert "<dt>spread, width of what is found</dt><dd>From the leftmost keypoint to the rightmost, at 3 px." in page
