@@ -100,23 +100,19 @@ def _accuracy(pair: MeasuredPair, index: int) -> float:
     return float(pair.matching_accuracy[index])
 
 
+# fmt: off
 MEASURES: dict[str, Measure] = {
     "pairs": Measure("pairs", 0),
     "keypoints": Measure(
-        "keypoints",
-        0,
+        "keypoints", 0,
         of_pair=lambda pair: sum(map(len, pair.points)) / 2,
         shown=(TABLES, REPORT),
         meaning="Mean number of keypoints of an image, within the budget.",
     ),
     "repeatability": Measure(
-        "repeat.",
-        3,
-        HIGH,
-        DETECTOR,
+        "repeat.", 3, HIGH, DETECTOR,
         lambda pair: _repeatability(pair, pair.protocol.distance_px),
-        shown=_ALL,
-        name="repeatability",
+        shown=_ALL, name="repeatability",
         meaning="The share of the keypoints of both views that have one of the other view within {within} under the "
         "true homography. It takes the strongest keypoints, up to the budget, of the area that both views show. None "
         "there: 0.",
@@ -128,14 +124,10 @@ MEASURES: dict[str, Measure] = {
         for t in metrics.MMA_THRESHOLDS_PX
     },
     "localization_px": Measure(
-        "loc px",
-        2,
-        LOW,
-        DETECTOR,
+        "loc px", 2, LOW, DETECTOR,
         lambda pair: metrics.localization_error(*pair.partner_distances, pair.protocol.distance_px),
         average=mean_of_present,
-        shown=(TABLES, REPORT, COMPARED),
-        name="localization error",
+        shown=(TABLES, REPORT, COMPARED), name="localization error",
         meaning="The mean distance of the partners that repeatability counts, in pixels of the setting's image size. "
         "Less is better. Pairs without partners do not count.",
     ),
@@ -143,36 +135,25 @@ MEASURES: dict[str, Measure] = {
         "shared", 0, needs=DETECTOR, of_pair=lambda pair: sum(map(len, pair.partner_distances)) / 2
     ),
     "matching_score": Measure(
-        "match.sc.",
-        3,
-        HIGH,
-        MATCHING,
+        "match.sc.", 3, HIGH, MATCHING,
         lambda pair: metrics.matching_score(*pair.points, pair.matches, *pair.truth, pair.protocol.distance_px),
-        shown=_ALL,
-        name="matching score",
+        shown=_ALL, name="matching score",
         meaning="Matches within {within} of the true homography, over the keypoints in the shared area, mean of both "
         "views. Matches are mutual nearest neighbours of the descriptors among the strongest keypoints, up to the "
         "budget, of the whole images.",
     ),
     "nn_map": Measure(
-        "NN mAP",
-        3,
-        HIGH,
-        MATCHING,
+        "NN mAP", 3, HIGH, MATCHING,
         lambda pair: metrics.nearest_neighbour_map(
             *pair.points, *pair.descriptors, *pair.truth, pair.protocol.distance_px
         ),
-        shown=(TABLES, REPORT, COMPARED),
-        name="nearest-neighbour mAP",
+        shown=(TABLES, REPORT, COMPARED), name="nearest-neighbour mAP",
         meaning="Each keypoint of the shared area answers with its nearest neighbour, ranked by descriptor distance, "
         "right within {within}. The area under the curve of precision over recall, mean of both directions.",
     ),
     **{
         f"mma_{t}": Measure(
-            f"MMA@{t}",
-            3,
-            HIGH,
-            MATCHING,
+            f"MMA@{t}", 3, HIGH, MATCHING,
             functools.partial(_accuracy, index=index),
             shown={1: (COMPARED,), 3: _ALL}.get(t, ()),
             **_MATCHING_ACCURACY,
@@ -180,19 +161,13 @@ MEASURES: dict[str, Measure] = {
         for index, t in enumerate(metrics.MMA_THRESHOLDS_PX)
     },
     "corner_error_px": Measure(  # a failure is inf: only its rank has a mean
-        "corner px",
-        2,
-        LOW,
-        MATCHING,
+        "corner px", 2, LOW, MATCHING,
         lambda pair: metrics.homography_error(pair.estimated_homography, *pair.truth),
         average=None,
     ),
     **{
         f"h_{t}": Measure(
-            f"H@{t}",
-            3,
-            HIGH,
-            source="corner_error_px",
+            f"H@{t}", 3, HIGH, source="corner_error_px",
             average=functools.partial(metrics.homography_accuracy, threshold_px=t),
             shown=_ALL if t == 3 else (TABLES, REPORT, COMPARED),
             **_HOMOGRAPHY_ACCURACY,
@@ -201,10 +176,7 @@ MEASURES: dict[str, Measure] = {
     },
     **{
         f"auc_{t}": Measure(
-            f"AUC@{t}",
-            3,
-            HIGH,
-            source="corner_error_px",
+            f"AUC@{t}", 3, HIGH, source="corner_error_px",
             average=functools.partial(metrics.homography_auc, threshold_px=t),
             shown=(REPORT,),
             **_HOMOGRAPHY_AREA,
@@ -212,9 +184,7 @@ MEASURES: dict[str, Measure] = {
         for t in HOMOGRAPHY_THRESHOLDS_PX
     },
     "matches": Measure(
-        "matches",
-        0,
-        needs=MATCHING,
+        "matches", 0, needs=MATCHING,
         of_pair=lambda pair: float(len(pair.matches)),
         shown=(TABLES, REPORT),
         meaning="Mean number of mutual nearest neighbours of a pair.",
@@ -223,41 +193,26 @@ MEASURES: dict[str, Measure] = {
 
 CURVES: dict[str, Curve] = {  # by the stem of the figure's file
     "repeatability": Curve(
-        "repeatability",
-        THRESHOLD,
-        "repeatability",
-        "threshold, px",
+        "repeatability", THRESHOLD, "repeatability", "threshold, px",
         "Repeatability against the distance within which two keypoints are partners.",
     ),
     "homography_accuracy": Curve(
-        "corner_error_px",
-        PAIRS,
-        "homography accuracy",
-        "threshold, px",
+        "corner_error_px", PAIRS, "homography accuracy", "threshold, px",
         "Share of pairs whose homography moves the frame's corners by no more than the threshold.",
     ),
     "matching_accuracy": Curve(
-        "mma",
-        THRESHOLD,
-        "MMA",
-        "threshold, px",
+        "mma", THRESHOLD, "MMA", "threshold, px",
         "Mean matching accuracy (MMA): share of the matches within the threshold.",
     ),
     "keypoints_repeatability": Curve(
-        "repeatability",
-        "shared_keypoints",
-        "repeatability",
-        "keypoints an image, shared area",
+        "repeatability", "shared_keypoints", "repeatability", "keypoints an image, shared area",
         "Repeatability against the number of keypoints in the shared area, at growing budgets.",
     ),
     "keypoints_homography": Curve(
-        "h_3",
-        "keypoints",
-        "H@3",
-        "keypoints an image",
-        "H@3 against the number of keypoints, at growing budgets.",
+        "h_3", "keypoints", "H@3", "keypoints an image", "H@3 against the number of keypoints, at growing budgets."
     ),
 }
+# fmt: on
 
 
 def shown(where: str) -> dict[str, Measure]:

@@ -9,7 +9,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ from superpoint_tf.evaluation.methods.methods import Method
 from superpoint_tf.evaluation.report.curves import DOTS
 from superpoint_tf.evaluation.report.markdown import markdown_text
 from superpoint_tf.evaluation.report.report import html_report
-from superpoint_tf.evaluation.results import Evaluation, Example, Figure
+from superpoint_tf.evaluation.results import Evaluation, Measured
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.runtime.workers import start_pool
@@ -97,22 +97,6 @@ def remove_results(folder: str) -> None:
     for place, names in own.items():
         for path in [path for name in names for end in ("", _UNFINISHED) for path in place.glob(name + end)]:
             path.unlink(missing_ok=True)
-
-
-class Measured(Protocol):
-    """What a protocol measured, which turns into tables at once and into pictures in a while."""
-
-    def evaluation(self) -> Evaluation:
-        """Return the tables, without figures and examples."""
-        ...
-
-    def figures(self) -> Sequence[Figure]:
-        """Return the plots."""
-        ...
-
-    def examples(self) -> Sequence[Example]:
-        """Return pictures worth a look."""
-        ...
 
 
 @contextlib.contextmanager

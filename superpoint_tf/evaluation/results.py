@@ -5,6 +5,7 @@ Whoever draws an `Evaluation` needs to know no protocol, and a protocol needs to
 
 from __future__ import annotations
 
+import abc
 import csv
 import io
 import math
@@ -88,6 +89,22 @@ class Evaluation:
         storage.write_json(f"{folder}/summary.json", without_nan(summary))
         for name, lines in self.lines.items():
             storage.write_bytes(f"{folder}/{name}", csv_bytes(lines))
+
+
+class Measured(abc.ABC):
+    """What a protocol measured: it turns into tables at once, and into pictures in a while."""
+
+    @abc.abstractmethod
+    def evaluation(self) -> Evaluation:
+        """Return all tables, without figures and examples."""
+
+    def figures(self) -> Sequence[Figure]:
+        """Return the plots."""
+        return ()
+
+    def examples(self) -> Sequence[Example]:
+        """Return pictures worth a look."""
+        return ()
 
 
 def group_counts(rows: Iterable[Row]) -> dict[str, int]:

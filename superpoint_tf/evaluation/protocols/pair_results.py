@@ -27,13 +27,13 @@ from superpoint_tf.evaluation.protocols.pair_comparisons import (
 from superpoint_tf.evaluation.report.curves import curve_figures
 from superpoint_tf.evaluation.report.report_html import as_text
 from superpoint_tf.evaluation.report.report_tables import BOLD_NOTE, DASH_NOTE
-from superpoint_tf.evaluation.results import Evaluation, Example, Figure, Row, Table, counted
+from superpoint_tf.evaluation.results import Evaluation, Example, Figure, Measured, Row, Table, counted
 from superpoint_tf.evaluation.sets.exchange import EXCHANGED
 from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS
 
 
 @dataclass(frozen=True)
-class MeasuredPairs:
+class MeasuredPairs(Measured):
     """The methods on the pairs of one set, at each setting."""
 
     protocol: str  # of PAIR_SETS
@@ -81,7 +81,6 @@ class MeasuredPairs:
         ]
 
     def evaluation(self) -> Evaluation:
-        """Return all tables, without the pictures."""
         rows = {name: self.rows(name) for name in self.settings}
         sequences = {name: summarize(self.results[name], by_sequence=True) for name in self.settings}
         comparisons = {name: self.comparisons(name) for name in self.settings}
@@ -124,13 +123,11 @@ class MeasuredPairs:
         )
 
     def figures(self) -> list[Figure]:
-        """Return the curves of every measure that has one."""
         rows = {name: self.rows(name) for name in self.settings}
         budget_rows = {name: self.budget_rows(name) for name in self.settings}
         return curve_figures(self.methods, rows, budget_rows, self.results)
 
     def examples(self) -> list[Example]:
-        """Return the pairs that are worth a look."""
         return self.draw_examples()
 
     def _markdown_table(self, rows: Mapping[str, Sequence[Row]]) -> Table:

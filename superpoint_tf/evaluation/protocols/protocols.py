@@ -13,11 +13,11 @@ from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import config_to_dict
 from superpoint_tf.evaluation.measures import PRESETS
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, FOR_SHAPES, NetworkDetection
+from superpoint_tf.evaluation.results import Evaluation, Measured
 from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS, PairSet
 
 if TYPE_CHECKING:
-    from superpoint_tf.evaluation.evaluate import Measured, Request
-    from superpoint_tf.evaluation.results import Evaluation
+    from superpoint_tf.evaluation.evaluate import Request
 
 DEFAULT_NUM_SHIFTED = 60
 _NO_VIEWS = {"{name} has no pairs of views to compare": ("compare", "transposed")}

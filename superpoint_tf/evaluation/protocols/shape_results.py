@@ -11,13 +11,13 @@ from superpoint_tf.evaluation.columns import HIGH, LOW, MEASURES, Column
 from superpoint_tf.evaluation.measures import PairProtocol
 from superpoint_tf.evaluation.report.curves import dots_figures
 from superpoint_tf.evaluation.report.report_tables import BOLD_NOTE
-from superpoint_tf.evaluation.results import Evaluation, Example, Figure, Row, Table, counted
+from superpoint_tf.evaluation.results import Evaluation, Example, Figure, Measured, Row, Table, counted
 
 ByCondition = dict[str, dict[str, dict[str, float]]]  # condition (clean, noisy), method, primitive; `all` pools them
 
 
 @dataclass(frozen=True)
-class MeasuredShapes:
+class MeasuredShapes(Measured):
     """Detectors on synthetic shapes whose corners are known."""
 
     facts: dict[str, Any]
@@ -29,7 +29,6 @@ class MeasuredShapes:
     draw_examples: Callable[[], list[Example]] = list
 
     def evaluation(self) -> Evaluation:
-        """Return all tables, without the pictures."""
         count = len({(row["condition"], row["primitive"], row["picture"]) for row in self.pictures})
         return Evaluation(
             "synthetic",
@@ -55,11 +54,9 @@ class MeasuredShapes:
         )
 
     def figures(self) -> list[Figure]:
-        """Return average precision by condition and primitive."""
         return dots_figures(self.methods, self.precision)
 
     def examples(self) -> list[Example]:
-        """Return a picture of each primitive with what was found on it."""
         return self.draw_examples()
 
     def _console_table(self) -> Table:

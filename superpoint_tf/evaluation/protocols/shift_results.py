@@ -11,7 +11,7 @@ from superpoint_tf.evaluation.columns import Column
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
 from superpoint_tf.evaluation.protocols.shifts import PARTNERS_PX, SHIFTS_PX, group_name
 from superpoint_tf.evaluation.report.console_table import ABSENT
-from superpoint_tf.evaluation.results import Evaluation, Example, Figure, Row, Table
+from superpoint_tf.evaluation.results import Evaluation, Measured, Row, Table
 
 VALUES = {  # title, digits
     "localization_px": (f"mean distance in px of mutual nearest partners within {PARTNERS_PX:g} px", 2),
@@ -20,7 +20,7 @@ VALUES = {  # title, digits
 
 
 @dataclass(frozen=True)
-class MeasuredShifts:
+class MeasuredShifts(Measured):
     """The methods on pictures that were moved and not changed."""
 
     facts: dict[str, Any]
@@ -41,7 +41,6 @@ class MeasuredShifts:
         return {method: {name: found[method, name] for name in names} for method in self.methods}
 
     def evaluation(self) -> Evaluation:
-        """Return all tables."""
         names = [group_name(shift) for shift in self.shifts_px]
         found = {value: self._cells(value, digits) for value, (_, digits) in VALUES.items()}
 
@@ -65,14 +64,6 @@ class MeasuredShifts:
                 for number, (value, (title, _)) in enumerate(VALUES.items())
             ],
         )
-
-    def figures(self) -> list[Figure]:
-        """Return none."""
-        return []
-
-    def examples(self) -> list[Example]:
-        """Return none."""
-        return []
 
     def _cells(self, value: str, digits: int) -> list[Row]:
         rows: list[Row] = []
