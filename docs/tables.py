@@ -14,7 +14,7 @@ left out; lists are split at semicolons, or at commas if there are none.
   group    of pairs: v, i shifted, i (default: all, each under its name); of synthetic shapes: a primitive
            (default: all of them together); of a benchmark: network, loss, ... (default: all)
   rows     METHOD or METHOD=TITLE; a row of another file is results/other.json:METHOD=TITLE (default: all of the file)
-  columns  of pairs: keys of `COLUMNS`; of shapes: `clean`, `noisy`, `clean localization_px`, ...; of a benchmark:
+  columns  of pairs: keys of `MEASURES`; of shapes: `clean`, `noisy`, `clean localization_px`, ...; of a benchmark:
            value, limit, set by, fraction, mark, peak MB, note
   setting  of pairs: 240x320 or 480x640 (default: the first for repeatability and localization, else the last)
 `run` writes the command of that file, its date and versions.
@@ -35,11 +35,10 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
-from superpoint_tf.evaluation.report.console_table import COLUMNS
-from superpoint_tf.evaluation.report.markdown import ABSENT, DETECTOR_COLUMNS, MATCHING_COLUMNS, markdown_table
+from superpoint_tf.evaluation.columns import DETECTOR, MEASURES, TABLES, shown
+from superpoint_tf.evaluation.report.markdown import ABSENT, markdown_table
 
 MARK = re.compile(r"(<!-- (table|run): ((?:(?!-->).)*?) -->\n)(?:(?!<!-- (?:table|run): ).)*?(<!-- end -->)", re.DOTALL)
-PAIRS_COLUMNS = (*DETECTOR_COLUMNS, *MATCHING_COLUMNS)
 BENCHMARK_COLUMNS = ("value", "limit", "set by", "fraction", "mark", "peak MB")
 KEYS = ("group", "rows", "columns", "setting")
 LONGEST_LINE = 116
@@ -106,9 +105,9 @@ def wanted_rows(
 
 def pairs_table(rows: list[tuple[dict[str, Any], str, str]], options: Mapping[str, str]) -> list[str]:
     """Return a table of averages over pairs, under a heading row a group if there are several."""
-    columns = split(options.get("columns", "")) or list(PAIRS_COLUMNS)
+    columns = split(options.get("columns", "")) or list(shown(TABLES))
     for column in columns:
-        one_of(column, COLUMNS, "column")
+        one_of(column, MEASURES, "column")
     first = rows[0][0]["rows"]
     in_file = list(dict.fromkeys(row["group"] for row in first[next(iter(first))]))
     groups = split(options.get("group", "")) or in_file
@@ -120,8 +119,8 @@ def pairs_table(rows: list[tuple[dict[str, Any], str, str]], options: Mapping[st
         ]
         if len(groups) > 1:
             lines.append([f"**{group}** ({members[0][1]['pairs']} pairs)", *[""] * len(columns)])
-        lines += [[title, *(number(values.get(c), COLUMNS[c][1]) for c in columns)] for title, values in members]
-    return markdown_table(["", *(COLUMNS[column][0] for column in columns)], lines)
+        lines += [[title, *(number(values.get(c), MEASURES[c].digits) for c in columns)] for title, values in members]
+    return markdown_table(["", *(MEASURES[column].title for column in columns)], lines)
 
 
 def values_of_pairs(
@@ -131,7 +130,7 @@ def values_of_pairs(
     settings = list(summary["rows"])
     values: dict[str, float] = {}
     for column in ("pairs", *columns):
-        setting = options.get("setting") or settings[0 if column in DETECTOR_COLUMNS else -1]
+        setting = options.get("setting") or settings[0 if MEASURES[column].needs == DETECTOR else -1]
         one_of(setting, settings, "setting")
         found = [row for row in summary["rows"][setting] if (row["group"], row["method"]) == (group, method)]
         if not found:

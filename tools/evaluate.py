@@ -6,20 +6,13 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_network_options, detection_from_options
-from superpoint_tf.config import Config
+from superpoint_tf.evaluation.protocols.protocols import PROTOCOLS
 
-if TYPE_CHECKING:
-    from superpoint_tf.evaluation.evaluate import Request
-
-DEFAULT_NUM_PAIRS, DEFAULT_NUM_SHIFTED = 200, 60
-OF_PAIRS = ("hpatches", "random-homography")
-PROTOCOLS = (*OF_PAIRS, "synthetic", "shifts")
 METHODS_HELP = """\
 classical, controls, one of either by name (Harris, "grid (control)"), or WHAT or 'ROW NAME=WHAT', where WHAT is weights
 (file, run folder, checkpoint, or the name of some that come with the package), config.yaml (that network untrained),
@@ -29,10 +22,11 @@ classical controls)"""
 
 def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser("Measure methods side by side: same images, budget and suppression.")
+    whats = list(dict.fromkeys(protocol.what for protocol in PROTOCOLS.values()))
     parser.add_argument(
         "protocol",
-        choices=PROTOCOLS,
-        help="pairs of images, synthetic shapes, or photographs moved by 1 to 8 px and by halves, nothing else",
+        choices=tuple(PROTOCOLS),
+        help=f"{', '.join(whats[:-1])}, or {whats[-1]}",
     )
     parser.add_argument(
         "--data",
@@ -49,8 +43,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--num",
         type=command_line.positive_int,
-        help="pairs of random-homography (default: 200); pictures a primitive of synthetic (default: the config's); "
-        "photographs of shifts (default: 60, or all there are)",
+        help="; ".join(f"{p.num} of {name} (default: {p.default_num})" for name, p in PROTOCOLS.items() if p.num),
     )
     parser.add_argument(
         "--compare",
@@ -78,16 +71,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help="compute the features of these methods again")
     command_line.add_config_arguments(parser, default="configs/coco.yaml")
     arguments = parser.parse_args()
-    if arguments.protocol != "synthetic" and not arguments.data:
-        parser.error(f"{arguments.protocol} needs --data DIR")
-    if arguments.protocol not in OF_PAIRS and (arguments.compare or arguments.transposed):
-        parser.error(f"{arguments.protocol} has no pairs of views to compare: --compare and --transposed do not apply")
-    if arguments.protocol == "shifts" and arguments.presets:
-        parser.error("shifts are measured at 240x320: --presets does not apply")
-    if arguments.protocol == "synthetic" and (arguments.data or arguments.presets):
-        parser.error("synthetic draws its own pictures at their own size: --data and --presets do not apply")
-    if arguments.protocol == "hpatches" and arguments.num:
-        parser.error("hpatches takes all pairs of the folder: --num does not apply")
+    given = [name for name in ("data", "num", "presets", "compare", "transposed") if getattr(arguments, name)]
+    refusal = PROTOCOLS[arguments.protocol].refusal(arguments.protocol, given)
+    if refusal:
+        parser.error(refusal)
     return arguments
 
 
@@ -95,70 +82,30 @@ def main() -> None:
     arguments = parse_arguments()
     config = command_line.load_config_argument(arguments.config, arguments.overrides)
     command_line.set_up_tensorflow()
-    from superpoint_tf.evaluation import evaluate as run
     from superpoint_tf.evaluation.comparison import check_comparisons
-    from superpoint_tf.evaluation.methods import methods
+    from superpoint_tf.evaluation.evaluate import Request, describe_run
+    from superpoint_tf.evaluation.methods.methods import load_methods
+    from superpoint_tf.evaluation.report.console_table import console_text
     from superpoint_tf.runtime.progress import Console
 
-    shapes = arguments.protocol == "synthetic"
-    default = methods.FOR_SHAPES if shapes else methods.FOR_PAIRS
-    detection = detection_from_options(arguments, default)
-    output = arguments.output or f"outputs/evaluation/{arguments.protocol}"
+    protocol = PROTOCOLS[arguments.protocol]
+    methods = load_methods(arguments.methods, detection_from_options(arguments, protocol.detection))
     command = "python tools/evaluate.py " + shlex.join(sys.argv[1:])
-    loaded = methods.load_methods(arguments.methods, detection)
-    request = run.Request(
+    request = Request(
         config,
-        loaded,
-        output,
-        run.describe_run(arguments.protocol, arguments.data or "drawn", config, command),
+        methods,
+        arguments.output or f"outputs/evaluation/{arguments.protocol}",
+        describe_run(arguments.data or "drawn", config, command, protocol.sampling(config)),
         Console(),
+        arguments.data or "",
+        arguments.num,
+        arguments.presets or (),
+        arguments.transposed,
         arguments.write_images,
         arguments.overwrite,
-        check_comparisons(arguments.compare, [method.name for method in loaded]),
+        check_comparisons(arguments.compare, [method.name for method in methods]),
     )
-    if shapes:
-        evaluate_shapes(request, arguments.num)
-    elif arguments.protocol == "shifts":
-        evaluate_shifts(request, arguments.data, arguments.num or DEFAULT_NUM_SHIFTED)
-    else:
-        evaluate_pairs(request, arguments, config)
-
-
-def evaluate_shapes(request: Request, num: int | None) -> None:
-    from superpoint_tf.evaluation.evaluate import run_shapes
-    from superpoint_tf.evaluation.report.console_table import format_shapes_table
-
-    evaluation = run_shapes(request, num or request.config.synthetic.num_test)
-    print(format_shapes_table(evaluation))
-
-
-def evaluate_shifts(request: Request, data: str, num: int) -> None:
-    from superpoint_tf.evaluation.protocols.shift_results import format_shifts_table
-    from superpoint_tf.evaluation.protocols.shift_run import run_shifts
-    from superpoint_tf.evaluation.sets.pair_sets import photograph_paths
-
-    print(format_shifts_table(run_shifts(request, photograph_paths(data), num)))
-
-
-def evaluate_pairs(request: Request, arguments: argparse.Namespace, config: Config) -> None:
-    from superpoint_tf.evaluation.evaluate import resolve_settings, run_pairs
-    from superpoint_tf.evaluation.measures import PRESETS
-    from superpoint_tf.evaluation.report.comparison_tables import format_comparisons
-    from superpoint_tf.evaluation.report.console_table import format_table
-    from superpoint_tf.evaluation.sets.exchange import make_in_both_ways
-    from superpoint_tf.evaluation.sets.pair_sets import open_pairs
-
-    settings = resolve_settings(arguments.presets or tuple(PRESETS), config)
-    num = arguments.num or DEFAULT_NUM_PAIRS
-    make_pairs, count = open_pairs(arguments.protocol, arguments.data, config, num, request.left_out)
-    if arguments.transposed:
-        make_pairs, count = make_in_both_ways(make_pairs), 2 * count
-    evaluation = run_pairs(request, arguments.protocol, make_pairs, count, settings)
-    for name, protocol in settings.items():
-        print(f"\n{name}: {protocol}; right within {protocol.distance_px:g} px; RANSAC {protocol.ransac_px:g} px")
-        print(format_table(evaluation.rows(name)))
-        compared = format_comparisons(evaluation, name)
-        print(f"\n{compared}" if compared else "", end="\n" if compared else "")
+    print(f"\n{console_text(protocol.run(request).console)}")
 
 
 if __name__ == "__main__":

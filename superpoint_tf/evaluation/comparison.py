@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-COMPARED = (
-    "repeatability", "localization_px", "matching_score", "mma_1", "mma_3", "nn_map", "h_1", "h_3", "h_5",
-)  # fmt: skip
-_HOMOGRAPHY = {"h_1": 1.0, "h_3": 3.0, "h_5": 5.0}  # px; of a pair, right or wrong
+from superpoint_tf.evaluation.columns import COMPARED, Measure, shown
+
 Values = Mapping[str, float]
 NUM_ERRORS = 2.0  # a difference beyond so many standard errors is marked: of twenty without a cause, one is
 
@@ -36,14 +34,14 @@ class Difference:
 
 
 def paired_differences(first: Mapping[str, Values], second: Mapping[str, Values]) -> list[Difference]:
-    """Return `second` minus `first` for each of COMPARED that both have, from the values of each by pair.
+    """Return `second` minus `first` for each measure that is compared and that both have, from the values by pair.
 
     h_1, h_3 and h_5 are 1 or 0 on a pair, by its corner_error_px.
     """
     names = [*dict.fromkeys([*first, *second])]
     differences = []
-    for value in COMPARED:
-        sides = [[_outcome(side.get(name, {}), value) for name in names] for side in (first, second)]
+    for value, measure in shown(COMPARED).items():
+        sides = [[_outcome(side.get(name, {}), value, measure) for name in names] for side in (first, second)]
         if all(any(outcome is not None for outcome in side) for side in sides):
             numbers = np.array([[np.nan if o is None else o for o in side] for side in sides])
             differences.append(_difference(value, numbers[1] - numbers[0]))
@@ -58,13 +56,12 @@ def check_comparisons(comparisons: Sequence[Sequence[str]], methods: Sequence[st
     return [(first, second) for first, second in comparisons]
 
 
-def _outcome(values: Values, value: str) -> float | None:
-    if value not in _HOMOGRAPHY:
-        return values.get(value)
-    error = values.get("corner_error_px")
-    if error is None or np.isnan(error):
-        return error
-    return float(error <= _HOMOGRAPHY[value])
+def _outcome(values: Values, value: str, measure: Measure) -> float | None:
+    found = values.get(measure.source or value)
+    if not measure.source or found is None or np.isnan(found):
+        return found
+    assert measure.average is not None
+    return measure.average(np.array([found]))
 
 
 def _difference(value: str, differences: np.ndarray) -> Difference:

@@ -15,6 +15,7 @@ from superpoint_tf.features import Features
 from superpoint_tf.features.feature_files import open_features
 from superpoint_tf.runtime.workers import ordered_map
 
+MeasureValues = Callable[[Features, Features, np.ndarray, PairProtocol], dict[str, float]]
 _PAIRS_A_TASK = 8
 _SMALLER_BUDGETS = (8, 4, 2)  # the budget divided by these, for accuracy against the number of keypoints
 
@@ -28,6 +29,7 @@ class Task:
     protocol: PairProtocol
     records: tuple[PairRecord, ...]
     no_descriptors: np.ndarray | None  # (0, D), for frames where a describing method found nothing; None: a detector
+    measure: MeasureValues = measure_pair
 
 
 def smaller_budgets(protocol: PairProtocol) -> list[int]:
@@ -41,11 +43,12 @@ def measure_records(
     protocol: PairProtocol,
     pool: concurrent.futures.Executor | None,
     on_pairs: Callable[[int], None] = lambda count: None,
+    measure: MeasureValues = measure_pair,
 ) -> list[PairResult]:
     """Measure every method, given its feature file, on every pair; results in the order of the pairs, then methods."""
     empty = {method: _no_descriptors(path, records) for method, path in files.items()}
     tasks = [
-        Task(method, path, protocol, tuple(records[start : start + _PAIRS_A_TASK]), empty[method])
+        Task(method, path, protocol, tuple(records[start : start + _PAIRS_A_TASK]), empty[method], measure)
         for start in range(0, len(records), _PAIRS_A_TASK)
         for method, path in files.items()
     ]
@@ -65,7 +68,7 @@ def measure_task(task: Task) -> list[PairResult]:
             cached = {name: cached.get(name) or read_stored(file, name) for name in record.frames}
             features0, features1 = (_described(cached[name], task, name) for name in record.frames)
             protocol = replace(task.protocol, image_shape=record.image_shape or task.protocol.image_shape)
-            values = measure_pair(features0, features1, record.homography_0to1, protocol)
+            values = task.measure(features0, features1, record.homography_0to1, protocol)
             results.append(PairResult(task.method, record.name, record.group, values, record.sequence))
     return results
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,3 +46,15 @@ class ImagePair:
     def image1(self) -> np.ndarray:
         """Return the second image, grey uint8 (H, W)."""
         return self.view1.image
+
+
+MakePairs = Callable[[tuple[int, int]], Iterable[ImagePair]]
+"""From (height, width) to the pairs of a set at that size."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """What the report says of the pairs of a group besides its name."""
+
+    title: str
+    warning: str = ""  # why standing still wins here; such a group comes last and gives no examples

@@ -1,7 +1,11 @@
-"""What one run of `tools/evaluate.py` measured, and its files: summary.json, pairs.csv, pictures.csv."""
+"""What a run of `tools/evaluate.py` found, as data that console, Markdown, report and files are drawn from.
+
+Whoever draws an `Evaluation` needs to know no protocol, and a protocol needs to know no file format.
+"""
 
 from __future__ import annotations
 
+import abc
 import csv
 import io
 import math
@@ -12,15 +16,36 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf.evaluation.comparison import Difference, paired_differences
-from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
+from superpoint_tf.evaluation.columns import Column
+from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.evaluation.pairs import Group
 from superpoint_tf.runtime import storage
 
 Row = dict[str, float | str]
-ByCondition = dict[str, dict[str, dict[str, float]]]  # condition (clean, noisy), method, primitive; `all` pools them
-UNINFORMATIVE_GROUP = "i"  # most of its homographies are the identity
-EXCHANGED = ", x and y exchanged"  # ends the name of a group: the pairs of the group before it, seen so
-GROUP_ORDER = ("v", "i shifted", "", UNINFORMATIVE_GROUP)  # to read them in; "" is any other group
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns; the first column names the row, and what a row lacks is shown as absent.
+
+    Rows of one `group` follow each other and stand under its name, with the number of its `pairs` if they have it.
+    """
+
+    columns: Mapping[str, Column]  # by the key of a row's values
+    rows: Sequence[Row]
+    title: str = ""
+    note: str = ""  # of the report, below the title
+    groups: Mapping[str, Group] = field(default_factory=dict)  # what the report says of a group besides its name
+    names_group: bool = False  # also where there is one group alone
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot, uint8 BGR."""
+
+    stem: str  # of its file
+    picture: np.ndarray
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -32,112 +57,64 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What changes from `first` to `second` in a group of pairs; each is the name of a row, or says how pairs are."""
+class Evaluation:
+    """All that a run found: each medium has its tables, in order."""
 
-    first: str
-    second: str
-    group: str
-    differences: list[Difference]
-
-
-@dataclass(frozen=True)
-class PairsEvaluation:
-    """The methods on the pairs of one set, at each setting."""
-
-    protocol: str  # hpatches or random-homography
-    facts: dict[str, Any]  # data folder, seed, versions, command: whatever a reader needs to repeat the run
-    methods: dict[str, dict[str, Any]]  # identity of each, by the name of its row
-    settings: dict[str, PairProtocol]  # by name, such as 240x320
-    results: dict[str, list[PairResult]]  # by setting; every method on every pair
-    budgets: dict[str, dict[int, list[PairResult]]] = field(default_factory=dict)  # by setting and smaller budget
-    compared: Sequence[tuple[str, str]] = ()  # two rows each
-
-    def rows(self, setting: str) -> list[Row]:
-        """Return the averages of each group and method at a setting; first the groups that tell methods apart."""
-        return sorted(summarize(self.results[setting]), key=lambda row: GROUP_ORDER.index(_place(str(row["group"]))))
-
-    def budget_rows(self, setting: str) -> list[Row]:
-        """Return the averages of each group and method at each budget, the whole one included, with its `budget`."""
-        by_budget = {**self.budgets.get(setting, {}), self.settings[setting].max_keypoints: self.results[setting]}
-        return [{**row, "budget": float(k)} for k, results in sorted(by_budget.items()) for row in summarize(results)]
-
-    def comparisons(self, setting: str) -> list[Comparison]:
-        """Return what was asked to be compared, pair by pair, at a setting; and each method under exchanged axes."""
-        groups = list(dict.fromkeys(str(row["group"]) for row in self.rows(setting)))
-        values: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
-        for result in self.results[setting]:
-            values.setdefault((result.method, result.group), {})[result.pair] = result.values
-        between_rows = [
-            Comparison(first, second, group, paired_differences(values[first, group], values[second, group]))
-            for first, second in self.compared
-            for group in groups
-        ]
-        return between_rows + [
-            Comparison(
-                method, method + EXCHANGED, group, paired_differences(values[method, group], values[method, exchanged])
-            )
-            for method in self.methods
-            for group, exchanged in [(group, group + EXCHANGED) for group in groups]
-            if exchanged in groups
-        ]
+    protocol: str  # its name: hpatches, synthetic, ...
+    facts: Mapping[str, Any]  # data folder, seed, versions, command: whatever a reader needs to repeat the run
+    methods: Mapping[str, Mapping[str, Any]]  # identity of each, by the name of its row
+    settings: Mapping[str, PairProtocol]  # by name, such as 240x320
+    values: Mapping[str, Any]  # the rest of summary.json
+    lines: Mapping[str, Sequence[Row]]  # of each CSV file, by its name
+    console: Sequence[Table] = ()
+    markdown: Sequence[Table] = ()
+    report: Sequence[Table] = ()  # none: there is no page
+    sequences: Sequence[Table] = ()  # of the report: folded, a row a sequence and a column a method
+    title: str = ""  # of the report
+    measured: str = ""  # how much, in a sentence
+    note: str = ""  # how to read the tables
+    definitions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # folded, by heading: what words mean
+    figures: Sequence[Figure] = ()
+    examples: Sequence[Example] = ()
 
     def save(self, folder: str | Path) -> None:
-        """Write summary.json and pairs.csv into a folder."""
-        comparisons = {name: [comparison_row(c) for c in self.comparisons(name)] for name in self.settings}
+        """Write summary.json and the CSV files into a folder."""
         summary = {
             "protocol": self.protocol,
             **self.facts,
             "methods": self.methods,
             "settings": {name: asdict(protocol) for name, protocol in self.settings.items()},
-            **({"comparisons": comparisons} if any(comparisons.values()) else {}),
-            "rows": {name: self.rows(name) for name in self.settings},
-            "sequences": {name: summarize(self.results[name], by_sequence=True) for name in self.settings},
-            "budgets": {name: self.budget_rows(name) for name in self.settings},
+            **self.values,
         }
         storage.write_json(f"{folder}/summary.json", without_nan(summary))
-        storage.write_bytes(f"{folder}/pairs.csv", csv_bytes(self._pair_lines()))
-
-    def _pair_lines(self) -> Iterable[Row]:
-        for setting, results in self.results.items():
-            for result in results:
-                names: Row = {"setting": setting, "group": result.group, "sequence": result.sequence}
-                yield {**names, "pair": result.pair, "method": result.method, **result.values}
+        for name, lines in self.lines.items():
+            storage.write_bytes(f"{folder}/{name}", csv_bytes(lines))
 
 
-@dataclass(frozen=True)
-class ShapesEvaluation:
-    """Detectors on synthetic shapes whose corners are known."""
+class Measured(abc.ABC):
+    """What a protocol measured: it turns into tables at once, and into pictures in a while."""
 
-    facts: dict[str, Any]
-    protocol: PairProtocol
-    methods: dict[str, dict[str, Any]]
-    precision: ByCondition  # average precision
-    localization_px: ByCondition
-    pictures: Sequence[Row] = ()  # one a picture: condition, primitive, picture, method, keypoints, corners, found
+    @abc.abstractmethod
+    def evaluation(self) -> Evaluation:
+        """Return all tables, without figures and examples."""
 
-    def save(self, folder: str | Path) -> None:
-        """Write summary.json and pictures.csv into a folder."""
-        summary = {
-            "protocol": "synthetic",
-            **self.facts,
-            "methods": self.methods,
-            "settings": {"shapes": asdict(self.protocol)},
-            "average_precision": self.precision,
-            "localization_px": self.localization_px,
-        }
-        storage.write_json(f"{folder}/summary.json", without_nan(summary))
-        storage.write_bytes(f"{folder}/pictures.csv", csv_bytes(self.pictures))
+    def figures(self) -> Sequence[Figure]:
+        """Return the plots."""
+        return ()
+
+    def examples(self) -> Sequence[Example]:
+        """Return pictures worth a look."""
+        return ()
 
 
-def comparison_row(comparison: Comparison) -> dict[str, Any]:
-    """Return a comparison as summary.json has it."""
-    differences = {d.value: {**asdict(d), "significant": d.significant} for d in comparison.differences}
-    return {**asdict(comparison), "differences": differences}
+def group_counts(rows: Iterable[Row]) -> dict[str, int]:
+    """Return the number of pairs of each group, in the order of the rows."""
+    return {str(row["group"]): int(row["pairs"]) for row in rows}
 
 
-def _place(group: str) -> str:
-    return group if group in GROUP_ORDER else ""
+def counted(number: int, what: str) -> str:
+    """Return `1 pair`, `2 pairs`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def without_nan(value: Any) -> Any:

@@ -10,8 +10,11 @@ import pytest
 
 from superpoint_tf.evaluation.comparison import check_comparisons, paired_differences
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult
-from superpoint_tf.evaluation.report.comparison_tables import comparisons_markdown, format_comparisons
-from superpoint_tf.evaluation.results import EXCHANGED, PairsEvaluation
+from superpoint_tf.evaluation.protocols.pair_comparisons import comparison_tables, comparisons_table
+from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
+from superpoint_tf.evaluation.report.console_table import console_text
+from superpoint_tf.evaluation.report.markdown import markdown_text
+from superpoint_tf.evaluation.sets.exchange import EXCHANGED
 
 NAN, INF = float("nan"), float("inf")
 PROTOCOL = PairProtocol((24, 32), 10, 4)
@@ -73,7 +76,7 @@ def test_a_row_that_there_is_not_is_named_with_those_there_are():
         check_comparisons([["A", "C"]], ["A", "B"])
 
 
-def evaluation(**changes) -> PairsEvaluation:
+def evaluation(**changes) -> MeasuredPairs:
     """Two methods on two pairs of two groups; B repeats .25 and .75 better."""
     results = [
         PairResult(method, f"pair {n}", group, {"repeatability": base + gain})
@@ -82,7 +85,15 @@ def evaluation(**changes) -> PairsEvaluation:
         for method, gain in (("A", 0.0), ("B", (0.25, 0.75)[n]))
     ]
     fields = {"compared": [("A", "B")]} | changes
-    return PairsEvaluation("random-homography", {}, {"A": {}, "B": {}}, {"s": PROTOCOL}, {"s": results}, **fields)
+    return MeasuredPairs("random-homography", {}, {"A": {}, "B": {}}, {"s": PROTOCOL}, {"s": results}, **fields)
+
+
+def on_console(measured: MeasuredPairs) -> str:
+    return console_text(comparison_tables(measured.comparisons("s"), "s"))
+
+
+def in_markdown(measured: MeasuredPairs) -> str:
+    return markdown_text(comparisons_table({"s": measured.comparisons("s")}))
 
 
 def test_each_group_is_compared_alone_and_each_method_with_itself_under_exchanged_axes():
@@ -97,21 +108,21 @@ def test_each_group_is_compared_alone_and_each_method_with_itself_under_exchange
 
 
 def test_the_tables_show_difference_standard_error_and_counts():
-    text = format_comparisons(evaluation(), "s")
+    text = on_console(evaluation())
     assert text.startswith("B - A, s: mean of the paired differences with its standard error over pairs; * beyond two")
     assert text.splitlines()[3:5] == ["[random]", "repeat.  +0.5000     0.2500          2               0"]
-    assert "| B - A | s | random | repeat. | +0.5000 | 0.2500 | 2 | 0 |  |" in comparisons_markdown(evaluation())
+    assert "| B - A | s | random | repeat. | +0.5000 | 0.2500 | 2 | 0 |  |" in in_markdown(evaluation())
 
 
 def test_the_summary_holds_the_comparisons_and_nothing_where_none_was_asked_for(tmp_path: Path):
-    evaluation().save(tmp_path)
+    evaluation().evaluation().save(tmp_path)
     found = json.loads((tmp_path / "summary.json").read_text())["comparisons"]["s"][0]
     assert (found["first"], found["second"], found["group"]) == ("A", "B", "random")
     assert found["differences"]["repeatability"] == {
         "value": "repeatability", "mean": 0.5, "standard_error": 0.25, "pairs": 2, "left_out": 0, "significant": False
     }  # fmt: skip
     alone = [r for r in evaluation().results["s"] if r.group == "random"]
-    plain = PairsEvaluation("random-homography", {}, {"A": {}, "B": {}}, {"s": PROTOCOL}, {"s": alone})
-    plain.save(tmp_path)
+    plain = MeasuredPairs("random-homography", {}, {"A": {}, "B": {}}, {"s": PROTOCOL}, {"s": alone})
+    plain.evaluation().save(tmp_path)
     assert "comparisons" not in json.loads((tmp_path / "summary.json").read_text())
-    assert format_comparisons(plain, "s") == comparisons_markdown(plain) == ""
+    assert on_console(plain) == in_markdown(plain) == ""

@@ -7,18 +7,17 @@ import pytest
 
 from superpoint_tf.drawing.panels import CONTROL_COLOUR, Panel, looks_of, plot_dots, plot_panels
 from superpoint_tf.evaluation import metrics
+from superpoint_tf.evaluation.columns import CURVES
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
+from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
 from superpoint_tf.evaluation.report.curves import (
     ACCURACY_THRESHOLDS_PX,
-    CAPTIONS,
     accuracy_curves,
     budget_curves,
-    group_counts,
-    pairs_figures,
-    shapes_figures,
+    dots_figures,
     threshold_curves,
 )
-from superpoint_tf.evaluation.results import PairsEvaluation, ShapesEvaluation
+from superpoint_tf.evaluation.results import group_counts
 
 METHODS = {"SIFT": {"kind": "baselines"}, "grid (control)": {"kind": "controls"}, "SuperPoint": {"kind": "weights"}}
 
@@ -76,7 +75,8 @@ def test_a_budget_curve_has_a_point_for_each_budget():
 
 
 def test_the_standard_illumination_pairs_come_last():
-    rows = summarize([result("SIFT", "a", group=group) for group in ("i", "i shifted", "v", "v")])
+    results = [result("SIFT", "a", group=group) for group in ("i", "i shifted", "v", "v")]
+    rows = MeasuredPairs("hpatches", {}, METHODS, {}, {"s": results}).rows("s")
     assert group_counts(rows) == {"i shifted": 1, "v": 2, "i": 1}
     assert list(group_counts(rows))[-1] == "i"
 
@@ -103,19 +103,20 @@ def figures():
     results = dict.fromkeys(settings, RESULTS + shifted)
     fewer = {name: {50: [result(r.method, r.pair, r.values.get("corner_error_px"), r.group, 50.0) for r in found]}
              for name, found in results.items()}  # fmt: skip
-    return pairs_figures(PairsEvaluation("hpatches", {}, METHODS, settings, results, fewer))
+    drawn = MeasuredPairs("hpatches", {}, METHODS, settings, results, fewer).figures()
+    return {figure.stem: figure.picture for figure in drawn}
 
 
 def test_pairs_have_a_captioned_figure_for_each_measure(figures):
-    assert list(figures) == [stem for stem in CAPTIONS if stem != "average_precision"]
+    assert list(figures) == list(CURVES)
     for picture in figures.values():
         assert picture.dtype == np.uint8 and picture.ndim == 3 and (picture[0, 0] == 255).all()
 
 
 def test_figures_of_detectors_alone_leave_out_what_needs_descriptors():
     results = {"24x32": [r for r in RESULTS if r.method == "grid (control)"]}
-    evaluation = PairsEvaluation("hpatches", {}, METHODS, {"24x32": PairProtocol((24, 32), 100, 4)}, results)
-    assert list(pairs_figures(evaluation)) == ["repeatability", "keypoints_repeatability"]
+    measured = MeasuredPairs("hpatches", {}, METHODS, {"24x32": PairProtocol((24, 32), 100, 4)}, results)
+    assert [figure.stem for figure in measured.figures()] == ["repeatability", "keypoints_repeatability"]
 
 
 def test_a_shared_axis_holds_the_longest_curve_of_its_row():
@@ -140,4 +141,4 @@ def test_shapes_leave_out_primitives_without_corners_and_skip_what_is_missing():
 
 
 def test_shapes_without_conditions_have_no_figure():
-    assert shapes_figures(ShapesEvaluation({}, PairProtocol((120, 160), 1, 4), METHODS, {}, {})) == {}
+    assert dots_figures(METHODS, {}) == []

@@ -1,8 +1,9 @@
 """The Markdown table takes each column from the setting where the paper reports it."""
 
 from superpoint_tf.evaluation.measures import PRESETS, PairProtocol, PairResult
-from superpoint_tf.evaluation.report.markdown import pairs_markdown, shapes_markdown
-from superpoint_tf.evaluation.results import PairsEvaluation, ShapesEvaluation
+from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
+from superpoint_tf.evaluation.protocols.shape_results import MeasuredShapes
+from superpoint_tf.evaluation.report.markdown import markdown_text
 
 
 def result(method: str, repeatability: float, **matching: float) -> PairResult:
@@ -15,8 +16,8 @@ def test_repeatability_is_of_the_first_setting_and_the_rest_of_the_last():
         "240x320": [result("m|n", 0.25, matching_score=0.1, corner_error_px=9.0), result("x (control)", 0.5)],
         "480x640": [result("m|n", 0.75, matching_score=0.2, corner_error_px=2.0), result("x (control)", 0.125)],
     }
-    evaluation = PairsEvaluation("hpatches", {}, {"m|n": {}, "x (control)": {}}, PRESETS, results)
-    lines = pairs_markdown(evaluation).splitlines()
+    measured = MeasuredPairs("hpatches", {}, {"m|n": {}, "x (control)": {}}, PRESETS, results)
+    lines = markdown_text(measured.evaluation().markdown).splitlines()
     assert lines[0].startswith("repeat. and loc px: 240x320, 300 keypoints, NMS 4 px. match.sc., ")
     assert lines[-2] == r"| m\|n | 0.250 | – | 0.200 | – | – | 0.000 | 1.000 | 1.000 | 10 | – |"  # noqa: RUF001
     assert lines[-1].startswith("| *x (control)* | 0.500 | ")
@@ -26,6 +27,7 @@ def test_repeatability_is_of_the_first_setting_and_the_rest_of_the_last():
 def test_shapes_have_a_pair_of_columns_a_condition():
     values = {"clean": {"m": {"all": 0.5}}, "noisy": {"m": {"all": float("nan")}}}
     errors = {"clean": {"m": {"all": 1.25}}, "noisy": {"m": {"all": float("nan")}}}
-    lines = shapes_markdown(ShapesEvaluation({}, PairProtocol((8, 8), 1, 4), {"m": {}}, values, errors)).splitlines()
+    measured = MeasuredShapes({}, PairProtocol((8, 8), 1, 4), {"m": {}}, values, errors)
+    lines = markdown_text(measured.evaluation().markdown).splitlines()
     assert lines[0] == "|  | AP, clean | loc px, clean | AP, noisy | loc px, noisy |"
     assert lines[2] == "| m | 0.500 | 1.25 | – | – |"  # noqa: RUF001

@@ -14,8 +14,9 @@ from superpoint_tf.evaluation.measures import PRESETS, summarize
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.methods import load_methods
+from superpoint_tf.evaluation.protocols.pair_run import measure_pairs
 from superpoint_tf.evaluation.sets.hpatches import find_hpatches, hpatches_pairs
-from superpoint_tf.evaluation.sets.pair_sets import open_pairs
+from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS
 from superpoint_tf.runtime.progress import Console
 
 HPATCHES = Path(__file__).parents[2] / "../shared/data/hpatches_dev"
@@ -103,9 +104,9 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict]]:
     """Return the rows of all classical methods and controls at both settings, by the code that the command runs."""
     output = str(tmp_path_factory.mktemp("evaluation"))
     request = run.Request(Config(), load_methods(["classical", "controls"]), output, {}, Console())
-    make_pairs, count = open_pairs("hpatches", str(HPATCHES), Config(), 0)
-    evaluation = run.run_pairs(request, "hpatches", make_pairs, count, PRESETS)
-    return {setting: evaluation.rows(setting) for setting in PRESETS}
+    make_pairs, count = PAIR_SETS["hpatches"].open(str(HPATCHES), Config(), 0, [])
+    measured = measure_pairs(request, "hpatches", make_pairs, count, PRESETS)
+    return {setting: measured.rows(setting) for setting in PRESETS}
 
 
 @pytest.mark.slow

@@ -3,15 +3,19 @@
 import html.parser
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from superpoint_tf.evaluation.columns import MEASURES
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult
-from superpoint_tf.evaluation.report.report import pairs_report, shapes_report
+from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
+from superpoint_tf.evaluation.protocols.shape_results import MeasuredShapes
+from superpoint_tf.evaluation.report.report import html_report
 from superpoint_tf.evaluation.report.report_html import as_text
 from superpoint_tf.evaluation.report.report_tables import best_of, methods_table
-from superpoint_tf.evaluation.results import Example, PairsEvaluation, ShapesEvaluation
+from superpoint_tf.evaluation.results import Example, Figure
 
 ODD = "<b>"  # a name that would be a tag
 METHODS = {
@@ -21,7 +25,7 @@ METHODS = {
 }
 SETTINGS = {"24x32": PairProtocol((24, 32), 30, 4), "48x64": PairProtocol((48, 64), 100, 8)}
 EXAMPLES = [Example("v_wall, 5 < 6 matches", np.full((8, 12, 3), 90, np.uint8))]
-FIGURES = {"repeatability": np.full((20, 30, 3), 255, np.uint8)}
+FIGURES = [Figure("repeatability", np.full((20, 30, 3), 255, np.uint8), "a caption")]
 VOID = ("img", "meta")
 
 
@@ -42,7 +46,11 @@ def evaluation(groups=("i", "v"), **changes):
         "nothing": math.nan,
     }
     fields = {"facts": facts, "methods": METHODS, "settings": SETTINGS, "results": dict.fromkeys(SETTINGS, results)}
-    return PairsEvaluation("hpatches", **(fields | changes))
+    return MeasuredPairs("hpatches", **(fields | changes))
+
+
+def report(measured, examples, figures):
+    return html_report(replace(measured.evaluation(), examples=examples, figures=figures))
 
 
 class Page(html.parser.HTMLParser):
@@ -70,7 +78,7 @@ class Page(html.parser.HTMLParser):
 
 @pytest.fixture(scope="module")
 def page():
-    return pairs_report(evaluation(), EXAMPLES, FIGURES)
+    return report(evaluation(), EXAMPLES, FIGURES)
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +87,8 @@ def shapes_page():
         "FAST": {"star": 0.5, "all": 0.25, "noise": math.nan},
         ODD: {"star": 0.75, "all": 0.5, "noise": math.nan},
     }
-    shapes = ShapesEvaluation({}, SETTINGS["24x32"], METHODS, {"clean": precision}, {"clean": precision})
-    return shapes_report(shapes, EXAMPLES, {"average_precision": FIGURES["repeatability"]})
+    shapes = MeasuredShapes({}, SETTINGS["24x32"], METHODS, {"clean": precision}, {"clean": precision})
+    return report(shapes, EXAMPLES, FIGURES)
 
 
 def rows_of(page, method):
@@ -103,7 +111,7 @@ def test_every_method_group_setting_and_example_is_on_the_page(page):
 
 def test_the_standard_illumination_pairs_come_last_with_a_warning(page):
     assert page.index("<h4>v: ") < page.index("<h4>i: ") < page.index("Judge on v and i shifted")
-    assert "Judge on" not in pairs_report(evaluation(groups=("v",)), [], FIGURES)
+    assert "Judge on" not in report(evaluation(groups=("v",)), [], FIGURES)
 
 
 def test_nothing_comes_from_outside_and_nothing_runs(page, shapes_page):
@@ -128,8 +136,9 @@ def test_the_best_value_is_bold_and_never_a_controls(page):
 
 
 def test_less_is_better_for_the_localization_error():
-    values = {"a": {"localization_px": 1.0}, "b": {"localization_px": 2.0}, "c (control)": {"localization_px": 0.5}}
-    table = methods_table(values, {"localization_px": ("loc px", 2)})
+    values = {"a": 1.0, "b": 2.0, "c (control)": 0.5}
+    rows = [{"method": method, "localization_px": value} for method, value in values.items()]
+    table = methods_table(rows, {"localization_px": MEASURES["localization_px"]})
     assert re.findall("<strong>(.*?)</strong>", table) == ["1.00"]
 
 
@@ -162,20 +171,21 @@ def test_what_is_not_finite_is_never_written(page, shapes_page):
 def test_sequences_have_a_row_each_unless_they_are_too_many(page, monkeypatch):
     assert len(rows_of(page, "v_wall")) == 2 * 4  # settings and measures
     monkeypatch.setattr("superpoint_tf.evaluation.report.report.MOST_SEQUENCES", 1)
-    short = pairs_report(evaluation(), [], FIGURES)
+    short = report(evaluation(), [], FIGURES)
     assert not rows_of(short, "v_wall") and "2 sequences are too many" in short
 
 
 def test_equal_input_gives_equal_bytes(page):
-    assert pairs_report(evaluation(), EXAMPLES, FIGURES) == page
+    assert report(evaluation(), EXAMPLES, FIGURES) == page
 
 
-def test_the_report_draws_the_figures_that_it_is_not_given():
-    assert pairs_report(evaluation(groups=("v",)), []).count("data:image/png") > 0
+def test_the_report_shows_the_figures_that_were_drawn():
+    measured = evaluation(groups=("v",))
+    assert report(measured, [], measured.figures()).count("data:image/png") > 0
 
 
 def test_pages_without_examples_have_no_empty_sections():
-    page = pairs_report(evaluation(), [], FIGURES)
+    page = report(evaluation(), [], FIGURES)
     assert "<h2>Examples</h2>" not in page and 'href="#examples"' not in page
 
 

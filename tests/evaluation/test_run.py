@@ -15,8 +15,11 @@ from superpoint_tf.evaluation import evaluate as run
 from superpoint_tf.evaluation.in_memory import evaluate_pairs, evaluate_shapes
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
 from superpoint_tf.evaluation.methods.methods import Method, load_extractors, load_methods
+from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
+from superpoint_tf.evaluation.protocols.pair_run import measure_pairs, resolve_settings
+from superpoint_tf.evaluation.protocols.shape_run import measure_synthetic
 from superpoint_tf.evaluation.protocols.shapes import draw_shapes
-from superpoint_tf.evaluation.sets.pair_sets import open_pairs
+from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS
 from superpoint_tf.features import Features
 from superpoint_tf.runtime.progress import Console
 
@@ -29,8 +32,8 @@ NAMES = ["Harris", "ORB", "position (control)"]
 def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the report away where it is not what is tested: its figures take a second or two."""
     if "with_report" not in request.fixturenames:
-        monkeypatch.setattr(run, "pairs_figures", lambda evaluation: {})
-        monkeypatch.setattr(run, "pairs_report", lambda evaluation, examples, figures: "")
+        monkeypatch.setattr(MeasuredPairs, "figures", lambda self: [])
+        monkeypatch.setattr(run, "html_report", lambda evaluation: "")
 
 
 @pytest.fixture
@@ -55,15 +58,19 @@ def data(tmp_path_factory) -> Path:
 
 
 def ask(output: Path, methods: list[Method], **changes) -> run.Request:
-    facts = run.describe_run("hpatches", "here", CONFIG, "python tools/evaluate.py ...")
+    facts = run.describe_run("here", CONFIG, "python tools/evaluate.py ...", {})
     return run.Request(CONFIG, methods, str(output), facts, Console(), **changes)
 
 
 def evaluate(output: Path, data: Path, methods: list[Method] | None = None, settings=SETTINGS, **changes):
-    make_pairs, count = open_pairs("hpatches", str(data), CONFIG, 0)
-    return run.run_pairs(
-        ask(output, methods or load_methods(NAMES), **changes), "hpatches", make_pairs, count, settings
-    )
+    return measure(ask(output, methods or load_methods(NAMES), **changes), "hpatches", data, settings)
+
+
+def measure(request: run.Request, name: str, data: Path, settings, num: int = 0) -> MeasuredPairs:
+    make_pairs, count = PAIR_SETS[name].open(str(data), request.config, num, request.left_out)
+    measured = measure_pairs(request, name, make_pairs, count, settings)
+    run.publish(request, measured)
+    return measured
 
 
 def assert_same(found: list[PairResult], expected: list[PairResult]) -> None:
@@ -85,7 +92,7 @@ def counting(name: str = "dots", identity: object = 1) -> tuple[Method, list[str
 
 def test_the_two_phases_give_the_very_values_of_an_evaluation_in_memory(tmp_path, data):
     found = evaluate(tmp_path, data)
-    make_pairs, _ = open_pairs("hpatches", str(data), CONFIG, 0)
+    make_pairs, _ = PAIR_SETS["hpatches"].open(str(data), CONFIG, 0, [])
     for setting, protocol in SETTINGS.items():
         in_memory = evaluate_pairs(make_pairs(protocol.image_shape), load_extractors(NAMES), protocol)
         assert_same(found.results[setting], in_memory)
@@ -229,8 +236,7 @@ def test_what_cannot_be_used_is_counted_and_named(tmp_path, data, capsys):
         (tmp_path / "set" / path.parent.name / "H_1_2").write_bytes((path.parent / "H_1_2").read_bytes())
     (tmp_path / "set" / "v_img1").mkdir()
     request = ask(tmp_path / "out", load_methods(["Harris"]))
-    make_pairs, count = open_pairs("hpatches", str(tmp_path / "set"), CONFIG, 0, request.left_out)
-    run.run_pairs(request, "hpatches", make_pairs, count, SETTINGS)
+    measure(request, "hpatches", tmp_path / "set", SETTINGS)
     assert "left out: 1 | " in capsys.readouterr().out
     assert "v_img1" in json.loads((tmp_path / "out/summary.json").read_text())["left_out"][0]
 
@@ -255,17 +261,17 @@ def test_random_homographies_run_at_the_configs_own_setting(tmp_path):
         blocks = np.random.default_rng(number).integers(0, 256, (20, 25)).astype(np.uint8)
         cv2.imwrite(str(tmp_path / f"{number}.png"), cv2.resize(blocks, (200, 160)))
     config = build_config({"workers": 0, "evaluation": {"image_shape": [96, 128], "num_keypoints": 50}})
-    settings = run.resolve_settings(["config"], config)
+    settings = resolve_settings(["config"], config)
     assert settings == {"96x128-config": PairProtocol((96, 128), 50, 4, 3.0)}
-    make_pairs, count = open_pairs("random-homography", str(tmp_path), config, 3)
-    found = run.run_pairs(
-        ask(tmp_path / "out", load_methods(["Harris"])), "random-homography", make_pairs, count, settings
-    )
+    request = replace(ask(tmp_path / "out", load_methods(["Harris"])), config=config)
+    found = measure(request, "random-homography", tmp_path, settings, 3)
     assert [row["pairs"] for row in found.rows("96x128-config")] == [3]
 
 
 def test_shapes_from_disk_are_judged_as_in_memory(tmp_path):
-    found = run.run_shapes(ask(tmp_path, load_methods(["Shi-Tomasi", "grid (control)"])), 2)
+    request = ask(tmp_path, load_methods(["Shi-Tomasi", "grid (control)"]))
+    found = measure_synthetic(request, 2)
+    run.publish(request, found)
     extract = load_extractors(["Shi-Tomasi"])["Shi-Tomasi"]
     for condition in ("clean", "noisy"):
         samples = [(s.images[condition], s.keypoints, s.primitive) for s in draw_shapes(CONFIG, "test", 2)]

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config.config_files import build_config
-from superpoint_tf.evaluation.evaluate import Request, describe_run
+from superpoint_tf.evaluation.evaluate import Request, describe_run, publish
 from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL, PairProtocol
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, extractor_of, load_methods
-from superpoint_tf.evaluation.protocols.shift_results import format_shifts_table
-from superpoint_tf.evaluation.protocols.shift_run import run_shifts
+from superpoint_tf.evaluation.protocols.shift_run import measure_shifts
 from superpoint_tf.evaluation.protocols.shifts import (
     MARK_LOCALIZATION_PX,
     MARK_WITHIN_1PX,
@@ -22,7 +21,8 @@ from superpoint_tf.evaluation.protocols.shifts import (
     shifted_pairs,
     shifted_view,
 )
-from superpoint_tf.evaluation.sets.pair_sets import photograph_paths
+from superpoint_tf.evaluation.report.console_table import console_text
+from superpoint_tf.evaluation.sets.photographs import photograph_paths
 from superpoint_tf.features import Features
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime.progress import Console
@@ -112,18 +112,19 @@ def test_nothing_found_repeats_nowhere():
 
 def test_a_run_has_a_row_a_method_and_goes_on_from_its_features(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     config = build_config({"workers": 0})
-    facts = describe_run("shifts", "bundled", config, "python tools/evaluate.py shifts ...")
+    facts = describe_run("bundled", config, "python tools/evaluate.py shifts ...", {})
     request = Request(config, load_methods(["Harris", "grid (control)"]), str(tmp_path / "out"), facts, Console())
-    evaluation = run_shifts(request, photograph_paths("bundled"), 1)
-    table = evaluation.table("localization_px")
+    measured = measure_shifts(request, photograph_paths("bundled"), 1)
+    table = measured.table("localization_px")
     assert table["Harris"]["4 px"] == 0 < table["Harris"]["0.5 px"]  # whole pixels move it exactly
     assert table["grid (control)"]["1 px"] == 1 and np.isnan(table["grid (control)"]["4 px"])
-    text = format_shifts_table(evaluation)
+    text = console_text(publish(request, measured).console)
     assert sum(line.startswith(("Harris ", "grid (control) ")) for line in text.splitlines()) == 4
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"features", "pairs.csv", "summary.json", "table.md"}
     assert "| grid (control) | 0.50 | 1.00 | 2.00 | 2.50 | 3.00 | - |" in (tmp_path / "out/table.md").read_text()
     before = (tmp_path / "out/pairs.csv").read_bytes()
-    run_shifts(replace(request, methods=load_methods(["Harris", "grid (control)"])), photograph_paths("bundled"), 1)
+    again = replace(request, methods=load_methods(["Harris", "grid (control)"]))
+    publish(again, measure_shifts(again, photograph_paths("bundled"), 1))
     assert (tmp_path / "out/pairs.csv").read_bytes() == before
 
 

@@ -15,8 +15,7 @@ from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.labels import labels
 from superpoint_tf.data.shapes.generation import generate_synthetic_sets
 from superpoint_tf.drawing.visualization import save_png
-from superpoint_tf.evaluation.measures import PairProtocol
-from superpoint_tf.evaluation.results import ShapesEvaluation
+from superpoint_tf.evaluation.results import Evaluation
 from superpoint_tf.export.files import staged
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_archive import FeatureArchive
@@ -91,7 +90,7 @@ def write_export(folder: Path, size: int) -> None:
 
 def write_results(folder: Path, size: int) -> None:
     rows = [{"picture": f"{number:098d}"} for number in range(size // 100)]
-    ShapesEvaluation({}, PairProtocol((48, 64), 10, 4), {}, {}, {}, rows).save(folder)
+    Evaluation("synthetic", {}, {}, {}, {}, {"pictures.csv": rows}).save(folder)
 
 
 def write_figure(folder: Path, size: int) -> None:

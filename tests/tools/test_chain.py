@@ -83,7 +83,7 @@ def test_each_command_finds_what_the_one_before_left(undisturbed: Path):
     assert manifest.final_round == 2 and len(manifest.photographs) == 6 and len(manifest.validation) == 2
     assert (undisturbed / "outputs/tiny-magicpoint/weights.npz").exists()  # the first detector was trained on the way
     assert "30 synthetic shapes from data/synthetic" in (undisturbed / "log").read_text()
-    assert load_weights(undisturbed / "outputs/tiny").with_descriptor
+    assert load_weights(undisturbed / "outputs/tiny").network.system == "superpoint"
     assert (undisturbed / "labels/tiny/figures/round_2.png").exists()
 
 

@@ -291,7 +291,7 @@ def test_the_weights_of_a_narrower_network_are_widened_and_answer_the_same(short
     config = tiny_config(init=str(short))
     config = dataclasses.replace(config, network=dataclasses.replace(config.network, width=0.125))
     state, images = TrainingState(tiny_task(config)), np.random.default_rng(0).random((1, 40, 48, 1), np.float32)
-    narrow = build_network(load_weights(short).network, with_descriptor=False)
+    narrow = build_network(load_weights(short).network)
     assign_weights(narrow, load_weights(short), "short")
     assert state.origin == f"{short}, widened from 0.0625 to 0.125"
     expected = narrow(images, training=False)["logits"]

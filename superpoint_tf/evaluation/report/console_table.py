@@ -1,43 +1,42 @@
-"""The evaluation's rows as aligned tables for the console."""
+"""Tables as aligned lines for the console."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from superpoint_tf.evaluation.results import ShapesEvaluation
+from superpoint_tf.evaluation.columns import TABLES, Column, column, shown
+from superpoint_tf.evaluation.results import Table
 
-COLUMNS = {  # value: (title, digits after the point)
-    "pairs": ("pairs", 0),
-    "repeatability": ("repeat.", 3),
-    "localization_px": ("loc px", 2),
-    "matching_score": ("match.sc.", 3),
-    "nn_map": ("NN mAP", 3),
-    **{f"mma_{threshold}": (f"MMA@{threshold}", 3) for threshold in range(1, 11)},
-    **{f"h_{threshold}": (f"H@{threshold}", 3) for threshold in (1, 3, 5)},
-    **{f"auc_{threshold}": (f"AUC@{threshold}", 3) for threshold in (1, 3, 5)},
-    "keypoints": ("keypoints", 0),
-    "shared_keypoints": ("shared", 0),
-    "matches": ("matches", 0),
-}
-DEFAULT_COLUMNS = (
-    "method", "repeatability", "localization_px", "matching_score", "nn_map", "mma_3", "h_1", "h_3", "h_5",
-    "keypoints", "matches",
-)  # fmt: skip
 ABSENT = "-"  # a method without descriptors has no matches
 
 
-def format_table(rows: Sequence[Mapping[str, float | str]], columns: Sequence[str] = DEFAULT_COLUMNS) -> str:
-    """Return rows of `measures.summarize` as lines of text: a header, then a line a row, groups under their names.
+def console_text(tables: Iterable[Table]) -> str:
+    """Return tables under their titles, an empty line between two."""
+    return "\n\n".join(
+        (f"{table.title}\n" if table.title else "") + format_table(table.rows, table.columns, table.names_group)
+        for table in tables
+    )
 
-    Text is aligned left, numbers right; what a row lacks and what is NaN is a dash. A single group has no heading.
+
+def format_table(
+    rows: Sequence[Mapping[str, float | str]],
+    columns: Mapping[str, Column] | Sequence[str] = (),
+    names_group: bool = False,
+) -> str:
+    """Return rows as lines of text: a header, then a line a row, groups under their names.
+
+    `columns` may be names alone; without any they are the method and the measures that tables show. Text is aligned
+    left, numbers right; what a row lacks and what is NaN is a dash. A single group has no heading unless `names_group`.
     """
-    header = [COLUMNS.get(column, (column.replace("_", " "), 0))[0] for column in columns]
-    cells = [[_format_cell(row.get(column), column) for column in columns] for row in rows]
+    if not isinstance(columns, Mapping):
+        columns = {name: column(name) for name in columns or ("method", *shown(TABLES))}
+    header = [column.title for column in columns.values()]
+    cells = [[_format_cell(row.get(name), column) for name, column in columns.items()] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    is_text = [any(isinstance(row.get(column), str) for row in rows) for column in columns]
+    is_text = [any(isinstance(row.get(name), str) for row in rows) for name in columns]
     lines = [_format_line(header, widths, is_text), "-" * (sum(widths) + 2 * (len(widths) - 1))]
-    with_headings = len({row.get("group") for row in rows}) > 1
+    with_headings = names_group or len({row.get("group") for row in rows}) > 1
     group = None
     for row, line in zip(rows, cells, strict=True):
         if with_headings and row.get("group") != group:
@@ -47,23 +46,10 @@ def format_table(rows: Sequence[Mapping[str, float | str]], columns: Sequence[st
     return "\n".join(lines)
 
 
-def format_shapes_table(evaluation: ShapesEvaluation) -> str:
-    """Return average precision on synthetic shapes: a row a method, clean then noisy, a column a primitive."""
-    rows: list[dict[str, float | str]] = []
-    for condition, methods in evaluation.precision.items():
-        for method, values in methods.items():
-            error = evaluation.localization_px[condition][method]["all"]
-            rows.append({"group": condition, "method": method, "localization_px": error, **values})
-    primitives = [key for key in rows[0] if key not in ("group", "method", "localization_px", "all")] if rows else []
-    return format_table(rows, ("method", "all", *primitives, "localization_px"))
-
-
-def _format_cell(value: float | str | None, column: str) -> str:
+def _format_cell(value: float | str | None, column: Column) -> str:
     if isinstance(value, str):
         return value
-    if value is None or math.isnan(value):
-        return ABSENT
-    return f"{value:.{COLUMNS.get(column, (column, 3))[1]}f}"
+    return ABSENT if value is None or math.isnan(value) else f"{value:.{column.digits}f}"
 
 
 def _format_line(cells: Sequence[str], widths: Sequence[int], is_text: Sequence[bool]) -> str:

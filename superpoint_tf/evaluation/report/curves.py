@@ -2,89 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from superpoint_tf.drawing.panels import Curves, Panel, looks_of, plot_dots, plot_panels
 from superpoint_tf.evaluation import metrics
+from superpoint_tf.evaluation.columns import CURVES, PAIRS, THRESHOLD, Curve
 from superpoint_tf.evaluation.measures import PairResult
-from superpoint_tf.evaluation.results import UNINFORMATIVE_GROUP, PairsEvaluation, Row, ShapesEvaluation
+from superpoint_tf.evaluation.results import Figure, Row, group_counts
 
 ACCURACY_THRESHOLDS_PX = np.linspace(0, 10, 101)
-CAPTIONS = {  # by file stem
-    "repeatability": "Repeatability against the distance within which two keypoints are partners.",
-    "homography_accuracy": "Share of pairs whose homography moves the frame's corners by no more than the threshold.",
-    "matching_accuracy": "Mean matching accuracy (MMA): share of the matches within the threshold.",
-    "keypoints_repeatability": "Repeatability against the number of keypoints in the shared area, at growing budgets.",
-    "keypoints_homography": "H@3 against the number of keypoints, at growing budgets.",
-    "average_precision": "Average precision of each primitive; a dot a method, in the order of the legend.",
-}
+DOTS = "average_precision"  # the stem of the file
+DOTS_CAPTION = "Average precision of each primitive; a dot a method, in the order of the legend."
 
 
-@dataclass(frozen=True)
-class _Plot:
-    stem: str
-    curves: Callable[[str, str], Curves]  # of a setting and a group
-    xlabel: str
-    ylabel: str
+def curve_figures(
+    methods: Mapping[str, Mapping[str, Any]],
+    rows: Mapping[str, Sequence[Row]],
+    budget_rows: Mapping[str, Sequence[Row]],
+    results: Mapping[str, Sequence[PairResult]],
+) -> list[Figure]:
+    """Return the figures of CURVES: a row a setting, a column a group, a line a method; without values left out.
 
-
-def pairs_figures(evaluation: PairsEvaluation) -> dict[str, np.ndarray]:
-    """Return the figures of pairs by file stem, uint8 BGR: a row a setting, a column a group, a line a method.
-
-    The stems are those of CAPTIONS; a figure that no method has values for is left out.
+    Averages, averages at each budget and results of pairs are by setting.
     """
-    looks = looks_of(evaluation.methods)
-    counts = {name: group_counts(evaluation.rows(name)) for name in evaluation.settings}
-    figures = {}
-    for plot in _pairs_plots(evaluation):
+    looks = looks_of(methods)
+
+    def curves_of(curve: Curve, setting: str, group: str) -> Curves:
+        if curve.x == THRESHOLD:
+            return threshold_curves(rows[setting], group, curve.y)
+        if curve.x == PAIRS:
+            return accuracy_curves(results[setting], group, curve.y)
+        return budget_curves(budget_rows[setting], group, curve.x, curve.y)
+
+    figures = []
+    for stem, curve in CURVES.items():
         panels = [
-            [Panel(f"{g}, {name}, {n} pairs", plot.curves(name, g)) for g, n in groups.items()]
-            for name, groups in counts.items()
+            [Panel(f"{g}, {name}, {n} pairs", curves_of(curve, name, g)) for g, n in group_counts(found).items()]
+            for name, found in rows.items()
         ]
         one_group = all(len(row) == 1 for row in panels)
         if one_group:  # the settings go beside each other
             panels = [[panel for row in panels for panel in row]]
         if any(panel.curves for row in panels for panel in row):
-            figures[plot.stem] = plot_panels(panels, looks, plot.xlabel, plot.ylabel, share_x=not one_group)
+            picture = plot_panels(panels, looks, curve.xlabel, curve.ylabel, share_x=not one_group)
+            figures.append(Figure(stem, picture, curve.caption))
     return figures
 
 
-def shapes_figures(evaluation: ShapesEvaluation) -> dict[str, np.ndarray]:
-    """Return the figure of average precision by file stem, uint8 BGR: a panel a condition, a band a primitive."""
-    if not evaluation.precision:
-        return {}
-    return {"average_precision": plot_dots(evaluation.precision, looks_of(evaluation.methods), "average precision")}
-
-
-def _pairs_plots(evaluation: PairsEvaluation) -> list[_Plot]:
-    rows = {name: evaluation.rows(name) for name in evaluation.settings}
-    budgets = {name: evaluation.budget_rows(name) for name in evaluation.settings}
-
-    def along_threshold(value: str) -> Callable[[str, str], Curves]:
-        return lambda setting, group: threshold_curves(rows[setting], group, value)
-
-    def along_keypoints(x: str, y: str) -> Callable[[str, str], Curves]:
-        return lambda setting, group: budget_curves(budgets[setting], group, x, y)
-
-    def accuracy(setting: str, group: str) -> Curves:
-        return accuracy_curves(evaluation.results[setting], group)
-
-    threshold, keypoints = "threshold, px", "keypoints an image"
-    return [
-        _Plot("repeatability", along_threshold("repeatability"), threshold, "repeatability"),
-        _Plot("homography_accuracy", accuracy, threshold, "homography accuracy"),
-        _Plot("matching_accuracy", along_threshold("mma"), threshold, "MMA"),
-        _Plot(
-            "keypoints_repeatability",
-            along_keypoints("shared_keypoints", "repeatability"),
-            f"{keypoints}, shared area",
-            "repeatability",
-        ),
-        _Plot("keypoints_homography", along_keypoints("keypoints", "h_3"), keypoints, "H@3"),
-    ]
+def dots_figures(
+    methods: Mapping[str, Mapping[str, Any]], precision: Mapping[str, Mapping[str, Mapping[str, float]]]
+) -> list[Figure]:
+    """Return the figure of average precision by condition, method and primitive: a panel a condition; or none."""
+    if not precision:
+        return []
+    return [Figure(DOTS, plot_dots(precision, looks_of(methods), "average precision"), DOTS_CAPTION)]
 
 
 def threshold_curves(rows: Iterable[Row], group: str, value: str) -> Curves:
@@ -98,15 +72,15 @@ def threshold_curves(rows: Iterable[Row], group: str, value: str) -> Curves:
     }
 
 
-def accuracy_curves(results: Sequence[PairResult], group: str) -> Curves:
-    """Return the homography accuracy of a group's pairs at 0, 0.1, .. 10 px; methods without descriptors are left out.
+def accuracy_curves(results: Sequence[PairResult], group: str, error: str = "corner_error_px") -> Curves:
+    """Return the share of a group's pairs with an error of at most 0, 0.1, .. 10 px; methods without it are left out.
 
     A method that fails on every pair is 0 throughout.
     """
     errors: dict[str, list[float]] = {}
     for result in results:
-        if result.group == group and "corner_error_px" in result.values:
-            errors.setdefault(result.method, []).append(result.values["corner_error_px"])
+        if result.group == group and error in result.values:
+            errors.setdefault(result.method, []).append(result.values[error])
     x = ACCURACY_THRESHOLDS_PX
     return {
         method: (x, np.array([metrics.homography_accuracy(found, threshold) for threshold in x]))
@@ -121,9 +95,3 @@ def budget_curves(rows: Iterable[Row], group: str, x: str, y: str) -> Curves:
         if row["group"] == group and x in row and y in row:
             points.setdefault(str(row["method"]), []).append((float(row[x]), float(row[y])))
     return {method: (np.array(along)[:, 0], np.array(along)[:, 1]) for method, along in points.items()}
-
-
-def group_counts(rows: Iterable[Row]) -> dict[str, int]:
-    """Return the number of pairs of each group, in the order to read them: the standard i_ pairs last."""
-    counts = {str(row["group"]): int(row["pairs"]) for row in rows}
-    return dict(sorted(counts.items(), key=lambda item: item[0] == UNINFORMATIVE_GROUP))

@@ -6,12 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 
 from superpoint_tf.drawing.panels import is_control
-from superpoint_tf.evaluation.report.console_table import COLUMNS
-from superpoint_tf.evaluation.results import PairsEvaluation, Row, ShapesEvaluation
+from superpoint_tf.evaluation.columns import Column
+from superpoint_tf.evaluation.results import Table
 
 ABSENT = "–"  # noqa: RUF001
-DETECTOR_COLUMNS = ("repeatability", "localization_px")
-MATCHING_COLUMNS = ("matching_score", "nn_map", "mma_3", "h_1", "h_3", "h_5", "keypoints", "matches")
 
 
 def markdown_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -19,63 +17,25 @@ def markdown_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> lis
     return [f"| {' | '.join(cells)} |" for cells in (heading, ["---"] * len(heading), *rows)]
 
 
-def pairs_markdown(evaluation: PairsEvaluation) -> str:
-    """Return one table, a heading row a group: the detector's columns at the first setting, all others at the last.
+def markdown_text(tables: Iterable[Table]) -> str:
+    """Return tables under their titles, groups under heading rows; controls are in italics."""
+    blocks = [block for table in tables for block in (table.title, _markdown(table)) if block]
+    return "\n\n".join(blocks) + "\n" if blocks else ""
 
-    With the two presets that is repeatability at 240x320 with 300 keypoints, the rest at 480x640 with 1000, as the
-    paper reports them.
-    """
-    names = list(evaluation.settings)
-    first, last = names[0], names[-1]
-    low, high = evaluation.settings[first], evaluation.settings[last]
-    of_low, of_high = f"{_titles(DETECTOR_COLUMNS)}: {low}", f"{_titles(MATCHING_COLUMNS)}: {high}"
-    rows = []
-    detector = {(row["group"], row["method"]): row for row in evaluation.rows(first)}
+
+def _markdown(table: Table) -> str:
+    lines = []
     group = None
-    for row in evaluation.rows(last):
-        if row["group"] != group:
+    for row in table.rows:
+        if table.names_group and row["group"] != group:
             group = row["group"]
-            rows.append([f"**{group}** ({row['pairs']} pairs)", *[""] * len(_headings())])
-        at_first = detector[group, row["method"]]
-        cells = [_cell(at_first, name) for name in DETECTOR_COLUMNS] + [_cell(row, name) for name in MATCHING_COLUMNS]
-        rows.append([_name(str(row["method"])), *cells])
-    title = f"{of_low}. {of_high}. Right within {high.distance_px:g} px."
-    return "\n".join([title, "", *markdown_table(["", *_headings()], rows)]) + "\n"
+            lines.append([f"**{group}** ({row['pairs']} pairs)", *[""] * (len(table.columns) - 1)])
+        cells = [_cell(row.get(name), column) for name, column in table.columns.items()]
+        lines.append([f"*{cells[0]}*" if is_control(str(row.get("method", ""))) else cells[0], *cells[1:]])
+    return "\n".join(markdown_table([column.title for column in table.columns.values()], lines))
 
 
-def shapes_markdown(evaluation: ShapesEvaluation) -> str:
-    """Return average precision and localization error of each method, clean and noisy."""
-    conditions = list(evaluation.precision)
-    titles = [f"{title}, {condition}" for condition in conditions for title in ("AP", "loc px")]
-    rows = []
-    for method in evaluation.methods:
-        cells = []
-        for condition in conditions:
-            precision = evaluation.precision[condition][method]["all"]
-            error = evaluation.localization_px[condition][method]["all"]
-            cells += [_number(precision, 3), _number(error, 2)]
-        rows.append([_name(method), *cells])
-    return "\n".join(markdown_table(["", *titles], rows)) + "\n"
-
-
-def _headings() -> list[str]:
-    return [COLUMNS[name][0] for name in DETECTOR_COLUMNS + MATCHING_COLUMNS]
-
-
-def _titles(names: Sequence[str]) -> str:
-    titles = [COLUMNS[name][0] for name in names]
-    return f"{', '.join(titles[:-1])} and {titles[-1]}"
-
-
-def _name(method: str) -> str:
-    plain = method.replace("|", r"\|")
-    return f"*{plain}*" if is_control(method) else plain
-
-
-def _cell(row: Row, name: str) -> str:
-    value = row.get(name)
-    return ABSENT if value is None or isinstance(value, str) else _number(value, COLUMNS[name][1])
-
-
-def _number(value: float, digits: int) -> str:
-    return ABSENT if math.isnan(value) else f"{value:.{digits}f}"
+def _cell(value: float | str | None, column: Column) -> str:
+    if isinstance(value, str):
+        return value.replace("|", r"\|")
+    return ABSENT if value is None or math.isnan(value) else f"{value:.{column.digits}f}"

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from superpoint_tf.evaluation.pairs import ImagePair, View
-from superpoint_tf.evaluation.results import EXCHANGED
-from superpoint_tf.evaluation.sets.pair_sets import MakePairs
+from superpoint_tf.evaluation.pairs import ImagePair, MakePairs, View
 
+EXCHANGED = ", x and y exchanged"  # ends the name of a group: the pairs of the group before it, seen so
 _YX = [1, 0, 2]  # rows or columns of a homography
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,13 +11,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from superpoint_tf.config import Config
 from superpoint_tf.data.photographs.photographs import cover_and_crop, decode_photograph, read_photograph_bytes
-from superpoint_tf.evaluation.pairs import ImagePair, Origin, View
+from superpoint_tf.evaluation.pairs import Group, ImagePair, MakePairs, Origin, View
 
 IMAGE_NAME = re.compile(r"(\d+)\.(png|ppm|pgm|jpg|jpeg)", re.IGNORECASE)
 _LONGEST_HOMOGRAPHY = 4096  # characters; nine numbers are some hundred
 SHIFT_MARGIN_PX = 16  # the frame of a shifted second image is this much larger in height and width ...
 SHIFT_XY_PX = (3, -5)  # ... and the crop lies this far right and down of its centre
+GROUPS = {  # in the order to read them
+    "v": Group("v: the viewpoint changes"),
+    "i shifted": Group("i shifted: the light changes, and the second image is cut a few pixels aside"),
+    "i": Group(
+        "i: the light changes, as the benchmark has it",
+        warning="Most standard i_ pairs have the identity as homography, so a fixed grid, whose points never move, "
+        "wins here. Judge on v and i shifted.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,13 @@ class HPatchesSequence:
     def group(self) -> str:
         """Return `v` or `i` by the folder's prefix; `other` for any other name."""
         return self.name[0] if self.name[:2] in ("v_", "i_") else "other"
+
+
+def open_hpatches(root: str, config: Config, num_pairs: int, left_out: list[str]) -> tuple[MakePairs, int]:
+    """Return a function that yields all pairs below `root` at any (height, width), and their number."""
+    sequences = find_hpatches(root, left_out)
+    count = sum(len(s.others) * (2 if s.group == "i" else 1) for s in sequences)
+    return functools.partial(hpatches_pairs, sequences), count
 
 
 def find_hpatches(root: str | Path, left_out: list[str] | None = None) -> list[HPatchesSequence]:

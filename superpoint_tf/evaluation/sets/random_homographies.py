@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from superpoint_tf.config import HomographyConfig, PhotometricConfig
+from superpoint_tf.config import Config, HomographyConfig, PhotometricConfig
+from superpoint_tf.config.config_files import config_to_dict
 from superpoint_tf.data.photographs.photographs import PhotographError, cover_and_crop, read_photograph
 from superpoint_tf.data.random_streams import EVALUATION_PAIRS, Purpose, Stream, first_word, stream_generator
-from superpoint_tf.evaluation.pairs import ImagePair, View
+from superpoint_tf.evaluation.pairs import Group, ImagePair, MakePairs, View
+from superpoint_tf.evaluation.sets.photographs import photograph_paths
+
+GROUPS = {"random": Group("random: photographs and their warps by random homographies")}
+
+
+def open_random_homographies(root: str, config: Config, num_pairs: int, left_out: list[str]) -> tuple[MakePairs, int]:
+    """Return a function that yields pairs at any (height, width), and their number.
+
+    `num_pairs` of the photographs below `root` (`bundled`: of scikit-image's) are warped by the config's sampler and
+    photometric ranges.
+    """
+    paths = photograph_paths(root)
+
+    def make_pairs(image_shape: tuple[int, int]) -> Iterable[ImagePair]:
+        homography, photometric = config.evaluation.homography, config.photographs.photometric
+        return random_homography_pairs(paths, image_shape, homography, photometric, config.seed, num_pairs, left_out)
+
+    return make_pairs, num_pairs
+
+
+def sampling(config: Config) -> dict[str, Any]:
+    """Return the settings by which pairs are made."""
+    return {
+        "homography": config_to_dict(config.evaluation.homography),
+        "photometric": config_to_dict(config.photographs.photometric),
+    }
 
 
 def random_homography_pairs(

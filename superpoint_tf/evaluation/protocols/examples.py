@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,22 +14,24 @@ from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.extraction import PairRecord
 from superpoint_tf.evaluation.feature_store import read_stored
 from superpoint_tf.evaluation.measures import PairProtocol, PairResult
-from superpoint_tf.evaluation.pairs import ImagePair
-from superpoint_tf.evaluation.protocols.shapes import Shape, ShapeRecord
-from superpoint_tf.evaluation.results import UNINFORMATIVE_GROUP, Example
+from superpoint_tf.evaluation.pairs import Group, ImagePair
+from superpoint_tf.evaluation.results import Example
 from superpoint_tf.features.feature_files import open_features
 from superpoint_tf.features.matching import match_descriptors
+
+if TYPE_CHECKING:
+    from superpoint_tf.evaluation.protocols.shapes import Shape, ShapeRecord
 
 _PANELS_A_ROW = 4
 
 
-def choose_examples(results: Sequence[PairResult]) -> list[tuple[PairResult, str]]:
+def choose_examples(results: Sequence[PairResult], groups: Mapping[str, Group]) -> list[tuple[PairResult, str]]:
     """Return the best and the worst pair of each method with descriptors, by matching score.
 
-    Pairs that are mostly identities are left out while there are others; controls are, too.
+    Pairs of groups with a warning are left out while there are others; controls are, too.
     """
     described = [r for r in results if "matching_score" in r.values and not is_control(r.method)]
-    informative = [r for r in described if r.group != UNINFORMATIVE_GROUP] or described
+    informative = [r for r in described if r.group not in groups or not groups[r.group].warning] or described
     chosen = []
     for method in dict.fromkeys(r.method for r in informative):
         ranked = sorted((r for r in informative if r.method == method), key=lambda r: -r.values["matching_score"])
@@ -42,9 +45,10 @@ def draw_pair_examples(
     files: Mapping[str, str],
     results: Sequence[PairResult],
     protocol: PairProtocol,
+    groups: Mapping[str, Group],
 ) -> list[Example]:
     """Draw the chosen pairs with right matches green and wrong ones red, from the features on disk."""
-    chosen = choose_examples(results)
+    chosen = choose_examples(results, groups)
     wanted = {(result.pair, result.group) for result, _ in chosen}
     found = {(p.name, p.group): p for p in pairs if (p.name, p.group) in wanted}
     frames = {(record.name, record.group): record.frames for record in records}

@@ -1,0 +1,114 @@
+"""Every protocol of `tools/evaluate.py` by its name: what it is asked with, what it needs, and how it measures.
+
+A new set of pairs is a row of `sets.pair_sets.PAIR_SETS`, and a protocol by that; any other protocol is a row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from superpoint_tf.config import Config, DetectionConfig
+from superpoint_tf.config.config_files import config_to_dict
+from superpoint_tf.evaluation.measures import PRESETS
+from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, FOR_SHAPES
+from superpoint_tf.evaluation.results import Evaluation, Measured
+from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS, PairSet
+
+if TYPE_CHECKING:
+    from superpoint_tf.evaluation.evaluate import Request
+
+DEFAULT_NUM_SHIFTED = 60
+_NO_VIEWS = {"{name} has no pairs of views to compare": ("compare", "transposed")}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to measure methods."""
+
+    what: str  # is measured on, for --help
+    measure: Callable[[Request], Measured]
+    detection: DetectionConfig = FOR_PAIRS  # how it wants keypoints taken from a network's heatmap
+    needs_data: bool = True
+    num: str = ""  # what --num counts, for --help; empty: it does not apply
+    default_num: str = ""
+    refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # options that do not apply, by the reason
+    sampling: Callable[[Config], dict[str, Any]] = lambda config: {}  # the settings that it draws by
+
+    def run(self, request: Request) -> Evaluation:
+        """Measure, and write everything into the output folder."""
+        from superpoint_tf.evaluation.evaluate import publish
+
+        return publish(request, self.measure(request))
+
+    def refusal(self, name: str, given: Collection[str]) -> str:
+        """Return why options cannot be used with the protocol of this name, or nothing."""
+        if self.needs_data and "data" not in given:
+            return f"{name} needs --data DIR"
+        for reason, options in self.refused.items():
+            if set(options) & set(given):
+                verb = "does" if len(options) == 1 else "do"
+                listed = " and ".join(f"--{option}" for option in options)
+                return f"{reason.format(name=name)}: {listed} {verb} not apply"
+        return ""
+
+
+def protocol_of_pairs(name: str, pair_set: PairSet) -> Protocol:
+    """Return the protocol of a set of pairs."""
+
+    def measure(request: Request) -> Measured:
+        from superpoint_tf.evaluation.protocols.pair_run import measure_pairs, resolve_settings
+        from superpoint_tf.evaluation.sets.exchange import make_in_both_ways
+
+        settings = resolve_settings(request.presets or tuple(PRESETS), request.config)
+        num = request.num or pair_set.default_num or 0
+        make_pairs, count = pair_set.open(request.data, request.config, num, request.left_out)
+        if request.transposed:
+            make_pairs, count = make_in_both_ways(make_pairs), 2 * count
+        return measure_pairs(request, name, make_pairs, count, settings)
+
+    all_there_are = {} if pair_set.default_num else {"{name} takes all pairs of the folder": ("num",)}
+    counted = "pairs" if pair_set.default_num else ""
+    default = str(pair_set.default_num or "")
+    return Protocol("pairs of images", measure, FOR_PAIRS, True, counted, default, all_there_are, pair_set.sampling)
+
+
+def _measure_synthetic(request: Request) -> Measured:
+    from superpoint_tf.evaluation.protocols.shape_run import measure_synthetic  # imgaug takes a second to import
+
+    return measure_synthetic(request, request.num or request.config.synthetic.num_test)
+
+
+def _sampling_of_shapes(config: Config) -> dict[str, Any]:
+    draw, photometric = config.synthetic.draw, config.synthetic.photometric
+    return {"draw": config_to_dict(draw), "photometric": config_to_dict(photometric)}
+
+
+def _measure_shifts(request: Request) -> Measured:
+    from superpoint_tf.evaluation.protocols.shift_run import measure_shifts
+    from superpoint_tf.evaluation.sets.photographs import photograph_paths
+
+    return measure_shifts(request, photograph_paths(request.data), request.num or DEFAULT_NUM_SHIFTED)
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    **{name: protocol_of_pairs(name, pair_set) for name, pair_set in PAIR_SETS.items()},
+    "synthetic": Protocol(
+        "synthetic shapes",
+        _measure_synthetic,
+        FOR_SHAPES,
+        needs_data=False,
+        num="pictures a primitive",
+        default_num="the config's",
+        refused={**_NO_VIEWS, "{name} draws its own pictures at their own size": ("data", "presets")},
+        sampling=_sampling_of_shapes,
+    ),
+    "shifts": Protocol(
+        "photographs moved by 1 to 8 px and by halves, nothing else",
+        _measure_shifts,
+        num="photographs",
+        default_num=f"{DEFAULT_NUM_SHIFTED}, or all there are",
+        refused={**_NO_VIEWS, "{name} are measured at 240x320": ("presets",)},
+    ),
+}
