@@ -36,6 +36,7 @@ class Purpose(enum.IntEnum):
     LATER = 4  # whether a sample of the later part takes the later ranges
     SHIFT = 5  # what losses draw: the consistency term's move, the keypoints chosen, points off the labels
     EVALUATION = 7  # homography of an evaluation pair
+    PATCHES = 6  # which keypoints give patches, and how far off their second frames are
 
 
 class Stream(enum.IntEnum):

@@ -1,0 +1,35 @@
+"""Maps read between their pixels: the one bilinear read."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def sample(features: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+    """Read features (B, H, W, C) bilinearly at points xy (B, ..., 2): float32 (B, ..., C).
+
+    Pixel centres are whole numbers; beyond the outer ones the edge is repeated. A point that is not finite gives zeros.
+    Gradients reach both arguments; that of a point beyond the edge is zero across the edge.
+    """
+    features = tf.cast(features, tf.float32)
+    points = tf.cast(points, tf.float32)
+    shape, channels = tf.shape(features), features.shape[-1]
+    batch, height, width = shape[0], shape[1], shape[2]
+    places = tf.reshape(points, (batch, -1, 2))
+    present = tf.reduce_all(tf.math.is_finite(places), axis=-1, keepdims=True)
+    last = tf.cast(tf.stack([width - 1, height - 1]), tf.float32)
+    places = tf.clip_by_value(tf.where(present, places, 0.0), 0.0, last)
+    # The last pixel is read as the high one of the last pair: weights taken after clipping both would be zero there.
+    low = tf.minimum(tf.floor(places), tf.maximum(last - 1.0, 0.0))
+    x, y = tf.unstack((places - low)[..., tf.newaxis], axis=2)
+    x0, y0 = tf.unstack(tf.cast(low, tf.int32), axis=-1)
+    x1, y1 = tf.minimum(x0 + 1, width - 1), tf.minimum(y0 + 1, height - 1)
+    flat = tf.reshape(features, (batch, height * width, channels))
+
+    def read(column: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+        return tf.gather(flat, row * width + column, batch_dims=1)
+
+    top = (1.0 - x) * read(x0, y0) + x * read(x1, y0)
+    bottom = (1.0 - x) * read(x0, y1) + x * read(x1, y1)
+    values = tf.where(present, (1.0 - y) * top + y * bottom, 0.0)
+    return tf.reshape(values, tf.concat([tf.shape(points)[:-1], [channels]], axis=0))
