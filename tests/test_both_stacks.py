@@ -27,8 +27,9 @@ from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.data.shapes.record_format import encode_sample
+from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.pretrained import pretrained_names
-from superpoint_tf.networks.superpoint import build_network, named_variables
+from superpoint_tf.networks.superpoint import named_variables
 from superpoint_tf.runtime import storage
 from superpoint_tf.training.state import TrainingState
 from superpoint_tf.training.tasks import make_task

@@ -20,7 +20,7 @@ from superpoint_tf.config import AdaptationSection, NetworkConfig
 from superpoint_tf.geometry.homography import invert_homographies, sample_homographies
 from superpoint_tf.geometry.masks import compute_warp_weights
 from superpoint_tf.geometry.warp import warp_images
-from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.build import build_network
 
 _SHAPES = ((120, 160), (240, 320), (480, 640))
 _TIMED, _QUICK_TIMED = 20, 10  # homographies: the time of a photograph is proportional to them

@@ -19,7 +19,7 @@ from superpoint_tf.data.photographs.photographs import cover_and_crop, find_phot
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.maps import sample_descriptors
 from superpoint_tf.models.dense_model import SuperPoint
-from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.build import build_network
 from superpoint_tf.runtime import storage
 
 _SHAPES = ((240, 320), (480, 640))

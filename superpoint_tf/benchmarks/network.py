@@ -19,7 +19,7 @@ from superpoint_tf.config import CELL, Config, NetworkConfig
 from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.geometry.warp import warp_points
-from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.build import build_network
 from superpoint_tf.training.state import TrainingState
 from superpoint_tf.training.tasks import make_task
 from superpoint_tf.training.validation import ShapesValidator

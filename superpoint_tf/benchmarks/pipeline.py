@@ -32,7 +32,7 @@ from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.data.sources import Source
 from superpoint_tf.data.views import ViewSettings
-from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.build import build_network
 from superpoint_tf.runtime import storage
 
 _MAX_PHOTOGRAPHS = 200  # of a folder: enough that decoding is typical

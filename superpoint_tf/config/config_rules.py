@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from superpoint_tf.config.sections import CELL, SYSTEM_OF, Config, ConfigError, shown
+from superpoint_tf.config.sections import CELL, Config, ConfigError, shown
+from superpoint_tf.systems import SYSTEMS
 
 MAX_SAMPLES = 2**40  # of a training; other sets have the numbers from there on (data/random_streams.py)
 _LONGEST_NAME = 100  # it becomes the name of folders
@@ -30,10 +31,16 @@ def _check_name(name: str, source: str) -> None:
 
 
 def _check_system(config: Config, source: str) -> None:
-    trained = SYSTEM_OF[config.train]
-    if config.network.system != trained:
+    system = config.network.system
+    if SYSTEMS[system].train != config.train:
+        trained = ", ".join(name for name, row in SYSTEMS.items() if row.train == config.train)
+        own = SYSTEMS[system].train
+        raise ConfigError(f"{source}: `train: {config.train}` trains {trained}; {system} is trained by `train: {own}`")
+    patches = config.patches
+    if config.train == "patches" and patches.batch_size % patches.points_per_picture:
         raise ConfigError(
-            f"{source}: `train: {config.train}` trains {trained}, not `network.system: {config.network.system}`"
+            f"{source}: `patches.batch_size`: {patches.batch_size} points do not come from whole pictures; make it a "
+            f"multiple of `patches.points_per_picture`, {patches.points_per_picture}"
         )
 
 
@@ -88,13 +95,13 @@ def _check_keypoints(config: Config, source: str) -> None:
 
 
 def _check_training(config: Config, source: str) -> None:
-    for key, training in (("detector", config.detector), ("joint", config.joint)):
-        if training.batch_size % training.accumulate:
+    for key, training in (("detector", config.detector), ("joint", config.joint), ("patches", config.patches)):
+        if training.num_samples % training.accumulate:
             raise ConfigError(
                 f"{source}: `{key}.batch_size`: {training.batch_size} does not divide into `{key}.accumulate`: "
                 f"{training.accumulate} equal micro-batches; make it a multiple"
             )
-        if training.steps * training.batch_size > MAX_SAMPLES:
+        if training.steps * training.num_samples > MAX_SAMPLES:
             raise ConfigError(
                 f"{source}: `{key}.steps`: {training.steps} of {training.batch_size} samples are more than "
                 f"{MAX_SAMPLES}, the sample numbers of a training; give fewer"

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE, check_phases, check_scales
+from superpoint_tf.systems import SYSTEMS
 from synthetic.config import SyntheticConfig
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
-SYSTEM_OF = {"detector": "magicpoint", "joint": "superpoint"}  # what each section trains
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -141,7 +141,7 @@ class NetworkConfig:
     # max: 2x2 maximum, the paper's. blur: maximum at stride 1, binomial filter, stride 2 (Zhang 2019): no aliasing.
     pooling: str = _setting("max", choices=("max", "blur"))
     # Which row of `superpoint_tf.systems` it is; `train: detector` makes it magicpoint.
-    system: str = _setting("superpoint", choices=("magicpoint", "superpoint"))
+    system: str = _setting("superpoint", choices=tuple(SYSTEMS))
 
     def with_system(self, system: str) -> NetworkConfig:
         """Return the same shape as another system."""
@@ -157,8 +157,10 @@ class TrainingConfig:
     # Micro-batches an update, one in memory at a time. Batch norm sees one micro-batch at a time: its statistics are
     # those of batch_size / accumulate pictures, and its moving averages move `accumulate` times an update.
     accumulate: int = _setting(1, minimum=1, maximum=2**16)
-    learning_rate: float = _setting(1e-3, free=True, minimum=0.0, maximum=10.0)  # Adam, peak
-    schedule: str = _setting("cosine", free=True, choices=("cosine", "constant"))  # cosine ends at a hundredth
+    learning_rate: float = _setting(1e-3, free=True, minimum=0.0, maximum=10.0)  # peak
+    # cosine ends at a hundredth, linear at zero
+    schedule: str = _setting("cosine", free=True, choices=("cosine", "constant", "linear"))
+    optimizer: str = _setting("adam", choices=("adam", "momentum"))  # momentum: gradient descent with one of .9
     warmup_steps: int = _setting(1000, free=True, minimum=0, maximum=10**9)  # linear from zero
     clip_norm: float = _setting(10.0, free=True, minimum=0.0, maximum=1e9)  # global gradient norm; 0 = off
     ema_decay: float = _setting(0.0, minimum=0.0, maximum=0.99999)  # moving average of the weights; 0 = off
@@ -174,6 +176,11 @@ class TrainingConfig:
     validate_every: int = _setting(5000, free=True, minimum=1, maximum=10**9)  # steps
     checkpoint_every: int = _setting(1000, free=True, minimum=1, maximum=10**9)  # steps; what SIGKILL can cost
     num_figures: int = _setting(4, free=True, minimum=0, maximum=1000)  # pictures drawn at each validation
+
+    @property
+    def num_samples(self) -> int:
+        """Return how many samples of the source one update takes."""
+        return self.batch_size
 
 
 @dataclass(frozen=True)
@@ -275,6 +282,25 @@ class JointSection(TrainingConfig):
 
 
 @dataclass(frozen=True)
+class PatchesSection(TrainingConfig):
+    """Descriptors of patches, which are cut about the keypoints of a label folder from two views of each photograph."""
+
+    labels: str = _setting("", free=True)  # folder; "": labels/<config name>, else labels/coco
+    loss: str = _setting("", choices=("", "hardest_triplet", "softmax", "contrastive"))  # "": the paper's
+    margin: float = _setting(1.0, minimum=0.0, maximum=100.0)
+    # `batch_size` counts points, of two patches each; mining sees a replica's own part of a micro-batch.
+    points_per_picture: int = _setting(64, minimum=1, maximum=4096)
+    half_side_px: float = _setting(16.0, minimum=1.0, maximum=512.0)  # of a patch, in pixels of the frame
+    jitter: float = _setting(1.0, minimum=0.0, maximum=4.0)  # of the second frame; 1: about HPatches' easy, 2: its hard
+    radius_px: float = _setting(8.0, minimum=0.0, maximum=1024.0)  # nearer points of a picture are no negatives
+
+    @property
+    def num_samples(self) -> int:
+        """Return how many pictures give the points of one update."""
+        return self.batch_size // self.points_per_picture
+
+
+@dataclass(frozen=True)
 class EvaluationSection:
     """Validation in the training loop (DESIGN: evaluation, defined once)."""
 
@@ -293,7 +319,7 @@ class Config:
     """The whole pipeline; a YAML file holds what differs from these defaults."""
 
     name: str = _setting("default", free=True)  # the file's stem unless it says otherwise
-    train: str = _setting("joint", choices=("detector", "joint"))  # what train_superpoint.py trains
+    train: str = _setting("joint", choices=("detector", "joint", "patches"))  # what train_superpoint.py trains
     seed: int = _setting(0, minimum=0, maximum=2**31 - 1)
     workers: int = _setting(-1, free=True, minimum=-1, maximum=1024)  # data processes; -1: one a core, 0: none
     synthetic: SyntheticSection = field(default_factory=SyntheticSection)
@@ -302,11 +328,13 @@ class Config:
     detector: TrainingConfig = TrainingConfig()
     adaptation: AdaptationSection = AdaptationSection()
     joint: JointSection = JointSection()
+    patches: PatchesSection = PatchesSection()
     evaluation: EvaluationSection = EvaluationSection()
 
     def trained_as(self, train: str) -> Config:
-        """Return the config with another section that trains, and the system that it trains."""
-        return dataclasses.replace(self, train=train, network=self.network.with_system(SYSTEM_OF[train]))
+        """Return the config with another section that trains, and the first system that it trains."""
+        system = next(name for name, row in SYSTEMS.items() if row.train == train)
+        return dataclasses.replace(self, train=train, network=self.network.with_system(system))
 
     @property
     def training(self) -> TrainingConfig:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 
 from superpoint_tf.data.batches.batch import Batch, TensorBatch
 from superpoint_tf.data.batches.kinds import BatchKind
 from superpoint_tf.data.sources import Source
-from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.runtime.workers import ordered_map, resolve_workers, start_pool
 
 
@@ -34,7 +34,7 @@ class BatchStream:
         kind: BatchKind,
         batch_size: int,
         key: int,
-        settings: ViewSettings,
+        settings: Any,
         workers: int,
         share: tuple[int, int] = (0, 1),
     ) -> None:
@@ -80,6 +80,7 @@ class BatchStream:
         }
         if self._kind.two_pictures:
             signature["images1"] = picture
+            signature["pictures"] = tf.TensorSpec((size,), tf.int64)
         if source.with_known:
             signature["known"] = tf.TensorSpec((size, *source.image_shape), tf.bool)
         if source.picture_shape != source.image_shape:

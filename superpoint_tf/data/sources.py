@@ -39,9 +39,10 @@ class Source(Protocol):
         """Return a picklable function from payloads to a batch.
 
         The batch holds `numbers` int64 (B,), `images` uint8 (B, *picture_shape), `keypoints` float32 (B, K, 2) xy of
-        the frame padded with NaN; for pairs `images1`, the same pictures under another photometric change; with
-        `with_known` `known` bool (B, *image_shape), where the labels can tell; where the pictures have more pixels than
-        the frame `picture_to_frame` float64 (B, 3, 3), from their pixels to the frame's.
+        the frame padded with NaN; for pairs `images1`, the same pictures under another photometric change, and
+        `pictures` int64 (B,), which photographs they are; with `with_known` `known` bool (B, *image_shape), where the
+        labels can tell; where the pictures have more pixels than the frame `picture_to_frame` float64 (B, 3, 3), from
+        their pixels to the frame's.
         """
         ...
 

@@ -50,7 +50,7 @@ class ViewSettings:
         later, both = section.later, section.views == "both"
         if not _is_used(later):
             return cls(section.homography, both=both, targets=training.targets)
-        first = later.from_step * training.batch_size
+        first = later.from_step * training.num_samples
         return cls(section.homography, later.homography, later.share, first, both, training.targets)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from superpoint_tf.config import NetworkConfig
-from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import Weights, WeightsError, get_weights
 
 _CONVOLUTION = {"kernel": "weight", "bias": "bias"}

@@ -11,6 +11,7 @@ import tensorflow as tf
 from superpoint_tf.config import CELL, NetworkConfig
 from superpoint_tf.networks.batch_norm import BatchNormalization
 from superpoint_tf.networks.initialization import ScaledNormal
+from superpoint_tf.systems import DenseSpec
 
 ENCODER = (  # (layer, channels at width 1, pooling after it): paper section 3.1
     ("encoder_1a", 64, False),
@@ -88,12 +89,7 @@ def precision_policy(precision: str) -> Iterator[None]:
         tf.keras.mixed_precision.set_global_policy(before)
 
 
-def describes(config: NetworkConfig) -> bool:
-    """Tell whether the network has a descriptor head."""
-    return config.system == "superpoint"
-
-
-def build_network(config: NetworkConfig, seed: int = 0) -> tf.keras.Model:
+def build_dense_network(spec: DenseSpec, config: NetworkConfig, seed: int = 0) -> tf.keras.Model:
     """Build `config.system`: MagicPoint, or with the descriptor head SuperPoint; random weights are of the seed alone.
 
     Takes images (B, H, W, 1) in [0, 1] of any height and width; returns {"logits": (B, Hc, Wc, 65)} and, with the
@@ -111,13 +107,13 @@ def build_network(config: NetworkConfig, seed: int = 0) -> tf.keras.Model:
     # Small first logits: without batch norm the detector loss starts at ln 65, not above it.
     logit_variance = 1.0 if config.batch_norm else 0.01
     outputs = {"logits": _head(features, "detector", "logits", LOGITS, logit_variance, config, seed)}
-    if describes(config):
+    if spec.descriptor:
         outputs["descriptors"] = _head(features, "descriptor", "descriptors", config.descriptor_dim, 1.0, config, seed)
     return tf.keras.Model(images, outputs, name=config.system)
 
 
-def weight_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all weights of `build_network`, by `layer/variable`, without building it."""
+def dense_weight_shapes(spec: DenseSpec, config: NetworkConfig) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all weights of `build_dense_network`, by `layer/variable`, without building it."""
     shapes: dict[str, tuple[int, ...]] = {}
 
     def add(name: str, kernel_px: int, inputs: int, outputs: int) -> int:
@@ -129,7 +125,7 @@ def weight_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
     channels = 1
     for name, count, _ in ENCODER:
         channels = add(name, 3, channels, scale_channels(count, config.width))
-    heads = {"detector": LOGITS} | ({"descriptor": config.descriptor_dim} if describes(config) else {})
+    heads = {"detector": LOGITS} | ({"descriptor": config.descriptor_dim} if spec.descriptor else {})
     for name, outputs in heads.items():
         add(f"{name}_b", 1, add(f"{name}_a", 3, channels, scale_channels(HEAD_CHANNELS, config.width)), outputs)
     return shapes

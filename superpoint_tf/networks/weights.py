@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.config import Config, NetworkConfig
 from superpoint_tf.config.config_files import build_config, config_to_dict, load_config
+from superpoint_tf.networks.build import build_network, weight_shapes
 from superpoint_tf.networks.pretrained import pretrained_names, pretrained_path
-from superpoint_tf.networks.superpoint import build_network, named_variables, precision_policy, weight_shapes
+from superpoint_tf.networks.superpoint import named_variables, precision_policy
 from superpoint_tf.runtime import storage
+from superpoint_tf.systems import MAPS, SYSTEMS
 
 WEIGHTS_FILE = "weights.npz"
-_FORMAT = 1
 _HEADER = "__header__"
 _HEAD = "descriptor_"  # how the names of the descriptor head begin
 
@@ -29,7 +32,9 @@ class WeightsError(ValueError):
 # there, else the fingerprint of every one of them would change, and with it features, labels and stages.
 _SINCE_FORMAT_1 = {"pooling": "max"}
 _ABSENT = object()
-_WITH_DESCRIPTOR = {"magicpoint": False, "superpoint": True}  # how format 1 says which of the two it holds
+# The systems of format 1, by whether they have a descriptor: written as ever, so that their fingerprints stay. Format 2
+# holds any other, whose sizes are in its row of the table.
+_FORMAT_1 = {"magicpoint": False, "superpoint": True}
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,12 @@ class Weights:
     def to_bytes(self) -> bytes:
         """Return the file content; equal weights give equal bytes, whatever settings networks gained since."""
         network = config_to_dict(self.network)
-        system = network.pop("system")
-        header = {
-            "format": _FORMAT,
-            "network": {name: v for name, v in network.items() if v != _SINCE_FORMAT_1.get(name, _ABSENT)},
-            "with_descriptor": _WITH_DESCRIPTOR[system],
-            "step": self.step,
-        }
+        if network["system"] in _FORMAT_1:
+            with_descriptor = _FORMAT_1[network.pop("system")]
+            network = {name: v for name, v in network.items() if v != _SINCE_FORMAT_1.get(name, _ABSENT)}
+            header = {"format": 1, "network": network, "with_descriptor": with_descriptor, "step": self.step}
+        else:
+            header = {"format": 2, "network": {"system": network["system"]}, "step": self.step}
         return storage.npz_bytes(**{_HEADER: np.array(json.dumps(header))}, **self.arrays)
 
     def fingerprint(self) -> str:
@@ -125,11 +129,11 @@ def load_weights(path: str | Path) -> Weights:
         raise WeightsError(str(error)) from error
     try:
         header = json.loads(str(arrays.pop(_HEADER)))
-        known = {f.name for f in fields(NetworkConfig)}
-        network = build_config({"network": {k: v for k, v in header["network"].items() if k in known}}).network
-        if header["format"] != _FORMAT:
-            raise ValueError(f"format {header['format']}, this version reads {_FORMAT}")
-        network = network.with_system("superpoint" if header["with_descriptor"] else "magicpoint")
+        network = _read_network(header["network"])
+        if header["format"] == 1:
+            network = network.with_system("superpoint" if header["with_descriptor"] else "magicpoint")
+        elif header["format"] != 2:
+            raise ValueError(f"format {header['format']}, this version reads 1 and 2")
         result = Weights(network, arrays, int(header["step"]))
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise WeightsError(f"{path}: not a weights file of this project ({error})") from error
@@ -139,6 +143,12 @@ def load_weights(path: str | Path) -> Weights:
     if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays.values()):
         raise WeightsError(f"{path}: holds values that are not finite float32 numbers")
     return result
+
+
+def _read_network(values: Mapping[str, Any]) -> NetworkConfig:
+    known = {name: value for name, value in values.items() if name in {f.name for f in fields(NetworkConfig)}}
+    train = SYSTEMS[known["system"]].train if "system" in known else "joint"
+    return build_config({"train": train, "network": known}).network
 
 
 def _find(path: Path) -> Path:
@@ -169,12 +179,17 @@ def _load_checkpoint(prefix: Path) -> Weights:
     return get_weights(model, config.network, int(step))
 
 
-def load_network(path: str | Path, precision: str = "float32") -> tuple[tf.keras.Model, Weights]:
+def load_network(path: str | Path, precision: str = "float32", gives: str = MAPS) -> tuple[tf.keras.Model, Weights]:
     """Build the network that a weights file describes and fill it; see `load_weights` for `path`.
 
-    `precision` is a Keras policy; the weights and the outputs stay float32.
+    `precision` is a Keras policy; the weights and the outputs stay float32. Raises WeightsError for a network that does
+    not give what is asked for, `systems.MAPS` or `VECTORS`.
     """
     weights = load_weights(path)
+    system = weights.network.system
+    if SYSTEMS[system].gives != gives:
+        fitting = " or ".join(name for name, row in SYSTEMS.items() if row.gives == gives)
+        raise WeightsError(f"{path}: {system} gives {SYSTEMS[system].gives}, not {gives}; name weights of {fitting}")
     with precision_policy(precision):
         model = build_network(weights.network)
     assign_weights(model, weights, str(path))

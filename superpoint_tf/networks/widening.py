@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from superpoint_tf.config import NetworkConfig
-from superpoint_tf.networks.superpoint import describes, weight_shapes
+from superpoint_tf.networks.build import describes, weight_shapes
 from superpoint_tf.networks.weights import Weights, WeightsError
 
 _SHARES = (0.25, 0.75)  # of what a pair of copies passes on, each drawn from here

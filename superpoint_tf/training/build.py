@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from superpoint_tf.config import Config, ConfigError, SyntheticSection
@@ -17,10 +17,12 @@ from superpoint_tf.data.shapes.record_reader import read_record_manifest
 from superpoint_tf.data.sources import Source
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
+from superpoint_tf.training.patch_validation import PatchValidator
 from superpoint_tf.training.tasks import Task, make_task
 from superpoint_tf.training.validation import PairsValidator, ShapesValidator, Validator
 
 DEFAULT_LABELS = "labels/coco"
+_TOO_FEW = "too few photographs to hold any out for validation; give at least two"
 ADAPTED = "adapted"  # joint.init of this name: the detector that made the labels
 
 
@@ -33,11 +35,6 @@ def build_shapes_task(config: Config) -> Task:
     key = stage_key(config.seed, inputs)
     source: Source = RecordedShapes(config, key) if recorded else GeneratedShapes(config, key)
     return make_task(config, source, ShapesValidator(config), inputs)
-
-
-def build_task(config: Config) -> Task:
-    """Build what the config's `train` says: MagicPoint on synthetic shapes, or the joint model."""
-    return build_joint_task(config) if config.train == "joint" else build_shapes_task(config)
 
 
 def records_manifest(config: Config) -> Path:
@@ -89,7 +86,32 @@ def build_joint_task(config: Config) -> Task:
     Raises ConfigError naming the folders looked in if there are no labels, or labels made for another frame.
     """
     config = config.trained_as("joint")
-    labels = find_labels(config)
+    labels = find_labels(config, config.joint.labels)
+    manifest = _manifest_for(config, labels)
+    if config.joint.init == ADAPTED:
+        config = dataclasses.replace(config, joint=dataclasses.replace(config.joint, init=manifest.detector["path"]))
+    root, inputs = _image_root(config, manifest), _label_inputs(manifest, config.joint.init)
+    source = _labelled_pairs(config, root, labels, manifest, inputs)
+    if not manifest.has_votes:
+        source.description += "; made before labels had votes: nothing is learnt within 16 px of their frame's edge"
+    return make_task(config, source, _pairs_validator(config, root, manifest.validation), inputs)
+
+
+def build_patches_task(config: Config) -> Task:
+    """Build the training of a descriptor of patches, cut about the keypoints that adaptation left.
+
+    Raises ConfigError as `build_joint_task`, and if no photograph is held out.
+    """
+    labels = find_labels(config, config.patches.labels)
+    manifest = _manifest_for(config, labels)
+    root, inputs = _image_root(config, manifest), _label_inputs(manifest, config.patches.init)
+    if not manifest.validation:
+        raise ConfigError(f"{root}: {_TOO_FEW}")
+    source = _labelled_pairs(config, root, labels, manifest, inputs)
+    return make_task(config, source, PatchValidator(config, root, manifest.validation), inputs)
+
+
+def _manifest_for(config: Config, labels: str) -> LabelManifest:
     manifest = read_manifest(labels)
     made_for = build_config(manifest.config, manifest_path(labels)).photographs.image_shape
     if made_for != config.photographs.image_shape:
@@ -97,18 +119,26 @@ def build_joint_task(config: Config) -> Task:
             f"{labels}: made for photographs.image_shape {list(made_for)}, the config says "
             f"{list(config.photographs.image_shape)}: label again with this config, or use the one that made them"
         )
-    if config.joint.init == ADAPTED:
-        config = dataclasses.replace(config, joint=dataclasses.replace(config.joint, init=manifest.detector["path"]))
-    root = manifest.image_root
-    if not storage.exists(root) and config.photographs.root:  # the photographs were moved since
-        root = config.photographs.root
-    inputs = {"labels": manifest.fingerprint()} | init_input(config.joint.init)
+    return manifest
+
+
+def _image_root(config: Config, manifest: LabelManifest) -> str:
+    """Return where the labelled photographs are: as they were labelled, or where the config says if they were moved."""
+    moved = not storage.exists(manifest.image_root) and config.photographs.root
+    return config.photographs.root if moved else manifest.image_root
+
+
+def _label_inputs(manifest: LabelManifest, init: str) -> dict[str, str]:
+    return {"labels": manifest.fingerprint()} | init_input(init)
+
+
+def _labelled_pairs(
+    config: Config, root: str, labels: str, manifest: LabelManifest, inputs: Mapping[str, str]
+) -> LabelledPhotographs:
     names, key = manifest.photographs, stage_key(config.seed, inputs)
     source = LabelledPhotographs(config, root, names, labels, manifest.final_round, with_pairs=True, key=key)
     source.check_photographs()
-    if not manifest.has_votes:
-        source.description += "; made before labels had votes: nothing is learnt within 16 px of their frame's edge"
-    return make_task(config, source, _pairs_validator(config, root, manifest.validation), inputs)
+    return source
 
 
 def init_input(init: str) -> dict[str, str]:
@@ -116,12 +146,12 @@ def init_input(init: str) -> dict[str, str]:
     return {"first weights": load_weights(init).fingerprint()} if init else {}
 
 
-def find_labels(config: Config) -> str:
-    """Return the label folder: `joint.labels`, else labels/<config name>, else labels/coco.
+def find_labels(config: Config, named: str) -> str:
+    """Return the label folder: the one that is named, else labels/<config name>, else labels/coco.
 
     Raises ConfigError if there is none, or if the adaptation that writes it has not finished its rounds.
     """
-    candidates = [config.joint.labels] if config.joint.labels else [f"labels/{config.name}", DEFAULT_LABELS]
+    candidates = [named] if named else [f"labels/{config.name}", DEFAULT_LABELS]
     command = "python tools/homographic_adapt.py --iters 2"
     for folder in candidates:
         if not storage.exists(storage.join(folder, IDENTITY_FILE)):
@@ -144,5 +174,13 @@ def _pairs_validator(config: Config, root: str, photographs: Sequence[str]) -> V
     if photographs:
         return PairsValidator(config, root, photographs)
     if config.train == "joint":
-        raise ConfigError(f"{root}: too few photographs to hold any out for validation; give at least two")
+        raise ConfigError(f"{root}: {_TOO_FEW}")
     return ShapesValidator(config)
+
+
+BUILDERS = {"detector": build_shapes_task, "joint": build_joint_task, "patches": build_patches_task}
+
+
+def build_task(config: Config) -> Task:
+    """Build what the config's `train` says."""
+    return BUILDERS[config.train](config)

@@ -44,7 +44,8 @@ class FailureRecord:
         """Say what was not finite, nearest to the cause, for the samples of the whole batch and of this worker."""
         causes = []
         for name, flags in zip(self._inputs, self._bad_inputs.numpy(), strict=True):
-            bad = [number for number, flag in zip(own_numbers, flags, strict=True) if flag]
+            of_samples = flags.reshape(len(own_numbers), -1).any(axis=1)  # a sample may have many rows, of patches
+            bad = [number for number, flag in zip(own_numbers, of_samples, strict=True) if flag]
             if bad:
                 causes.append(f"{name} of {_list_samples(bad, name_of)}")
         if causes:

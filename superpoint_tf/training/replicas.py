@@ -64,11 +64,12 @@ class Replicas:
     def check(self, settings: TrainingConfig) -> None:
         """Raise ConfigError if a batch does not divide into equal parts, or XLA is asked for on several replicas."""
         parts = self.count * settings.accumulate
-        if settings.batch_size % parts:
+        if settings.num_samples % parts:
             micro_batches = f" with {settings.accumulate} micro-batches each" if settings.accumulate > 1 else ""
+            multiple = parts * (settings.batch_size // settings.num_samples)
             raise ConfigError(
                 f"batch_size: {settings.batch_size} does not divide into {self.count} replicas{micro_batches}; "
-                f"make it a multiple of {parts}, or use fewer devices (CUDA_VISIBLE_DEVICES)"
+                f"make it a multiple of {multiple}, or use fewer devices (CUDA_VISIBLE_DEVICES)"
             )
         if settings.xla and self.count > 1:
             raise ConfigError(f"xla: does not work with {self.count} replicas; set it to false")

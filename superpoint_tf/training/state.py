@@ -13,12 +13,13 @@ import tensorflow as tf
 
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.batches.batch import TensorBatch
-from superpoint_tf.networks.superpoint import build_network, named_variables, precision_policy
+from superpoint_tf.networks.build import build_network
+from superpoint_tf.networks.superpoint import named_variables, precision_policy
 from superpoint_tf.networks.weights import Weights, assign_weights, get_weights, load_weights
 from superpoint_tf.networks.widening import can_widen, widen_weights
-from superpoint_tf.training.adam import Adam
 from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
 from superpoint_tf.training.gradients import BatchGradients
+from superpoint_tf.training.optimizers import OPTIMIZERS
 from superpoint_tf.training.replicas import Replicas, single_replica
 from superpoint_tf.training.schedule import learning_rate
 from superpoint_tf.training.tasks import Task
@@ -45,7 +46,7 @@ class TrainingState:
         self._trainable = named_variables(self.model, only_trainable=True)
         self._statistics = [v for name, v in self._variables.items() if name not in self._trainable]
         with scope():
-            self.optimizer = Adam(self._trainable)
+            self.optimizer = OPTIMIZERS[settings.optimizer](self._trainable)
         self.step = tf.Variable(0, dtype=tf.int64)
         self._next_step = 0  # the same, known without waiting for the device
         self._stops: collections.deque[tf.Tensor] = collections.deque(maxlen=2)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from superpoint_tf.config import Config, TrainingConfig
 from superpoint_tf.data.batches.kinds import BATCHES, BatchKind
 from superpoint_tf.data.sources import Source
-from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.training.objectives.objective import Objective
 from superpoint_tf.training.objectives.objectives import OBJECTIVES
 from superpoint_tf.training.validation import Validator
@@ -21,7 +21,7 @@ class Task:
     config: Config
     source: Source
     kind: BatchKind
-    views: ViewSettings
+    views: Any  # settings of `kind.assemble`
     objective: Objective
     validator: Validator
     inputs: Mapping[str, str]  # SHA-256 of what is read, by name: a run does not go on with other labels
@@ -41,12 +41,13 @@ def make_task(
     on_photographs: bool = False,
 ) -> Task:
     """Return the training that `config.train` names; a detector is trained on shapes unless `on_photographs`."""
+    kind = BATCHES[config.train]
     pictures = "photographs" if on_photographs or config.train != "detector" else "synthetic"
     return Task(
         config,
         source,
-        BATCHES[config.train],
-        ViewSettings.of(getattr(config, pictures), config.training),
+        kind,
+        kind.settings(config, getattr(config, pictures)),
         OBJECTIVES[config.train](config),
         validator,
         inputs or {},

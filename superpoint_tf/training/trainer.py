@@ -106,7 +106,7 @@ def _go_on(run: Run) -> None:
             _finish(run)
             return
         share = (replicas.worker, replicas.workers)
-        size, key, workers = settings.batch_size, task.source.key, task.config.workers
+        size, key, workers = settings.num_samples, task.source.key, task.config.workers
         with (
             StopRequest() as stop,
             BatchStream(task.source, task.kind, size, key, task.views, workers, share) as stream,

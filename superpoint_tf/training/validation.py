@@ -21,7 +21,7 @@ from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.evaluation.protocols.shapes import CONDITIONS, draw_shapes
 from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.models.dense_model import SuperPoint
-from superpoint_tf.networks.superpoint import describes
+from superpoint_tf.networks.build import describes
 from superpoint_tf.runtime import storage
 
 Metrics = dict[str, float]

@@ -16,7 +16,8 @@ from superpoint_tf.detection.maps import logits_to_heatmap
 from superpoint_tf.geometry.homography import invert_homographies, sample_homographies
 from superpoint_tf.geometry.masks import compute_warp_weights, warp_valid_mask
 from superpoint_tf.geometry.warp import warp_images
-from superpoint_tf.networks.superpoint import PadToCells, build_network
+from superpoint_tf.networks.build import build_network
+from superpoint_tf.networks.superpoint import PadToCells
 from superpoint_tf.networks.weights import get_weights, load_network
 
 SHAPE = (48, 64)

@@ -13,7 +13,7 @@ from superpoint_tf.config import Config, ConfigError, NetworkConfig
 from superpoint_tf.config.config_files import build_config, config_to_yaml
 from superpoint_tf.data.shapes.record_folder import record_settings
 from superpoint_tf.networks import pretrained
-from superpoint_tf.networks.superpoint import weight_shapes
+from superpoint_tf.networks.build import weight_shapes
 from superpoint_tf.networks.weights import Weights, WeightsError
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from superpoint_tf.benchmarks.convolutions import Convolution, forward_flops, list_convolutions, training_flops
 from superpoint_tf.config import NetworkConfig
-from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.build import build_network
 
 # height, width, input channels, output channels, kernel area; at 16x24 and width 1
 BY_HAND = {

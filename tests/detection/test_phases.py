@@ -13,7 +13,7 @@ from superpoint_tf.config import DetectionConfig, NetworkConfig
 from superpoint_tf.config.looks import OFFSETS, PHASES, check_phases
 from superpoint_tf.detection.maps import look_at, move_images
 from superpoint_tf.models.dense_model import prepare_image
-from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.build import build_network
 from superpoint_tf.runtime import memory
 
 ALL: dict[str, Any] = {"detection_threshold": 0.001, "border_px": 0}

@@ -20,7 +20,7 @@ from superpoint_tf.export.exporter import Exporter
 from superpoint_tf.export.files import open_file, staged, write_file
 from superpoint_tf.export.request import KEY, ORIGIN_FILE, Form, Request, check_output
 from superpoint_tf.export.usage import usage
-from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import get_weights, load_weights
 from superpoint_tf.runtime.progress import Console
 

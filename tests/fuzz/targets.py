@@ -148,7 +148,7 @@ def _label_seeds() -> list[bytes]:
 
 def _weights_seeds() -> list[bytes]:
     from superpoint_tf.config import NetworkConfig
-    from superpoint_tf.networks.superpoint import build_network
+    from superpoint_tf.networks.build import build_network
     from superpoint_tf.networks.weights import get_weights
 
     network = NetworkConfig(width=1 / 16, batch_norm=False, system="magicpoint")
@@ -168,7 +168,7 @@ def _read_label_folder(content: bytes, folder: Path) -> None:
     _written(folder / IDENTITY_FILE, plan)
     _written(folder / "manifest.json", manifest)
     _written(folder / "manifest-round-1-shard-0-of-2.json", manifest)
-    find_labels(build_config({"joint": {"labels": str(folder)}}))
+    find_labels(build_config({}), str(folder))
     for part in (None, Part(1, 0, 2)):
         found = read_manifest(str(folder), part)
         found.fingerprint()

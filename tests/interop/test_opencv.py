@@ -8,7 +8,7 @@ from superpoint_tf import SuperPoint
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.features import Features
 from superpoint_tf.interop.opencv import OpenCVSuperPoint, from_cv_keypoints, to_cv_keypoints
-from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.build import build_network
 
 SETTINGS = {"detection_threshold": 0.001, "border_px": 0}
 

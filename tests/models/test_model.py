@@ -16,7 +16,7 @@ from superpoint_tf.detection import maps
 from superpoint_tf.features import Features
 from superpoint_tf.models import dense_model as model_module
 from superpoint_tf.models.dense_model import prepare_image
-from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import WeightsError, get_weights
 from superpoint_tf.runtime import memory
 

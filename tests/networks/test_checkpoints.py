@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from superpoint_tf.config import ConfigError, NetworkConfig
 from superpoint_tf.config.config_files import build_config, config_to_yaml
-from superpoint_tf.networks.superpoint import build_network, named_variables, weight_shapes
+from superpoint_tf.networks.build import build_network, weight_shapes
+from superpoint_tf.networks.superpoint import named_variables
 from superpoint_tf.networks.weights import (
     Weights,
     WeightsError,

@@ -13,7 +13,8 @@ from superpoint_tf.config import NetworkConfig
 from superpoint_tf.losses.detector_loss import detector_loss
 from superpoint_tf.networks import batch_norm
 from superpoint_tf.networks.batch_norm import BatchNormalization
-from superpoint_tf.networks.superpoint import PadToCells, build_network, normalize_descriptors, scale_channels
+from superpoint_tf.networks.build import build_network
+from superpoint_tf.networks.superpoint import PadToCells, normalize_descriptors, scale_channels
 
 PLAIN = NetworkConfig(batch_norm=False)
 SMALL = NetworkConfig(width=1 / 8, batch_norm=False, descriptor_dim=16)

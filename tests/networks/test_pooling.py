@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from superpoint_tf.config import NetworkConfig
-from superpoint_tf.networks.superpoint import BlurPooling, build_network, weight_shapes
+from superpoint_tf.networks.build import build_network, weight_shapes
+from superpoint_tf.networks.superpoint import BlurPooling
 from superpoint_tf.networks.weights import get_weights, load_network, load_weights
 from superpoint_tf.networks.widening import can_widen
 from superpoint_tf.runtime import storage

@@ -10,8 +10,8 @@ import pytest
 from superpoint_tf import SuperPoint
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.networks import pretrained
+from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.pretrained import WEIGHTS_FOLDER, pretrained_names, pretrained_path
-from superpoint_tf.networks.superpoint import build_network
 from superpoint_tf.networks.weights import WeightsError, get_weights, load_weights
 from superpoint_tf.runtime import storage
 from synthetic import draw_sample

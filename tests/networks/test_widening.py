@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config import NetworkConfig
-from superpoint_tf.networks.superpoint import build_network, named_variables
+from superpoint_tf.networks.build import build_network
+from superpoint_tf.networks.superpoint import named_variables
 from superpoint_tf.networks.weights import Weights, WeightsError, assign_weights, get_weights
 from superpoint_tf.networks.widening import can_widen, widen_weights
 

@@ -26,7 +26,7 @@ from superpoint_tf.data.photographs.photograph_sets import PhotographSet
 from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.drawing.figures import plot_curves
 from superpoint_tf.drawing.visualization import save_png
-from superpoint_tf.networks.superpoint import build_network
+from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import get_weights
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.training.state import TrainingState

@@ -16,7 +16,7 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Weights of 1/16 width that nothing has trained: with a threshold of .001 they find plenty."""
     from superpoint_tf.config import NetworkConfig
-    from superpoint_tf.networks.superpoint import build_network
+    from superpoint_tf.networks.build import build_network
     from superpoint_tf.networks.weights import get_weights
 
     config = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)

@@ -14,7 +14,7 @@ from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotogra
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.shapes.record_folder import record_settings
 from superpoint_tf.data.shapes.record_reader import RecordError
-from superpoint_tf.networks.superpoint import weight_shapes
+from superpoint_tf.networks.build import weight_shapes
 from superpoint_tf.networks.weights import Weights, WeightsError
 from superpoint_tf.runtime import storage
 from superpoint_tf.training.build import (
@@ -80,28 +80,32 @@ def write_records(root: str, made_with: Config) -> None:
 # ------------------------------------------------------------------------------------------------ labels
 
 
+def labels_of(config: Config) -> str:
+    return find_labels(config, config.joint.labels)
+
+
 def test_the_labels_of_a_config_lie_under_its_name():
     write_labels("labels/mine")
     write_labels("labels/coco")
-    assert find_labels(config()) == "labels/mine"
+    assert labels_of(config()) == "labels/mine"
 
 
 def test_without_labels_of_its_own_a_config_takes_those_of_coco():
     write_labels("labels/coco")
-    assert find_labels(config()) == "labels/coco"
+    assert labels_of(config()) == "labels/coco"
 
 
 def test_named_labels_are_taken_and_no_others():
     write_labels("labels/mine")
     write_labels("elsewhere")
-    assert find_labels(config(joint={"labels": "elsewhere"})) == "elsewhere"
+    assert labels_of(config(joint={"labels": "elsewhere"})) == "elsewhere"
     with pytest.raises(ConfigError, match=r"no labels in nowhere; run `python tools/homographic_adapt\.py"):
-        find_labels(config(joint={"labels": "nowhere"}))
+        labels_of(config(joint={"labels": "nowhere"}))
 
 
 def test_without_any_labels_both_folders_and_the_command_are_named():
     with pytest.raises(ConfigError, match=r"no labels in labels/mine or labels/coco; run `python tools/homographic"):
-        find_labels(config())
+        labels_of(config())
 
 
 @pytest.mark.parametrize("done", [0, 1])
@@ -109,7 +113,7 @@ def test_labels_whose_rounds_are_not_done_are_refused_even_if_cocos_are(done: in
     write_labels("labels/mine", rounds=2, done=done)
     write_labels("labels/coco")
     with pytest.raises(ConfigError, match=rf"labels/mine: {done} of 2 rounds are done; start the `python tools/homogr"):
-        find_labels(config())
+        labels_of(config())
 
 
 def test_labels_made_for_another_frame_are_refused_with_both_sizes():

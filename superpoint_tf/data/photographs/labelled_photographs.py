@@ -102,9 +102,10 @@ class LabelledPhotographs:
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         result = []
         for number in numbers:
-            name = self._name(number)
+            index = self._index(number)
+            name = self._photographs[index]
             path = storage.join(self._image_root, name)
-            result.append((number, path, label_path(self._labels, self._round, name)))
+            result.append((number, path, label_path(self._labels, self._round, name), index))
         return result
 
     def check_photographs(self) -> None:
@@ -118,10 +119,10 @@ class LabelledPhotographs:
             read_labelled(self._config.photographs.image_shape, path, label_path(self._labels, self._round, name))
 
     def picture_name(self, number: int) -> str:
-        return storage.join(self._image_root, self._name(number))
+        return storage.join(self._image_root, self._photographs[self._index(number)])
 
-    def _name(self, number: int) -> str:
-        return self._photographs[index_of_sample(self.key, number, len(self._photographs))]
+    def _index(self, number: int) -> int:
+        return index_of_sample(self.key, number, len(self._photographs))
 
     @property
     def render(self) -> Callable[[list[Any]], Batch]:
@@ -138,9 +139,9 @@ class Sample(NamedTuple):
 
 
 def render_photographs(settings: RenderSettings, with_pairs: bool, payloads: list[Any]) -> Batch:
-    """Return the batch of samples (number, photograph, label file), as `Source.render` says."""
-    numbers = [number for number, _, _ in payloads]
-    samples = [make_sample(settings, *payload) for payload in payloads]
+    """Return the batch of samples (number, photograph, label file, which photograph), as `Source.render` says."""
+    numbers = [number for number, *_ in payloads]
+    samples = [make_sample(settings, *payload[:3]) for payload in payloads]
 
     def changed(view: int) -> list[np.ndarray]:
         return [
@@ -152,6 +153,7 @@ def render_photographs(settings: RenderSettings, with_pairs: bool, payloads: lis
     batch["known"] = np.stack([sample.known for sample in samples])
     if with_pairs:
         batch["images1"] = np.stack(changed(1))
+        batch["pictures"] = np.array([index for *_, index in payloads], np.int64)
     if settings.picture_shape != settings.sample_shape:
         batch["picture_to_frame"] = np.stack([sample.picture_to_sample for sample in samples])
     return batch

@@ -31,16 +31,9 @@ if TYPE_CHECKING:
 
 _LONGEST_STEM = 60
 _PACKAGE = Path(__file__).resolve().parents[2]
-# The code that features depend on besides the method's own: a change there must not meet features of before.
-_SUPPRESSION_CODE = ("detection/keypoints.py", "detection/refinement.py", "features/features.py")
-_NETWORK_CODE = (
-    "models/dense_model.py",
-    "networks/superpoint.py",
-    "networks/batch_norm.py",
-    "detection/maps.py",
-    "config/looks.py",
-    *_SUPPRESSION_CODE,
-)
+# The code that features depend on besides the method's own, whole folders: a change must not meet features of before.
+_SUPPRESSION_CODE = ("detection", "features")
+_NETWORK_CODE = ("config/looks.py", "geometry", "models", "networks", "systems", *_SUPPRESSION_CODE)
 GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}
 FindFeatures = Callable[[View, str, PairProtocol], Features]
 
@@ -167,4 +160,6 @@ def _exists(what: str) -> bool:
 
 
 def _code_sha256(names: Sequence[str]) -> str:
-    return storage.sha256(b"".join((_PACKAGE / name).read_bytes() for name in names))
+    """Return the SHA-256 of files and of whole folders of the package, by their paths in it."""
+    paths = [path for name in names for path in sorted((_PACKAGE / name).rglob("*.py")) or [_PACKAGE / name]]
+    return storage.sha256(b"".join(path.read_bytes() for path in paths))

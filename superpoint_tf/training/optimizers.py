@@ -1,4 +1,4 @@
-"""The optimizer: Adam by TensorFlow's fused operation; those of Keras 2 and 3 differ in use and in checkpoints."""
+"""The optimizers, by TensorFlow's fused operations; those of Keras 2 and 3 differ in use and in checkpoints."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
+MOMENTUM = 0.9
 
 
 class Adam(tf.Module):
@@ -45,3 +46,31 @@ class Adam(tf.Module):
     def count(self) -> None:
         """Note that all replicas have made an update; call it outside of them."""
         self.iterations.assign_add(1)
+
+
+class Momentum(tf.Module):
+    """Gradient descent with momentum: v <- .9 v + g, w <- w - rate v (Sutskever et al. 2013, in the form of torch)."""
+
+    def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
+        super().__init__(name="momentum")
+        self._targets = list(variables.values())
+        self.iterations = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.learning_rate = tf.Variable(0.0, trainable=False)
+        self.velocities = {
+            name: tf.Variable(tf.zeros(variable.shape), trainable=False) for name, variable in variables.items()
+        }
+
+    def update_replica(self, gradients: Sequence[tf.Tensor]) -> None:
+        """Update this replica's copies; gradients are in the variables' order and the same on all replicas."""
+        rate = tf.convert_to_tensor(self.learning_rate)
+        for target, velocity, gradient in zip(self._targets, self.velocities.values(), gradients, strict=True):
+            tf.raw_ops.ResourceApplyMomentum(
+                var=target.handle, accum=velocity.handle, lr=rate, grad=gradient, momentum=MOMENTUM, use_locking=True
+            )
+
+    def count(self) -> None:
+        """Note that all replicas have made an update; call it outside of them."""
+        self.iterations.assign_add(1)
+
+
+OPTIMIZERS: dict[str, type[Adam] | type[Momentum]] = {"adam": Adam, "momentum": Momentum}

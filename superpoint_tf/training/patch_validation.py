@@ -1,0 +1,84 @@
+"""Validation of patch descriptors in the training loop, on patches cut from held-out photographs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from superpoint_tf.config import Config
+from superpoint_tf.data.batches.batch import Batch, TensorBatch, stack_samples
+from superpoint_tf.data.batches.kinds import BATCHES
+from superpoint_tf.data.photographs.photographs import cover_and_crop, read_photograph
+from superpoint_tf.data.photometric import photometric_change
+from superpoint_tf.data.random_streams import EVALUATION_PAIRS
+from superpoint_tf.drawing.layout import side_by_side, stack
+from superpoint_tf.evaluation.patch_metrics import fpr95, nearest_is_right
+from superpoint_tf.losses.distance_matrix import allowed, distances, far_apart
+from superpoint_tf.runtime import storage
+from superpoint_tf.training.validation import Figures, Metrics
+
+_MOST_PHOTOGRAPHS = 16
+_CORNERS, _CORNER_QUALITY, _CORNER_DISTANCE_PX = 500, 0.01, 8  # of Shi and Tomasi, since these have no labels
+_SHOWN_PATCHES, _ROWS_SHOWN = 12, 4
+
+
+class PatchValidator:
+    """How well points are told apart: each seen in two views of a photograph, at corners of Shi and Tomasi."""
+
+    key = "nearest"
+
+    def __init__(self, config: Config, image_root: str, photographs: Sequence[str]) -> None:
+        self._config = config
+        self._paths = [storage.join(image_root, name) for name in photographs[:_MOST_PHOTOGRAPHS]]
+        self._batch: TensorBatch | None = None
+
+    def validate(self, model: tf.keras.Model) -> tuple[Metrics, Figures]:
+        """Return `nearest`, the share of points whose partner is the nearest of all, and `fpr95` over all pairs."""
+        if self._batch is None:
+            self._batch = self._cut()
+        batch = self._batch
+        first, second = (model(batch[name], training=False)["vector"] for name in ("patches0", "patches1"))
+        matrix = distances(first, second).numpy()
+        negatives = allowed(batch["point"], batch["point"])
+        negatives &= far_apart(batch["picture"], batch["position"], self._config.patches.radius_px)
+        valid, pairs = batch["valid"].numpy(), negatives.numpy()
+        metrics = {
+            "nearest": nearest_is_right(matrix[np.ix_(valid, valid)], pairs[np.ix_(valid, valid)]),
+            "fpr95": fpr95(np.diag(matrix)[valid], matrix[pairs]),
+        }
+        return metrics, self._figures(batch)
+
+    def _cut(self) -> TensorBatch:
+        config, photographs = self._config, self._config.photographs
+        section = dataclasses.replace(photographs, later=type(photographs.later)())
+        kind, numbers = BATCHES["patches"], [EVALUATION_PAIRS.first + n for n in range(len(self._paths))]
+        images = [cover_and_crop(read_photograph(path), photographs.image_shape)[0] for path in self._paths]
+        changed = [
+            [photometric_change(image, photographs.photometric, config.seed, number, view=view)]
+            for view in (0, 1)
+            for number, image in zip(numbers, images, strict=True)
+        ]
+        views = [np.concatenate(changed[: len(images)]), np.concatenate(changed[len(images) :])]
+        batch: Batch = stack_samples(numbers, list(views[0]), [_corners(image) for image in images])
+        batch["images1"], batch["pictures"] = views[1], np.arange(len(images), dtype=np.int64)
+        tensors = {name: tf.constant(value) for name, value in batch.items()}
+        return kind.assemble(tensors, config.seed, kind.settings(config, section))
+
+    def _figures(self, batch: TensorBatch) -> Figures:
+        """Draw the first patches of both views, one above the other, in rows."""
+        valid = np.flatnonzero(batch["valid"].numpy())[: _SHOWN_PATCHES * _ROWS_SHOWN]
+        rows = []
+        for start in range(0, len(valid), _SHOWN_PATCHES):
+            for name in ("patches0", "patches1"):
+                patches = batch[name].numpy()[valid[start : start + _SHOWN_PATCHES], ..., 0]
+                rows.append(side_by_side([np.rint(255 * patch).astype(np.uint8) for patch in patches]))
+        return {"validation_patches": stack(rows)} if rows else {}
+
+
+def _corners(image: np.ndarray) -> np.ndarray:
+    found = cv2.goodFeaturesToTrack(image, _CORNERS, _CORNER_QUALITY, _CORNER_DISTANCE_PX)
+    return np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2).astype(np.float32)

@@ -1,0 +1,63 @@
+"""Train what a config names: python tools/train.py configs/zoo/hardnet.yaml"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from superpoint_tf import command_line
+from superpoint_tf.config import ConfigError
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = command_line.Parser("Train the detector alone, the joint model, or a descriptor of patches.")
+    command_line.add_config_arguments(parser, default=None)
+    parser.add_argument("--output", type=command_line.output_folder, help="run folder (default: outputs/<config name>)")
+    parser.add_argument(
+        "--labels", type=command_line.place, help="label folder (default: labels/<config name>, else labels/coco)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="delete an earlier run in the folder")
+    command_line.add_strategy_argument(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    options = {"joint.labels": arguments.labels, "patches.labels": arguments.labels}
+    config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
+    if arguments.labels and config.train == "detector":
+        raise ConfigError(f"--labels: {arguments.config} trains a detector on synthetic shapes, which needs none")
+    command_line.set_up_tensorflow()
+    from superpoint_tf.runtime.progress import QUICKSTART
+    from superpoint_tf.training.replicas import build_replicas
+
+    replicas = build_replicas(arguments.strategy)  # before anything runs in TensorFlow
+    from superpoint_tf.training.build import build_task
+    from superpoint_tf.training.trainer import train
+
+    output = arguments.output or f"outputs/{config.name}"
+    quick_command = f"python tools/train_superpoint.py {QUICKSTART}"
+    if config.train == "detector":
+        quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
+    weights = train(
+        build_task(config), output, quick_command=quick_command, overwrite=arguments.overwrite, replicas=replicas
+    )
+    if replicas.is_chief:
+        print(f" next | {next_command(config.train, arguments.config, str(weights))}")
+
+
+def next_command(trained: str, config: str, weights: str) -> str:
+    """Return what a user does with these weights."""
+    if trained == "patches":
+        return f"python tools/train.py {config} --set patches.init={weights} --output ANOTHER  # or look at its figures"
+    if trained == "detector":
+        given = "" if Path(config).name == "magicpoint.yaml" else f" --config {config}"
+        return f"python tools/homographic_adapt.py --iters 2 --detector {weights}{given}"
+    return f"python -c \"from superpoint_tf import SuperPoint; model = SuperPoint.from_pretrained('{weights}')\""
+
+
+if __name__ == "__main__":
+    command_line.run_tool(main)
