@@ -12,32 +12,21 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = sorted((ROOT / "tools").glob("*.py"))
 
-# from the bottom up: a module may import those of its own layer and of the layers below
-LAYERS = [
+# From the bottom up: a module may import those of its own floor and of the floors below.
+FLOORS = [
     ["runtime", "systems"],
     ["config", "features"],
     ["geometry"],
-    ["networks", "network", "batch_norm", "initialization", "pretrained", "checkpoints", "widening"],
-    ["detection", "keypoints", "refinement"],
-    [
-        "losses",
-        "descriptor_loss",
-        "correspondences",
-        "keypoint_loss",
-        "consistency",
-        "loss_randomness",
-        "drawing",
-        "command_line",
-        "models",
-        "model",
-    ],
+    ["networks"],
+    ["detection"],
+    ["losses", "drawing", "command_line", "models"],
     ["data", "interop"],
     ["evaluation"],
-    ["export", "extraction", "alignment", "viewing", "using", "training", "showcase", "demonstration"],
+    ["training", "using", "export", "demonstration"],
     ["adaptation"],
     ["benchmarks"],
 ]
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 ONE_DOOR = {
     "tensorflow_addons": "superpoint_tf/geometry/projective.py",
     "imgaug": "superpoint_tf/data/photometric.py",
@@ -64,17 +53,49 @@ def part_of(module: str) -> str | None:
     return parts[1] if parts[0] == "superpoint_tf" and len(parts) > 1 and parts[1] in LEVEL else None
 
 
-def test_imports_point_from_the_tools_down_to_the_geometry():
+def test_the_package_has_folders_alone_each_on_a_floor():
+    assert [path.name for path in (ROOT / "superpoint_tf").glob("*.py")] == ["__init__.py"]
+    folders = {
+        path.parent.relative_to(ROOT / "superpoint_tf").parts[0]
+        for path in sources("superpoint_tf")[1:]
+        if path.parent != ROOT / "superpoint_tf"
+    }
+    assert folders == set(LEVEL)
+
+
+def test_no_import_points_to_a_floor_above():
     wrong = []
     for path in sources("superpoint_tf"):
-        relative = path.relative_to(ROOT / "superpoint_tf")
-        if relative.name == "__init__.py" and len(relative.parts) == 1:
+        here = path.relative_to(ROOT / "superpoint_tf").parts[0]
+        if here == "__init__.py":
             continue
-        here = relative.parts[0].removesuffix(".py")
-        assert here in LEVEL, f"{relative} is in no layer: add it to LAYERS"
         used = {part_of(name) for name in imported_modules(path)} - {None}
-        wrong += [f"{relative} imports {name}" for name in used if LEVEL[str(name)] > LEVEL[here]]
+        wrong += [f"{path.relative_to(ROOT)} imports {name}" for name in used if LEVEL[str(name)] > LEVEL[here]]
     assert not wrong
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sources("superpoint_tf")}
+    arrows = {name: absolute_imports(path) & set(modules) for name, path in modules.items()}
+    while free := [name for name, used in arrows.items() if not used & arrows.keys()]:
+        for name in free:
+            del arrows[name]
+    assert not arrows, sorted(arrows)
+
+
+def absolute_imports(path: Path) -> set[str]:
+    """Return the modules of the package that a file imports, wherever in it."""
+    package = ".".join(path.relative_to(ROOT).parent.parts)
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            if node.level:
+                source = f"{package}.{source}" if source else package
+            names |= {source, *(f"{source}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return names
 
 
 def test_the_synthetic_package_imports_nothing_of_superpoint_tf():

@@ -13,7 +13,8 @@ from superpoint_tf.adaptation.aggregate import Adapter, image_seed
 from superpoint_tf.benchmarks.entries import Entry
 from superpoint_tf.benchmarks.settings import Settings, shape_name
 from superpoint_tf.config import AdaptationSection, PhotographsSection
-from superpoint_tf.data.photographs.photographs import cover_and_crop, find_photographs, read_photograph
+from superpoint_tf.data.photographs.photograph_sets import find_photographs
+from superpoint_tf.data.photographs.photographs import cover_and_crop, read_photograph
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.evaluation.metrics import partner_distances, repeatability
 from superpoint_tf.networks.weights import load_network

@@ -16,7 +16,7 @@ from superpoint_tf.drawing.layout import stack
 from superpoint_tf.drawing.visualization import save_jpeg, save_png
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.in_memory import suppressed
-from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL as PROTOCOL
+from superpoint_tf.evaluation.measured_pair import DETECTOR_PROTOCOL as PROTOCOL
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.methods import extractor_of
 from superpoint_tf.evaluation.pairs import ImagePair, View

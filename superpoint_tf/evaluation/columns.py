@@ -16,7 +16,7 @@ import numpy as np
 from superpoint_tf.evaluation import metrics
 
 if TYPE_CHECKING:
-    from superpoint_tf.evaluation.measures import MeasuredPair, PairProtocol
+    from superpoint_tf.evaluation.measured_pair import MeasuredPair, PairProtocol
 
 HIGH, LOW = "high", "low"
 DETECTOR, MATCHING = "detector", "matching"

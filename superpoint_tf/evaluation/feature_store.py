@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_archive import FeatureArchive
 from superpoint_tf.features.feature_files import DamagedFeatures, read_features

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from superpoint_tf.evaluation.columns import Column
-from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.evaluation.pairs import Group
 from superpoint_tf.runtime import storage
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from superpoint_tf.evaluation.measures import estimate_homography
+from superpoint_tf.evaluation.measured_pair import estimate_homography
 from superpoint_tf.evaluation.metrics import match_errors
 from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors

@@ -22,7 +22,7 @@ from superpoint_tf.evaluation.columns import (
     Measure,
 )
 from superpoint_tf.evaluation.in_memory import evaluate_pairs
-from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.evaluation.pairs import ImagePair, View
 from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
 from superpoint_tf.evaluation.report.console_table import console_text

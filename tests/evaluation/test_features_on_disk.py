@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.evaluation.methods.features_on_disk import load_features_on_disk
 from superpoint_tf.evaluation.pairs import Origin, View
 from superpoint_tf.features import Features

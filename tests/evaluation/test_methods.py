@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, FOR_SHAPES, load_methods

@@ -10,7 +10,8 @@ from superpoint_tf.config import Config
 from superpoint_tf.evaluation import evaluate as run
 from superpoint_tf.evaluation import measures
 from superpoint_tf.evaluation.in_memory import evaluate_pairs, suppressed
-from superpoint_tf.evaluation.measures import PRESETS, summarize
+from superpoint_tf.evaluation.measured_pair import PRESETS
+from superpoint_tf.evaluation.measures import summarize
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.methods import load_methods

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from superpoint_tf.evaluation.columns import MEASURES
-from superpoint_tf.evaluation.measures import PairProtocol, PairResult
+from superpoint_tf.evaluation.measured_pair import PairProtocol
+from superpoint_tf.evaluation.measures import PairResult
 from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
 from superpoint_tf.evaluation.protocols.shape_results import MeasuredShapes
 from superpoint_tf.evaluation.report.report import html_report

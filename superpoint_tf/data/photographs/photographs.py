@@ -13,22 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from superpoint_tf.data.photographs.photograph_sets import PhotographSet, find_photographs, list_photographs
 from superpoint_tf.geometry.numpy_reference import cover_and_crop_frame, resize_crop_homography
-
-__all__ = [
-    "PhotographError",
-    "PhotographSet",
-    "check_name",
-    "cover_and_crop",
-    "decode_photograph",
-    "find_photographs",
-    "list_photographs",
-    "printable_name",
-    "read_grey_and_colour",
-    "read_photograph",
-    "read_photograph_bytes",
-]
 
 _MIN_SIDE_PX = 2
 _MAX_FILE_BYTES = 2**30

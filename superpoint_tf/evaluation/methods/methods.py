@@ -15,7 +15,7 @@ import superpoint_tf
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.config_files import load_config
 from superpoint_tf.evaluation.in_memory import Extractor, suppressed
-from superpoint_tf.evaluation.measures import PairProtocol
+from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.evaluation.methods import baselines, controls
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.controls import CONTROLS

@@ -16,7 +16,8 @@ from superpoint_tf.evaluation.columns import (
     shown,
 )
 from superpoint_tf.evaluation.comparison import paired_differences
-from superpoint_tf.evaluation.measures import PairProtocol, PairResult, summarize
+from superpoint_tf.evaluation.measured_pair import PairProtocol
+from superpoint_tf.evaluation.measures import PairResult, summarize
 from superpoint_tf.evaluation.pairs import Group
 from superpoint_tf.evaluation.protocols.pair_comparisons import (
     Comparison,

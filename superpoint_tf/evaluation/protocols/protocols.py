@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from superpoint_tf.config import Config, DetectionConfig
 from superpoint_tf.config.config_files import config_to_dict
-from superpoint_tf.evaluation.measures import PRESETS
+from superpoint_tf.evaluation.measured_pair import PRESETS
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, FOR_SHAPES
 from superpoint_tf.evaluation.results import Evaluation, Measured
 from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS, PairSet

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from superpoint_tf.evaluation.evaluate import Request
-from superpoint_tf.evaluation.measures import DETECTOR_PROTOCOL
+from superpoint_tf.evaluation.measured_pair import DETECTOR_PROTOCOL
 from superpoint_tf.evaluation.measuring import measure_records
 from superpoint_tf.evaluation.protocols.pair_run import extract_settings
 from superpoint_tf.evaluation.protocols.shift_results import MeasuredShifts
