@@ -47,6 +47,7 @@ class Stream(enum.IntEnum):
     FLIP = 0xF119  # whether it is mirrored
     ORDER = 0x0D03  # of the pictures of an epoch; number is the epoch
     EVALUATION_ORDER = 0x0D04  # of the photographs that evaluation pairs are made of
+    SHIFTS_ORDER = 0x0D05  # of those that are moved
     PHOTOMETRIC = 0x50_686F_746F
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +36,7 @@ from superpoint_tf.geometry.homography import sample_homographies
 from synthetic import PRIMITIVES, sample
 
 LARGEST_SEED = 2**31 - 1
+ROOT = Path(__file__).resolve().parents[2]
 LABELS, WEIGHTS = {"labels": "a" * 64}, {"first weights": "b" * 64}
 
 
@@ -42,6 +45,23 @@ def test_no_two_ranges_share_a_number(ranges: Sequence[NumberRange]):
     for one, other in itertools.pairwise(sorted(ranges)):
         assert one.first + one.size <= other.first
     assert all(each.first >= 0 and each.first + each.size <= 2**63 for each in ranges)
+
+
+def test_no_generator_is_made_beside_the_table():
+    """Generators keyed by content (first weights, controls) or of a benchmark's own noise cannot meet a sample's."""
+    keyed_by_content = {
+        "superpoint_tf/benchmarks/extract.py",
+        "superpoint_tf/benchmarks/pipeline.py",
+        "superpoint_tf/evaluation/methods/controls.py",
+        "superpoint_tf/networks/initialization.py",
+        "superpoint_tf/networks/orthogonal.py",
+        "superpoint_tf/networks/widening.py",
+    }
+    table = {"superpoint_tf/data/random_streams.py", "synthetic/sample.py"}  # the drawing: Stream.DRAWING
+    makes = re.compile(r"Philox\(|default_rng\(|RandomState\(|random\.seed\(")
+    paths = [path for folder in ("superpoint_tf", "synthetic", "tools") for path in (ROOT / folder).rglob("*.py")]
+    found = {path.relative_to(ROOT).as_posix() for path in paths if makes.search(path.read_text())}
+    assert found == keyed_by_content | table
 
 
 def test_every_primitive_of_a_set_has_its_numbers_within_the_sets_range():

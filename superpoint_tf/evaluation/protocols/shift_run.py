@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
+from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.evaluation.evaluate import Request
 from superpoint_tf.evaluation.measured_pair import DETECTOR_PROTOCOL
 from superpoint_tf.evaluation.measuring import measure_records
@@ -19,7 +18,7 @@ SETTING = "240x320"
 
 def measure_shifts(request: Request, photographs: Sequence[str | Path], num: int) -> MeasuredShifts:
     """Measure the methods on `num` of the photographs, chosen by the seed; raises ValueError if none can be read."""
-    order = np.random.Generator(np.random.Philox(key=request.config.seed)).permutation(len(photographs))[:num]
+    order = stream_generator(Stream.SHIFTS_ORDER, request.config.seed, 0).permutation(len(photographs))[:num]
     chosen = [photographs[index] for index in order]
     extracted, _ = extract_settings(
         request,
