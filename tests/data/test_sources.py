@@ -226,7 +226,8 @@ def test_a_stream_of_photographs_gives_views_of_the_frame_at_any_step(voted, sca
     config = build_config({"photographs": section, "joint": {"batch_size": 2, "targets": "bilinear"}})
     source = LabelledPhotographs(config, str(voted[0]), ["a.png"], str(voted[1]), 1, with_pairs, key=2**55)
     views = ViewSettings.of(config.photographs, config.joint)
-    with BatchStream(source, BATCHES["joint"], 2, source.key, views, 0) as stream:
+    kind = BATCHES["joint" if with_pairs else "detector"]
+    with BatchStream(source, kind, 2, source.key, views, 0) as stream:
         first, second = (next(stream.batches(step)) for step in (0, 1))
     suffix = "1" if with_pairs else ""
     assert first[f"images{suffix}"].shape == (2, *FRAME, 1)
