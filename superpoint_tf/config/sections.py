@@ -288,7 +288,8 @@ class PatchesSection(TrainingConfig):
     labels: str = _setting("", free=True)  # folder; "": labels/<config name>, else labels/coco
     loss: str = _setting("", choices=("", "hardest_triplet", "softmax", "contrastive"))  # "": the paper's
     margin: float = _setting(1.0, minimum=0.0, maximum=100.0)
-    # `batch_size` counts points, of two patches each; mining sees a replica's own part of a micro-batch.
+    batch_size: int = _setting(1024, minimum=1, maximum=2**16)  # points, of two patches each, over all devices
+    # Mining sees a replica's own part of a micro-batch.
     points_per_picture: int = _setting(64, minimum=1, maximum=4096)
     half_side_px: float = _setting(16.0, minimum=1.0, maximum=512.0)  # of a patch, in pixels of the frame
     jitter: float = _setting(1.0, minimum=0.0, maximum=4.0)  # of the second frame; 1: about HPatches' easy, 2: its hard

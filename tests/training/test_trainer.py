@@ -24,6 +24,7 @@ from superpoint_tf.training import trainer
 from superpoint_tf.training.build import init_input
 from superpoint_tf.training.objectives.detector_objective import DetectorObjective
 from superpoint_tf.training.run_folder import RunFolder
+from superpoint_tf.training.schedule import learning_rate
 from superpoint_tf.training.state import NonFiniteLoss, TrainingState
 from superpoint_tf.training.tasks import Task, make_task
 from superpoint_tf.training.trainer import train
@@ -265,9 +266,8 @@ def test_a_non_finite_loss_stops_the_run_with_step_samples_and_term_and_keeps_th
 
 
 def test_the_learning_rate_warms_up_and_falls_to_a_hundredth():
-    state = TrainingState.__new__(TrainingState)  # a network is not needed
-    state.settings = tiny_config(steps=100, warmup_steps=10, learning_rate=1.0).detector
-    rates = [state.learning_rate(step) for step in range(100)]
+    settings = tiny_config(steps=100, warmup_steps=10, learning_rate=1.0).detector
+    rates = [learning_rate(settings, step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1) and rates[9] == pytest.approx(1.0)
     assert rates[-1] == pytest.approx(0.01, abs=0.005)
     assert rates[10:] == sorted(rates[10:], reverse=True)

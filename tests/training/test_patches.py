@@ -1,0 +1,157 @@
+"""HardNet as a row of the table: from a config to steps on patches of labelled photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from superpoint_tf.config import Config, ConfigError
+from superpoint_tf.config.config_files import build_config, load_config
+from superpoint_tf.data.labels.labels import Label, label_path, save_label
+from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
+from superpoint_tf.models import SuperPoint
+from superpoint_tf.networks.build import build_network
+from superpoint_tf.networks.weights import WeightsError, get_weights, load_network, load_weights
+from superpoint_tf.runtime import storage
+from superpoint_tf.systems import SYSTEMS, VECTORS
+from superpoint_tf.training.objectives.patch_objective import PatchObjective
+from superpoint_tf.training.optimizers import Momentum
+from superpoint_tf.training.patch_validation import PatchValidator
+from superpoint_tf.training.replicas import single_replica
+from superpoint_tf.training.schedule import learning_rate
+from superpoint_tf.training.tasks import Task, make_task
+from superpoint_tf.training.trainer import train
+
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "zoo" / "hardnet.yaml"
+FRAME = (96, 128)
+
+
+def config(**patches: Any) -> Config:
+    settings = {"batch_size": 16, "points_per_picture": 8, "half_side_px": 8.0, "steps": 3, "warmup_steps": 0}
+    intervals = {"log_every": 1, "validate_every": 3, "checkpoint_every": 2}
+    return build_config(
+        {
+            "train": "patches",
+            "workers": 0,
+            "network": {"system": "hardnet"},
+            "photographs": {"image_shape": list(FRAME), "homography": {"max_angle_deg": 10.0}},
+            "patches": {**settings, **intervals, **patches},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three pictures of blurred noise, with labels on a grid."""
+    folder, random = tmp_path_factory.mktemp("labelled"), np.random.default_rng(0)
+    grid = np.array([[x, y] for y in range(16, 96, 12) for x in range(16, 128, 12)], np.float32)
+    (folder / "images").mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        image = cv2.GaussianBlur(random.integers(0, 256, FRAME, np.uint8), (0, 0), 2.0)
+        image = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX)
+        cv2.imwrite(str(folder / "images" / name), image)
+        digest = storage.sha256_file(folder / "images" / name)
+        label = Label(grid, np.ones(len(grid), np.float32), FRAME, np.eye(3), digest)
+        save_label(label_path(str(folder / "labels"), 1, name), label)
+    return folder
+
+
+def task_of(labelled: Path, settings: Config) -> Task:
+    source = LabelledPhotographs(
+        settings, str(labelled / "images"), ("a.png", "b.png", "c.png"), str(labelled / "labels"), 1, with_pairs=True
+    )
+    return make_task(settings, source, PatchValidator(settings, str(labelled / "images"), ("c.png",)))
+
+
+def test_the_shipped_config_loads_and_its_loss_is_one_of_its_system():
+    settings = load_config(CONFIG)
+    assert settings.network.system == "hardnet" and settings.training is settings.patches
+    row = SYSTEMS["hardnet"]
+    assert settings.patches.loss in row.losses and row.gives == VECTORS
+
+
+def test_the_choices_of_the_loss_are_those_of_the_systems_that_patches_trains():
+    losses = {loss for row in SYSTEMS.values() if row.train == "patches" for loss in row.losses}
+    for loss in losses:
+        assert config(loss=loss).patches.loss == loss
+    with pytest.raises(ConfigError, match="loss"):
+        config(loss="triplets")
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_run_writes_weights_that_load_as_the_system_and_refuses_to_give_maps(
+    labelled: Path, tmp_path: Path, accumulate: int
+):
+    weights = train(task_of(labelled, config(accumulate=accumulate)), tmp_path / "run")
+    loaded = load_weights(weights)
+    assert loaded.network.system == "hardnet"
+    network, _ = load_network(weights, gives=VECTORS)
+    vectors = network(np.random.default_rng(0).random((3, 32, 32, 1), np.float32), training=False)["vector"]
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    with pytest.raises(WeightsError, match="hardnet gives vectors, not maps; name weights of magicpoint or superpoint"):
+        SuperPoint.from_pretrained(weights)
+    assert (tmp_path / "run" / "figures" / "validation_patches.png").is_file()
+
+
+def test_weights_of_a_system_keep_their_bytes_through_a_file(tmp_path: Path):
+    settings = config().network
+    weights = get_weights(build_network(settings, 3), settings, step=5)
+    weights.save(tmp_path / "weights.npz")
+    again = load_weights(tmp_path / "weights.npz")
+    assert (again.network.system, again.step) == ("hardnet", 5)
+    assert again.fingerprint() == weights.fingerprint()
+
+
+@pytest.mark.parametrize("system, train", [("hardnet", "joint"), ("superpoint", "patches"), ("magicpoint", "joint")])
+def test_a_section_trains_its_own_systems_alone(system: str, train: str):
+    with pytest.raises(ConfigError, match=f"`train: {train}` trains .*; {system} is trained by `train: "):
+        build_config({"train": train, "network": {"system": system}})
+
+
+def test_points_come_from_whole_pictures():
+    with pytest.raises(ConfigError, match=r"100 points do not come from whole pictures; make it a multiple of .*, 64"):
+        build_config({"train": "patches", "network": {"system": "hardnet"}, "patches": {"batch_size": 100}})
+    with pytest.raises(ConfigError, match="equal micro-batches"):  # of pictures, not of points
+        config(batch_size=24, accumulate=2)
+    single_replica().check(config(batch_size=32, accumulate=4).patches)
+
+
+def test_equal_descriptors_are_warned_of_and_good_ones_are_not():
+    objective, rows = PatchObjective(config()), np.arange(4)
+    batch = {
+        "point": tf.constant(rows, tf.int64),
+        "picture": tf.constant(rows, tf.int64),
+        "position": tf.zeros((4, 2)),
+    }
+    assert "sits at 1.0000" in objective.warning({"desc": 1.0}, batch)
+    assert objective.warning({"desc": 0.5}, batch) == ""
+
+
+def test_near_points_of_one_picture_are_no_negatives():
+    objective = PatchObjective(config(radius_px=5.0))
+    positions = tf.constant([[0.0, 0.0], [4.0, 0.0], [20.0, 0.0]])
+    batch = {"point": tf.range(3, dtype=tf.int64), "picture": tf.zeros(3, tf.int64), "position": positions}
+    expected = [[False, False, True], [False, False, True], [True, True, False]]
+    np.testing.assert_array_equal(objective._negatives(batch), expected)
+
+
+def test_momentum_follows_its_recurrence():
+    variable = tf.Variable([1.0, 2.0])
+    optimizer = Momentum({"w": variable})
+    optimizer.learning_rate.assign(0.1)
+    velocity, expected = np.zeros(2), np.array([1.0, 2.0])
+    for gradient in ([1.0, -1.0], [0.5, 0.0], [2.0, 1.0]):
+        optimizer.update_replica([tf.constant(gradient)])
+        velocity = 0.9 * velocity + gradient
+        expected = expected - 0.1 * velocity
+    np.testing.assert_allclose(variable, expected, rtol=1e-6)
+
+
+def test_a_linear_schedule_falls_evenly_from_the_rate_towards_zero():
+    settings = config(steps=10, learning_rate=1.0, schedule="linear").patches
+    np.testing.assert_allclose([learning_rate(settings, step) for step in range(10)], np.arange(10, 0, -1) / 10)
