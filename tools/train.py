@@ -40,6 +40,8 @@ def main() -> None:
 
     output = arguments.output or f"outputs/{config.name}"
     quick_command = f"python tools/train_superpoint.py {QUICKSTART}"
+    if config.train == "patches":
+        quick_command = f"python tools/train.py {arguments.config} --set patches.steps=200 --output ANOTHER"
     if config.train == "detector":
         quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
     weights = train(

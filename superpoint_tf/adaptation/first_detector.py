@@ -74,7 +74,7 @@ def train_first_detector(config: Config, output: Path, console: Console, replica
 
     A finished one is used as it is, whatever became of the shapes that it was trained on.
     """
-    folder = RunFolder(output)
+    folder, config = RunFolder(output), config.trained_as("detector")
     if folder.config.exists():
         before = load_config(folder.config)
         same = not config_differences(before, config, ("seed", "network", "detector"))

@@ -66,7 +66,8 @@ def _read_text(path: Path) -> str:
 def build_config(values: Mapping[str, Any], source: str = "config") -> Config:
     """Build a Config from nested mappings; `source` is named in errors."""
     config: Config = _build(Config(), _with_present_keys(values, source), source, "")
-    if config.train == "detector":  # written before networks had a name, and whatever the joint model is
+    # Files of before networks had a name say `train: detector` alone; superpoint is the default, and so not asked for.
+    if config.train == "detector" and config.network.system == "superpoint":
         config = config.trained_as("detector")
     check_rules(config, source)
     return config

@@ -36,8 +36,19 @@ def _check_system(config: Config, source: str) -> None:
         trained = ", ".join(name for name, row in SYSTEMS.items() if row.train == config.train)
         own = SYSTEMS[system].train
         raise ConfigError(f"{source}: `train: {config.train}` trains {trained}; {system} is trained by `train: {own}`")
-    patches = config.patches
-    if config.train == "patches" and patches.batch_size % patches.points_per_picture:
+    if config.train == "patches":
+        _check_patches(config, source)
+
+
+def _check_patches(config: Config, source: str) -> None:
+    patches, photographs = config.patches, config.photographs
+    side = min(photographs.image_shape if photographs.crop_shape == (0, 0) else photographs.crop_shape)
+    if 2 * patches.half_side_px >= side:
+        raise ConfigError(
+            f"{source}: `patches.half_side_px`: no patch of {2 * patches.half_side_px:g} px fits into pictures of "
+            f"{side} px; give less than {side / 2:g}"
+        )
+    if patches.batch_size % patches.points_per_picture:
         raise ConfigError(
             f"{source}: `patches.batch_size`: {patches.batch_size} points do not come from whole pictures; make it a "
             f"multiple of `patches.points_per_picture`, {patches.points_per_picture}"
@@ -97,9 +108,10 @@ def _check_keypoints(config: Config, source: str) -> None:
 def _check_training(config: Config, source: str) -> None:
     for key, training in (("detector", config.detector), ("joint", config.joint), ("patches", config.patches)):
         if training.num_samples % training.accumulate:
+            multiple = training.accumulate * max(training.batch_size // max(training.num_samples, 1), 1)
             raise ConfigError(
                 f"{source}: `{key}.batch_size`: {training.batch_size} does not divide into `{key}.accumulate`: "
-                f"{training.accumulate} equal micro-batches; make it a multiple"
+                f"{training.accumulate} equal micro-batches; make it a multiple of {multiple}"
             )
         if training.steps * training.num_samples > MAX_SAMPLES:
             raise ConfigError(

@@ -320,7 +320,7 @@ class Config:
     """The whole pipeline; a YAML file holds what differs from these defaults."""
 
     name: str = _setting("default", free=True)  # the file's stem unless it says otherwise
-    train: str = _setting("joint", choices=("detector", "joint", "patches"))  # what train_superpoint.py trains
+    train: str = _setting("joint", choices=("detector", "joint", "patches"))  # what tools/train.py trains
     seed: int = _setting(0, minimum=0, maximum=2**31 - 1)
     workers: int = _setting(-1, free=True, minimum=-1, maximum=1024)  # data processes; -1: one a core, 0: none
     synthetic: SyntheticSection = field(default_factory=SyntheticSection)

@@ -26,7 +26,9 @@ def nearest_is_right(distances: np.ndarray, allowed: np.ndarray) -> float:
 
     distances (N, N), row i and column i are one point; allowed bool (N, N). NaN without points that have a negative.
     """
+    if not allowed.any():
+        return math.nan
     negatives = np.where(allowed, distances, np.inf)
     nearest = np.minimum(negatives.min(axis=0), negatives.min(axis=1))
     usable = np.isfinite(nearest)
-    return float(np.mean(np.diag(distances)[usable] < nearest[usable])) if usable.any() else math.nan
+    return float(np.mean(np.diag(distances)[usable] < nearest[usable]))

@@ -186,17 +186,24 @@ def load_network(path: str | Path, precision: str = "float32", gives: str = MAPS
     not give what is asked for, `systems.MAPS` or `VECTORS`.
     """
     weights = load_weights(path)
-    system = weights.network.system
-    if SYSTEMS[system].gives != gives:
-        fitting = " or ".join(name for name, row in SYSTEMS.items() if row.gives == gives)
-        raise WeightsError(f"{path}: {system} gives {SYSTEMS[system].gives}, not {gives}; name weights of {fitting}")
+    _check_gives(weights.network.system, gives, str(path))
     with precision_policy(precision):
         model = build_network(weights.network)
     assign_weights(model, weights, str(path))
     return model, weights
 
 
+def _check_gives(system: str, gives: str, source: str) -> None:
+    if SYSTEMS[system].gives != gives:
+        fitting = " or ".join(name for name, row in SYSTEMS.items() if row.gives == gives)
+        raise WeightsError(f"{source}: {system} gives {SYSTEMS[system].gives}, not {gives}; name one of {fitting}")
+
+
 def initial_network(config: Config) -> tuple[tf.keras.Model, Weights]:
-    """Build the network of a config as its training begins: random weights by its seed, nothing learnt."""
+    """Build the network of a config as its training begins: random weights by its seed, nothing learnt.
+
+    Raises WeightsError for one that gives no maps.
+    """
+    _check_gives(config.network.system, MAPS, config.name)
     model = build_network(config.network, config.seed)
     return model, get_weights(model, config.network)

@@ -9,6 +9,7 @@ import numpy as np
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.networks.build import describes, weight_shapes
 from superpoint_tf.networks.weights import Weights, WeightsError
+from superpoint_tf.systems import MAPS, SYSTEMS
 
 _SHARES = (0.25, 0.75)  # of what a pair of copies passes on, each drawn from here
 
@@ -16,6 +17,8 @@ _SHARES = (0.25, 0.75)  # of what a pair of copies passes on, each drawn from he
 def can_widen(weights: Weights, network: NetworkConfig) -> bool:
     """Tell whether the weights of `network` differ from these in nothing but a greater width; pooling has none."""
     narrow = weights.network
+    if SYSTEMS[narrow.system].gives != MAPS or SYSTEMS[network.system].gives != MAPS:
+        return False  # the others have no width
     dimension = narrow.descriptor_dim if describes(narrow) else network.descriptor_dim  # a detector has none
     narrow = dataclasses.replace(narrow, descriptor_dim=dimension, pooling=network.pooling, system=network.system)
     widened = dataclasses.replace(narrow, width=network.width)

@@ -23,7 +23,7 @@ from superpoint_tf.training.validation import Figures, Metrics
 
 _MOST_PHOTOGRAPHS = 16
 _CORNERS, _CORNER_QUALITY, _CORNER_DISTANCE_PX = 500, 0.01, 8  # of Shi and Tomasi, since these have no labels
-_SHOWN_PATCHES, _ROWS_SHOWN = 12, 4
+_SHOWN_PATCHES = 12  # a row
 
 
 class PatchValidator:
@@ -69,8 +69,8 @@ class PatchValidator:
         return kind.assemble(tensors, config.seed, kind.settings(config, section))
 
     def _figures(self, batch: TensorBatch) -> Figures:
-        """Draw the first patches of both views, one above the other, in rows."""
-        valid = np.flatnonzero(batch["valid"].numpy())[: _SHOWN_PATCHES * _ROWS_SHOWN]
+        """Draw the first patches of both views, one above the other, in `num_figures` rows."""
+        valid = np.flatnonzero(batch["valid"].numpy())[: _SHOWN_PATCHES * self._config.patches.num_figures]
         rows = []
         for start in range(0, len(valid), _SHOWN_PATCHES):
             for name in ("patches0", "patches1"):

@@ -77,7 +77,7 @@ def _open(task: Task, folder: RunFolder, replicas: Replicas, quick_command: str)
     start, settings = int(state.step), task.settings
     if replicas.is_chief:
         folder.cut_metrics(start or -1)  # nothing is kept of a run that died before its first checkpoint
-        reporter = Reporter(folder, settings.steps, settings.batch_size, start, quick_command)
+        reporter = Reporter(folder, settings.steps, settings.num_samples, start, quick_command)
     else:
         reporter = SilentReporter()
     console = reporter.console

@@ -43,7 +43,7 @@ def test_an_unknown_key_is_answered_with_file_key_and_nearest_known(tmp_path: Pa
         ("joint: {steps: 0}", "below the minimum 1"),
         ("joint: {steps: 1.5}", "expected a whole number"),
         ("joint: {learning_rate: .inf}", "finite"),
-        ("joint: {schedule: linear}", "not one of cosine, constant"),
+        ("joint: {schedule: stairs}", "not one of cosine, constant"),
         ("photographs: {image_shape: [240, 321]}", "not a multiple of 8"),
         ("photographs: {image_shape: [240]}", "expected a list of 2"),
         ("synthetic: {draw: {primitives: []}}", "expected a list"),

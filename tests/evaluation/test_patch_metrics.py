@@ -37,4 +37,5 @@ def test_a_point_is_right_if_neither_of_its_patches_has_a_nearer_negative():
 def test_pairs_that_are_not_allowed_count_for_nothing():
     distances = np.array([[1.0, 0.5], [0.5, 1.0]])
     assert math.isnan(nearest_is_right(distances, np.zeros((2, 2), bool)))
+    assert math.isnan(nearest_is_right(np.zeros((0, 0)), np.zeros((0, 0), bool)))
     assert nearest_is_right(distances, np.array([[False, True], [False, False]])) == 0.0

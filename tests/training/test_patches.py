@@ -16,7 +16,7 @@ from superpoint_tf.data.labels.labels import Label, label_path, save_label
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.models import SuperPoint
 from superpoint_tf.networks.build import build_network
-from superpoint_tf.networks.weights import WeightsError, get_weights, load_network, load_weights
+from superpoint_tf.networks.weights import WeightsError, get_weights, initial_network, load_network, load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.systems import SYSTEMS, VECTORS
 from superpoint_tf.training.objectives.patch_objective import PatchObjective
@@ -93,7 +93,7 @@ def test_a_run_writes_weights_that_load_as_the_system_and_refuses_to_give_maps(
     network, _ = load_network(weights, gives=VECTORS)
     vectors = network(np.random.default_rng(0).random((3, 32, 32, 1), np.float32), training=False)["vector"]
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
-    with pytest.raises(WeightsError, match="hardnet gives vectors, not maps; name weights of magicpoint or superpoint"):
+    with pytest.raises(WeightsError, match="hardnet gives vectors, not maps; name one of magicpoint or superpoint"):
         SuperPoint.from_pretrained(weights)
     assert (tmp_path / "run" / "figures" / "validation_patches.png").is_file()
 
@@ -130,6 +130,37 @@ def test_equal_descriptors_are_warned_of_and_good_ones_are_not():
     }
     assert "sits at 1.0000" in objective.warning({"desc": 1.0}, batch)
     assert objective.warning({"desc": 0.5}, batch) == ""
+
+
+def test_the_warning_knows_the_candidates_of_a_micro_batch_and_a_batch_without_points():
+    rows = tf.range(4, dtype=tf.int64)
+    batch = {"point": rows, "picture": rows, "position": tf.zeros((4, 2))}
+    objective = PatchObjective(config(loss="softmax", accumulate=2))
+    assert "sits at 0.6931" in objective.warning({"desc": float(np.log(2.0))}, batch)  # a point and one other
+    assert "no point of this batch" in objective.warning({"desc": 0.0}, {**batch, "point": -tf.ones(4, tf.int64)})
+
+
+def test_patches_that_no_picture_holds_are_refused():
+    with pytest.raises(ConfigError, match=r"no patch of 96 px fits into pictures of 96 px; give less than 48"):
+        config(half_side_px=48.0)
+
+
+@pytest.mark.parametrize("system", list(SYSTEMS))
+def test_an_untrained_network_that_gives_no_maps_is_refused_and_the_others_are_built(system: str):
+    settings = build_config({"train": SYSTEMS[system].train, "network": {"system": system, "width": 1 / 16}})
+    if SYSTEMS[system].gives == VECTORS:
+        with pytest.raises(WeightsError, match="hardnet gives vectors"):
+            initial_network(settings)
+    else:
+        assert initial_network(settings)[1].network.system == system
+
+
+def test_a_run_goes_on_with_the_best_weights_that_it_has(labelled: Path, tmp_path: Path):
+    train(task_of(labelled, config(steps=2)), tmp_path / "run")
+    before = load_weights(tmp_path / "run")
+    train(task_of(labelled, config(steps=3)), tmp_path / "run")
+    assert "damaged" not in (tmp_path / "run" / "log.txt").read_text()
+    assert load_weights(tmp_path / "run").step in (before.step, 3)
 
 
 def test_near_points_of_one_picture_are_no_negatives():

@@ -9,15 +9,20 @@ from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.losses.distance_matrix import allowed, collapsed_matrix_loss, count_points, far_apart, matrix_loss
 from superpoint_tf.systems import SYSTEMS
 from superpoint_tf.training.objectives.objective import LossTerm, sits_at
+from superpoint_tf.training.replicas import cut
 
 
 class PatchObjective:
-    """Train a network of patches by one of the losses of its system; the first is the paper's."""
+    """Train a network of patches by one of the losses of its system; the first is the paper's.
+
+    Negatives are those of a replica's micro-batch; the loss is divided by the points that have one in its batch.
+    """
 
     term_names: tuple[str, ...] = ("desc",)
 
     def __init__(self, config: Config) -> None:
         self._margin, self._radius_px = config.patches.margin, config.patches.radius_px
+        self._accumulate = config.patches.accumulate
         self._loss = config.patches.loss or SYSTEMS[config.network.system].losses[0]
 
     def counts(self, batch: TensorBatch) -> dict[str, tf.Tensor]:
@@ -33,8 +38,19 @@ class PatchObjective:
         return allowed(batch["point"], batch["point"]) & far_apart(batch["picture"], batch["position"], self._radius_px)
 
     def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
-        collapsed = float(collapsed_matrix_loss(self._negatives(batch), self._loss, self._margin))
-        if not sits_at(model_losses["desc"], collapsed):
+        total, points = 0.0, 0.0
+        for index in range(self._accumulate):  # the candidates of a point are those of its micro-batch
+            negatives = self._negatives(cut(batch, index, self._accumulate))
+            number = float(count_points(negatives))
+            total += number * float(collapsed_matrix_loss(negatives, self._loss, self._margin))
+            points += number
+        if points == 0:
+            return (
+                "no point of this batch has a patch in both views and another point to be told from: lower "
+                "patches.half_side_px or patches.radius_px, or look at the labels"
+            )
+        collapsed = total / points
+        if not (collapsed > 0 and sits_at(model_losses["desc"], collapsed)):
             return ""
         return (
             f"the loss sits at {collapsed:.4f}, what equal descriptors of all patches would cost: lower "
