@@ -14,7 +14,7 @@ from superpoint_tf.data.photographs.photographs import (
     find_photographs,
     read_photograph,
 )
-from superpoint_tf.models.dense_model import prepare_image
+from superpoint_tf.models.images import prepare_image
 from superpoint_tf.runtime import storage
 
 MOST = 64  # photographs that are read

@@ -35,6 +35,7 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 _SUPPRESSION_CODE = ("detection/keypoints.py", "detection/refinement.py", "features/features.py")
 _NETWORK_CODE = (
     "models/dense_model.py",
+    "models/images.py",
     "networks/superpoint.py",
     "networks/batch_norm.py",
     "detection/maps.py",
