@@ -11,21 +11,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_detection_options, detection_from_options, given_options
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.export.request import (
-    FORMATS,
-    PRECISIONS,
-    TFLITE_SHAPE,
-    Request,
-    check_output,
-    parse_image_shape,
-    resolve_form,
-    table_requests,
-)
+from superpoint_tf.export.formats import FORMATS, PRECISIONS
+from superpoint_tf.export.request import Request, check_output, parse_image_shape, resolve_form, table_requests
 
 
 def parse_arguments() -> argparse.Namespace:
+    *titles, last = (each.title for each in FORMATS.values())
+    shaped = {name: each.default_shape for name, each in FORMATS.items() if each.default_shape}
+    own_shapes = ["; {}: {} {}".format(name, *shape) for name, shape in shaped.items()]
     parser = command_line.Parser(
-        "Export a network as SavedModel, TFLite or ONNX. Before the file gets its name it is loaded by its "
+        f"Export a network as {', '.join(titles)} or {last}. Before the file gets its name it is loaded by its "
         "own runtime and compared with TensorFlow on photographs."
     )
     parser.add_argument(
@@ -45,7 +40,7 @@ def parse_arguments() -> argparse.Namespace:
         "--image-shape",
         nargs="+",
         metavar=("H|dynamic", "W"),
-        help="height and width in pixels, or `dynamic` for any (default: dynamic; tflite: {} {})".format(*TFLITE_SHAPE),
+        help=f"height and width in pixels, or `dynamic` for any (default: dynamic{''.join(own_shapes)})",
     )
     parser.add_argument("--with-postprocessing", action="store_true", help="give keypoints instead of maps, by:")
     add_detection_options(parser, DetectionConfig())

@@ -11,7 +11,6 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from superpoint_tf.adaptation.aggregate import Adapter, Aggregate, image_seed
 from superpoint_tf.adaptation.job import AdaptationRun
@@ -21,6 +20,7 @@ from superpoint_tf.config import ConfigError
 from superpoint_tf.data.labels.label_votes import cut_votes
 from superpoint_tf.data.labels.labels import Label, add_digests, digest_label, label_path, save_label
 from superpoint_tf.data.photographs.photographs import PhotographError
+from superpoint_tf.data.views import to_unit
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime import storage
@@ -131,7 +131,7 @@ def _detect(run: AdaptationRun, adapter: Adapter, photographs: Iterable[Prepared
         if item.image is None:
             yield _Detected(item, None)
             continue
-        image = tf.constant(item.image, tf.float32) / 255.0
+        image = to_unit(item.image)
         yield _Detected(item, adapter(image, image_seed(run.config.seed, item.sha256)))
 
 

@@ -11,6 +11,7 @@ from superpoint_tf.adaptation.aggregate import Adapter, image_seed
 from superpoint_tf.config import Config
 from superpoint_tf.data.labels.labels import label_path, load_label
 from superpoint_tf.data.photographs.photographs import cover_and_crop, decode_photograph, read_photograph_bytes
+from superpoint_tf.data.views import to_unit
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.drawing.figures import figure_adaptation
 from superpoint_tf.drawing.layout import stack
@@ -43,7 +44,7 @@ def draw_round(
         image, _ = cover_and_crop(decode_photograph(content, path), config.photographs.image_shape)
         label = load_label(label_path(output, round, name))
         seed = image_seed(config.seed, label.sha256)  # that of the labels: what is drawn is what they were taken from
-        heatmap = adapter(tf.constant(image, tf.float32) / 255.0, seed).heatmap.numpy()
+        heatmap = adapter(to_unit(image), seed).heatmap.numpy()
         single, _ = detect_keypoints(detector.heatmap(image), settings)
         classical = suppressed(harris)(image, settings.nms_radius_px).keypoints[: max(len(label.keypoints), 30)]
         rows.append(figure_adaptation(image, single, heatmap, label.keypoints, classical))

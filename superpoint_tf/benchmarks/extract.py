@@ -17,6 +17,7 @@ from superpoint_tf.benchmarks.timing import measure
 from superpoint_tf.config import DetectionConfig, NetworkConfig, PhotographsSection
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
 from superpoint_tf.data.photographs.photographs import cover_and_crop, read_photograph
+from superpoint_tf.data.views import to_unit
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.maps import sample_descriptors
 from superpoint_tf.models.dense_model import SuperPoint
@@ -86,7 +87,7 @@ def _shape_entries(
 
 
 def _sampling_entry(model: SuperPoint, image: np.ndarray, keypoints: np.ndarray, repeats: int, limits: Limits) -> Entry:
-    unit = tf.constant(image[None, :, :, None], tf.float32) / 255.0
+    unit = to_unit(image)[None, :, :, None]
     descriptor_map = model.network(unit, training=False)["descriptors"][0]
     timing = measure(lambda: sample_descriptors(descriptor_map, tf.constant(keypoints)).numpy(), repeats)
     dim = int(descriptor_map.shape[-1])

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-import tensorflow as tf
 
 from superpoint_tf.adaptation.aggregate import Adapter, image_seed
 from superpoint_tf.benchmarks.entries import Entry
@@ -15,6 +14,7 @@ from superpoint_tf.benchmarks.settings import Settings, shape_name
 from superpoint_tf.config import AdaptationSection, PhotographsSection
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
 from superpoint_tf.data.photographs.photographs import cover_and_crop, read_photograph
+from superpoint_tf.data.views import to_unit
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.evaluation.metrics import partner_distances, repeatability
 from superpoint_tf.networks.weights import load_network
@@ -54,7 +54,7 @@ def _label(
     keypoints, began = [], 0.0
     for number, image in enumerate([images[0], *images]):
         began = began or (time.monotonic() if number else 0.0)
-        heatmap = adapter(tf.constant(image, tf.float32) / 255.0, image_seed(0, "0")).heatmap.numpy()
+        heatmap = adapter(to_unit(image), image_seed(0, "0")).heatmap.numpy()
         keypoints.append(detect_keypoints(heatmap, section.detection)[0])
     return keypoints[1:], time.monotonic() - began
 

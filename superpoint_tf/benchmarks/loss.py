@@ -67,7 +67,7 @@ def prepare_loss(form: str, image_shape: ImageShape, pairs: int = 1) -> Callable
     def value_and_gradients(*inputs: tf.Tensor) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(inputs[:2])
-            total, _ = loss(*inputs, config)
+            total = loss(*inputs, config)
         return total, tape.gradient(total, inputs[:2])
 
     value_and_gradients(*_random_pair((2 * CELL, 3 * CELL), pairs))

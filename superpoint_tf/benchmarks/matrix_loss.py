@@ -18,8 +18,8 @@ def matrix_loss(
     cells_valid0: tf.Tensor,
     cells_valid1: tf.Tensor,
     config: JointSection,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return sum and count of the hinge loss as `descriptor_loss` does; ordinary gradients, memory (B, N, N)."""
+) -> tf.Tensor:
+    """Return the sum of the hinge loss as `descriptor_loss` does; ordinary gradients, memory (B, N, N)."""
     batch, height, width, dim = descriptors0.shape
     rows, columns = (
         tf.reshape(normalize_descriptors(d), (batch, height * width, dim)) for d in (descriptors0, descriptors1)
@@ -33,4 +33,4 @@ def matrix_loss(
     repel = tf.nn.relu(similarity - config.negative_margin)
     counted = tf.reshape(cells_valid0, (batch, -1, 1)) & tf.reshape(cells_valid1, (batch, 1, -1))
     loss = tf.where(counted, tf.where(positive, attract, repel), 0.0)
-    return tf.reduce_sum(loss), tf.reduce_sum(tf.cast(counted, similarity.dtype))
+    return tf.reduce_sum(loss)

@@ -102,7 +102,7 @@ def takes_later_views(numbers: tf.Tensor, key: int, settings: ViewSettings) -> t
 def frame_view(batch: TensorBatch, images: tf.Tensor, image_shape: tuple[int, int]) -> View:
     """Return the frame itself as a view of pictures uint8 (B, Hs, Ws): nothing moves, all that is known counts."""
     known, batch_size = batch.get("known"), tf.shape(images)[0]
-    pictures = to_unit(images)
+    pictures = to_unit(images)[..., None]
     identity = tf.eye(3, batch_shape=[batch_size])
     if "picture_to_frame" in batch:
         pictures = _warp_pictures(pictures, batch["picture_to_frame"], image_shape)
@@ -115,7 +115,7 @@ def warped_view(
     batch: TensorBatch, images: tf.Tensor, homography: tf.Tensor, image_shape: tuple[int, int], border_px: int
 ) -> View:
     """Return the view by `homography` (B, 3, 3) of pictures uint8 (B, Hs, Ws), `border_px` cut from its valid area."""
-    pictures, picture_shape = to_unit(images), (int(images.shape[1]), int(images.shape[2]))
+    pictures, picture_shape = to_unit(images)[..., None], (int(images.shape[1]), int(images.shape[2]))
     to_view = homography
     if "picture_to_frame" in batch:
         to_view = tf.matmul(tf.cast(homography, tf.float64), tf.cast(batch["picture_to_frame"], tf.float64))
@@ -129,8 +129,8 @@ def warped_view(
 
 
 def to_unit(images: tf.Tensor) -> tf.Tensor:
-    """Turn grey levels uint8 (B, H, W) into float32 (B, H, W, 1) in [0, 1]."""
-    return tf.cast(images, tf.float32)[..., None] / 255.0
+    """Turn grey levels uint8 into float32 in [0, 1], of any shape."""
+    return tf.cast(images, tf.float32) / 255.0
 
 
 def _warp_pictures(pictures: tf.Tensor, homography: tf.Tensor, image_shape: tuple[int, int]) -> tf.Tensor:

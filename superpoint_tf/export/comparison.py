@@ -14,7 +14,7 @@ from superpoint_tf.evaluation.in_memory import Extractor
 from superpoint_tf.export.graph import Outputs, Run
 from superpoint_tf.export.request import Form
 from superpoint_tf.features import Features
-from superpoint_tf.models.dense_model import prepare_image
+from superpoint_tf.models.images import prepare_image
 
 KEYPOINT_TOLERANCE_PX = 0.5
 DESCRIPTOR_TOLERANCE = 1e-3  # of each of a unit descriptor's numbers

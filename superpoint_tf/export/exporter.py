@@ -26,7 +26,8 @@ from superpoint_tf.export.repeatability import (
 )
 from superpoint_tf.export.request import TABLE_SHAPE, Form, Request, check_output
 from superpoint_tf.export.usage import usage
-from superpoint_tf.models.dense_model import SuperPoint, prepare_image
+from superpoint_tf.models.dense_model import SuperPoint
+from superpoint_tf.models.images import prepare_image
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime.progress import Console, format_bytes
 from superpoint_tf.runtime.workers import resolve_workers

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from superpoint_tf.export import onnx, savedmodel, tflite
+from superpoint_tf.export.formats import FORMATS
 from superpoint_tf.export.graph import ExportGraph, Run
 from superpoint_tf.export.request import ORIGIN_FILE, Request
 from superpoint_tf.runtime import storage
@@ -23,22 +23,12 @@ def write_file(
 ) -> None:
     """Convert a graph and write it at `path`, without looking at what came out."""
     with held_back():  # the converters' C++ code has no setting to be quiet
-        if request.format == "savedmodel":
-            savedmodel.write_savedmodel(graph, path, origin)
-        elif request.format == "tflite":
-            tflite.write_tflite(graph, path, request.precision, calibration, origin)
-        else:
-            onnx.write_onnx(graph, path, request.precision, calibration, origin)
+        FORMATS[request.format].runtime().write(graph, path, request.precision, calibration, origin)
 
 
 def open_file(format_name: str, path: str | Path, threads: int) -> Run:
     """Load a file by its own runtime."""
-    if format_name == "savedmodel":
-        return savedmodel.open_savedmodel(path)
-    if format_name == "onnx":
-        return onnx.open_onnx(path, threads)
-    with held_back():
-        return tflite.open_tflite(path, threads)
+    return FORMATS[format_name].runtime().load(path, threads)
 
 
 def measure_size(path: str | Path) -> int:

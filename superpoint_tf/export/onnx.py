@@ -17,7 +17,7 @@ OPSET = 17
 _LARGE = 256  # numbers; smaller constants stay float32
 
 
-def write_onnx(
+def write(
     graph: ExportGraph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
 ) -> None:
     """Convert the graph.
@@ -78,7 +78,7 @@ def _quantise(model: Any, calibration: Sequence[np.ndarray]) -> Any:
         return onnx.load(path)
 
 
-def open_onnx(path: str | Path, threads: int) -> Run:
+def load(path: str | Path, threads: int) -> Run:
     """Load the file in onnxruntime, on the processor."""
     import onnxruntime
 

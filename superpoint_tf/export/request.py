@@ -9,18 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from superpoint_tf.config import DetectionConfig
+from superpoint_tf.export.formats import FORMATS
 
-FORMATS = ("savedmodel", "tflite", "onnx")
-PRECISIONS = ("float32", "float16", "int8")
-TFLITE_SHAPE = (480, 640)  # XNNPACK takes only graphs of a fixed shape
 TABLE_SHAPE = (240, 320)
 DYNAMIC = "dynamic"
 ImageShape = tuple[int, int] | None  # (height, width); None: any
 KEY = "superpoint_tf"  # the name under which formats with one place for text keep where a file comes from, as JSON
 ORIGIN_FILE = f"assets.extra/{KEY}.json"  # of a SavedModel: the folder that TensorFlow leaves to others
 MOST_PIXELS_A_SIDE = 8192
-_SUFFIXES = {"savedmodel": ".savedmodel", "tflite": ".tflite", "onnx": ".onnx"}
-_ONNX_PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -42,33 +38,32 @@ class Request:
 
     def check(self) -> None:
         """Raise ValueError naming what cannot be done, and what can."""
-        if self.format == "savedmodel" and self.precision != "float32":
+        wanted = FORMATS[self.format]
+        if self.precision not in wanted.precisions:
+            others = " or ".join(name for name, other in FORMATS.items() if self.precision in other.precisions)
             raise ValueError(
-                f"--format savedmodel --precision {self.precision}: a SavedModel keeps float32 variables; "
-                "for smaller files choose --format tflite or onnx"
+                f"--format {self.format} --precision {self.precision}: {wanted.without}; "
+                f"for smaller files choose --format {others}"
             )
-        if self.format == "onnx":
-            check_onnx_packages()
+        missing = [name for name in wanted.packages if importlib.util.find_spec(name) is None]
+        if missing:
+            raise ValueError(
+                f"--format {self.format} needs {', '.join(missing)}: "
+                f"run `pip install -e '.[{wanted.extra}]'` in the checkout"
+            )
 
     def default_output(self, name: str) -> Path:
         """Return the file where --output names none: the weights' name, a fixed shape, what is not the default."""
         parts = [name, *["keypoints"] * (self.form.detection is not None)]
         parts += [] if self.form.image_shape is None else ["{}x{}".format(*self.form.image_shape)]
         parts += [self.precision] * (self.precision != "float32")
-        return Path("-".join(parts) + _SUFFIXES[self.format])
+        return Path("-".join(parts) + FORMATS[self.format].suffix)
 
     def __str__(self) -> str:
         form = self.form
         shape = "any height and width" if form.image_shape is None else "{}x{}".format(*form.image_shape)
         gives = "maps" if form.detection is None else f"at most {form.detection.max_keypoints} keypoints"
         return f"{self.format} {self.precision} | {shape} | {gives}"
-
-
-def check_onnx_packages() -> None:
-    """Raise ValueError with the remedy if a package of the extra is missing."""
-    missing = [name for name in _ONNX_PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ValueError(f"--format onnx needs {', '.join(missing)}: run `pip install -e '.[export]'` in the checkout")
 
 
 def parse_image_shape(words: Sequence[str] | None) -> ImageShape | str:
@@ -88,28 +83,27 @@ def parse_image_shape(words: Sequence[str] | None) -> ImageShape | str:
 
 
 def resolve_form(format_name: str, shape: ImageShape | str, detection: DetectionConfig | None) -> Form:
-    """Return the form for a format; a shape that was not given is any, for tflite 480x640."""
-    if isinstance(shape, str):
-        shape = TFLITE_SHAPE if format_name == "tflite" else None
-    return Form(shape, format_name == "tflite", detection)
+    """Return the form for a format; a shape that was not given is the format's own, any for most."""
+    wanted = FORMATS[format_name]
+    return Form(wanted.default_shape if isinstance(shape, str) else shape, wanted.one_image, detection)
 
 
 def table_requests(shape: ImageShape | str, detection: DetectionConfig | None) -> list[Request]:
     """Return all formats in all precisions that they have, at one shape, 240x320 if none was given."""
     shape = TABLE_SHAPE if isinstance(shape, str) else shape
-    pairs = [("savedmodel", "float32"), *((name, precision) for name in FORMATS[1:] for precision in PRECISIONS)]
+    pairs = [(name, precision) for name, each in FORMATS.items() for precision in each.precisions]
     return [Request(name, precision, resolve_form(name, shape, detection)) for name, precision in pairs]
 
 
 def check_output(format_name: str, output: str | Path) -> None:
     """Raise ValueError naming --output if no file of this format can be written there; nothing is created."""
-    path, suffix = Path(output), _SUFFIXES[format_name]
-    if path.suffix.lower() in set(_SUFFIXES.values()) - {suffix}:
-        raise ValueError(f"--output {path}: the name is of another format; end it with {suffix}")
+    path, wanted = Path(output), FORMATS[format_name]
+    if path.suffix.lower() in {each.suffix for each in FORMATS.values()} - {wanted.suffix}:
+        raise ValueError(f"--output {path}: the name is of another format; end it with {wanted.suffix}")
     if path.is_dir() and not (path / ORIGIN_FILE).exists():
         raise ValueError(f"--output {path}: a folder that no export made is there; choose another name")
-    if format_name == "savedmodel" and path.is_file():
-        raise ValueError(f"--output {path}: a SavedModel is a folder and a file is there; choose another name")
+    if wanted.is_folder and path.is_file():
+        raise ValueError(f"--output {path}: a {wanted.title} is a folder and a file is there; choose another name")
     parent = next(each for each in path.absolute().parents if each.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise ValueError(f"--output {path}: {parent} is no folder that can be written; choose another place")

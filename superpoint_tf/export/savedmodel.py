@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +13,19 @@ from superpoint_tf.export.request import ORIGIN_FILE
 from superpoint_tf.runtime import storage
 
 
-def write_savedmodel(graph: ExportGraph, folder: str | Path, origin: dict[str, str]) -> None:
-    """Write the graph with its weights as variables."""
+def write(
+    graph: ExportGraph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
+) -> None:
+    """Write the graph with its weights as variables, float32."""
     concrete = graph.run.get_concrete_function()
-    with storage.writing(folder):
-        tf.saved_model.save(graph, str(folder), signatures={SIGNATURE: concrete})
-    storage.write_json(Path(folder) / ORIGIN_FILE, origin)
+    with storage.writing(path):
+        tf.saved_model.save(graph, str(path), signatures={SIGNATURE: concrete})
+    storage.write_json(Path(path) / ORIGIN_FILE, origin)
 
 
-def open_savedmodel(folder: str | Path) -> Run:
-    """Load the folder as a program without this package would."""
-    loaded = tf.saved_model.load(str(folder))
+def load(path: str | Path, threads: int) -> Run:
+    """Load the folder as a program without this package would, on as many threads as TensorFlow has."""
+    loaded = tf.saved_model.load(str(path))
     signature = loaded.signatures[SIGNATURE]
 
     def run(images: np.ndarray) -> Outputs:

@@ -15,11 +15,12 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from superpoint_tf.export.graph import INPUT, SIGNATURE, ExportGraph, Outputs, Run
 from superpoint_tf.export.request import KEY
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.quiet import held_back
 
 _QUANTISED = {"CONV_2D"}
 
 
-def write_tflite(
+def write(
     graph: ExportGraph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
 ) -> None:
     """Convert the graph.
@@ -73,6 +74,12 @@ def _operations(content: bytes) -> set[str]:
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
     return {names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes}
+
+
+def load(path: str | Path, threads: int) -> Run:
+    """Do `open_tflite` without what the interpreter says."""
+    with held_back():
+        return open_tflite(path, threads)
 
 
 def open_tflite(path: str | Path, threads: int, xnnpack: bool = True) -> Run:

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
+from superpoint_tf.export.formats import FORMATS
 from superpoint_tf.export.request import Request
 
 _IMAGE = 'images = cv2.imread("picture.jpg", cv2.IMREAD_GRAYSCALE)[None, :, :, None].astype(np.float32) / 255{note}'
-_LOAD = {
-    "savedmodel": """\
-import cv2, numpy as np, tensorflow as tf
-model = tf.saved_model.load("{path}")
-{image}
-outputs = model.signatures["serving_default"](images=tf.constant(images))""",
-    "tflite": """\
-import cv2, numpy as np, tensorflow as tf
-run = tf.lite.Interpreter("{path}", num_threads=2).get_signature_runner()
-{image}
-outputs = run(images=images)""",
-    "onnx": """\
-import cv2, numpy as np, onnxruntime
-session = onnxruntime.InferenceSession("{path}", providers=["CPUExecutionProvider"])
-{image}
-names = [output.name for output in session.get_outputs()]
-outputs = dict(zip(names, session.run(names, {{"images": images}})))""",
-}
 _MAPS = """\
 heatmap = outputs["heatmap"][0]  # (H, W) probabilities; see superpoint_tf.detection.keypoints"""
 _MAP = """\
@@ -38,7 +21,7 @@ def usage(path: str, request: Request, with_descriptor: bool) -> str:
     """Return Python code that loads the file and runs it on a picture."""
     shape = request.form.image_shape
     note = f"  # a picture of {shape[0]}x{shape[1]} (height x width)" if shape else ""
-    lines = [_LOAD[request.format].format(path=path, image=_IMAGE.format(note=note))]
+    lines = [FORMATS[request.format].usage.format(path=path, image=_IMAGE.format(note=note))]
     if request.form.detection:
         lines += [_FOUND, *[_DESCRIBED] * with_descriptor]
     else:

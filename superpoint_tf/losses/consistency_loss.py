@@ -33,10 +33,8 @@ def move_images(images: tf.Tensor, moves: tf.Tensor) -> tf.Tensor:
     return tf.gather(tf.gather(images, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
 
 
-def consistency_loss(
-    logits: tf.Tensor, moved_logits: tf.Tensor, moves: tf.Tensor, cells_valid: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the disagreement added up over the pixels that count, and their number in cells.
+def consistency_loss(logits: tf.Tensor, moved_logits: tf.Tensor, moves: tf.Tensor, cells_valid: tf.Tensor) -> tf.Tensor:
+    """Return the disagreement added up over the pixels that count, a float32 scalar.
 
     logits (B, Hc, Wc, 65) of pictures and of `move_images` of them, moves xy int32 (B, 2), cells_valid (B, Hc, Wc) bool
     of the unmoved ones. With p(x) and q(x) the probabilities of a keypoint at pixel x before and after the move, the
@@ -44,24 +42,22 @@ def consistency_loss(
         KL(m || p) / 2 + KL(m || q) / 2
     of the Bernoulli distributions; nothing where both agree. Its gradient with respect to the log odds of p is
     (p - q) / 4: each is drawn to the other, and neither to fewer keypoints. A pixel counts if it lies in a valid cell
-    before the move and after it. Both results are float32 scalars; the count is in cells of 64 pixels, as that of the
-    detector loss.
+    before the move and after it.
     """
     counted = _counted_pixels(moves, cells_valid)
     both = [_log_probabilities(logits), move_images(_log_probabilities(moved_logits), -moves)]
     target = tf.stop_gradient(tf.exp(both[0]) / 2.0 + tf.exp(both[1]) / 2.0)
     own = tf.math.xlogy(target, target) + tf.math.xlog1py(1.0 - target, -target)
     losses = own + (_cross_entropy(target, both[0]) + _cross_entropy(target, both[1])) / 2.0
-    return tf.reduce_sum(tf.where(counted, losses, 0.0)), _in_cells(counted)
+    return tf.reduce_sum(tf.where(counted, losses, 0.0))
 
 
 def count_consistency(moves: tf.Tensor, cells_valid: tf.Tensor) -> tf.Tensor:
-    """Return the number by which `consistency_loss` is divided, float32, from moves and mask alone."""
-    return _in_cells(_counted_pixels(moves, cells_valid))
+    """Return the number by which `consistency_loss` is divided, float32, from moves and mask alone.
 
-
-def _in_cells(counted: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(tf.cast(counted, tf.float32)) / CELL**2
+    In cells of 64 pixels, as that of the detector loss.
+    """
+    return tf.reduce_sum(tf.cast(_counted_pixels(moves, cells_valid), tf.float32)) / CELL**2
 
 
 def _log_probabilities(logits: tf.Tensor) -> tf.Tensor:

@@ -34,12 +34,12 @@ def descriptor_loss(
     cells_valid0: tf.Tensor,
     cells_valid1: tf.Tensor,
     config: JointSection,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the loss added up over all pairs of valid cells, and their number (paper section 3.4, equations 4 to 6).
+) -> tf.Tensor:
+    """Return the loss added up over all pairs of valid cells (paper section 3.4, equations 4 to 6).
 
     descriptors (B, Hc, Wc, D) as they leave the network, homography_0to1 (B, 3, 3) in pixels, cells_valid
     (B, Hc, Wc) bool. Cells correspond if the centre of the one, warped, lies within `positive_radius_px` of the centre
-    of the other. Both results are float32 scalars (float64 for float64 descriptors).
+    of the other. The result is a float32 scalar (float64 for float64 descriptors), to be divided by `count_pairs`.
 
     `hinge` keeps memory linear in the number of cells; `doubly_normalized` holds matrices of all pairs of one image.
     """
@@ -47,7 +47,7 @@ def descriptor_loss(
     unit0, unit1 = (_flatten_cells(normalize_descriptors(d)) for d in (descriptors0, descriptors1))
     cells = _prepare_cells(homography_0to1, cells_valid0, cells_valid1, unit0.dtype)
     form = _doubly_normalized_sum if config.descriptor_loss == "doubly_normalized" else _hinge_sum
-    return form(unit0, unit1, cells, grid, config), _count_pairs(cells)
+    return form(unit0, unit1, cells, grid, config)
 
 
 def count_pairs(cells_valid0: tf.Tensor, cells_valid1: tf.Tensor) -> tf.Tensor:
@@ -114,10 +114,6 @@ def _correspond(warped: tf.Tensor, grid: _Grid, radius_px: float) -> tf.Tensor:
     squared_y = tf.square(warped[:, 1:2] - centre_y)
     near = squared_y[:, :, tf.newaxis] + squared_x[:, tf.newaxis, :] <= (radius_px + RADIUS_SLACK_PX) ** 2
     return tf.reshape(near, [tf.shape(warped)[0], height * width])
-
-
-def _count_pairs(cells: _Cells) -> tf.Tensor:
-    return tf.reduce_sum(tf.reduce_sum(cells.valid0, axis=1) * tf.reduce_sum(cells.valid1, axis=1))
 
 
 def _count_positives(cells: _Cells, grid: _Grid, radius_px: float) -> tf.Tensor:

@@ -37,8 +37,8 @@ def keypoint_loss(
     cells_valid0: tf.Tensor,
     cells_valid1: tf.Tensor,
     config: JointSection,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the loss added up over all correspondences in both directions, and their number, twice that of the rows.
+) -> tf.Tensor:
+    """Return the loss added up over all correspondences in both directions.
 
     descriptors (B, Hc, Wc, D) as they leave the network; they are read as `sample_descriptors` reads them. A point's
     negatives in the other view are the other points farther than `keypoint_radius_px` from the true one; with
@@ -48,8 +48,8 @@ def keypoint_loss(
     B M (B M + N).
 
     `softmax`: -log(exp(s / T) / (exp(s / T) + sum of exp(s_n / T))), similarities s of the true point, s_n of the
-    negatives. `hardest`: max(0, margin + d - min d_n), distances d. Both results are float32 scalars, zero where there
-    is no correspondence.
+    negatives. `hardest`: max(0, margin + d - min d_n), distances d. The result is a float32 scalar, zero without a
+    correspondence, to be divided by `count_correspondences`.
     """
     maps = [normalize_descriptors(descriptors) for descriptors in (descriptors0, descriptors1)]
     read = [sample_descriptors(maps[view], correspondences[view]) for view in (0, 1)]
@@ -62,7 +62,7 @@ def keypoint_loss(
         similarity = _similarities(read[view], read[other], maps[other], config)
         losses = form(true, similarity, _negatives(targets[other], config), config)
         total += tf.reduce_sum(tf.where(correspondences.present, losses, 0.0))
-    return total, count_correspondences(correspondences)
+    return total
 
 
 def collapsed_keypoint_loss(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,14 +17,12 @@ from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.detection.maps import Level, logits_to_heatmap, look_at, sample_descriptors
 from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors
+from superpoint_tf.models.images import BATCH_PIXELS, Placed, groups_of_one_shape, prepare_image
 from superpoint_tf.networks.superpoint import ENCODER, normalize_descriptors
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large
 
 ALL_KEYPOINTS = DetectionConfig(max_keypoints=None)
-_BATCH_PIXELS = 8 * 480 * 640  # pictures of one shape go through the network together, up to this many pixels
-_WAITING_PIXELS = 4 * _BATCH_PIXELS  # of pictures of all shapes that wait for others of theirs
-_Placed = tuple[int, tf.Tensor]  # place in the batch, float32 (H, W, 1)
 
 
 class BatchFeatures(NamedTuple):
@@ -107,8 +105,8 @@ class SuperPoint:
         detection = choose_detection(detection, changes)
         left_out, found = dict[int, str](), dict[int, Features]()
         prepare = functools.partial(self._prepare, detection=detection)
-        batch_pixels = _BATCH_PIXELS / max(1.0, *detection.scales) ** 2 / detection.phases  # each phase keeps its maps
-        for group in _groups_of_one_shape(images, prepare, left_out, batch_pixels):
+        batch_pixels = BATCH_PIXELS / max(1.0, *detection.scales) ** 2 / detection.phases  # each phase keeps its maps
+        for group in groups_of_one_shape(images, prepare, left_out, batch_pixels):
             found.update(self._group_features(group, left_out, detection))
         empty = self._empty()
         return BatchFeatures([found.get(place, empty) for place in range(len(found) + len(left_out))], left_out)
@@ -166,7 +164,7 @@ class SuperPoint:
         return features
 
     def _group_features(
-        self, group: list[_Placed], left_out: dict[int, str], detection: DetectionConfig
+        self, group: list[Placed], left_out: dict[int, str], detection: DetectionConfig
     ) -> dict[int, Features]:
         """Return the features of a group by place, one image after the other if the memory does not hold them all."""
         images = tf.stack([tensor for _, tensor in group])
@@ -207,58 +205,3 @@ def choose_detection(detection: DetectionConfig, changes: Mapping[str, Any]) -> 
     if unknown := wanted.keys() - known:
         raise TypeError(f"{', '.join(sorted(unknown))}: no setting of detection; there are {', '.join(known)}")
     return dataclasses.replace(detection, **wanted)
-
-
-def _groups_of_one_shape(
-    images: Iterable[Any], prepare: Callable[[Any], tf.Tensor], left_out: dict[int, str], batch_pixels: float
-) -> Iterator[list[_Placed]]:
-    """Yield images prepared, with their places, in groups of one shape; name those that cannot be used in `left_out`.
-
-    A group is given as soon as it fills a batch, or, the largest one, when too many pixels wait.
-    """
-    waiting: dict[tuple[int, ...], list[_Placed]] = {}
-    pixels: dict[tuple[int, ...], int] = {}
-    for place, image in enumerate(images):
-        try:
-            tensor = prepare(image)
-        except ValueError as error:
-            left_out[place] = str(error)
-            continue
-        shape = tuple(tensor.shape)
-        one = shape[0] * shape[1]
-        waiting.setdefault(shape, []).append((place, tensor))
-        pixels[shape] = pixels.get(shape, 0) + one
-        full = shape if pixels[shape] + one > batch_pixels else None
-        if full is None and sum(pixels.values()) > _WAITING_PIXELS:
-            full = max(pixels, key=pixels.__getitem__)
-        if full is not None:
-            del pixels[full]
-            yield waiting.pop(full)
-    yield from waiting.values()
-
-
-def prepare_image(image: Any) -> tf.Tensor:
-    """Return an image as float32 (H, W, 1) in [0, 1]; colour becomes grey by ITU-R 601.
-
-    Raises ValueError for other shapes, other ranges, NaN, or an empty image.
-    """
-    if image is None:
-        raise ValueError("image is None: cv2.imread returns that for a file that is missing or no picture")
-    if isinstance(image, str | Path):
-        raise ValueError(f"image is a name, {str(image)!r}: read it first, cv2.imread(name, cv2.IMREAD_GRAYSCALE)")
-    array = np.asarray(image)
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3) or 0 in array.shape:
-        raise ValueError(f"image has shape {np.shape(image)}; expected (H, W), (H, W, 1) or (H, W, 3), not empty")
-    if array.dtype == np.uint8:
-        array = array.astype(np.float32) / 255.0
-    elif np.issubdtype(array.dtype, np.floating):
-        array = array.astype(np.float32)
-        if not np.isfinite(array).all() or array.min() < 0.0 or array.max() > 1.0:
-            raise ValueError("image has float values outside [0, 1] or not finite; divide grey levels by 255")
-    else:
-        raise ValueError(f"image has dtype {array.dtype}; expected uint8, or float in [0, 1]")
-    if array.shape[2] == 3:
-        array = array @ np.array([[0.299], [0.587], [0.114]], np.float32)
-    return tf.constant(array, tf.float32)

@@ -13,9 +13,10 @@ from superpoint_tf.config import CELL, ConfigError, HomographyConfig
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.batches.detector_batch import detector_batch
 from superpoint_tf.data.batches.pair_batch import pair_batch
-from superpoint_tf.data.views import ViewSettings, sample_view_homographies, takes_later_views, warped_view
+from superpoint_tf.data.views import ViewSettings, sample_view_homographies, takes_later_views, to_unit, warped_view
 from superpoint_tf.geometry.numpy_reference import warp_image_numpy, warp_points_numpy
 from superpoint_tf.geometry.warp import warp_points
+from superpoint_tf.models.images import prepare_image
 
 SHAPE = (48, 64)
 NEAR = HomographyConfig(max_angle_deg=30.0)
@@ -47,6 +48,11 @@ def labels_of(cells: np.ndarray) -> set[tuple[int, int]]:
         (int(c * CELL + cells[r, c] % CELL), int(r * CELL + cells[r, c] // CELL))
         for r, c in zip(rows, columns, strict=True)
     }
+
+
+def test_outside_of_graphs_grey_levels_become_what_the_model_makes_of_them():
+    levels = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    np.testing.assert_array_equal(to_unit(levels)[..., None], prepare_image(levels))  # to the last bit
 
 
 # ------------------------------------------------------------------------------------------------ both views

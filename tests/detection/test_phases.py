@@ -12,7 +12,7 @@ from superpoint_tf import SuperPoint
 from superpoint_tf.config import DetectionConfig, NetworkConfig
 from superpoint_tf.config.looks import OFFSETS, PHASES, check_phases
 from superpoint_tf.detection.maps import look_at, move_images
-from superpoint_tf.models.dense_model import prepare_image
+from superpoint_tf.models.images import prepare_image
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.runtime import memory
 

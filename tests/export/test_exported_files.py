@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -18,7 +22,9 @@ from superpoint_tf.export.calibration import Photographs
 from superpoint_tf.export.export_table import measure_table
 from superpoint_tf.export.exporter import Exporter
 from superpoint_tf.export.files import open_file, staged, write_file
-from superpoint_tf.export.request import KEY, ORIGIN_FILE, Form, Request, check_output
+from superpoint_tf.export.formats import FORMATS, Format
+from superpoint_tf.export.graph import ExportGraph
+from superpoint_tf.export.request import KEY, ORIGIN_FILE, Form, Request, check_output, resolve_form, table_requests
 from superpoint_tf.export.usage import usage
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import get_weights, load_weights
@@ -30,9 +36,12 @@ SHAPE = (40, 60)  # padded in the width
 KEYPOINTS = DetectionConfig(threshold=0.05, nms_radius_px=3, max_keypoints=50)
 
 
+SMALL = NetworkConfig(width=1 / 16, batch_norm=True, descriptor_dim=8)
+
+
 def save_network(path: Path, system: str = "superpoint", pooling: str = "max") -> Path:
     """Write weights of a small network whose probabilities differ from pixel to pixel."""
-    config = NetworkConfig(width=1 / 16, batch_norm=True, descriptor_dim=8, pooling=pooling, system=system)
+    config = replace(SMALL, pooling=pooling, system=system)
     network = build_network(config, seed=3)
     kernel = network.get_layer("detector_b").kernel
     kernel.assign(3.0 * kernel)
@@ -126,6 +135,49 @@ def test_coarser_weights_are_smaller_files_with_a_measured_repeatability(
     assert ours["pairs"] == 2 and ours["method"] == "TensorFlow" and 0 < float(theirs["repeatability"]) <= 1
     heatmap = open_file(format_name, exported["int8"].path, 1)(exporter.photographs.batches((64, 96))[0])["heatmap"]
     assert len(np.unique(heatmap)) > 256  # probabilities are not quantised themselves
+
+
+class NpzRuntime(ModuleType):
+    """A format of arrays, as a new module of the package would be one."""
+
+    def write(self, graph: ExportGraph, path: Path, precision: str, calibration: list, origin: dict[str, str]) -> None:
+        with open(path, "wb") as file:
+            np.savez(file, *graph.network.get_weights(), **origin)
+
+    def load(self, path: Path, threads: int) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+        network = build_network(SMALL)
+        with np.load(path) as arrays:
+            network.set_weights([arrays[f"arr_{number}"] for number in range(len(network.weights))])
+        graph = ExportGraph(network, Form())
+        return lambda images: {name: value.numpy() for name, value in graph.run(images).items()}
+
+
+def test_a_new_format_is_a_module_and_a_row_of_the_table(
+    exporter: Exporter, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "of_arrays", NpzRuntime("of_arrays"))
+    row = Format("Npz", ".npz", "of_arrays", 'np.load("{path}")', ("float32",), "arrays are float32", (40, 60), True)
+    monkeypatch.setitem(FORMATS, "npz", row)
+    request = Request("npz", form=resolve_form("npz", "", None))
+    assert request.form == Form((40, 60), True) and request in table_requests((40, 60), None)
+    request.check()
+    exported = exporter.export(request)
+    assert exported.path.name == "small-40x60.npz" and [path.name for path in tmp_path.iterdir()] == ["small-40x60.npz"]
+    assert exported.difference.keypoints > 50 and not exported.difference.alone
+    with np.load(exported.path) as arrays:
+        assert arrays["weights"] == "small"
+    exporter.report(exported)
+    assert 'np.load("small-40x60.npz")' in capsys.readouterr().out
+    with pytest.raises(
+        ValueError, match=r"npz --precision int8: arrays are float32; .* choose --format tflite or onnx"
+    ):
+        replace(request, precision="int8").check()
+    with pytest.raises(ValueError, match=r"of another format; end it with \.onnx"):
+        check_output("onnx", tmp_path / "small.npz")
+    monkeypatch.setitem(FORMATS, "npz", replace(row, packages=("no_such_package",), extra="arrays"))
+    with pytest.raises(ValueError, match=r"--format npz needs no_such_package: run `pip install -e '\.\[arrays\]'`"):
+        request.check()
 
 
 def test_a_detector_alone_is_exported_without_descriptors(pictures: Photographs, tmp_path: Path):

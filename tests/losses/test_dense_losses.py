@@ -17,8 +17,8 @@ import tensorflow as tf
 from superpoint_tf.config import JointSection
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy
 from superpoint_tf.losses import descriptor_loss as module
-from superpoint_tf.losses.descriptor_loss import collapsed_descriptor_loss, descriptor_loss
-from superpoint_tf.losses.detector_loss import detector_loss
+from superpoint_tf.losses.descriptor_loss import collapsed_descriptor_loss, count_pairs, descriptor_loss
+from superpoint_tf.losses.detector_loss import count_cells, detector_loss
 
 HINGE = JointSection()
 DOUBLY = JointSection(descriptor_loss="doubly_normalized", positive_weight=0.05)
@@ -38,7 +38,7 @@ def random_inputs(batch: int, height: int, width: int, dim: int, dtype: Any = np
     return [*map(tf.constant, (*descriptors, shifts @ TILTED, *masks))]
 
 
-def loss_of(inputs: list[Any], config: JointSection) -> tuple[tf.Tensor, tf.Tensor]:
+def loss_of(inputs: list[Any], config: JointSection) -> tf.Tensor:
     descriptors0, descriptors1, homographies, valid0, valid1 = inputs
     return descriptor_loss(descriptors0, descriptors1, homographies, valid0, valid1, config)
 
@@ -101,8 +101,7 @@ def matrix_loss(d0: Any, d1: Any, homographies: Any, valid0: Any, valid1: Any, c
 def value_and_gradients(loss: Any, inputs: list[Any], config: JointSection) -> tuple[tf.Tensor, list[tf.Tensor]]:
     with tf.GradientTape() as tape:
         tape.watch(inputs[:2])
-        result = loss(*inputs, config)
-        total = result[0] if isinstance(result, tuple) else result
+        total = loss(*inputs, config)
     return total, tape.gradient(total, inputs[:2])
 
 
@@ -110,16 +109,17 @@ def value_and_gradients(loss: Any, inputs: list[Any], config: JointSection) -> t
 
 
 def test_equal_logits_cost_ln_65_a_cell() -> None:
-    total, count = detector_loss(tf.zeros((2, 3, 4, 65)), tf.zeros((2, 3, 4), tf.int32), tf.ones((2, 3, 4), tf.bool))
-    assert float(count) == 24
-    assert float(total / count) == pytest.approx(math.log(65))
+    valid = tf.ones((2, 3, 4), tf.bool)
+    total = detector_loss(tf.zeros((2, 3, 4, 65)), tf.zeros((2, 3, 4), tf.int32), valid)
+    assert float(count_cells(valid)) == 24
+    assert float(total / 24) == pytest.approx(math.log(65))
 
 
 def test_a_certain_and_right_detector_costs_nothing_and_a_wrong_one_its_logit() -> None:
     logits = 20.0 * tf.one_hot([[[3, 64]]], 65)
     valid = tf.ones((1, 1, 2), tf.bool)
-    assert float(detector_loss(logits, tf.constant([[[3, 64]]]), valid)[0]) == pytest.approx(0.0, abs=1e-5)
-    assert float(detector_loss(logits, tf.constant([[[4, 64]]]), valid)[0]) == pytest.approx(20.0, abs=1e-5)
+    assert float(detector_loss(logits, tf.constant([[[3, 64]]]), valid)) == pytest.approx(0.0, abs=1e-5)
+    assert float(detector_loss(logits, tf.constant([[[4, 64]]]), valid)) == pytest.approx(20.0, abs=1e-5)
 
 
 def test_an_invalid_cell_neither_costs_nor_counts_nor_pulls() -> None:
@@ -127,32 +127,33 @@ def test_an_invalid_cell_neither_costs_nor_counts_nor_pulls() -> None:
     valid = tf.constant([[[True, False]]])
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        total, count = detector_loss(logits, tf.constant([[[3, 64]]]), valid)
-    alone, _ = detector_loss(logits[:, :, :1], tf.constant([[[3]]]), valid[:, :, :1])
-    assert float(count) == 1 and float(total) == pytest.approx(float(alone))
+        total = detector_loss(logits, tf.constant([[[3, 64]]]), valid)
+    alone = detector_loss(logits[:, :, :1], tf.constant([[[3]]]), valid[:, :, :1])
+    assert float(count_cells(valid)) == 1 and float(total) == pytest.approx(float(alone))
     gradient = tape.gradient(total, logits).numpy()
     assert gradient[0, 0, 0].any() and not gradient[0, 0, 1].any()
 
 
 def test_a_batch_without_valid_cells_sums_to_zero_over_zero() -> None:
-    total, count = detector_loss(tf.ones((1, 1, 1, 65)), tf.zeros((1, 1, 1), tf.int32), tf.zeros((1, 1, 1), tf.bool))
-    assert (float(total), float(count)) == (0.0, 0.0)
+    nothing = tf.zeros((1, 1, 1), tf.bool)
+    total = detector_loss(tf.ones((1, 1, 1, 65)), tf.zeros((1, 1, 1), tf.int32), nothing)
+    assert (float(total), float(count_cells(nothing))) == (0.0, 0.0)
 
 
 def test_a_distribution_with_all_on_one_label_costs_what_the_label_does() -> None:
     logits = tf.random.stateless_normal((2, 3, 4, 65), (0, 0))
     labels = tf.random.stateless_uniform((2, 3, 4), (0, 1), 0, 65, tf.int32)
     valid = tf.random.stateless_uniform((2, 3, 4), (0, 2)) > 0.3
-    expected, count = detector_loss(logits, labels, valid)
-    total, same_count = detector_loss(logits, tf.one_hot(labels, 65), valid)
-    assert float(total) == pytest.approx(float(expected), rel=1e-6) and float(count) == float(same_count)
+    expected = detector_loss(logits, labels, valid)
+    total = detector_loss(logits, tf.one_hot(labels, 65), valid)
+    assert float(total) == pytest.approx(float(expected), rel=1e-6)
 
 
 def test_equal_logits_cost_ln_65_a_cell_of_any_distribution_and_the_right_ones_its_entropy() -> None:
     halves = (tf.one_hot([[[3]]], 65) + tf.one_hot([[[64]]], 65)) / 2.0
     valid = tf.ones((1, 1, 1), tf.bool)
-    assert float(detector_loss(tf.zeros((1, 1, 1, 65)), halves, valid)[0]) == pytest.approx(math.log(65))
-    assert float(detector_loss(40.0 * halves, halves, valid)[0]) == pytest.approx(math.log(2), abs=1e-5)
+    assert float(detector_loss(tf.zeros((1, 1, 1, 65)), halves, valid)) == pytest.approx(math.log(65))
+    assert float(detector_loss(40.0 * halves, halves, valid)) == pytest.approx(math.log(2), abs=1e-5)
 
 
 # ---------------------------------------------------------------------------------------------- descriptor
@@ -161,10 +162,10 @@ def test_equal_logits_cost_ln_65_a_cell_of_any_distribution_and_the_right_ones_i
 @FORMS
 def test_the_loss_equals_its_definition_pair_by_pair(config: JointSection) -> None:
     inputs = random_inputs(2, 3, 4, 5)
-    total, count = loss_of(inputs, config)
+    total = loss_of(inputs, config)
     slow_total, slow_count = slow_loss([x.numpy() for x in inputs], config)
     assert float(total) == pytest.approx(slow_total, rel=1e-5)
-    assert int(count) == slow_count > 50
+    assert int(count_pairs(*inputs[3:])) == slow_count > 50
 
 
 @pytest.mark.parametrize("block", [1, 6 * 42, 9 * 42, 10**9])
@@ -190,7 +191,7 @@ def test_gradients_agree_with_finite_differences(config: JointSection) -> None:
         step[element] = 1e-6
         step = tf.constant(step.reshape(1, 2, 3, 4))
         high, low = (
-            loss_of([*inputs[:view], inputs[view] + sign * step, *inputs[view + 1 :]], config)[0] for sign in (1, -1)
+            loss_of([*inputs[:view], inputs[view] + sign * step, *inputs[view + 1 :]], config) for sign in (1, -1)
         )
         numerical = float(high - low) / 2e-6
         assert float(tf.reshape(gradients[view], [-1])[element]) == pytest.approx(numerical, rel=1e-5, abs=1e-7)
@@ -203,7 +204,7 @@ def test_invalid_cells_count_for_nothing_and_receive_no_gradient(config: JointSe
     changed = [
         tf.where(valid[..., None], d, 3.0 + tf.reverse(d, [3])) for d, valid in zip(inputs[:2], inputs[3:], strict=True)
     ]
-    assert float(loss_of([*changed, *inputs[2:]], config)[0]) == pytest.approx(float(total), rel=1e-6)
+    assert float(loss_of([*changed, *inputs[2:]], config)) == pytest.approx(float(total), rel=1e-6)
     for gradient, valid in zip(gradients, inputs[3:], strict=True):
         assert not gradient.numpy()[~valid.numpy()].any()
         assert gradient.numpy()[valid.numpy()].any()
@@ -214,7 +215,7 @@ def test_a_batch_without_valid_pairs_sums_to_zero_with_gradients_of_zero(config:
     descriptors0, descriptors1, homographies, valid0, valid1 = random_inputs(2, 2, 3, 4)
     inputs = [descriptors0, descriptors1, homographies, tf.zeros_like(valid0), valid1]
     total, gradients = value_and_gradients(descriptor_loss, inputs, config)
-    assert float(total) == float(loss_of(inputs, config)[1]) == 0.0
+    assert float(total) == float(count_pairs(*inputs[3:])) == 0.0
     assert not any(gradient.numpy().any() for gradient in gradients)
     assert float(collapsed_descriptor_loss(inputs[2], inputs[3], inputs[4], config)) == 0.0
 
@@ -224,7 +225,7 @@ def count_positives(homography: np.ndarray, height: int, width: int, radius_px: 
     first, second = (tf.tile(tf.reshape(v, (1, 1, 1, 2)), (1, height, width, 1)) for v in tf.eye(2))
     valid = tf.ones((1, height, width), tf.bool)
     config = replace(HINGE, positive_weight=1200.0 / (height * width), positive_radius_px=radius_px)
-    return float(descriptor_loss(first, second, homography[None], valid, valid, config)[0])
+    return float(descriptor_loss(first, second, homography[None], valid, valid, config))
 
 
 def test_at_exactly_8_px_neighbours_correspond_and_diagonal_ones_do_not() -> None:
@@ -240,10 +241,10 @@ def test_view_0_is_warped_into_view_1_and_not_the_other_way() -> None:
     descriptors0[0, 0, 0] = descriptors1[0, 0, 2] = [0.6, 0.8]  # cell 0 lands on cell 2: a pair without loss
     valid = tf.ones((1, 1, 3), tf.bool)
     config = replace(HINGE, positive_weight=400.0, positive_radius_px=1.0, negative_margin=0.9)
-    assert float(descriptor_loss(descriptors0, descriptors1, right[None], valid, valid, config)[0]) < 1e-5
+    assert float(descriptor_loss(descriptors0, descriptors1, right[None], valid, valid, config)) < 1e-5
     left = np.linalg.inv(right)
     # Cell 2 lands on cell 0: their similarity of 0 costs 1, and that of the pair above, now a negative one, 1 - 0.9.
-    assert float(descriptor_loss(descriptors0, descriptors1, left[None], valid, valid, config)[0]) == pytest.approx(1.1)
+    assert float(descriptor_loss(descriptors0, descriptors1, left[None], valid, valid, config)) == pytest.approx(1.1)
 
 
 def test_points_behind_the_camera_correspond_to_nothing() -> None:
@@ -267,8 +268,8 @@ def test_the_collapsed_value_is_what_equal_descriptors_cost(config: JointSection
     valid0, valid1 = (tf.constant(generator.random((2, 5, 6)) > 0.3) for _ in range(2))
     homographies = tf.constant(np.stack([homography, IDENTITY]))
     descriptors = tf.fill((2, 5, 6, 16), 0.3)
-    total, count = descriptor_loss(descriptors, descriptors, homographies, valid0, valid1, config)
-    expected = float(total / count)
+    total = descriptor_loss(descriptors, descriptors, homographies, valid0, valid1, config)
+    expected = float(total / count_pairs(valid0, valid1))
     assert float(collapsed_descriptor_loss(homographies, valid0, valid1, config)) == pytest.approx(expected, rel=1e-5)
 
 
@@ -278,7 +279,7 @@ def test_half_precision_descriptors_give_a_float32_loss_and_half_gradients() -> 
     total, gradients = value_and_gradients(descriptor_loss, inputs, HINGE)
     inputs[:2] = [tf.cast(descriptors, tf.float32) for descriptors in inputs[:2]]
     assert total.dtype == tf.float32 and gradients[0].dtype == tf.float16
-    assert float(total) == pytest.approx(float(loss_of(inputs, HINGE)[0]), rel=1e-6)
+    assert float(total) == pytest.approx(float(loss_of(inputs, HINGE)), rel=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["unknown shapes", "XLA"])
@@ -304,7 +305,7 @@ def test_a_descriptor_that_is_nan_makes_the_loss_nan() -> None:
     inputs[3] = inputs[4] = tf.ones((1, 2, 2), tf.bool)
     inputs[0] = tf.where(tf.range(16) == 5, np.nan, tf.reshape(inputs[0], [-1]))
     inputs[0] = tf.reshape(inputs[0], (1, 2, 2, 4))
-    assert math.isnan(float(loss_of(inputs, HINGE)[0]))
+    assert math.isnan(float(loss_of(inputs, HINGE)))
 
 
 MEMORY_PROBE = """
@@ -319,7 +320,7 @@ def kilobytes(key):
 def step(first, second, homography, valid):
     with tf.GradientTape() as tape:
         tape.watch([first, second])
-        total, _ = descriptor_loss(first, second, homography, valid, valid, JointSection())
+        total = descriptor_loss(first, second, homography, valid, valid, JointSection())
     return tape.gradient(total, [first, second])
 
 def inputs(height, width):

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import JointSection
 from superpoint_tf.detection.maps import sample_descriptors
-from superpoint_tf.losses.correspondences import Correspondences
+from superpoint_tf.losses.correspondences import Correspondences, count_correspondences
 from superpoint_tf.losses.keypoint_loss import collapsed_keypoint_loss, keypoint_loss
 
 NAN = np.nan
@@ -75,7 +75,7 @@ def slow_term(true: float, negatives: np.ndarray, config: JointSection) -> float
 def value_and_gradients(inputs: list[Any], config: JointSection) -> tuple[tf.Tensor, list[tf.Tensor]]:
     with tf.GradientTape() as tape:
         tape.watch(inputs[:2])
-        total, _ = keypoint_loss(*inputs, config)
+        total = keypoint_loss(*inputs, config)
     return total, tape.gradient(total, inputs[:2])
 
 
@@ -85,16 +85,10 @@ def value_and_gradients(inputs: list[Any], config: JointSection) -> tuple[tf.Ten
 def three_points(seen: Any, config: JointSection, points: Any = ((3.5, 3.5), (11.5, 3.5), (19.5, 3.5))) -> float:
     """The mean loss of three points on the centres of three cells, with descriptors (1, 3, 3) in view 1."""
     valid = tf.ones((1, 1, 3), tf.bool)
-    total, count = keypoint_loss(
-        tf.eye(3)[None, None],
-        tf.constant(seen, tf.float32)[None, None],
-        pairs_of([points], [points]),
-        valid,
-        valid,
-        config,
-    )
-    assert float(count) == 6
-    return float(total / count)
+    pairs = pairs_of([points], [points])
+    maps = tf.eye(3)[None, None], tf.constant(seen, tf.float32)[None, None]
+    assert float(count_correspondences(pairs)) == 6
+    return float(keypoint_loss(*maps, pairs, valid, valid, config) / 6)
 
 
 def test_the_right_point_costs_nothing_and_a_wrong_one_its_similarity_over_the_temperature() -> None:
@@ -126,18 +120,17 @@ def test_cells_of_the_map_are_negatives_beyond_eight_pixels_where_they_are_valid
     cells, pairs = tf.ones((1, 1, 4, 2)), pairs_of([[[3.5, 3.5]]], [[[3.5, 3.5]]])
     valid, holed = tf.ones((1, 1, 4), tf.bool), tf.constant([[[True, True, True, False]]])
     # equal descriptors: log of the number of candidates; cell 1 is 8 px away, cells 2 and 3 farther
-    assert float(keypoint_loss(cells, cells, pairs, valid, valid, config)[0]) == pytest.approx(2 * math.log(3))
-    assert float(keypoint_loss(cells, cells, pairs, valid, holed, config)[0]) == pytest.approx(
-        math.log(3) + math.log(2)
-    )
+    assert float(keypoint_loss(cells, cells, pairs, valid, valid, config)) == pytest.approx(2 * math.log(3))
+    assert float(keypoint_loss(cells, cells, pairs, valid, holed, config)) == pytest.approx(math.log(3) + math.log(2))
 
 
 def test_points_of_other_pictures_are_negatives_wherever_they_lie() -> None:
     config = replace(SOFTMAX, keypoint_negatives="batch", keypoint_temperature=1.0)
     points = [[[3.5, 3.5], [NAN, NAN]], [[3.5, 3.5], [4.5, 3.5]]]
     cells, valid = tf.ones((2, 1, 1, 4)), tf.ones((2, 1, 1), tf.bool)
-    total, count = keypoint_loss(cells, cells, pairs_of(points, points), valid, valid, config)
-    assert float(count) == 6
+    pairs = pairs_of(points, points)
+    total = keypoint_loss(cells, cells, pairs, valid, valid, config)
+    assert float(count_correspondences(pairs)) == 6
     assert float(total) == pytest.approx(2 * (math.log(3) + 2 * math.log(2)))
 
 
@@ -145,10 +138,10 @@ def test_points_of_other_pictures_are_negatives_wherever_they_lie() -> None:
 @FORMS
 def test_the_loss_equals_its_definition_point_by_point(config: JointSection, negatives: str) -> None:
     config, inputs = replace(config, keypoint_negatives=negatives), random_inputs()
-    total, count = keypoint_loss(*inputs, config)
+    total = keypoint_loss(*inputs, config)
     expected, expected_count = slow_loss(inputs, config)
     assert float(total) == pytest.approx(expected, rel=1e-4)
-    assert float(count) == expected_count == 24
+    assert float(count_correspondences(inputs[2])) == expected_count == 24
 
 
 @FORMS
@@ -156,7 +149,7 @@ def test_exchanging_the_views_changes_nothing(config: JointSection) -> None:
     config = replace(config, keypoint_negatives="batch")
     map0, map1, pairs, valid0, valid1 = random_inputs()
     exchanged = keypoint_loss(map1, map0, Correspondences(pairs[1], pairs[0], pairs[2]), valid1, valid0, config)
-    assert float(exchanged[0]) == pytest.approx(float(keypoint_loss(map0, map1, pairs, valid0, valid1, config)[0]))
+    assert float(exchanged) == pytest.approx(float(keypoint_loss(map0, map1, pairs, valid0, valid1, config)))
 
 
 # ------------------------------------------------------------------------------------------------ gradients
@@ -170,7 +163,7 @@ def test_gradients_agree_with_finite_differences(config: JointSection) -> None:
     for view in (0, 1):
         direction = tf.random.stateless_normal(inputs[view].shape, (view, 1))
         high, low = (
-            keypoint_loss(*inputs[:view], inputs[view] + sign * 1e-3 * direction, *inputs[view + 1 :], config)[0]
+            keypoint_loss(*inputs[:view], inputs[view] + sign * 1e-3 * direction, *inputs[view + 1 :], config)
             for sign in (1.0, -1.0)
         )
         expected = float(high - low) / 2e-3
@@ -199,14 +192,14 @@ def test_empty_sets_zero_vectors_and_equal_descriptors_have_finite_gradients(
     assert math.isfinite(float(total))
     assert all(np.isfinite(gradient).all() for gradient in gradients)
     if case == "no pairs":
-        assert float(total) == float(keypoint_loss(*inputs, config)[1]) == 0.0
+        assert float(total) == float(count_correspondences(pairs)) == 0.0
         assert not any(gradient.numpy().any() for gradient in gradients)
 
 
 def test_a_descriptor_that_is_nan_makes_the_loss_nan() -> None:
     inputs = random_inputs()
     inputs[0] = tf.fill(inputs[0].shape, NAN)
-    assert math.isnan(float(keypoint_loss(*inputs, SOFTMAX)[0]))
+    assert math.isnan(float(keypoint_loss(*inputs, SOFTMAX)))
 
 
 @NEGATIVES
@@ -217,7 +210,7 @@ def test_half_precision_descriptors_are_read_and_compared_in_float32(config: Joi
     total, gradients = value_and_gradients(inputs, config)
     inputs[:2] = [tf.cast(descriptors, tf.float32) for descriptors in inputs[:2]]
     assert total.dtype == tf.float32 and gradients[0].dtype == tf.bfloat16
-    assert float(total) == pytest.approx(float(keypoint_loss(*inputs, config)[0]), rel=1e-6)
+    assert float(total) == pytest.approx(float(keypoint_loss(*inputs, config)), rel=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["unknown shapes", "XLA"])
@@ -247,9 +240,9 @@ def test_a_compiled_loss_equals_the_eager_one(config: JointSection, negatives: s
 def test_the_collapsed_value_is_what_equal_descriptors_cost(config: JointSection, negatives: str) -> None:
     config = replace(config, keypoint_negatives=negatives)
     *maps, pairs, valid0, valid1 = random_inputs()
-    total, count = keypoint_loss(*map(tf.ones_like, maps), pairs, valid0, valid1, config)
+    total = keypoint_loss(*map(tf.ones_like, maps), pairs, valid0, valid1, config)
     assert float(collapsed_keypoint_loss(pairs, valid0, valid1, config)) == pytest.approx(
-        float(total / count), rel=1e-4
+        float(total / count_correspondences(pairs)), rel=1e-4
     )
 
 
@@ -269,10 +262,10 @@ def test_it_can_be_learnt_and_tells_neighbouring_pixels_apart() -> None:
     @tf.function
     def descend() -> tf.Tensor:
         with tf.GradientTape() as tape:
-            total, count = keypoint_loss(*maps, pairs, valid, valid, SOFTMAX)
+            total = keypoint_loss(*maps, pairs, valid, valid, SOFTMAX)
         for variable, gradient in zip(maps, tape.gradient(total, maps), strict=True):
             variable.assign_sub(0.03 * gradient)
-        return total / count
+        return total / count_correspondences(pairs)
 
     losses = [float(descend()) for _ in range(200)]
     read = [sample_descriptors(variable, pairs.points0)[0].numpy() for variable in maps]

@@ -15,7 +15,8 @@ from superpoint_tf.config import DetectionConfig, NetworkConfig
 from superpoint_tf.detection import maps
 from superpoint_tf.features import Features
 from superpoint_tf.models import dense_model as model_module
-from superpoint_tf.models.dense_model import prepare_image
+from superpoint_tf.models import images as images_module
+from superpoint_tf.models.images import prepare_image
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import WeightsError, get_weights
 from superpoint_tf.runtime import memory
@@ -191,8 +192,8 @@ def test_a_batch_gives_what_each_image_gives(model: SuperPoint):
 def test_of_an_iterator_few_images_are_held_and_all_come_back_in_order(
     model: SuperPoint, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(model_module, "_BATCH_PIXELS", 2 * 24 * 32)
-    monkeypatch.setattr(model_module, "_WAITING_PIXELS", 3 * 24 * 32)
+    monkeypatch.setattr(model_module, "BATCH_PIXELS", 2 * 24 * 32)
+    monkeypatch.setattr(images_module, "_WAITING_PIXELS", 3 * 24 * 32)
     shapes = [(24, 32), (24, 24), (16, 32), (24, 32), (40, 48), (16, 16), (8, 32), (24, 40), (24, 32)]
     images, given, most = [noise(*shape) for shape in shapes], 0, 0
     features_of = model._features

@@ -23,7 +23,7 @@ class DetectorObjective:
 
     def loss_terms(self, model: tf.keras.Model, batch: TensorBatch) -> dict[str, LossTerm]:
         outputs = model(batch["images"], training=True)
-        entropy, _ = detector_loss(outputs["logits"], batch["cell_labels"], batch["cells_valid"])
+        entropy = detector_loss(outputs["logits"], batch["cell_labels"], batch["cells_valid"])
         return {"det": LossTerm(entropy, 1.0)}
 
     def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:

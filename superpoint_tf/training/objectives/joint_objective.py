@@ -45,7 +45,7 @@ class JointObjective:
         logits, descriptors = (tf.split(outputs[name], len(images)) for name in ("logits", "descriptors"))
         terms = {
             f"det{view}": LossTerm(
-                detector_loss(logits[view], batch[f"cell_labels{view}"], batch[f"cells_valid{view}"])[0], 0.5
+                detector_loss(logits[view], batch[f"cell_labels{view}"], batch[f"cells_valid{view}"]), 0.5
             )
             for view in (0, 1)
         }
@@ -54,20 +54,20 @@ class JointObjective:
             terms["kpt"] = self._keypoint_term(descriptors, batch)
         if self._with_moved:
             moves = sample_moves(batch["shift_seeds"])
-            disagreement, _ = consistency_loss(logits[0], logits[2], moves, batch["cells_valid0"])
+            disagreement = consistency_loss(logits[0], logits[2], moves, batch["cells_valid0"])
             terms["cons"] = LossTerm(disagreement, self._settings.consistency_weight)
         return terms
 
     def _descriptor_term(self, descriptors: Sequence[tf.Tensor], batch: TensorBatch) -> LossTerm:
         valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
         homography = batch["homography_0to1"]
-        pairs, _ = descriptor_loss(descriptors[0], descriptors[1], homography, valid0, valid1, self._settings)
+        pairs = descriptor_loss(descriptors[0], descriptors[1], homography, valid0, valid1, self._settings)
         return LossTerm(pairs, self._settings.descriptor_weight)
 
     def _keypoint_term(self, descriptors: Sequence[tf.Tensor], batch: TensorBatch) -> LossTerm:
         valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
         correspondences = self._correspondences(batch)
-        rows, _ = keypoint_loss(descriptors[0], descriptors[1], correspondences, valid0, valid1, self._settings)
+        rows = keypoint_loss(descriptors[0], descriptors[1], correspondences, valid0, valid1, self._settings)
         return LossTerm(rows, self._settings.keypoint_weight)
 
     def _correspondences(self, batch: TensorBatch) -> Correspondences:
