@@ -11,8 +11,8 @@ from superpoint_tf.config import DetectionConfig
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.maps import sample_descriptors
 from superpoint_tf.evaluation.in_memory import Extractor
+from superpoint_tf.export.form import Form
 from superpoint_tf.export.graph import Outputs, Run
-from superpoint_tf.export.request import Form
 from superpoint_tf.features import Features
 from superpoint_tf.models.images import prepare_image
 

@@ -14,6 +14,7 @@ from superpoint_tf.evaluation.methods.methods import extractor_of
 from superpoint_tf.export.calibration import Photographs
 from superpoint_tf.export.comparison import Difference, compare_features, extractor_of_file
 from superpoint_tf.export.files import measure_size, open_file, staged, write_file
+from superpoint_tf.export.form import Form
 from superpoint_tf.export.graph import ExportGraph, Run
 from superpoint_tf.export.latency import time_in_turns
 from superpoint_tf.export.provenance import describe_origin, weights_name
@@ -24,7 +25,7 @@ from superpoint_tf.export.repeatability import (
     describe_quality,
     measure_repeatability,
 )
-from superpoint_tf.export.request import TABLE_SHAPE, Form, Request, check_output
+from superpoint_tf.export.request import TABLE_SHAPE, Request, check_output
 from superpoint_tf.export.usage import usage
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.models.images import prepare_image

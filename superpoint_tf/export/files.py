@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from superpoint_tf.export.form import ORIGIN_FILE
 from superpoint_tf.export.formats import FORMATS
 from superpoint_tf.export.graph import ExportGraph, Run
-from superpoint_tf.export.request import ORIGIN_FILE, Request
+from superpoint_tf.export.request import Request
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.quiet import held_back
 

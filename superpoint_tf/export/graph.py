@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from superpoint_tf.detection.keypoints_in_graph import detect_in_graph
 from superpoint_tf.detection.maps import logits_to_heatmap, sample_descriptors
-from superpoint_tf.export.request import Form
+from superpoint_tf.export.form import Form
 from superpoint_tf.networks.superpoint import normalize_descriptors
 
 INPUT = "images"

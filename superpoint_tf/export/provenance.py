@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import superpoint_tf
-from superpoint_tf.export.request import Form
+from superpoint_tf.export.form import Form
 from superpoint_tf.networks.weights import WEIGHTS_FILE, Weights
 
 

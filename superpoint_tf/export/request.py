@@ -9,23 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from superpoint_tf.config import DetectionConfig
+from superpoint_tf.export.form import Form, ImageShape
 from superpoint_tf.export.formats import FORMATS
 
 TABLE_SHAPE = (240, 320)
 DYNAMIC = "dynamic"
-ImageShape = tuple[int, int] | None  # (height, width); None: any
-KEY = "superpoint_tf"  # the name under which formats with one place for text keep where a file comes from, as JSON
-ORIGIN_FILE = f"assets.extra/{KEY}.json"  # of a SavedModel: the folder that TensorFlow leaves to others
 MOST_PIXELS_A_SIDE = 8192
-
-
-@dataclass(frozen=True)
-class Form:
-    """What an exported graph takes and gives."""
-
-    image_shape: ImageShape = None
-    one_image: bool = False  # a batch is always one image; else any number
-    detection: DetectionConfig | None = None  # of the postprocessing; None: the network's maps come out
 
 
 @dataclass(frozen=True)

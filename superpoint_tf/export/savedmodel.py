@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from superpoint_tf.export.form import ORIGIN_FILE
 from superpoint_tf.export.graph import INPUT, SIGNATURE, ExportGraph, Outputs, Run
-from superpoint_tf.export.request import ORIGIN_FILE
 from superpoint_tf.runtime import storage
 
 

@@ -12,8 +12,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from superpoint_tf.export.form import KEY
 from superpoint_tf.export.graph import INPUT, SIGNATURE, ExportGraph, Outputs, Run
-from superpoint_tf.export.request import KEY
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.quiet import held_back
 

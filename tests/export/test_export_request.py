@@ -8,14 +8,8 @@ from pathlib import Path
 import pytest
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.export.request import (
-    Form,
-    Request,
-    check_output,
-    parse_image_shape,
-    resolve_form,
-    table_requests,
-)
+from superpoint_tf.export.form import Form
+from superpoint_tf.export.request import Request, check_output, parse_image_shape, resolve_form, table_requests
 
 
 def test_the_shape_is_two_numbers_dynamic_or_left_to_the_format():
