@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.export.form import Form, ImageShape
+from superpoint_tf.export.form import ORIGIN_FILE, Form, ImageShape
 from superpoint_tf.export.formats import FORMATS
 
 TABLE_SHAPE = (240, 320)
@@ -23,7 +23,7 @@ class Request:
 
     format: str
     precision: str = "float32"
-    form: Form = Form()
+    form: Form = field(default_factory=Form)
 
     def check(self) -> None:
         """Raise ValueError naming what cannot be done, and what can."""

@@ -330,7 +330,7 @@ def test_the_union_of_the_shards_is_what_one_process_writes(labelled: Path, dete
     start(make_run(folder, detector))  # labels nothing; the manifest names the copied folder
     both = [make_run(folder, detector, "shards", shard=(index, 2)) for index in range(2)]
     rounds._open_folder(both[1], overwrite=False)
-    part = labelling.label_round(both[1], 1, Console(), "")
+    part = labelling.label_round(both[1], 1, Console())
     write_manifest(str(folder / "shards"), rounds._manifest(both[1], 1, part), Part(1, 1, 2))
     start(both[0])
     assert label_bytes(folder / "shards") == label_bytes(folder / "labels")
