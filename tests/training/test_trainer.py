@@ -116,7 +116,7 @@ def test_a_run_that_dies_again_and_again_goes_on_from_its_checkpoints_and_ends_l
 ):
     step, deaths, steps_made = TrainingState.train_step, [1, 3, 5], []
 
-    def die(state: TrainingState, batch: Any) -> None:
+    def die(state: TrainingState, batch: Any, stop: bool = False) -> None:
         if deaths and state._next_step == deaths[0]:
             raise MemoryError(f"dies here, without a checkpoint of step {deaths.pop(0)}")
         steps_made.append(state._next_step)
@@ -135,7 +135,7 @@ def test_a_signal_stops_after_a_checkpoint_and_the_run_goes_on_from_that_very_st
 ):
     step, steps_made = TrainingState.train_step, []
 
-    def interrupt(state: TrainingState, batch: Any) -> None:
+    def interrupt(state: TrainingState, batch: Any, stop: bool = False) -> None:
         steps_made.append(state._next_step)
         if len(steps_made) == 3:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -163,7 +163,7 @@ def test_a_later_stage_of_the_seed_sees_other_samples_and_goes_on_with_them_wher
         shutil.copy(short / "weights.npz", tmp_path / path)
     seen, step = [], TrainingState.train_step
 
-    def see(state: TrainingState, batch: Any) -> None:
+    def see(state: TrainingState, batch: Any, stop: bool = False) -> None:
         seen.append(batch["images"].numpy())
         if len(seen) == 4 + 3:  # in the third step of the second run
             raise MemoryError
