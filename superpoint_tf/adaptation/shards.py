@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import time
 from collections.abc import Callable
 
 from superpoint_tf.data.labels.labels import LabelManifest, Part, add_digests, read_manifest, write_manifest
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console
-
-_POLL_S = 2.0
-_REMIND_S = 60.0
+from superpoint_tf.runtime.waiting import wait_for
 
 
 def merge_shards(output: str, shard: tuple[int, int], part: LabelManifest, console: Console) -> LabelManifest:
@@ -76,11 +73,5 @@ def wait_for_file(path: str, whom: str, console: Console) -> None:
 
 
 def _wait(condition: Callable[[], bool], whom: str, console: Console) -> None:
-    said = -_REMIND_S
     with StopRequest() as stop:
-        while not condition():
-            if time.monotonic() - said >= _REMIND_S:
-                console.line("adapt", f"waiting for {whom}")
-                said = time.monotonic()
-            time.sleep(_POLL_S)
-            stop.raise_if_requested(f"stopped while waiting for {whom}")
+        wait_for(condition, lambda: whom, console, "adapt", stop)

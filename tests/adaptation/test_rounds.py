@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf.adaptation import labelling, rounds, shards
+from superpoint_tf.adaptation import labelling, rounds
 from superpoint_tf.adaptation.preparation import PreparedPhotograph
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
 from superpoint_tf.config import ConfigError
@@ -33,7 +33,7 @@ from superpoint_tf.data.photographs.photograph_sets import PhotographSet
 from superpoint_tf.data.photographs.photographs import PhotographError
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import get_weights
-from superpoint_tf.runtime import storage
+from superpoint_tf.runtime import storage, waiting
 from superpoint_tf.runtime.interruption import Interrupted, StopRequest
 from superpoint_tf.runtime.progress import Console
 from synthetic import draw_sample
@@ -346,7 +346,7 @@ def test_shard_0_started_again_in_round_2_does_not_wait_for_what_the_others_did_
         shutil.copy(trained / summary, output)  # last: the other shard waits for it
 
     monkeypatch.setattr(rounds, "train", copy_the_retrained)
-    monkeypatch.setattr(shards, "_POLL_S", 0.01)
+    monkeypatch.setattr(waiting, "_POLL_S", 0.01)
     together(*(make_run(folder, detector, iters=2, shard=(index, 2)) for index in range(2)))
     before = label_bytes(folder / "labels")
     assert before == label_bytes(two_rounds / "labels")

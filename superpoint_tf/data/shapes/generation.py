@@ -21,12 +21,12 @@ from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import QUICKSTART, Console, Progress, announce_cost, format_bytes
 from superpoint_tf.runtime.quiet import import_tensorflow
+from superpoint_tf.runtime.waiting import wait_for
 from superpoint_tf.runtime.workers import resolve_workers
 
 _TIMED_PICTURES = 20
 _SHEET_COLUMNS = 6
 _SHEET_PICTURE_WIDTH_PX = 320
-_WAIT_S, _SAY_EVERY_S = 1.0, 60.0
 
 
 def generate_synthetic_sets(
@@ -83,15 +83,13 @@ def _announce(
 
 
 def _wait_for_shards(folder: RecordFolder, shards: int, console: Console, stop: StopRequest) -> None:
-    said = -_SAY_EVERY_S
-    while missing := folder.missing():
-        stop.raise_if_requested("stopped while waiting for other shards; finished files are kept")
-        if time.monotonic() - said >= _SAY_EVERY_S:
-            said = time.monotonic()
-            waiting = sorted({folder.files.index(file) % shards for file in missing})
-            names = ", ".join(f"{shard}/{shards}" for shard in waiting)
-            console.line("data", f"waiting for {len(missing)} files of shard {names} in {folder.root}")
-        time.sleep(_WAIT_S)
+    def whom() -> str:
+        missing = folder.missing()
+        waiting = sorted({folder.files.index(file) % shards for file in missing})
+        names = ", ".join(f"{shard}/{shards}" for shard in waiting)
+        return f"{len(missing)} files of shard {names} in {folder.root}"
+
+    wait_for(lambda: not folder.missing(), whom, console, "data", stop, "; finished files are kept")
 
 
 def _measure(config: Config) -> tuple[float, float]:
