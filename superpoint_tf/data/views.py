@@ -128,6 +128,25 @@ def warped_view(
     return View(pictures, warp_points(batch["keypoints"], homography), mask, homography)
 
 
+def two_views(batch: TensorBatch, key: int, settings: ViewSettings) -> tuple[View, View]:
+    """Return both views of each picture: the frame, or with `both` a near view of it, and the warped one."""
+    image_shape, numbers = frame_shape(batch), batch["numbers"]
+    border_px = settings.homography.valid_border_px
+    view0 = frame_view(batch, batch["images"], image_shape)
+    if settings.both:
+        seeds = sample_seeds(key, Purpose.HOMOGRAPHY0, numbers)
+        homographies0 = sample_homographies(seeds, image_shape, settings.homography)
+        view0 = warped_view(batch, batch["images"], homographies0, image_shape, border_px)
+    homographies1 = sample_view_homographies(numbers, key, settings, image_shape)
+    return view0, warped_view(batch, batch["images1"], homographies1, image_shape, border_px)
+
+
+def frame_shape(batch: TensorBatch) -> tuple[int, int]:
+    """Return (height, width) of the frame: of its known area, or where all is known, of the pictures."""
+    frame = batch["known"] if "known" in batch else batch["images"]
+    return int(frame.shape[1]), int(frame.shape[2])
+
+
 def to_unit(images: tf.Tensor) -> tf.Tensor:
     """Turn grey levels uint8 into float32 in [0, 1], of any shape."""
     return tf.cast(images, tf.float32) / 255.0

@@ -7,7 +7,7 @@ among a.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -41,6 +41,12 @@ def far_apart(pictures: tf.Tensor, positions: tf.Tensor, radius_px: float) -> tf
     other = pictures[:, tf.newaxis] != pictures
     steps = positions[:, tf.newaxis] - positions
     return other | (tf.reduce_sum(tf.square(steps), axis=-1) > radius_px**2)
+
+
+def negatives_in(batch: Mapping[str, tf.Tensor], radius_px: float) -> tf.Tensor:
+    """Tell which pairs of a batch of patches are negatives, bool (P, P): other points, not near each other."""
+    points = batch["point"]
+    return allowed(points, points) & far_apart(batch["picture"], batch["position"], radius_px)
 
 
 def mine(matrix: tf.Tensor, allowed: tf.Tensor, how: str) -> tf.Tensor:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.config import Config
+from superpoint_tf.config import Config, LaterViews
 from superpoint_tf.data.batches.batch import Batch, TensorBatch, stack_samples
 from superpoint_tf.data.batches.kinds import BATCHES
 from superpoint_tf.data.photographs.photographs import cover_and_crop, read_photograph
@@ -17,7 +17,7 @@ from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.random_streams import EVALUATION_PAIRS
 from superpoint_tf.drawing.layout import side_by_side, stack
 from superpoint_tf.evaluation.patch_metrics import fpr95, nearest_is_right
-from superpoint_tf.losses.distance_matrix import allowed, distances, far_apart
+from superpoint_tf.losses.distance_matrix import distances, negatives_in
 from superpoint_tf.runtime import storage
 from superpoint_tf.training.validation import Figures, Metrics
 
@@ -43,28 +43,27 @@ class PatchValidator:
         batch = self._batch
         first, second = (model(batch[name], training=False)["vector"] for name in ("patches0", "patches1"))
         matrix = distances(first, second).numpy()
-        negatives = allowed(batch["point"], batch["point"])
-        negatives &= far_apart(batch["picture"], batch["position"], self._config.patches.radius_px)
-        valid, pairs = batch["valid"].numpy(), negatives.numpy()
+        negatives = negatives_in(batch, self._config.patches.radius_px).numpy()  # rows that are not valid have none
         metrics = {
-            "nearest": nearest_is_right(matrix[np.ix_(valid, valid)], pairs[np.ix_(valid, valid)]),
-            "fpr95": fpr95(np.diag(matrix)[valid], matrix[pairs]),
+            "nearest": nearest_is_right(matrix, negatives),
+            "fpr95": fpr95(np.diag(matrix)[batch["valid"].numpy()], matrix[negatives]),
         }
         return metrics, self._figures(batch)
 
     def _cut(self) -> TensorBatch:
         config, photographs = self._config, self._config.photographs
-        section = dataclasses.replace(photographs, later=type(photographs.later)())
+        section = dataclasses.replace(photographs, later=LaterViews())  # these numbers are later than any
         kind, numbers = BATCHES["patches"], [EVALUATION_PAIRS.first + n for n in range(len(self._paths))]
         images = [cover_and_crop(read_photograph(path), photographs.image_shape)[0] for path in self._paths]
-        changed = [
-            [photometric_change(image, photographs.photometric, config.seed, number, view=view)]
+        first, second = (
+            [
+                photometric_change(image, photographs.photometric, config.seed, number, view=view)
+                for number, image in zip(numbers, images, strict=True)
+            ]
             for view in (0, 1)
-            for number, image in zip(numbers, images, strict=True)
-        ]
-        views = [np.concatenate(changed[: len(images)]), np.concatenate(changed[len(images) :])]
-        batch: Batch = stack_samples(numbers, list(views[0]), [_corners(image) for image in images])
-        batch["images1"], batch["pictures"] = views[1], np.arange(len(images), dtype=np.int64)
+        )
+        batch: Batch = stack_samples(numbers, first, [_corners(image) for image in images])
+        batch["images1"], batch["pictures"] = np.stack(second), np.arange(len(images), dtype=np.int64)
         tensors = {name: tf.constant(value) for name, value in batch.items()}
         return kind.assemble(tensors, config.seed, kind.settings(config, section))
 

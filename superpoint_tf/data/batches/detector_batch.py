@@ -6,7 +6,14 @@ import tensorflow as tf
 
 from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.random_streams import Purpose
-from superpoint_tf.data.views import View, ViewSettings, sample_seeds, sample_view_homographies, warped_view
+from superpoint_tf.data.views import (
+    View,
+    ViewSettings,
+    frame_shape,
+    sample_seeds,
+    sample_view_homographies,
+    warped_view,
+)
 from superpoint_tf.geometry.cells import cells_valid, keypoints_to_cell_labels, keypoints_to_cell_targets
 
 
@@ -27,12 +34,6 @@ def detector_batch(batch: TensorBatch, key: int, settings: ViewSettings) -> Tens
         "cell_labels": cell_targets(view, sample_seeds(key, Purpose.CELLS0, batch["numbers"]), settings),
         "cells_valid": cells_valid(view.mask),
     }
-
-
-def frame_shape(batch: TensorBatch) -> tuple[int, int]:
-    """Return (height, width) of the frame: of its known area, or where all is known, of the pictures."""
-    frame = batch["known"] if "known" in batch else batch["images"]
-    return int(frame.shape[1]), int(frame.shape[2])
 
 
 def cell_targets(view: View, seeds: tf.Tensor, settings: ViewSettings) -> tf.Tensor:

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from superpoint_tf.data.batches.batch import TensorBatch
-from superpoint_tf.data.batches.detector_batch import cell_targets, frame_shape
+from superpoint_tf.data.batches.detector_batch import cell_targets
 from superpoint_tf.data.random_streams import Purpose
-from superpoint_tf.data.views import (
-    ViewSettings,
-    corresponding_points,
-    frame_view,
-    homography_between,
-    sample_seeds,
-    sample_view_homographies,
-    warped_view,
-)
+from superpoint_tf.data.views import ViewSettings, corresponding_points, homography_between, sample_seeds, two_views
 from superpoint_tf.geometry.cells import cells_valid
-from superpoint_tf.geometry.homography import sample_homographies
 
 
 def pair_batch(batch: TensorBatch, key: int, settings: ViewSettings) -> TensorBatch:
@@ -26,15 +17,8 @@ def pair_batch(batch: TensorBatch, key: int, settings: ViewSettings) -> TensorBa
     (B, 3, 3), `points0/1` float32 (B, K, 2), corresponding keypoints row by row, NaN where a row is absent or not
     within the valid, known area of both views, and `shift_seeds` int64 (B, 2), stateless seeds of the consistency term.
     """
-    image_shape, numbers = frame_shape(batch), batch["numbers"]
-    border_px = settings.homography.valid_border_px
-    view0 = frame_view(batch, batch["images"], image_shape)
-    if settings.both:
-        seeds = sample_seeds(key, Purpose.HOMOGRAPHY0, numbers)
-        homographies0 = sample_homographies(seeds, image_shape, settings.homography)
-        view0 = warped_view(batch, batch["images"], homographies0, image_shape, border_px)
-    homographies1 = sample_view_homographies(numbers, key, settings, image_shape)
-    view1 = warped_view(batch, batch["images1"], homographies1, image_shape, border_px)
+    view0, view1 = two_views(batch, key, settings)
+    numbers = batch["numbers"]
     points0, points1 = corresponding_points(view0, view1)
     return {
         "numbers": numbers,
@@ -44,7 +28,7 @@ def pair_batch(batch: TensorBatch, key: int, settings: ViewSettings) -> TensorBa
         "cell_labels1": cell_targets(view1, sample_seeds(key, Purpose.CELLS1, numbers), settings),
         "cells_valid0": cells_valid(view0.mask),
         "cells_valid1": cells_valid(view1.mask),
-        "homography_0to1": homography_between(view0, view1) if settings.both else homographies1,
+        "homography_0to1": homography_between(view0, view1) if settings.both else view1.homography,
         "points0": points0,
         "points1": points1,
         "shift_seeds": sample_seeds(key, Purpose.SHIFT, numbers),

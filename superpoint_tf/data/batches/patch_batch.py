@@ -9,20 +9,10 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from superpoint_tf.data.batches.batch import TensorBatch
-from superpoint_tf.data.batches.detector_batch import frame_shape
 from superpoint_tf.data.random_streams import Purpose
-from superpoint_tf.data.views import (
-    View,
-    ViewSettings,
-    frame_view,
-    homography_between,
-    sample_seeds,
-    sample_view_homographies,
-    warped_view,
-)
+from superpoint_tf.data.views import View, ViewSettings, homography_between, sample_seeds, two_views
 from superpoint_tf.geometry.cells import nearest_pixels
 from superpoint_tf.geometry.grids import carry_frames, frame_corners, frame_grid, frames_of
-from superpoint_tf.geometry.homography import sample_homographies
 from superpoint_tf.geometry.sample import sample
 
 # The farthest that a second frame is off at jitter 1, drawn uniformly. The deviations are those of 7 degrees, a factor
@@ -66,7 +56,9 @@ def patch_batch(batch: TensorBatch, key: int, settings: PatchSettings) -> Tensor
     real ones, or are zeros in a picture without a point.
     """
     numbers, count = batch["numbers"], settings.points_per_picture
-    view0, view1 = _two_views(batch, key, settings.views)
+    # What the labels cannot tell is still picture: all of it counts as known here.
+    pictured = {name: value for name, value in batch.items() if name != "known"}
+    view0, view1 = two_views(pictured, key, settings.views)
     uniforms = _uniforms(sample_seeds(key, Purpose.PATCHES, numbers), tf.shape(view0.keypoints)[1])
     chosen = _choose(view0, view1, uniforms, settings)
     pictures = batch.get("pictures", numbers)
@@ -83,20 +75,6 @@ def patch_batch(batch: TensorBatch, key: int, settings: PatchSettings) -> Tensor
     size = numbers.shape[0] * count
     flat = {name: tf.reshape(value, (size, *value.shape[2:])) for name, value in rows.items()}
     return {"numbers": numbers, **flat}
-
-
-def _two_views(batch: TensorBatch, key: int, settings: ViewSettings) -> tuple[View, View]:
-    """Return the views of `pair_batch`; what the labels cannot tell is still picture, so it counts as known here."""
-    image_shape, numbers = frame_shape(batch), batch["numbers"]
-    batch = {name: value for name, value in batch.items() if name != "known"}
-    border_px = settings.homography.valid_border_px
-    view0 = frame_view(batch, batch["images"], image_shape)
-    if settings.both:
-        seeds = sample_seeds(key, Purpose.HOMOGRAPHY0, numbers)
-        homographies0 = sample_homographies(seeds, image_shape, settings.homography)
-        view0 = warped_view(batch, batch["images"], homographies0, image_shape, border_px)
-    homographies1 = sample_view_homographies(numbers, key, settings, image_shape)
-    return view0, warped_view(batch, batch["images1"], homographies1, image_shape, border_px)
 
 
 def _uniforms(seeds: tf.Tensor, num_keypoints: tf.Tensor) -> tf.Tensor:

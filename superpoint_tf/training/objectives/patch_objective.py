@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import Config
 from superpoint_tf.data.batches.batch import TensorBatch
-from superpoint_tf.losses.distance_matrix import allowed, collapsed_matrix_loss, count_points, far_apart, matrix_loss
+from superpoint_tf.losses.distance_matrix import collapsed_matrix_loss, count_points, matrix_loss, negatives_in
 from superpoint_tf.systems import SYSTEMS
 from superpoint_tf.training.objectives.objective import LossTerm, sits_at
 from superpoint_tf.training.replicas import cut
@@ -35,7 +35,7 @@ class PatchObjective:
         return {"desc": LossTerm(matrix_loss(first, second, self._negatives(batch), self._loss, self._margin), 1.0)}
 
     def _negatives(self, batch: TensorBatch) -> tf.Tensor:
-        return allowed(batch["point"], batch["point"]) & far_apart(batch["picture"], batch["position"], self._radius_px)
+        return negatives_in(batch, self._radius_px)
 
     def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
         total, points = 0.0, 0.0
