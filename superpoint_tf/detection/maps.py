@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import CELL, DetectionConfig
 from superpoint_tf.config.looks import OFFSETS, scaled_shape
+from superpoint_tf.geometry.sample import sample
 from superpoint_tf.networks.superpoint import normalize_descriptors
 
 
@@ -94,22 +95,4 @@ def sample_descriptors(descriptor_map: tf.Tensor, keypoints: tf.Tensor) -> tf.Te
     if keypoints.shape.rank == 2:
         return sample_descriptors(descriptor_map[tf.newaxis], keypoints[tf.newaxis])[0]
     descriptor_map = tf.cast(normalize_descriptors(descriptor_map), tf.float32)
-    shape = tf.shape(descriptor_map)
-    present = tf.reduce_all(tf.math.is_finite(keypoints), axis=-1, keepdims=True)
-    last = tf.cast(tf.stack([shape[2] - 1, shape[1] - 1]), tf.float32)
-    position = tf.where(present, (keypoints + 0.5) / CELL - 0.5, 0.0)
-    position = tf.clip_by_value(position, 0.0, last)
-    corner = tf.floor(position)
-    fraction = position - corner
-    low = tf.cast(corner, tf.int32)
-    high = tf.cast(tf.minimum(corner + 1.0, last), tf.int32)  # the same cell on the last row or column
-    flat = tf.reshape(descriptor_map, (shape[0], shape[1] * shape[2], shape[3]))
-
-    def read(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        return tf.gather(flat, y * shape[2] + x, batch_dims=1)
-
-    across, down = fraction[..., 0:1], fraction[..., 1:2]
-    top = (1.0 - across) * read(low[..., 0], low[..., 1]) + across * read(high[..., 0], low[..., 1])
-    bottom = (1.0 - across) * read(low[..., 0], high[..., 1]) + across * read(high[..., 0], high[..., 1])
-    sampled = normalize_descriptors((1.0 - down) * top + down * bottom)
-    return tf.where(present, sampled, 0.0)
+    return normalize_descriptors(sample(descriptor_map, (keypoints + 0.5) / CELL - 0.5))

@@ -13,8 +13,7 @@ def sample(features: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
     """
     features = tf.cast(features, tf.float32)
     points = tf.cast(points, tf.float32)
-    shape, channels = tf.shape(features), features.shape[-1]
-    batch, height, width = shape[0], shape[1], shape[2]
+    batch, height, width, channels = tf.unstack(tf.shape(features))
     places = tf.reshape(points, (batch, -1, 2))
     present = tf.reduce_all(tf.math.is_finite(places), axis=-1, keepdims=True)
     last = tf.cast(tf.stack([width - 1, height - 1]), tf.float32)
@@ -32,4 +31,6 @@ def sample(features: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
     top = (1.0 - x) * read(x0, y0) + x * read(x1, y0)
     bottom = (1.0 - x) * read(x0, y1) + x * read(x1, y1)
     values = tf.where(present, (1.0 - y) * top + y * bottom, 0.0)
-    return tf.reshape(values, tf.concat([tf.shape(points)[:-1], [channels]], axis=0))
+    result = tf.reshape(values, tf.concat([tf.shape(points)[:-1], [channels]], axis=0))
+    result.set_shape([*points.shape[:-1], features.shape[-1]])  # where it is known, exports want it
+    return result

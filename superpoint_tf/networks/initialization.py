@@ -22,12 +22,17 @@ class ScaledNormal(tf.keras.initializers.Initializer):
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> tf.Tensor:
         deviation = math.sqrt(self.scale / math.prod(shape[:-1])) / _DEVIATION_WITHIN_LIMIT
-        key = hashlib.sha256(f"{self.seed} {self.layer}".encode()).digest()[:16]
-        generator = np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
-        return tf.constant(deviation * _truncated_normal(generator, shape), dtype or tf.float32)
+        values = _truncated_normal(layer_generator(self.seed, self.layer), shape)
+        return tf.constant(deviation * values, dtype or tf.float32)
 
     def get_config(self) -> dict[str, Any]:
         return {"scale": self.scale, "seed": self.seed, "layer": self.layer}
+
+
+def layer_generator(seed: int, layer: str) -> np.random.Generator:
+    """Return the generator of a layer's first weights."""
+    key = hashlib.sha256(f"{seed} {layer}".encode()).digest()[:16]
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
 
 
 def _truncated_normal(generator: np.random.Generator, shape: Sequence[int]) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from superpoint_tf.networks.initialization import layer_generator
 
 
 class ScaledOrthogonal(tf.keras.initializers.Initializer):
@@ -21,8 +22,7 @@ class ScaledOrthogonal(tf.keras.initializers.Initializer):
         self.gain, self.seed, self.layer = gain, seed, layer
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> tf.Tensor:
-        key = hashlib.sha256(f"{self.seed} {self.layer}".encode()).digest()[:16]
-        generator = np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
+        generator = layer_generator(self.seed, self.layer)
         rows, columns = math.prod(shape[:-1]), shape[-1]
         basis = _orthonormal(generator.standard_normal((max(rows, columns), min(rows, columns))))
         matrix = basis if rows >= columns else basis.T

@@ -54,7 +54,6 @@ def test_no_generator_is_made_beside_the_table():
         "superpoint_tf/benchmarks/pipeline.py",
         "superpoint_tf/evaluation/methods/controls.py",
         "superpoint_tf/networks/initialization.py",
-        "superpoint_tf/networks/orthogonal.py",
         "superpoint_tf/networks/widening.py",
     }
     table = {"superpoint_tf/data/random_streams.py", "synthetic/sample.py"}  # the drawing: Stream.DRAWING
