@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-# Relative frequencies of the reference set (DESIGN 5; the training set of the paper's followers).
+# Relative frequencies of the reference set (the training set of the paper's followers).
 DEFAULT_FREQUENCIES = {
     "lines": 1.0,
     "polygon": 1.0,

@@ -42,7 +42,7 @@ _BLUR_PX = (0.3, 0.75)  # sigma, like the lens of a sharp camera
 
 
 def draw_sample(seed: int, number: int, config: SyntheticConfig = _DEFAULT) -> tuple[np.ndarray, np.ndarray]:
-    """Draw picture `number` of the set `seed`, before any augmentation (DESIGN 5, paper section 4).
+    """Draw picture `number` of the set `seed`, before any augmentation (paper section 4).
 
     Returns the image, uint8 (H, W), and its keypoints, float32 (N, 2) xy, the centre of the top-left pixel at (0, 0).
     Raises ValueError if seed or number is not in 0 .. 2**63 - 1.

@@ -303,7 +303,7 @@ class PatchesSection(TrainingConfig):
 
 @dataclass(frozen=True)
 class EvaluationSection:
-    """Validation in the training loop (DESIGN: evaluation, defined once)."""
+    """Validation in the training loop by the definitions of `superpoint_tf.evaluation`."""
 
     # Random homographies of held-out photographs; with 40 the standard error was larger than most differences.
     num_pairs: int = _setting(200, free=True, minimum=1, maximum=10**6)

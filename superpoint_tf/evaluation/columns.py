@@ -9,14 +9,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from superpoint_tf.evaluation import metrics
-
-if TYPE_CHECKING:
-    from superpoint_tf.evaluation.measured_pair import MeasuredPair, PairProtocol
+from superpoint_tf.evaluation.measured_pair import MeasuredPair, PairProtocol
 
 HIGH, LOW = "high", "low"
 DETECTOR, MATCHING = "detector", "matching"

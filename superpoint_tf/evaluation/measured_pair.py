@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from superpoint_tf.config import EvaluationSection
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors
@@ -22,6 +23,11 @@ class PairProtocol:
     nms_radius_px: int
     distance_px: float = 3.0  # a keypoint's partner, or a match, is right within this
     ransac_px: float = 3.0
+
+    @classmethod
+    def of(cls, section: EvaluationSection) -> PairProtocol:
+        """Take size, budget, suppression and distance from a config's section."""
+        return cls(section.image_shape, section.num_keypoints, section.nms_radius_px, section.distance_px)
 
     def __str__(self) -> str:
         height, width = self.image_shape

@@ -25,8 +25,9 @@ def wait_for(
     """
     said = -_REMIND_S
     while not condition():
-        stop.raise_if_requested(f"stopped while waiting for {whom()}{kept}")
-        if time.monotonic() - said >= _REMIND_S:
+        if stop.requested or time.monotonic() - said >= _REMIND_S:  # asking for whom may cost as much as the condition
+            waiting = f"waiting for {whom()}"
+            stop.raise_if_requested(f"stopped while {waiting}{kept}")
+            console.line(label, waiting)
             said = time.monotonic()
-            console.line(label, f"waiting for {whom()}")
         time.sleep(_POLL_S)

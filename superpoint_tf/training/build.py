@@ -73,7 +73,7 @@ def build_adapted_task(config: Config, labels: str, round: int, photographs: Lab
     homography = dataclasses.replace(config.photographs.homography, max_angle_deg=max_angle_deg)
     photographs_section = dataclasses.replace(config.photographs, homography=homography)
     config = dataclasses.replace(config.trained_as("detector"), photographs=photographs_section)
-    inputs = {"labels": photographs.fingerprint()} | init_input(config.detector.init)
+    inputs = _label_inputs(photographs, config.detector.init)
     root, names, key = photographs.image_root, photographs.photographs, stage_key(config.seed, inputs)
     source = LabelledPhotographs(config, root, names, labels, round, with_pairs=False, key=key)
     validator = _pairs_validator(config, root, photographs.validation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -10,24 +10,35 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 MOMENTUM = 0.9
 
 
-class Adam(tf.Module):
-    """Kingma and Ba, algorithm 1, in the order of operations at the end of its section 2 (epsilon there is "hat").
+class Optimizer(tf.Module):
+    """The weights that are updated, the rate and the number of updates; a checkpoint holds its state by their names.
 
-    Make it in the scope of the strategy that made the variables. A checkpoint holds its averages by their names.
+    Make it in the scope of the strategy that made the variables.
     """
 
-    def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
-        super().__init__(name="adam")
+    def __init__(self, name: str, variables: Mapping[str, tf.Variable]) -> None:
+        super().__init__(name=name)
         self._targets = list(variables.values())
         self.iterations = tf.Variable(0, trainable=False, dtype=tf.int64)
         self.learning_rate = tf.Variable(0.0, trainable=False)
-        self.gradients, self.squares = (
-            {name: tf.Variable(tf.zeros(variable.shape), trainable=False) for name, variable in variables.items()}
-            for _ in range(2)
-        )
 
     def update_replica(self, gradients: Sequence[tf.Tensor]) -> None:
         """Update this replica's copies; gradients are in the variables' order and the same on all replicas."""
+        raise NotImplementedError
+
+    def count(self) -> None:
+        """Note that all replicas have made an update; call it outside of them."""
+        self.iterations.assign_add(1)
+
+
+class Adam(Optimizer):
+    """Kingma and Ba, algorithm 1, in the order of operations at the end of its section 2 (epsilon there is "hat")."""
+
+    def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
+        super().__init__("adam", variables)
+        self.gradients, self.squares = _zeros_like(variables), _zeros_like(variables)
+
+    def update_replica(self, gradients: Sequence[tf.Tensor]) -> None:
         done = tf.cast(self.iterations + 1, tf.float32)
         shared = {
             "beta1_power": tf.pow(BETA_1, done),
@@ -43,34 +54,24 @@ class Adam(tf.Module):
                 var=target.handle, m=mean.handle, v=square.handle, grad=gradient, use_locking=True, **shared
             )
 
-    def count(self) -> None:
-        """Note that all replicas have made an update; call it outside of them."""
-        self.iterations.assign_add(1)
 
-
-class Momentum(tf.Module):
+class Momentum(Optimizer):
     """Gradient descent with momentum: v <- .9 v + g, w <- w - rate v (Sutskever et al. 2013, in the form of torch)."""
 
     def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
-        super().__init__(name="momentum")
-        self._targets = list(variables.values())
-        self.iterations = tf.Variable(0, trainable=False, dtype=tf.int64)
-        self.learning_rate = tf.Variable(0.0, trainable=False)
-        self.velocities = {
-            name: tf.Variable(tf.zeros(variable.shape), trainable=False) for name, variable in variables.items()
-        }
+        super().__init__("momentum", variables)
+        self.velocities = _zeros_like(variables)
 
     def update_replica(self, gradients: Sequence[tf.Tensor]) -> None:
-        """Update this replica's copies; gradients are in the variables' order and the same on all replicas."""
         rate = tf.convert_to_tensor(self.learning_rate)
         for target, velocity, gradient in zip(self._targets, self.velocities.values(), gradients, strict=True):
             tf.raw_ops.ResourceApplyMomentum(
                 var=target.handle, accum=velocity.handle, lr=rate, grad=gradient, momentum=MOMENTUM, use_locking=True
             )
 
-    def count(self) -> None:
-        """Note that all replicas have made an update; call it outside of them."""
-        self.iterations.assign_add(1)
+
+def _zeros_like(variables: Mapping[str, tf.Variable]) -> dict[str, tf.Variable]:
+    return {name: tf.Variable(tf.zeros(variable.shape), trainable=False) for name, variable in variables.items()}
 
 
-OPTIMIZERS: dict[str, type[Adam] | type[Momentum]] = {"adam": Adam, "momentum": Momentum}
+OPTIMIZERS: dict[str, Callable[[Mapping[str, tf.Variable]], Optimizer]] = {"adam": Adam, "momentum": Momentum}

@@ -108,10 +108,7 @@ class PairsValidator:
     def validate(self, model: tf.keras.Model) -> tuple[Metrics, Figures]:
         if not self._pairs:
             self._load()
-        settings = self._config.evaluation
-        protocol = PairProtocol(
-            settings.image_shape, settings.num_keypoints, settings.nms_radius_px, settings.distance_px
-        )
+        protocol = PairProtocol.of(self._config.evaluation)
         network = SuperPoint(model)
         extract = extractor_of(network)
         row = summarize(evaluate_pairs(self._pairs, {"model": extract}, protocol, matching=self._matching))[0]

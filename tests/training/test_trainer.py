@@ -76,7 +76,7 @@ def run(folder: Path, **detector: Any) -> Path:
 
 
 def results(folder: Path) -> dict[str, Any]:
-    """What DESIGN calls identical: metrics, weights, and every variable of the last checkpoint."""
+    """What makes two runs identical: metrics, weights, and every variable of the last checkpoint."""
     latest = tf.train.latest_checkpoint(str(folder / "checkpoints"))
     reader = tf.train.load_checkpoint(latest)
     names = [

@@ -26,8 +26,7 @@ def resolve_settings(names: Sequence[str], config: Config) -> dict[str, PairProt
     settings = {}
     for name in names:
         if name == OWN_SETTING:
-            protocol = PairProtocol(own.image_shape, own.num_keypoints, own.nms_radius_px, own.distance_px)
-            settings["{}x{}-config".format(*own.image_shape)] = protocol
+            settings["{}x{}-config".format(*own.image_shape)] = PairProtocol.of(own)
         else:
             settings[name] = PRESETS[name]
     return settings
