@@ -183,6 +183,8 @@ def _is_first(pictures: tf.Tensor) -> tf.Tensor:
 def _cut(pyramid: Pyramid, places: _Places, chosen: _Choice, side_px: int) -> tf.Tensor:
     """Read the chosen patches (B, N, S, S, 1); a pixel is the mean of its sub-samples."""
     frames = tf.gather(tf.pad(places.frames, ((0, 0), (0, 1), (0, 0), (0, 0))), chosen.indices, batch_dims=1)
+    any_point = chosen.any_point[:, tf.newaxis, tf.newaxis, tf.newaxis]
+    frames = tf.where(any_point, frames, tf.eye(2, 3))  # a row without a point may have no frame
     side = side_px * _SUBSAMPLES
     points, step_px, pixel_px = patch_points(frames, places.to_picture, side)
     step_px = tf.maximum(step_px, pixel_px)
@@ -193,4 +195,4 @@ def _cut(pyramid: Pyramid, places: _Places, chosen: _Choice, side_px: int) -> tf
     samples = sample_pyramid(pyramid, tf.reshape(points, (batch, -1, 2)), everywhere)
     patches = tf.nn.avg_pool2d(tf.reshape(samples, (-1, side, side, 1)), _SUBSAMPLES, _SUBSAMPLES, "VALID")
     patches = tf.reshape(patches, (batch, count, side_px, side_px, 1))
-    return tf.where(chosen.any_point[:, tf.newaxis, tf.newaxis, tf.newaxis, tf.newaxis], patches, 0.0)
+    return tf.where(any_point[..., tf.newaxis], patches, 0.0)
