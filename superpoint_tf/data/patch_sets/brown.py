@@ -68,14 +68,13 @@ class BrownSet:
         path = Path(path) if path else self._largest_pairs()
         rows = _read_numbers(path, columns=6)
         indices, points = rows[:, [0, 3]], rows[:, [1, 4]]
-        for line, (patch, point) in enumerate(zip(indices, points, strict=True), start=1):
-            if not ((patch >= 0) & (patch < len(self.points))).all():
-                raise ValueError(
-                    f"{path}, line {line}: patch {patch.max()} of {len(self.points)}; is it another set's?"
-                )
-            if (self.points[patch] != point).any():
-                own = f"info.txt has points {self.points[patch].tolist()}"
-                raise ValueError(f"{path}, line {line}: points {point.tolist()}, {own}; is it another set's?")
+        outside = (indices < 0) | (indices >= len(self.points))
+        for line in np.flatnonzero(outside.any(axis=1)):
+            there = f"patches {indices[line].tolist()} of {len(self.points)}"
+            raise ValueError(f"{path}, line {line + 1}: {there}; is it another set's?")
+        for line in np.flatnonzero((self.points[indices] != points).any(axis=1)):
+            own = f"info.txt has points {self.points[indices[line]].tolist()}"
+            raise ValueError(f"{path}, line {line + 1}: points {points[line].tolist()}, {own}; is it another set's?")
         return PatchPairs(indices, points[:, 0] == points[:, 1])
 
     def _largest_pairs(self) -> Path:

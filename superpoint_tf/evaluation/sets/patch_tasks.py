@@ -8,6 +8,7 @@ of the same strip of another sequence (inter). Every third point of a sequence i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,6 @@ class StripTable:
 
     sequences: tuple[StripSequence, ...]
     first: Mapping[tuple[str, str], int]  # of the rows of (sequence, strip)
-    num_rows: int
 
     @classmethod
     def of(cls, sequences: Sequence[StripSequence]) -> StripTable:
@@ -36,7 +36,12 @@ class StripTable:
             for strip in (REFERENCE, *sequence.targets):
                 first[sequence.name, strip] = row
                 row += sequence.num_points
-        return cls(tuple(sequences), first, row)
+        return cls(tuple(sequences), first)
+
+    @functools.cached_property
+    def num_points(self) -> dict[str, int]:
+        """Return the number of points of each sequence, by its name."""
+        return {sequence.name: sequence.num_points for sequence in self.sequences}
 
     def rows(self, sequence: StripSequence, strip: str) -> np.ndarray:
         """Return the rows of a strip, int64 (N,)."""

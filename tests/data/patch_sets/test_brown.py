@@ -68,7 +68,7 @@ def rewrite_line(path: Path, line: int, text: str) -> None:
     [
         ("info.txt", 5, "x 0", "info.txt, line 5: 'x 0'; expected the number of a point"),
         ("m50_200_200_0.txt", 2, "1 2 3", "line 2: '1 2 3'; expected 6 integers"),
-        ("m50_200_200_0.txt", 2, "0 0 0 300 0 0", "line 2: patch 300 of 300; is it another set's"),
+        ("m50_200_200_0.txt", 2, "0 0 0 300 0 0", r"line 2: patches \[0, 300\] of 300; is it another set's"),
         ("m50_200_200_0.txt", 3, "0 0 0 3 0 0", r"line 3: points \[0, 0\], info.txt has points \[0, 1\]"),
     ],
 )
