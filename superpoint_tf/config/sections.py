@@ -285,8 +285,10 @@ class JointSection(TrainingConfig):
 class PatchesSection(TrainingConfig):
     """Descriptors of patches, which are cut about the keypoints of a label folder from two views of each photograph."""
 
-    # Where the points come from: a label folder; `dog`: the keypoints of differences of Gaussians (SIFT's), with their
-    # size and orientation; "": labels/<config name>, else labels/coco.
+    # A folder of patches in the layout of Brown's sets or of HPatches, instead of photographs; "": photographs.
+    data: str = _setting("", free=True)
+    # Where the points of photographs come from: a label folder; `dog`: the keypoints of differences of Gaussians
+    # (SIFT's), with their size and orientation; "": labels/<config name>, else labels/coco.
     labels: str = _setting("", free=True)
     loss: str = _setting("", choices=("", "hardest_triplet", "softmax", "contrastive"))  # "": the paper's
     margin: float = _setting(1.0, minimum=0.0, maximum=100.0)

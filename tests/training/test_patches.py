@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from superpoint_tf.runtime import storage
 from superpoint_tf.systems import MAPS, SYSTEMS, VECTORS
 from superpoint_tf.training.objectives.patch_objective import PatchObjective
 from superpoint_tf.training.optimizers import Momentum
-from superpoint_tf.training.patch_validation import PatchValidator
+from superpoint_tf.training.patch_validation import PatchValidator, cut_from_photographs
 from superpoint_tf.training.replicas import single_replica
 from superpoint_tf.training.schedule import learning_rate
 from superpoint_tf.training.tasks import Task, make_task
@@ -65,7 +66,8 @@ def task_of(labelled: Path, settings: Config) -> Task:
     source = LabelledPhotographs(
         settings, str(labelled / "images"), ("a.png", "b.png", "c.png"), str(labelled / "labels"), 1, with_pairs=True
     )
-    return make_task(settings, source, PatchValidator(settings, str(labelled / "images"), ("c.png",)))
+    cut = functools.partial(cut_from_photographs, settings, str(labelled / "images"), ("c.png",))
+    return make_task(settings, source, PatchValidator(settings, cut))
 
 
 def test_the_shipped_config_loads_and_its_loss_is_one_of_its_system():
