@@ -36,6 +36,33 @@ class Start(NamedTuple):
         return STARTS[self.kind](self.seed, self.scope + layer)
 
 
+class Convolution(tf.keras.layers.Layer):
+    """A convolution of features (P, H, W, C) with `padding_px` zeros on every side.
+
+    Keras's own `same` with a stride pads right and bottom alone, and a padding of its own is another pass over memory.
+    """
+
+    def __init__(
+        self, name: str, channels: int, side: int, stride: int, padding_px: int, bias: bool, kernel: Any
+    ) -> None:
+        super().__init__(name=name)
+        self.channels, self.side, self.stride, self.padding_px, self.use_bias = channels, side, stride, padding_px, bias
+        self._initializer = kernel
+
+    def build(self, input_shape: Any) -> None:
+        shape = (self.side, self.side, input_shape[-1], self.channels)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self._initializer)
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.channels,), initializer="zeros")
+        self.built = True
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        around = [self.padding_px] * 2
+        kernel = tf.cast(self.kernel, features.dtype)
+        features = tf.nn.conv2d(features, kernel, self.stride, [[0, 0], around, around, [0, 0]])
+        return tf.nn.bias_add(features, tf.cast(self.bias, features.dtype)) if self.use_bias else features
+
+
 class Pooling(tf.keras.layers.Layer):
     """The maxima, or for `l2` the roots of the sums of squares, of windows of features (P, H, W, C).
 
@@ -51,16 +78,13 @@ class Pooling(tf.keras.layers.Layer):
         if l2:
             features = tf.square(features)
         if self.ceil:
+            over = [[0, (self.side - _length(features, axis)) % self.stride] for axis in (1, 2)]
             nothing = 0.0 if l2 else features.dtype.min
-            features = tf.pad(features, [[0, 0], *self._padding(features.shape), [0, 0]], constant_values=nothing)
+            features = tf.pad(features, [[0, 0], *over, [0, 0]], constant_values=nothing)
         if not l2:
             return tf.nn.max_pool2d(features, self.side, self.stride, "VALID")
         sums = self.side**2 * tf.nn.avg_pool2d(features, self.side, self.stride, "VALID")
         return tf.sqrt(tf.maximum(sums, tf.cast(_LEAST_SQUARES, sums.dtype)))
-
-    def _padding(self, shape: Any) -> list[list[int]]:
-        rest = ((length - self.side) % self.stride for length in shape[1:3])
-        return [[0, self.stride - r if r else 0] for r in rest]
 
 
 class SubtractLocalMean(tf.keras.layers.Layer):
@@ -75,7 +99,7 @@ class SubtractLocalMean(tf.keras.layers.Layer):
     def call(self, features: tf.Tensor) -> tf.Tensor:
         window = tf.constant(self._window, features.dtype)
         sums = tf.nn.conv2d(tf.reduce_mean(features, -1, keepdims=True), window, 1, "SAME")
-        there = tf.nn.conv2d(tf.ones((1, *features.shape[1:3], 1), features.dtype), window, 1, "SAME")
+        there = tf.nn.conv2d(tf.ones_like(features[:1, ..., :1]), window, 1, "SAME")
         return features - sums / there
 
 
@@ -91,7 +115,7 @@ class PyramidPooling(tf.keras.layers.Layer):
         return tf.stack([tf.reduce_max(part, 2) for part in self._parts(rows, 2)], 2)
 
     def _parts(self, features: tf.Tensor, axis: int) -> Iterator[tf.Tensor]:
-        length = features.shape[axis] or tf.shape(features)[axis]
+        length = _length(features, axis)
         for number in range(self.bins):
             start = number * length // self.bins
             end = ((number + 1) * length + self.bins - 1) // self.bins
@@ -99,6 +123,11 @@ class PyramidPooling(tf.keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (input_shape[0], self.bins, self.bins, input_shape[-1])
+
+
+def _length(features: tf.Tensor, axis: int) -> Any:
+    """Return the length of an axis, a number if it is known before there are features."""
+    return features.shape[axis] or tf.shape(features)[axis]
 
 
 class _Float32(tf.keras.layers.Layer):
@@ -180,7 +209,9 @@ def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.
     values = layer.values
     match layer.kind:
         case "conv":
-            return _convolution(name, start=start, **values)
+            padding_px = values["side"] // 2 if values["padding"] == "same" else 0
+            sizes = values["channels"], values["side"], values["stride"], padding_px
+            return [Convolution(name, *sizes, values["bias"], start.kernel(name))]
         case "fc":
             dense = tf.keras.layers.Dense(values["channels"], kernel_initializer=start.kernel(name), name=name)
             return [tf.keras.layers.Flatten(name=f"{name}_flat"), dense]
@@ -205,21 +236,3 @@ _PLAIN: dict[str, Any] = {
     "difference": Difference,
     "nearness": Nearness,
 }
-
-
-def _convolution(
-    name: str, channels: int, side: int, padding: str, stride: int, bias: bool, start: Start
-) -> list[tf.keras.layers.Layer]:
-    """Return the padding, if any, and the convolution; Keras's own `same` with a stride pads right and bottom alone."""
-    convolution = tf.keras.layers.Conv2D(
-        channels,
-        side,
-        stride,
-        padding="valid" if stride > 1 else padding,
-        use_bias=bias,
-        kernel_initializer=start.kernel(name),
-        name=name,
-    )
-    if padding == "valid" or stride == 1:
-        return [convolution]
-    return [tf.keras.layers.ZeroPadding2D(side // 2, name=f"{name}_pad"), convolution]
