@@ -21,8 +21,14 @@ classical controls). For patches: classical (pixels, SIFT, RootSIFT, ORB, BRISK)
 (HardNet=outputs/hardnet), or module:function from patches uint8 (N, S, S) to descriptors (N, D)"""
 
 
+EXAMPLES = """\
+examples: tools/evaluate.py hpatches --data DIR --methods classical controls SuperPoint=outputs/small;
+tools/evaluate.py patches --data DIR --methods classical controls HardNet=outputs/hardnet"""
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser("Measure methods side by side: same images, budget and suppression.")
+    parser.epilog = EXAMPLES
     whats = list(dict.fromkeys(protocol.what for protocol in PROTOCOLS.values()))
     parser.add_argument(
         "protocol",

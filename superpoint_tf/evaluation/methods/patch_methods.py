@@ -7,7 +7,6 @@ SIFT's keypoint is a sixth of the patch in diameter, as in the frames of HPatche
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ import cv2
 import numpy as np
 
 from superpoint_tf.data.patch_sets.hpatches_strips import resize_patches
-from superpoint_tf.evaluation.methods.controls import RANDOM_DIM
+from superpoint_tf.evaluation.methods.controls import RANDOM_DIM, generator_of
 from superpoint_tf.evaluation.methods.methods import NamedMethod, check_names, exists, is_function, split_name
 from superpoint_tf.evaluation.methods.plug_ins import load_function
 from superpoint_tf.features.matching import squared_distances
@@ -48,7 +47,10 @@ class PatchMethod(NamedMethod):
         """Return the distances (N, M) of all pairs of rows (N, D) and (M, D)."""
         if self.score is None:
             return squared_distances(first, second)
-        return np.stack([self.distances(np.repeat(row[None], len(second), axis=0), second) for row in first])
+        step = max(1, _BLOCK_PAIRS // len(second))
+        blocks = [first[start : start + step] for start in range(0, len(first), step)]
+        found = [self.distances(np.repeat(b, len(second), axis=0), np.concatenate([second] * len(b))) for b in blocks]
+        return np.concatenate(found).reshape(len(first), len(second))
 
     def affords(self, num_pairs: int) -> bool:
         """Tell whether so many pairs may be compared."""
@@ -95,8 +97,7 @@ def random_vectors(patches: np.ndarray) -> np.ndarray:
     """Return random vectors, seeded by each patch's content."""
     found = np.empty((len(patches), RANDOM_DIM), np.float32)
     for patch, vector in zip(patches, found, strict=True):
-        digest = hashlib.sha256(np.ascontiguousarray(patch).tobytes()).digest()
-        generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
+        generator = generator_of(np.ascontiguousarray(patch).tobytes())
         vector[:] = generator.standard_normal(RANDOM_DIM, np.float32)
     return found
 

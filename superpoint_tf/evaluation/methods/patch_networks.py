@@ -49,7 +49,7 @@ def method_of(name: str, identity: dict[str, Any], network: tf.keras.Model, spec
 
 
 def _describer(network: tf.keras.Model, output: str, spec: PatchSpec) -> Describe:
-    run = tf.function(lambda patches: _output(network(patches, training=False), output), reduce_retracing=True)
+    run = _compiled(network, output)
 
     def describe(patches: np.ndarray) -> np.ndarray:
         seen = resize_patches(patches, spec.side_px)
@@ -60,7 +60,7 @@ def _describer(network: tf.keras.Model, output: str, spec: PatchSpec) -> Describ
 
 
 def _scorer(network: tf.keras.Model, output: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    run = tf.function(lambda pair: _output(network(pair, training=False), output), reduce_retracing=True)
+    run = _compiled(network, output)
 
     def score(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return _in_blocks(lambda rows: run([_unit(side[rows]) for side in (first, second)]), len(first)).reshape(-1)
@@ -68,8 +68,14 @@ def _scorer(network: tf.keras.Model, output: str) -> Callable[[np.ndarray, np.nd
     return score
 
 
-def _output(answer: Any, name: str) -> tf.Tensor:
-    return answer[name] if name else answer
+def _compiled(network: tf.keras.Model, output: str) -> Callable[[Any], tf.Tensor]:
+    """Return the network as one graph for any number of rows; `output` is the name of its answer, empty: the only."""
+
+    def run(inputs: Any) -> tf.Tensor:
+        answer = network(inputs, training=False)
+        return answer[output] if output else answer
+
+    return tf.function(run, reduce_retracing=True)
 
 
 def _unit(values: np.ndarray) -> tf.Tensor:

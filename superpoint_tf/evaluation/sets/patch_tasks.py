@@ -1,8 +1,8 @@
 """What patches in HPatches' strips are asked for: pairs to verify and points to retrieve, made of the strips.
 
 A patch is a row of a table of all strips (`StripTable`). Tasks are a function of the strips alone: every point of a
-strip is a positive pair with the reference, and has two negatives, another point of the same strip (intra) and a point
-of the same strip of another sequence (inter). Every third point of a sequence is a query for its own patches among
+strip is a positive pair with the reference, and has two negatives, another point of the same strip (intra) and one
+of another sequence with the same noise (inter). Every third point of a sequence is a query for its own patches among
 2,000 of the same noise from other sequences. `official_patch_tasks` reads the benchmark's own instead.
 """
 
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from superpoint_tf.data.patch_sets.hpatches_strips import NOISES, REFERENCE, StripSequence
+from superpoint_tf.evaluation.methods.controls import generator_of
 
 NUM_DISTRACTORS = 2000
 QUERY_STEP = 3
-_KEY = 0x9A7C4E5  # of what is drawn; with a task's name it makes a generator
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def strips_of(sequence: StripSequence, noise: str) -> list[str]:
 def made_pairs(table: StripTable, strips: Sequence[tuple[StripSequence, str]]) -> Verification:
     """Return the positives (reference i, target i) of strips and as many intra and as many inter negatives.
 
-    The other sequence is drawn uniformly from those that have the strip too, any of them, its point uniformly.
+    The strip of another sequence is drawn uniformly from all with the same noise, then its point.
     """
     positive, intra, inter = [], [], []
     for sequence, strip in strips:
@@ -115,11 +115,10 @@ def made_pairs(table: StripTable, strips: Sequence[tuple[StripSequence, str]]) -
         if count > 1:
             others = (np.arange(count) + generator.integers(1, count, count)) % count
             intra.append(np.stack([rows0, rows1[others]], axis=1))
-        elsewhere = [other for other in table.sequences if other is not sequence and strip in other.targets]
+        elsewhere = _strips_elsewhere(table, sequence, strip[0])
         if elsewhere:
             chosen = [elsewhere[index] for index in generator.integers(len(elsewhere), size=count)]
-            drawn = [table.first[other.name, strip] + generator.integers(other.num_points) for other in chosen]
-            inter.append(np.stack([rows0, np.array(drawn)], axis=1))
+            inter.append(np.stack([rows0, np.array([generator.choice(rows) for rows in chosen])], axis=1))
     none = [np.zeros((0, 2), np.int64)]
     negative = {"intra": np.concatenate(intra or none), "inter": np.concatenate(inter or none)}
     return Verification(np.concatenate(positive), negative)
@@ -129,17 +128,17 @@ def made_retrieval(table: StripTable, sequence: StripSequence, noise: str) -> Re
     """Return every third point of a sequence as queries for its targets, among 2,000 (or all) of other sequences."""
     points = np.arange(0, sequence.num_points, QUERY_STEP)
     own = [table.rows(sequence, strip)[points] for strip in strips_of(sequence, noise)]
-    others = [
-        table.rows(other, strip)
-        for other in table.sequences
-        if other is not sequence
-        for strip in strips_of(other, noise)
-    ]
-    rows = np.concatenate([np.zeros(0, np.int64), *others])
+    rows = np.concatenate([np.zeros(0, np.int64), *_strips_elsewhere(table, sequence, noise)])
     drawn = _generator("retrieval", sequence.name, noise).permutation(len(rows))[:NUM_DISTRACTORS]
     return Retrieval(sequence.name, table.rows(sequence, REFERENCE)[points], np.stack(own, axis=1), rows[drawn])
 
 
+def _strips_elsewhere(table: StripTable, sequence: StripSequence, noise: str) -> list[np.ndarray]:
+    """Return the rows of each strip of other sequences with a noise, by its letter."""
+    others = [other for other in table.sequences if other is not sequence]
+    return [table.rows(other, strip) for other in others for strip in strips_of(other, noise)]
+
+
 def _generator(*names: str) -> np.random.Generator:
     """Return the generator of a task by its names, so that a task does not depend on which others there are."""
-    return np.random.default_rng([_KEY, *"/".join(names).encode()])
+    return generator_of("/".join(names).encode())
