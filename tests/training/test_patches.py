@@ -20,7 +20,7 @@ from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import WeightsError, get_weights, initial_network, load_network, load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.systems import MAPS, SYSTEMS, VECTORS
-from superpoint_tf.training.objectives.patch_objective import PatchObjective
+from superpoint_tf.training.objectives.patch_objective import VectorObjective
 from superpoint_tf.training.optimizers import Momentum
 from superpoint_tf.training.patch_validation import PatchValidator, cut_from_photographs
 from superpoint_tf.training.replicas import single_replica
@@ -32,14 +32,14 @@ CONFIG = Path(__file__).resolve().parents[2] / "configs" / "zoo" / "hardnet.yaml
 FRAME = (96, 128)
 
 
-def config(**patches: Any) -> Config:
+def config(system: str = "hardnet", **patches: Any) -> Config:
     settings = {"batch_size": 16, "points_per_picture": 8, "half_side_px": 8.0, "steps": 3, "warmup_steps": 0}
     intervals = {"log_every": 1, "validate_every": 3, "checkpoint_every": 2}
     return build_config(
         {
             "train": "patches",
             "workers": 0,
-            "network": {"system": "hardnet"},
+            "network": {"system": system},
             "photographs": {"image_shape": list(FRAME), "homography": {"max_angle_deg": 10.0}},
             "patches": {**settings, **intervals, **patches},
         }
@@ -80,7 +80,8 @@ def test_the_shipped_config_loads_and_its_loss_is_one_of_its_system():
 def test_the_choices_of_the_loss_are_those_of_the_systems_that_patches_trains():
     losses = {loss for row in SYSTEMS.values() if row.train == "patches" for loss in row.losses}
     for loss in losses:
-        assert config(loss=loss).patches.loss == loss
+        system = next(name for name, row in SYSTEMS.items() if loss in row.losses)
+        assert config(system, loss=loss).patches.loss == loss
     with pytest.raises(ConfigError, match="loss"):
         config(loss="triplets")
 
@@ -124,7 +125,7 @@ def test_points_come_from_whole_pictures():
 
 
 def test_equal_descriptors_are_warned_of_and_good_ones_are_not():
-    objective, rows = PatchObjective(config()), np.arange(4)
+    objective, rows = VectorObjective(config()), np.arange(4)
     batch = {
         "point": tf.constant(rows, tf.int64),
         "picture": tf.constant(rows, tf.int64),
@@ -137,7 +138,7 @@ def test_equal_descriptors_are_warned_of_and_good_ones_are_not():
 def test_the_warning_knows_the_candidates_of_a_micro_batch_and_a_batch_without_points():
     rows = tf.range(4, dtype=tf.int64)
     batch = {"point": rows, "picture": rows, "position": tf.zeros((4, 2))}
-    objective = PatchObjective(config(loss="softmax", accumulate=2))
+    objective = VectorObjective(config(loss="softmax", accumulate=2))
     assert "sits at 0.6931" in objective.warning({"desc": float(np.log(2.0))}, batch)  # a point and one other
     assert "no point of this batch" in objective.warning({"desc": 0.0}, {**batch, "point": -tf.ones(4, tf.int64)})
 
@@ -166,7 +167,7 @@ def test_a_run_goes_on_with_the_best_weights_that_it_has(labelled: Path, tmp_pat
 
 
 def test_near_points_of_one_picture_are_no_negatives():
-    objective = PatchObjective(config(radius_px=5.0))
+    objective = VectorObjective(config(radius_px=5.0))
     positions = tf.constant([[0.0, 0.0], [4.0, 0.0], [20.0, 0.0]])
     batch = {"point": tf.range(3, dtype=tf.int64), "picture": tf.zeros(3, tf.int64), "position": positions}
     expected = [[False, False, True], [False, False, True], [True, True, False]]
@@ -175,7 +176,7 @@ def test_near_points_of_one_picture_are_no_negatives():
 
 def test_momentum_follows_its_recurrence():
     variable = tf.Variable([1.0, 2.0])
-    optimizer = Momentum({"w": variable})
+    optimizer = Momentum({"w": variable}, config().patches)
     optimizer.learning_rate.assign(0.1)
     velocity, expected = np.zeros(2), np.array([1.0, 2.0])
     for gradient in ([1.0, -1.0], [0.5, 0.0], [2.0, 1.0]):
