@@ -285,14 +285,21 @@ class JointSection(TrainingConfig):
 class PatchesSection(TrainingConfig):
     """Descriptors of patches, which are cut about the keypoints of a label folder from two views of each photograph."""
 
-    labels: str = _setting("", free=True)  # folder; "": labels/<config name>, else labels/coco
+    # Where the points come from: a label folder; `dog`: the keypoints of differences of Gaussians (SIFT's), with their
+    # size and orientation; "": labels/<config name>, else labels/coco.
+    labels: str = _setting("", free=True)
     loss: str = _setting("", choices=("", "hardest_triplet", "softmax", "contrastive"))  # "": the paper's
     margin: float = _setting(1.0, minimum=0.0, maximum=100.0)
     batch_size: int = _setting(1024, minimum=1, maximum=2**16)  # points, of two patches each, over all devices
     # Mining sees a replica's own part of a micro-batch.
     points_per_picture: int = _setting(64, minimum=1, maximum=4096)
-    half_side_px: float = _setting(16.0, minimum=1.0, maximum=512.0)  # of a patch, in pixels of the frame
+    half_side_px: float = _setting(16.0, minimum=1.0, maximum=512.0)  # of a label's patch, in pixels of the frame
+    support: float = _setting(6.0, minimum=1.0, maximum=64.0)  # side of a patch, in diameters of its DoG keypoint
+    max_keypoints: int = _setting(512, minimum=1, maximum=2**16 - 1)  # DoG keypoints of a picture, the strongest
     jitter: float = _setting(1.0, minimum=0.0, maximum=4.0)  # of the second frame; 1: about HPatches' easy, 2: its hard
+    # What of the homography a patch's frame follows: all of its local `affine` map, as HPatches' frames do, or the
+    # nearest `similarity`, as those of a detector of scale and orientation.
+    carry: str = _setting("affine", choices=("affine", "similarity"))
     radius_px: float = _setting(8.0, minimum=0.0, maximum=1024.0)  # nearer points of a picture are no negatives
 
     @property

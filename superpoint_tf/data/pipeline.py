@@ -83,6 +83,8 @@ class BatchStream:
             signature["pictures"] = tf.TensorSpec((size,), tf.int64)
         if source.with_known:
             signature["known"] = tf.TensorSpec((size, *source.image_shape), tf.bool)
+        if source.with_frames:
+            signature["frames"] = tf.TensorSpec((size, None, 2), tf.float32)
         if source.picture_shape != source.image_shape:
             signature["picture_to_frame"] = tf.TensorSpec((size, 3, 3), tf.float64)
         return signature

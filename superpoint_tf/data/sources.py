@@ -25,6 +25,7 @@ class Source(Protocol):
     picture_shape: tuple[int, int]  # of the pictures handed over: as many pixels, or more
     with_pairs: bool
     with_known: bool
+    with_frames: bool
 
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         """Return what a worker needs to render the samples of these numbers."""
@@ -41,7 +42,8 @@ class Source(Protocol):
         The batch holds `numbers` int64 (B,), `images` uint8 (B, *picture_shape), `keypoints` float32 (B, K, 2) xy of
         the frame padded with NaN; for pairs `images1`, the same pictures under another photometric change, and
         `pictures` int64 (B,), which photographs they are; with `with_known` `known` bool (B, *image_shape), where the
-        labels can tell; where the pictures have more pixels than the frame `picture_to_frame` float64 (B, 3, 3), from
+        labels can tell; with `with_frames` `frames` float32 (B, K, 2), half the side of each keypoint's patch in pixels of
+        the frame and its angle in radians, padded with NaN; where the pictures have more pixels than the frame `picture_to_frame` float64 (B, 3, 3), from
         their pixels to the frame's.
         """
         ...

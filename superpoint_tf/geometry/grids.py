@@ -65,3 +65,39 @@ def carry_frames(frames: tf.Tensor, homographies: tf.Tensor) -> tf.Tensor:
     ]
     carried = tf.concat([tf.matmul(derivative, wide[..., :2]), after[..., tf.newaxis]], axis=-1)
     return tf.cast(carried, frames.dtype)
+
+
+def nearest_similarity(frames: tf.Tensor) -> tf.Tensor:
+    """Return frames (..., 2, 3) of the same centre and area without tilt: the nearest turn, and the mean scale."""
+    frames = tf.convert_to_tensor(frames)
+    a, b, c, d = frames[..., 0, 0], frames[..., 0, 1], frames[..., 1, 0], frames[..., 1, 1]
+    side = tf.sqrt(tf.abs(a * d - b * c))
+    return frames_of(frames[..., 2], side, tf.atan2(c - b, a + d))
+
+
+def patch_points(frames: tf.Tensor, to_picture: tf.Tensor, side_px: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Return where patches of a view are read in the picture that the view shows, without drawing the view.
+
+    frames (B, N, 2, 3) in the view, `to_picture` float64 (B, 3, 3) the homography from the view to the picture. Returns
+    points xy float32 (B, N, S, S, 2), by the rule of `frame_grid`; and at the patches' centres, float32 (B, N), the
+    side of a patch's pixel and that of a view's pixel, both in pixels of the picture.
+    """
+    wide = tf.cast(frames, tf.float64)
+    row = tf.broadcast_to(tf.constant([[0, 0, 1]], tf.float64), tf.concat([tf.shape(wide)[:-2], (1, 3)], 0))
+    maps = tf.matmul(to_picture[:, tf.newaxis], tf.concat([wide, row], axis=-2))
+    # The derivative of (h u) / w at u = 0: with h's two rows, w's row g and the centre x it is (h - x g) / w.
+    w = maps[..., 2, 2]
+    centre = maps[..., :2, 2] / w[..., tf.newaxis]
+    arms = (maps[..., :2, :2] - centre[..., tf.newaxis] * maps[..., 2:, :2]) / w[..., tf.newaxis, tf.newaxis]
+    in_picture, in_view = (tf.sqrt(tf.abs(_determinant(each))) for each in (arms, wide[..., :2]))
+    u, v = tf.unstack(tf.reshape(frame_grid(tf.eye(2, 3), side_px), (-1, 2)), axis=-1)
+    places = tf.stack([u, v, tf.ones_like(u)], axis=-1)
+    mapped = tf.matmul(places, tf.cast(maps / w[..., tf.newaxis, tf.newaxis], tf.float32), transpose_b=True)
+    points = tf.reshape(
+        mapped[..., :2] / mapped[..., 2:], tf.concat([tf.shape(frames)[:2], (side_px, side_px, 2)], axis=0)
+    )
+    return points, tf.cast(in_picture * 2.0 / side_px, tf.float32), tf.cast(in_picture / in_view, tf.float32)
+
+
+def _determinant(matrices: tf.Tensor) -> tf.Tensor:
+    return matrices[..., 0, 0] * matrices[..., 1, 1] - matrices[..., 0, 1] * matrices[..., 1, 0]

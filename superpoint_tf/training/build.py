@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from superpoint_tf.config import Config, ConfigError, SyntheticSection
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
+from superpoint_tf.data.photographs.detected_photographs import DOG, DetectedPhotographs
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
+from superpoint_tf.data.photographs.photograph_sets import find_photographs
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes, RecordedShapes
 from superpoint_tf.data.shapes.record_folder import record_settings
@@ -98,10 +101,12 @@ def build_joint_task(config: Config) -> Task:
 
 
 def build_patches_task(config: Config) -> Task:
-    """Build the training of a descriptor of patches, cut about the keypoints that adaptation left.
+    """Build the training of a descriptor of patches, cut about the keypoints that adaptation left or SIFT's.
 
     Raises ConfigError as `build_joint_task`, and if no photograph is held out.
     """
+    if config.patches.labels == DOG:
+        return _detected_patches_task(config)
     labels = find_labels(config, config.patches.labels)
     manifest = _manifest_for(config, labels)
     root, inputs = _image_root(config, manifest), _label_inputs(manifest, config.patches.init)
@@ -109,6 +114,17 @@ def build_patches_task(config: Config) -> Task:
         raise ConfigError(f"{root}: {_TOO_FEW}")
     source = _labelled_pairs(config, root, labels, manifest, inputs)
     return make_task(config, source, PatchValidator(config, root, manifest.validation), inputs)
+
+
+def _detected_patches_task(config: Config) -> Task:
+    photographs = find_photographs(config.photographs).with_readable_validation()
+    if not photographs.validation:
+        raise ConfigError(f"{photographs.root}: {_TOO_FEW}")
+    names = json.dumps(photographs.train)
+    inputs = {"photographs": storage.sha256(names.encode())} | init_input(config.patches.init)
+    key = stage_key(config.seed, inputs)
+    source = DetectedPhotographs(config, photographs.root, photographs.train, key)
+    return make_task(config, source, PatchValidator(config, photographs.root, photographs.validation), inputs)
 
 
 def _manifest_for(config: Config, labels: str) -> LabelManifest:

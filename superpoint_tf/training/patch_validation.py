@@ -12,6 +12,8 @@ import tensorflow as tf
 from superpoint_tf.config import Config, LaterViews
 from superpoint_tf.data.batches.batch import Batch, TensorBatch, stack_samples
 from superpoint_tf.data.batches.kinds import BATCHES
+from superpoint_tf.data.photographs.detected_photographs import DOG, FrameSettings, render_detected
+from superpoint_tf.data.photographs.labelled_photographs import RenderSettings
 from superpoint_tf.data.photographs.photographs import cover_and_crop, read_photograph
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.random_streams import EVALUATION_PAIRS
@@ -27,7 +29,10 @@ _SHOWN_PATCHES = 12  # a row
 
 
 class PatchValidator:
-    """How well points are told apart: each seen in two views of a photograph, at corners of Shi and Tomasi."""
+    """How well points are told apart: each seen in two views of a photograph.
+
+    Points are those of differences of Gaussians where the training's are, else corners of Shi and Tomasi.
+    """
 
     key = "nearest"
 
@@ -53,7 +58,18 @@ class PatchValidator:
     def _cut(self) -> TensorBatch:
         config, photographs = self._config, self._config.photographs
         section = dataclasses.replace(photographs, later=LaterViews())  # these numbers are later than any
-        kind, numbers = BATCHES["patches"], [EVALUATION_PAIRS.first + n for n in range(len(self._paths))]
+        kind, batch = BATCHES["patches"], self._detected() if config.patches.labels == DOG else self._at_corners()
+        tensors = {name: tf.constant(value) for name, value in batch.items()}
+        return kind.assemble(tensors, config.seed, kind.settings(config, section))
+
+    def _detected(self) -> Batch:
+        payloads = [(EVALUATION_PAIRS.first + n, path, n) for n, path in enumerate(self._paths)]
+        settings = RenderSettings.of(self._config, self._config.seed)
+        return render_detected(settings, FrameSettings.of(self._config), payloads)
+
+    def _at_corners(self) -> Batch:
+        config, photographs = self._config, self._config.photographs
+        numbers = [EVALUATION_PAIRS.first + n for n in range(len(self._paths))]
         images = [cover_and_crop(read_photograph(path), photographs.image_shape)[0] for path in self._paths]
         first, second = (
             [
@@ -64,8 +80,7 @@ class PatchValidator:
         )
         batch: Batch = stack_samples(numbers, first, [_corners(image) for image in images])
         batch["images1"], batch["pictures"] = np.stack(second), np.arange(len(images), dtype=np.int64)
-        tensors = {name: tf.constant(value) for name, value in batch.items()}
-        return kind.assemble(tensors, config.seed, kind.settings(config, section))
+        return batch
 
     def _figures(self, batch: TensorBatch) -> Figures:
         """Draw the first patches of both views, one above the other, in `num_figures` rows."""

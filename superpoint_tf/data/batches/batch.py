@@ -15,7 +15,7 @@ TensorBatch = dict[str, "tf.Tensor"]  # in TensorFlow's graphs
 
 
 def pad_keypoints(keypoints: Iterable[np.ndarray]) -> np.ndarray:
-    """Stack keypoints (N_i, 2) to float32 (B, max N_i, 2), absent ones NaN."""
+    """Stack keypoints (N_i, 2), or two other numbers of each, to float32 (B, max N_i, 2), absent ones NaN."""
     keypoints = list(keypoints)
     padded = np.full((len(keypoints), max((len(k) for k in keypoints), default=0), 2), np.nan, np.float32)
     for row, points in zip(padded, keypoints, strict=True):

@@ -32,7 +32,9 @@ def _patch_settings(config: Config, pictures: Pictures) -> PatchSettings:
     spec, section = SYSTEMS[config.network.system].network, config.patches
     assert isinstance(spec, PatchSpec)  # the config's rules say so
     views = ViewSettings.of(pictures, section)
-    return PatchSettings(views, spec.side_px, section.points_per_picture, section.half_side_px, section.jitter)
+    return PatchSettings(
+        views, spec.side_px, section.points_per_picture, section.half_side_px, section.jitter, section.carry
+    )
 
 
 BATCHES = {

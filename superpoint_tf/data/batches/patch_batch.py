@@ -1,4 +1,8 @@
-"""Batches of patches: points of pictures, each cut from two views, as an imperfect detector would cut them."""
+"""Batches of patches: points of photographs, each cut from two views, as an imperfect detector would cut them.
+
+Views are never drawn: a patch's pixels are carried back through its view's homography and read in the picture itself,
+at the resolution that the patch and the view have there. So nothing is resampled twice.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,20 @@ import tensorflow as tf
 
 from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.random_streams import Purpose
-from superpoint_tf.data.views import View, ViewSettings, homography_between, sample_seeds, two_views
-from superpoint_tf.geometry.cells import nearest_pixels
-from superpoint_tf.geometry.grids import carry_frames, frame_corners, frame_grid, frames_of
-from superpoint_tf.geometry.sample import sample
+from superpoint_tf.data.views import ViewSettings, frame_shape, sample_seeds, sample_view_homographies, to_unit
+from superpoint_tf.geometry.grids import carry_frames, frame_corners, frames_of, nearest_similarity, patch_points
+from superpoint_tf.geometry.homography import exact_inverse, sample_homographies
+from superpoint_tf.geometry.pyramid import Pyramid, build_pyramid, sample_pyramid
+from superpoint_tf.geometry.warp import warp_points
 
-# The farthest that a second frame is off at jitter 1, drawn uniformly. The deviations are those of 7 degrees, a factor
-# of 1.06 and .06 half sides: patches overlap by about .85, as the easy ones of HPatches (Balntas et al. 2017).
-_ANGLE_DEG, _SCALE_OCTAVES, _SHIFT = 12.0, 0.14, 0.1
-_UNIFORMS = 5  # a keypoint: its priority, then angle, scale and shift xy
+# Standard deviations of the second frame at jitter 1: patches overlap by about .85, as the easy ones of HPatches
+# (Balntas et al. 2017). Shifts are in half sides; a stretch of e octaves along an axis shrinks the other by as much.
+_ANGLE_DEG, _SCALE_OCTAVES, _SHIFT, _STRETCH_OCTAVES = 7.0, 0.08, 0.06, 0.05
+_UNIFORMS = 7  # a keypoint: its priority, then angle, scale, shift xy, stretch and the stretch's axis
 _MAX_KEYPOINTS = 2**16  # a picture: with the sample's number a point's fits into 63 bits
+_SUBSAMPLES = 2  # along each axis of a patch's pixel
+_LEVELS = 5  # of the pictures' pyramid: patches of up to 64 of the picture's pixels a pixel
+_LEVEL_TOLERANCE = 0.1  # octaves that a step may be above a level's pixel
 
 
 @dataclass(frozen=True)
@@ -29,17 +37,24 @@ class PatchSettings:
     views: ViewSettings
     side_px: int = 32  # of a patch, in its own pixels: `PatchSpec.side_px`
     points_per_picture: int = 64
-    half_side_px: float = 16.0  # of a patch in view 0, in pixels of the frame
+    half_side_px: float = 16.0  # of the patch of a keypoint without a frame of its own, in pixels of the frame
     jitter: float = 1.0  # of the second frame; 1 is about HPatches' easy, 2 its hard; 0: none
+    carry: str = "affine"  # what of the homography a patch's frame follows: `affine` or `similarity`
+
+
+class _Places(NamedTuple):
+    """Where patches of one view lie, (B, N, ...)."""
+
+    frames: tf.Tensor  # float32 (..., 2, 3), in the view
+    to_picture: tf.Tensor  # float64 (B, 3, 3), from the view
 
 
 class _Choice(NamedTuple):
-    """Points chosen in each picture, (B, N, ...)."""
+    """Points chosen in each picture, (B, N)."""
 
     indices: tf.Tensor  # int32, rows of the keypoints
     valid: tf.Tensor  # bool: not a repetition
-    frames0: tf.Tensor  # float32 (..., 2, 3), NaN in a picture without a point
-    frames1: tf.Tensor
+    any_point: tf.Tensor  # bool (B,)
 
 
 def patch_batch(batch: TensorBatch, key: int, settings: PatchSettings) -> TensorBatch:
@@ -47,29 +62,35 @@ def patch_batch(batch: TensorBatch, key: int, settings: PatchSettings) -> Tensor
 
     `batch` is what workers hand over for pairs (`Source.render`), perhaps with `pictures` int64 (B,), which picture a
     sample shows: of several samples of one picture only the first gives points. Points are chosen at random among those
-    whose patches lie wholly in both views. Patch 0 is upright in view 0; the frame of patch 1 is that of patch 0
-    carried to view 1 by the local affine part of the homography, turned, scaled and moved at random.
+    whose patches lie wholly in the picture. A keypoint's frame is carried to both views by the local affine part of
+    their homographies, or by the similarity nearest to it; that of view 1 is turned, scaled, moved and stretched at
+    random.
 
     Returns `numbers` int64 (B,), and row by row `patches0`, `patches1` float32 (P, S, S, 1) in [0, 1], `point` int64
-    (P,), a number that no other row has, `picture` int64 (P,), `position` float32 (P, 2) in view 0, and `valid` bool
+    (P,), a number that no other row has, `picture` int64 (P,), `position` float32 (P, 2) in the frame, and `valid` bool
     (P,). Rows that are not valid have `point` -1; their patches repeat the picture's others, so that batch norm sees
     real ones, or are zeros in a picture without a point.
     """
-    numbers, count = batch["numbers"], settings.points_per_picture
-    # What the labels cannot tell is still picture: all of it counts as known here.
-    pictured = {name: value for name, value in batch.items() if name != "known"}
-    view0, view1 = two_views(pictured, key, settings.views)
-    uniforms = _uniforms(sample_seeds(key, Purpose.PATCHES, numbers), tf.shape(view0.keypoints)[1])
-    chosen = _choose(view0, view1, uniforms, settings)
+    numbers, count, keypoints = batch["numbers"], settings.points_per_picture, batch["keypoints"]
+    uniforms = _uniforms(sample_seeds(key, Purpose.PATCHES, numbers), tf.shape(keypoints)[1])
+    places = _places(batch, key, uniforms, settings)
+    picture_shape = (int(batch["images"].shape[1]), int(batch["images"].shape[2]))
+    seen = tf.reduce_all([_lie_in_picture(each, picture_shape) for each in places], axis=0)
+    chosen = _choose(seen, uniforms[..., 0], count)
     pictures = batch.get("pictures", numbers)
     valid = chosen.valid & _is_first(pictures)[:, tf.newaxis]
     points = numbers[:, tf.newaxis] * _MAX_KEYPOINTS + tf.cast(chosen.indices, tf.int64)
+    positions = tf.gather(tf.pad(keypoints, ((0, 0), (0, 1), (0, 0))), chosen.indices, batch_dims=1)
+    patches0, patches1 = (
+        _cut(build_pyramid(to_unit(batch[name])[..., tf.newaxis], _LEVELS), each, chosen, settings.side_px)
+        for name, each in zip(("images", "images1"), places, strict=True)
+    )
     rows = {
-        "patches0": _cut(view0.images, chosen.frames0, settings),
-        "patches1": _cut(view1.images, chosen.frames1, settings),
+        "patches0": patches0,
+        "patches1": patches1,
         "point": tf.where(valid, points, -1),
         "picture": tf.repeat(pictures[:, tf.newaxis], count, axis=1),
-        "position": tf.where(valid[..., tf.newaxis], chosen.frames0[..., 2], 0.0),
+        "position": tf.where(valid[..., tf.newaxis], positions, 0.0),
         "valid": valid,
     }
     size = numbers.shape[0] * count
@@ -78,7 +99,7 @@ def patch_batch(batch: TensorBatch, key: int, settings: PatchSettings) -> Tensor
 
 
 def _uniforms(seeds: tf.Tensor, num_keypoints: tf.Tensor) -> tf.Tensor:
-    """Draw the numbers in [0, 1) of each keypoint, float64 (B, K, 5); Philox fills in order: more K only add some."""
+    """Draw the numbers in [0, 1) of each keypoint, float64 (B, K, 7); Philox fills in order: more K only add some."""
 
     def row(seed: tf.Tensor) -> tf.Tensor:
         return tf.random.stateless_uniform((num_keypoints, _UNIFORMS), seed, dtype=tf.float64, alg="philox")
@@ -86,47 +107,71 @@ def _uniforms(seeds: tf.Tensor, num_keypoints: tf.Tensor) -> tf.Tensor:
     return tf.map_fn(row, seeds, fn_output_signature=tf.TensorSpec((None, _UNIFORMS), tf.float64))
 
 
-def _choose(view0: View, view1: View, uniforms: tf.Tensor, settings: PatchSettings) -> _Choice:
-    count = settings.points_per_picture
-    frames0 = frames_of(view0.keypoints, settings.half_side_px)
-    frames1 = _jittered(carry_frames(frames0, homography_between(view0, view1)), uniforms, settings.jitter)
-    seen = _lie_in(frames0, view0.mask) & _lie_in(frames1, view1.mask)
+def _places(batch: TensorBatch, key: int, uniforms: tf.Tensor, settings: PatchSettings) -> tuple[_Places, _Places]:
+    """Return where the patches of all keypoints lie in both views."""
+    shape, numbers = frame_shape(batch), batch["numbers"]
+    homographies0 = tf.eye(3, batch_shape=tf.shape(numbers))
+    if settings.views.both:
+        seeds = sample_seeds(key, Purpose.HOMOGRAPHY0, numbers)
+        homographies0 = sample_homographies(seeds, shape, settings.views.homography)
+    homographies = homographies0, sample_view_homographies(numbers, key, settings.views, shape)
+    frames = _frames(batch, settings.half_side_px)
+    carried = [carry_frames(frames, homography) for homography in homographies]
+    if settings.carry == "similarity":
+        carried = [nearest_similarity(each) for each in carried]
+    carried[1] = _jittered(carried[1], uniforms, settings.jitter)
+    to_frame = tf.eye(3, batch_shape=tf.shape(numbers), dtype=tf.float64)
+    to_frame = tf.cast(batch.get("picture_to_frame", to_frame), tf.float64)
+    first, second = (
+        _Places(each, exact_inverse(tf.matmul(tf.cast(homography, tf.float64), to_frame)))
+        for each, homography in zip(carried, homographies, strict=True)
+    )
+    return first, second
+
+
+def _frames(batch: TensorBatch, half_side_px: float) -> tf.Tensor:
+    """Return the frames (B, K, 2, 3) of the keypoints: those that the source gives, or upright ones."""
+    if "frames" not in batch:
+        return frames_of(batch["keypoints"], half_side_px)
+    half_sides, angles = tf.unstack(batch["frames"], axis=-1)
+    return frames_of(batch["keypoints"], half_sides, angles)
+
+
+def _choose(seen: tf.Tensor, priorities: tf.Tensor, count: int) -> _Choice:
+    """Choose `count` of the keypoints that are seen, bool (B, K), those of the highest priority; repeat if too few."""
     missing = tf.maximum(count - tf.shape(seen)[1], 0)
-    priority = tf.pad(tf.where(seen, uniforms[..., 0], -1.0), ((0, 0), (0, missing)), constant_values=-1.0)
+    priority = tf.pad(tf.where(seen, priorities, -1.0), ((0, 0), (0, missing)), constant_values=-1.0)
     best, indices = tf.math.top_k(priority, count)
     valid = best >= 0.0
-    found = tf.reduce_sum(tf.cast(valid, tf.int32), axis=1, keepdims=True)
-    indices = tf.gather(indices, tf.range(count) % tf.maximum(found, 1), batch_dims=1)
-    any_found = (found > 0)[..., tf.newaxis, tf.newaxis]
-    rows = tf.where(found > 0, indices, 0)
-    taken = (tf.gather(_with_a_row(frames), rows, batch_dims=1) for frames in (frames0, frames1))
-    return _Choice(indices, valid, *(tf.where(any_found, frames, tf.constant(math.nan)) for frames in taken))
-
-
-def _with_a_row(frames: tf.Tensor) -> tf.Tensor:
-    """Add a row, so that there is one to read where a batch has no keypoint."""
-    return tf.pad(frames, ((0, 0), (0, 1), (0, 0), (0, 0)))
+    number = tf.reduce_sum(tf.cast(valid, tf.int32), axis=1, keepdims=True)
+    indices = tf.gather(indices, tf.range(count) % tf.maximum(number, 1), batch_dims=1)
+    any_point = number > 0
+    return _Choice(tf.where(any_point, indices, 0), valid, any_point[:, 0])
 
 
 def _jittered(frames: tf.Tensor, uniforms: tf.Tensor, jitter: float) -> tf.Tensor:
-    """Turn, scale and move frames (B, K, 2, 3) within their own squares, as far as uniforms (B, K, 5) say."""
-    spread = tf.cast(jitter * (2.0 * uniforms - 1.0), tf.float32)
-    inner = frames_of(
-        _SHIFT * spread[..., 3:5],
-        2.0 ** (_SCALE_OCTAVES * spread[..., 2]),
-        math.radians(_ANGLE_DEG) * spread[..., 1],
-    )
-    moved = tf.matmul(frames[..., :2], inner)
-    return tf.concat([moved[..., :2], moved[..., 2:] + frames[..., 2:]], axis=-1)
+    """Turn, scale, stretch and move frames (B, K, 2, 3) within their own squares, as uniforms (B, K, 7) say."""
+    tiny = 1e-9  # a normal of 0 is endless
+    normals = tf.cast(jitter * tf.math.ndtri(tf.clip_by_value(uniforms[..., 1:6], tiny, 1.0 - tiny)), tf.float32)
+    angles, octaves, stretch = normals[..., 0], normals[..., 1], normals[..., 4]
+    nowhere, axes = tf.zeros_like(normals[..., :2]), tf.cast(math.pi * uniforms[..., 6], tf.float32)
+    turn = frames_of(nowhere, 2.0 ** (_SCALE_OCTAVES * octaves), math.radians(_ANGLE_DEG) * angles)[..., :2]
+    axis, back = frames_of(nowhere, 1.0, axes)[..., :2], frames_of(nowhere, 1.0, -axes)[..., :2]
+    factor = 2.0 ** (_STRETCH_OCTAVES * stretch)
+    stretched = axis * tf.stack([factor, 1.0 / factor], axis=-1)[..., tf.newaxis, :]
+    inner = tf.matmul(turn, tf.matmul(stretched, back))
+    moved = tf.linalg.matvec(frames[..., :2], _SHIFT * normals[..., 2:4]) + frames[..., 2]
+    return tf.concat([tf.matmul(frames[..., :2], inner), moved[..., tf.newaxis]], axis=-1)
 
 
-def _lie_in(frames: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Tell which frames (B, K, 2, 3) have their corners in a convex mask (B, H, W), hence all of them: bool (B, K)."""
-    corners = frame_corners(frames)
-    points = tf.reshape(corners, (tf.shape(corners)[0], -1, 2))
-    pixels, inside = nearest_pixels(points, (int(mask.shape[1]), int(mask.shape[2])))
-    inside &= tf.gather_nd(mask, pixels[..., ::-1], batch_dims=1)
-    return tf.reduce_all(tf.reshape(inside, tf.shape(corners)[:-1]), axis=-1)
+def _lie_in_picture(places: _Places, picture_shape: tuple[int, int]) -> tf.Tensor:
+    """Tell which frames have their corners in the picture, hence all of them: bool (B, K)."""
+    corners = frame_corners(places.frames)
+    batch, count = tf.shape(corners)[0], tf.shape(corners)[1]
+    points = warp_points(tf.reshape(corners, (batch, -1, 2)), places.to_picture)
+    last = tf.constant([picture_shape[1] - 0.5, picture_shape[0] - 0.5])
+    inside = tf.reduce_all((points >= -0.5) & (points <= last), axis=-1)  # NaN is not
+    return tf.reduce_all(tf.reshape(inside, (batch, count, 4)), axis=-1)
 
 
 def _is_first(pictures: tf.Tensor) -> tf.Tensor:
@@ -135,10 +180,19 @@ def _is_first(pictures: tf.Tensor) -> tf.Tensor:
     return tf.argmax(equal, axis=1) == tf.range(tf.size(pictures), dtype=tf.int64)
 
 
-def _cut(images: tf.Tensor, frames: tf.Tensor, settings: PatchSettings) -> tf.Tensor:
-    """Read patches (B, N, S, S, 1) of images (B, H, W, 1): a pixel is the mean of sub-samples a pixel of them apart."""
-    subsamples = max(2, math.ceil(2.0 * settings.half_side_px / settings.side_px))
-    side, count = settings.side_px * subsamples, frames.shape[1]
-    samples = sample(images, frame_grid(frames, side))
-    patches = tf.nn.avg_pool2d(tf.reshape(samples, (-1, side, side, 1)), subsamples, subsamples, "VALID")
-    return tf.reshape(patches, (images.shape[0], count, settings.side_px, settings.side_px, 1))
+def _cut(pyramid: Pyramid, places: _Places, chosen: _Choice, side_px: int) -> tf.Tensor:
+    """Read the chosen patches (B, N, S, S, 1); a pixel is the mean of its sub-samples."""
+    frames = tf.gather(tf.pad(places.frames, ((0, 0), (0, 1), (0, 0), (0, 0))), chosen.indices, batch_dims=1)
+    any_point = chosen.any_point[:, tf.newaxis, tf.newaxis, tf.newaxis]
+    frames = tf.where(any_point, frames, tf.eye(2, 3))  # a row without a point may have no frame
+    side = side_px * _SUBSAMPLES
+    points, step_px, pixel_px = patch_points(frames, places.to_picture, side)
+    step_px = tf.maximum(step_px, pixel_px)
+    octaves = tf.math.ceil(tf.math.log(tf.maximum(step_px, 1.0)) / math.log(2.0) - _LEVEL_TOLERANCE)
+    levels = tf.minimum(tf.cast(octaves, tf.int32), _LEVELS - 1)
+    batch, count = frames.shape[0], frames.shape[1]
+    everywhere = tf.repeat(levels, side * side, axis=1)
+    samples = sample_pyramid(pyramid, tf.reshape(points, (batch, -1, 2)), everywhere)
+    patches = tf.nn.avg_pool2d(tf.reshape(samples, (-1, side, side, 1)), _SUBSAMPLES, _SUBSAMPLES, "VALID")
+    patches = tf.reshape(patches, (batch, count, side_px, side_px, 1))
+    return tf.where(any_point[..., tf.newaxis], patches, 0.0)

@@ -74,7 +74,7 @@ class RenderSettings:
 class LabelledPhotographs:
     """Photographs with the pseudo-labels of one round of adaptation; `with_pairs` gives two photometric views."""
 
-    with_known = True
+    with_known, with_frames = True, False
 
     def __init__(
         self,
@@ -142,6 +142,16 @@ def render_photographs(settings: RenderSettings, with_pairs: bool, payloads: lis
     """Return the batch of samples (number, photograph, label file, which photograph), as `Source.render` says."""
     numbers = [number for number, *_ in payloads]
     samples = [make_sample(settings, *payload[:3]) for payload in payloads]
+    pictures = [index for *_, index in payloads]
+    batch = stack_views(settings, numbers, samples, pictures if with_pairs else None)
+    batch["known"] = np.stack([sample.known for sample in samples])
+    return batch
+
+
+def stack_views(
+    settings: RenderSettings, numbers: list[int], samples: Sequence[Sample], pictures: list[int] | None
+) -> Batch:
+    """Stack samples under their photometric changes; with `pictures`, which photographs they are, for pairs of views."""
 
     def changed(view: int) -> list[np.ndarray]:
         return [
@@ -150,10 +160,9 @@ def render_photographs(settings: RenderSettings, with_pairs: bool, payloads: lis
         ]
 
     batch = stack_samples(numbers, changed(0), [sample.keypoints for sample in samples])
-    batch["known"] = np.stack([sample.known for sample in samples])
-    if with_pairs:
+    if pictures is not None:
         batch["images1"] = np.stack(changed(1))
-        batch["pictures"] = np.array([index for *_, index in payloads], np.int64)
+        batch["pictures"] = np.array(pictures, np.int64)
     if settings.picture_shape != settings.sample_shape:
         batch["picture_to_frame"] = np.stack([sample.picture_to_sample for sample in samples])
     return batch
@@ -162,7 +171,18 @@ def render_photographs(settings: RenderSettings, with_pairs: bool, payloads: lis
 def make_sample(settings: RenderSettings, number: int, path: str, labels: str) -> Sample:
     """Read a photograph and its label, and take the part that sample `number` shows, mirrored if it is its turn."""
     content, label = read_labelled(settings.image_shape, path, labels)
-    original = decode_photograph(content, path)
+    return take_part(
+        settings, number, decode_photograph(content, path), label.keypoints, label.known(settings.min_votes)
+    )
+
+
+def take_part(
+    settings: RenderSettings, number: int, original: np.ndarray, keypoints: np.ndarray, known: np.ndarray
+) -> Sample:
+    """Take the part of a file's picture that sample `number` shows, mirrored if it is its turn.
+
+    Keypoints float32 (N, 2) and what is known bool (H, W) are those of its frame.
+    """
     top, left = _corner(settings, number)
     part = slice(top, top + settings.sample_shape[0]), slice(left, left + settings.sample_shape[1])
     frame, file_to_frame = cover_and_crop(original, settings.image_shape)
@@ -172,9 +192,8 @@ def make_sample(settings: RenderSettings, number: int, path: str, labels: str) -
         picture, picture_to_sample = cut_from_file(
             original, file_to_sample, settings.sample_shape, settings.picture_shape
         )
-    keypoints = _keypoints_within(label.keypoints - np.array([left, top], np.float32), settings.sample_shape)
-    known = np.ascontiguousarray(label.known(settings.min_votes)[part])
-    sample = Sample(picture, keypoints, known, picture_to_sample)
+    keypoints = _keypoints_within(keypoints - np.array([left, top], np.float32), settings.sample_shape)
+    sample = Sample(picture, keypoints, np.ascontiguousarray(known[part]), picture_to_sample)
     return mirrored(sample) if _is_mirrored(settings, number) else sample
 
 

@@ -20,7 +20,7 @@ class GeneratedShapes:
     Drawn by the config's seed, whatever the stage; changed by its `key`, by default the seed.
     """
 
-    with_pairs = with_known = False
+    with_pairs = with_known = with_frames = False
 
     def __init__(self, config: Config, key: int | None = None) -> None:
         self.key = config.seed if key is None else key
@@ -51,7 +51,7 @@ def _render_generated(config: Config, key: int, numbers: list[int]) -> Batch:
 class RecordedShapes:
     """Synthetic shapes from the files that generate_synthetic.py wrote, in a new order every epoch."""
 
-    with_pairs = with_known = False
+    with_pairs = with_known = with_frames = False
 
     def __init__(self, config: Config, key: int | None = None) -> None:
         self._records = SyntheticRecords(config.synthetic.root, "train")

@@ -1,0 +1,83 @@
+"""Photographs without labels as training samples: the keypoints are found as the picture is read."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from superpoint_tf.config import Config
+from superpoint_tf.data.batches.batch import Batch, pad_keypoints
+from superpoint_tf.data.photographs.dog_keypoints import dog_keypoints
+from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, Sample, stack_views, take_part
+from superpoint_tf.data.photographs.photographs import read_photograph
+from superpoint_tf.data.sources import index_of_sample
+from superpoint_tf.runtime import storage
+
+DOG = "dog"  # `patches.labels` of this name: no labels, but the keypoints of differences of Gaussians
+
+
+class FrameSettings(NamedTuple):
+    """Which keypoints of a picture give frames of patches."""
+
+    support: float  # the side of a patch, in diameters of its keypoint
+    max_keypoints: int  # of a picture, the strongest
+
+    @classmethod
+    def of(cls, config: Config) -> FrameSettings:
+        """Take the settings from a config."""
+        return cls(config.patches.support, config.patches.max_keypoints)
+
+
+class DetectedPhotographs:
+    """Pairs of photometric views of photographs, with the frames of their keypoints of the difference of Gaussians."""
+
+    with_pairs, with_known, with_frames = True, False, True
+
+    def __init__(self, config: Config, image_root: str, photographs: Sequence[str], key: int) -> None:
+        self._photographs, self._image_root, self.key = tuple(photographs), image_root, key
+        self._settings = RenderSettings.of(config, key)
+        self._frames = FrameSettings.of(config)
+        self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
+        self.description = f"{len(photographs)} photographs of {image_root} with keypoints of differences of Gaussians"
+
+    def payloads(self, numbers: Sequence[int]) -> list[Any]:
+        return [(number, self.picture_name(number), self._index(number)) for number in numbers]
+
+    def picture_name(self, number: int) -> str:
+        return storage.join(self._image_root, self._photographs[self._index(number)])
+
+    def _index(self, number: int) -> int:
+        return index_of_sample(self.key, number, len(self._photographs))
+
+    @property
+    def render(self) -> Callable[[list[Any]], Batch]:
+        return functools.partial(render_detected, self._settings, self._frames)
+
+
+def render_detected(settings: RenderSettings, frames: FrameSettings, payloads: list[Any]) -> Batch:
+    """Return the batch of samples (number, photograph, which photograph), as `Source.render` says."""
+    samples, rows = [], []
+    for number, path, _ in payloads:
+        sample, row = detected_sample(settings, frames, number, read_photograph(path))
+        samples.append(sample)
+        rows.append(row)
+    batch = stack_views(settings, [number for number, *_ in payloads], samples, [index for *_, index in payloads])
+    batch["frames"] = pad_keypoints(rows)
+    return batch
+
+
+def detected_sample(
+    settings: RenderSettings, frames: FrameSettings, number: int, original: np.ndarray
+) -> tuple[Sample, np.ndarray]:
+    """Take the part that sample `number` shows, and its keypoints: half sides and angles, float32 (N, 2)."""
+    nothing = np.zeros((0, 2), np.float32), np.ones(settings.image_shape, bool)
+    sample = take_part(settings, number, original, *nothing)
+    keypoints = dog_keypoints(sample.picture, frames.max_keypoints)
+    to_sample = sample.picture_to_sample
+    points = keypoints.points @ to_sample[:2, :2].T + to_sample[:2, 2]
+    half_sides = keypoints.diameters * (frames.support / 2 * np.sqrt(np.linalg.det(to_sample[:2, :2])))
+    rows = np.stack([half_sides, keypoints.angles], axis=1).astype(np.float32)
+    return sample._replace(keypoints=points.astype(np.float32)), rows
