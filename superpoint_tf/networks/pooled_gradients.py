@@ -19,8 +19,8 @@ class GradientMaps(tf.keras.layers.Layer):
     A patch is blurred, its slope is [-1 0 1] along both axes, its edge repeated outwards. Each gradient counts in the
     two bins nearest to its direction, linearly; bin b has its centre at (b + 1/2) / bins of a turn from the left, on
     towards the top. The strengths are divided by their quantile of .8, and multiplied by the number of bins. So no
-    scale and no offset of grey levels changes anything. (Simonyan et al., PAMI 2014, section 3.1; which quantile,
-    which bins: OpenCV's VGG.)
+    scale and no offset of grey levels changes anything. (Simonyan et al., PAMI 2014; quantile, bins and
+    edge as in OpenCV's VGG.)
     """
 
     def __init__(self, name: str, bins: int, blur_px: float) -> None:

@@ -129,6 +129,11 @@ class PatchSpec:
         return any(layer.kind == "spp" for layer in self.layers)
 
     @property
+    def pooled(self) -> bool:
+        """Whether regions are its weights: solved for (`training.convex`), not trained by gradients."""
+        return any(layer.kind == "regions" for layer in self.layers)
+
+    @property
     def binary(self) -> bool:
         """Whether the numbers of a vector are 1 and -1, to be compared by Hamming's distance."""
         return any(layer.kind == "sign" for layer in (*self.layers, *self.join))
