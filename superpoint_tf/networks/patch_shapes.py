@@ -55,8 +55,8 @@ def _weights(layer: Layer, features: Shape) -> dict[str, Shape]:
             kernel = {"kernel": (values["side"], values["side"], features[-1], values["channels"])}
             return kernel | ({"bias": (values["channels"],)} if values["bias"] else {})
         case "fc":
-            kernel = {"kernel": (math.prod(features), values["channels"])}
-            return kernel | ({"bias": (values["channels"],)} if values["bias"] else {})
+            matrix = {"kernel": (math.prod(features), values["channels"])}
+            return matrix | ({"bias": (values["channels"],)} if values["bias"] else {})
         case "regions":
             return {"pooling": (values["regions"], features[0] * features[1])}
         case "bn":

@@ -1,4 +1,4 @@
-"""Gradients of a patch by orientation, pooled over regions: the layers of the convex descriptor (Simonyan et al. 2014)."""
+"""Layers of the convex descriptor: gradients of a patch by direction, pooled over regions (Simonyan et al. 2014)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 import tensorflow as tf
 
 _STRENGTH_QUANTILE = 0.8  # of a patch's gradients: that strong, in all bins alike, counts 1
-_LEAST_STRENGTH = 1e-6  # of patches in [0, 1]: those of one grey stay finite
+_LEAST_STRENGTH = 1e-4  # of patches in [0, 1], a fortieth of a grey level: what rounding makes of one grey is no gradient
 _BLUR_RADIUS = 4.0  # of the Gaussian's window, in deviations, as OpenCV's of floating-point pictures
 
 
 class GradientMaps(tf.keras.layers.Layer):
     """Patches (P, S, S, 1) to maps (P, S, S, bins) of their gradients by direction, float32 under every policy.
 
-    A patch is blurred, its slope is [-1 0 1] along both axes, its edge repeated outwards. Each gradient counts in the
-    two bins nearest to its direction, linearly; bin b has its centre at (b + 1/2) / bins of a turn from the left, on
-    towards the top. The strengths are divided by their quantile of .8, and multiplied by the number of bins. So no
-    scale and no offset of grey levels changes anything. (Simonyan et al., PAMI 2014; quantile, bins and
-    edge as in OpenCV's VGG.)
+    A patch is blurred; its slope is [-1 0 1] along both axes, its edge repeated outwards. A gradient counts in the two
+    bins nearest to its direction, linearly: that towards the dark, from the right clockwise, (b + 1/2) / bins of a turn
+    for the middle of bin b. Strengths are divided by the patch's quantile of .8 and multiplied by the number of bins,
+    so scale and offset of grey levels change nothing. (Simonyan et al., PAMI 2014; quantile, bins and edge are those of
+    OpenCV's VGG.)
     """
 
     def __init__(self, name: str, bins: int, blur_px: float) -> None:

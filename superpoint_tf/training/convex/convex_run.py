@@ -68,13 +68,15 @@ def _solve(task: Task, folder: RunFolder, reporter: Reporter, stop: StopRequest)
 def _cut(task: Task) -> list[PatchPairs]:
     settings, config = task.settings, task.config
     size, key, count = settings.num_samples, task.source.key, config.patches.convex.batches
-    with BatchStream(task.source, task.kind, size, key, task.views, config.workers) as stream:
-        with Progress(count, "cut", "batches") as progress:
-            batches: list[PatchPairs] = []
-            for batch in itertools.islice(stream.batches(), count):
-                batches.append(pairs_of(batch, config, (config.seed, len(batches))))
-                progress.update()
-            return batches
+    batches: list[PatchPairs] = []
+    with (
+        BatchStream(task.source, task.kind, size, key, task.views, config.workers) as stream,
+        Progress(count, "cut", "batches") as progress,
+    ):
+        for batch in itertools.islice(stream.batches(), count):
+            batches.append(pairs_of(batch, config, (config.seed, len(batches))))
+            progress.update()
+    return batches
 
 
 class Descents:

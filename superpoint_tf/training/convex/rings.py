@@ -1,4 +1,4 @@
-"""Candidates for pooling: Gaussian regions in rings about the middle of a patch, symmetric under its eight reflections."""
+"""Candidates for pooling: Gaussian regions in rings about the middle of a patch, symmetric as the square is."""
 
 from __future__ import annotations
 
