@@ -9,7 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 _STRENGTH_QUANTILE = 0.8  # of a patch's gradients: that strong, in all bins alike, counts 1
-_LEAST_STRENGTH = 1e-4  # of patches in [0, 1], a fortieth of a grey level: what rounding makes of one grey is no gradient
+_LEAST_STRENGTH = (
+    1e-4  # of patches in [0, 1], a fortieth of a grey level: what rounding makes of one grey is no gradient
+)
 _BLUR_RADIUS = 4.0  # of the Gaussian's window, in deviations, as OpenCV's of floating-point pictures
 
 
