@@ -37,6 +37,33 @@ class Start(NamedTuple):
         return STARTS[self.kind](self.seed, self.scope + layer)
 
 
+class Convolution(tf.keras.layers.Layer):
+    """A convolution of features (P, H, W, C) with `padding_px` zeros on every side.
+
+    Keras's own `same` with a stride pads right and bottom alone, and a padding of its own is another pass over memory.
+    """
+
+    def __init__(
+        self, name: str, channels: int, side: int, stride: int, padding_px: int, bias: bool, kernel: Any
+    ) -> None:
+        super().__init__(name=name)
+        self.channels, self.side, self.stride, self.padding_px, self.use_bias = channels, side, stride, padding_px, bias
+        self._initializer = kernel
+
+    def build(self, input_shape: Any) -> None:
+        shape = (self.side, self.side, input_shape[-1], self.channels)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self._initializer)
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.channels,), initializer="zeros")
+        self.built = True
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        around = [self.padding_px] * 2
+        kernel = tf.cast(self.kernel, features.dtype)
+        features = tf.nn.conv2d(features, kernel, self.stride, [[0, 0], around, around, [0, 0]])
+        return tf.nn.bias_add(features, tf.cast(self.bias, features.dtype)) if self.use_bias else features
+
+
 class Pooling(tf.keras.layers.Layer):
     """The maxima, or for `l2` the roots of the sums of squares, of windows of features (P, H, W, C).
 
@@ -181,7 +208,9 @@ def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.
     values = layer.values
     match layer.kind:
         case "conv":
-            return _convolution(name, start=start, **values)
+            padding_px = values["side"] // 2 if values["padding"] == "same" else 0
+            sizes = values["channels"], values["side"], values["stride"], padding_px
+            return [Convolution(name, *sizes, values["bias"], start.kernel(name))]
         case "fc":
             dense = tf.keras.layers.Dense(
                 values["channels"], use_bias=values["bias"], kernel_initializer=start.kernel(name), name=name
@@ -210,21 +239,3 @@ _PLAIN: dict[str, Any] = {
     "difference": Difference,
     "nearness": Nearness,
 }
-
-
-def _convolution(
-    name: str, channels: int, side: int, padding: str, stride: int, bias: bool, start: Start
-) -> list[tf.keras.layers.Layer]:
-    """Return the padding, if any, and the convolution; Keras's own `same` with a stride pads right and bottom alone."""
-    convolution = tf.keras.layers.Conv2D(
-        channels,
-        side,
-        stride,
-        padding="valid" if stride > 1 else padding,
-        use_bias=bias,
-        kernel_initializer=start.kernel(name),
-        name=name,
-    )
-    if padding == "valid" or stride == 1:
-        return [convolution]
-    return [tf.keras.layers.ZeroPadding2D(side // 2, name=f"{name}_pad"), convolution]

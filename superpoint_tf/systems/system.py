@@ -62,7 +62,8 @@ def pool(kind: str, side: int, stride: int = 0, ceil: bool = False) -> Layer:
 def subtract(side: int) -> Layer:
     """Return the subtraction of the local mean over all channels, under a Gaussian of `side` pixels.
 
-    Its deviation is side / 4. Near the edges the mean is over the pixels that there are (Torch's SpatialSubtractiveNormalization).
+    Its deviation is side / 4. Near the edges the mean is over the pixels that there are
+    (Torch's SpatialSubtractiveNormalization).
     """
     return Layer("subtract", {"side": side})
 
