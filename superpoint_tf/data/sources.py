@@ -42,9 +42,9 @@ class Source(Protocol):
         The batch holds `numbers` int64 (B,), `images` uint8 (B, *picture_shape), `keypoints` float32 (B, K, 2) xy of
         the frame padded with NaN; for pairs `images1`, the same pictures under another photometric change, and
         `pictures` int64 (B,), which photographs they are; with `with_known` `known` bool (B, *image_shape), where the
-        labels can tell; with `with_frames` `frames` float32 (B, K, 2), half the side of each keypoint's patch in pixels of
-        the frame and its angle in radians, padded with NaN; where the pictures have more pixels than the frame `picture_to_frame` float64 (B, 3, 3), from
-        their pixels to the frame's.
+        labels can tell; with `with_frames` `frames` float32 (B, K, 2), half the side of each keypoint's patch in pixels
+        of the frame and its angle in radians, padded with NaN; where the pictures have more pixels than the frame
+        `picture_to_frame` float64 (B, 3, 3), from their pixels to the frame's.
         """
         ...
 

@@ -5,10 +5,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from superpoint_tf.geometry.grids import carry_frames, frame_corners, frame_grid, frames_of
+from superpoint_tf.geometry.grids import (
+    carry_frames,
+    frame_corners,
+    frame_grid,
+    frames_of,
+    nearest_similarity,
+    patch_points,
+)
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy
+from superpoint_tf.geometry.warp import warp_points
 
 UPRIGHT = frames_of(tf.constant([[10.0, 20.0]]), 2.0)  # 4 x 4 pixels of the picture about (10, 20)
 TILTED = np.array([[1.1, 0.2, 3.0], [-0.1, 0.9, -2.0], [2e-3, -1e-3, 1.0]])
@@ -79,3 +88,35 @@ def test_a_frame_behind_the_camera_or_of_an_absent_point_is_nan() -> None:
     ghost = tf.constant([[[1.0, 0, 0], [0, 1, 0], [-1, 0, 5]]])  # w = 5 - x
     assert np.isnan(carry_frames(UPRIGHT[tf.newaxis], ghost)).all()
     assert np.isnan(frames_of(tf.fill((1, 2), math.nan), 2.0)[..., 2]).all()
+
+
+def test_points_of_patches_are_those_of_the_grid_carried_to_the_picture():
+    frames = frames_of(
+        tf.constant([[[30.0, 20.0], [12.0, 40.0]]]), tf.constant([[6.0, 9.0]]), tf.constant([[0.3, 2.0]])
+    )
+    homography = tf.constant([[[0.9, 0.2, 4.0], [-0.1, 1.1, 3.0], [1e-3, -5e-4, 1.0]]], tf.float64)
+    points, step_px, pixel_px = patch_points(frames, homography, 5)
+    expected = warp_points(tf.reshape(frame_grid(frames, 5), (1, -1, 2)), homography)
+    np.testing.assert_allclose(tf.reshape(points, (1, -1, 2)), expected, atol=1e-4)
+    for index, (x, y) in enumerate(frames.numpy()[0, :, :, 2]):
+        corners = np.array([[x, y], [x + 1e-3, y], [x, y + 1e-3]])
+        mapped = warp_points(tf.constant(corners[np.newaxis]), homography).numpy()[0]
+        side = np.sqrt(abs(np.linalg.det((mapped[1:] - mapped[0]) / 1e-3)))  # of a view's pixel, by differences
+        assert float(pixel_px[0, index]) == pytest.approx(side, rel=1e-3)
+        half_side = (6.0, 9.0)[index]
+        assert float(step_px[0, index]) == pytest.approx(side * 2 * half_side / 5, rel=1e-3)
+
+
+def test_the_nearest_similarity_keeps_centre_area_and_turn():
+    turned = frames_of(tf.constant([4.0, 5.0]), 3.0, 0.7)
+    np.testing.assert_allclose(nearest_similarity(turned), turned, atol=1e-5)
+    stretched = tf.concat([turned[:, :2] * tf.constant([[2.0, 0.5]]), turned[:, 2:]], axis=1)
+    np.testing.assert_allclose(nearest_similarity(stretched), turned, atol=1e-5)
+    matrices = np.random.default_rng(0).normal(size=(20, 2, 3)).astype(np.float32)
+    matrices = matrices[np.linalg.det(matrices[:, :, :2]) > 0.1]
+    for matrix, similar in zip(matrices, nearest_similarity(matrices).numpy(), strict=True):
+        side = np.sqrt(np.linalg.det(matrix[:, :2]))
+        angles = np.linspace(-np.pi, np.pi, 20001)
+        rotations = np.stack([[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]])
+        nearest = angles[((side * rotations - matrix[:, :2, None]) ** 2).sum((0, 1)).argmin()]
+        assert np.hypot(*(similar[:, 0] - side * np.array([np.cos(nearest), np.sin(nearest)]))) < 1e-3

@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from superpoint_tf.config import HomographyConfig
 from superpoint_tf.data.batches.pair_batch import pair_batch
-from superpoint_tf.data.batches.patch_batch import PatchSettings, patch_batch
+from superpoint_tf.data.batches.patch_batch import PatchSettings, _jittered, patch_batch
 from superpoint_tf.data.views import ViewSettings
+from superpoint_tf.geometry.grids import frames_of
 
 SHAPE = (48, 64)
 STILL = HomographyConfig(1.0, 0.0, 0.0, 0.0, 0.0, max_angle_deg=0.0, valid_border_px=0)
@@ -94,6 +95,84 @@ def test_pictures_of_more_pixels_than_the_frame_give_the_same_patches() -> None:
     plain = patch_batch(batch_of(INNER), 1, settings(TURNING))
     for name in ("patches0", "patches1"):
         np.testing.assert_allclose(patches[name], plain[name], atol=0.06)
+
+
+def loop_patch(image: np.ndarray, frame: np.ndarray, to_picture: np.ndarray, side: int) -> np.ndarray:
+    """Cut a patch in loops: each pixel the mean of 2x2 bilinear reads at the picture's own resolution."""
+    patch = np.zeros((side, side))
+    for i, j, a, b in np.ndindex(side, side, 2, 2):
+        u, v = (2 * j + b + 0.5) / side - 1, (2 * i + a + 0.5) / side - 1
+        x, y, w = to_picture @ [*(frame[:, :2] @ [u, v] + frame[:, 2]), 1.0]
+        x, y = x / w, y / w
+        column, row = int(np.floor(x)), int(np.floor(y))
+        below = (1 - (x - column)) * image[row + 1, column] + (x - column) * image[row + 1, column + 1]
+        above = (1 - (x - column)) * image[row, column] + (x - column) * image[row, column + 1]
+        patch[i, j] += ((1 - (y - row)) * above + (y - row) * below) / 4
+    return patch / 255
+
+
+def test_a_patch_is_what_loops_read_through_the_homography_of_pairs() -> None:
+    frames = np.tile(np.array([[[3.0, 0.7]]], np.float32), (8, 1, 1))
+    batch = batch_of(INNER, count=8, frames=frames)
+    gentle = HomographyConfig(max_angle_deg=40.0, scale_amplitude=0.0, valid_border_px=0)
+    patches = patch_batch(batch, 1, settings(gentle))
+    homographies = pair_batch(batch, 1, ViewSettings(gentle))["homography_0to1"].numpy().astype(np.float64)
+    c, s = 3 * np.cos(0.7), 3 * np.sin(0.7)
+    frame = np.array([[c, -s, INNER[0]], [s, c, INNER[1]]])
+    np.testing.assert_allclose(patches["patches0"][0, ..., 0], loop_patch(texture(), frame, np.eye(3), 8), atol=1e-4)
+    compared = 0
+    for index, homography in enumerate(homographies):
+        step = 1e-4
+        ends = np.array([[INNER[0], INNER[0] + step, INNER[0]], [INNER[1], INNER[1], INNER[1] + step], [1, 1, 1]])
+        mapped = homography @ ends
+        mapped = mapped[:2] / mapped[2]
+        jacobian = (mapped[:, 1:] - mapped[:, :1]) / step
+        shrinks = np.linalg.det(jacobian) < 0.9  # then a view's pixel is larger than the picture's, and read coarser
+        if shrinks or not patches["valid"].numpy()[4 * index]:
+            continue
+        carried = np.column_stack([jacobian @ frame[:, :2], mapped[:, 0]])
+        expected = loop_patch(texture(), carried, np.linalg.inv(homography), 8)
+        np.testing.assert_allclose(patches["patches1"][4 * index, ..., 0], expected, atol=2e-3)
+        compared += 1
+    assert compared >= 3
+
+
+def test_a_view_that_shrinks_the_picture_is_read_as_coarsely_as_its_pixels_are() -> None:
+    stripes = np.tile(np.array([0, 255], np.uint8), (3, 48, 32))
+    half = HomographyConfig(1.0, 0.0, 0.0, 0.0, 0.0, max_angle_deg=0.0, max_zoom=8.0, valid_border_px=0)
+    batch = batch_of((30.5, 22.5), images=stripes, images1=stripes)
+    patches = patch_batch(batch, 1, settings(half))
+    contrast = patches["patches1"].numpy().std(axis=(1, 2, 3))[::4]
+    homographies = pair_batch(batch, 1, ViewSettings(half))["homography_0to1"].numpy()
+    shrinks = homographies[:, 0, 0] < 0.9
+    assert shrinks.any() and not shrinks.all()
+    assert (contrast[shrinks] < 0.01).all() and (contrast[~shrinks] > 0.1).all()
+
+
+def test_jitter_has_the_deviations_that_it_states() -> None:
+    uniforms = np.random.default_rng(0).random((1, 20000, 7))
+    frames = frames_of(tf.zeros((1, 20000, 2)), 10.0)
+    moved = _jittered(frames, tf.constant(uniforms), 2.0).numpy()[0].astype(np.float64)
+    np.testing.assert_allclose(moved[:, :, 2].std(axis=0), 2 * 0.06 * 10, rtol=0.03)
+    singular = np.linalg.svd(moved[:, :, :2], compute_uv=False)
+    assert np.std(np.log2(np.sqrt(singular.prod(axis=1)) / 10)) == pytest.approx(2 * 0.08, rel=0.03)
+    # |e| of a normal e has the mean sd sqrt(2 / pi), and the singular values are 2^|e| and 2^-|e|
+    octaves = np.log2(singular[:, 0] / singular[:, 1]) / 2
+    assert octaves.mean() == pytest.approx(2 * 0.05 * math.sqrt(2 / math.pi), rel=0.03)
+    turns = np.arctan2(moved[:, 1, 0] - moved[:, 0, 1], moved[:, 0, 0] + moved[:, 1, 1])
+    assert np.degrees(turns.std()) == pytest.approx(14.0, rel=0.03)
+    # along a stretched patch the longer axis has any direction
+    left = np.linalg.svd(moved[:, :, :2])[0][:, :, 0]
+    doubled = np.exp(2j * np.arctan2(left[:, 1], left[:, 0]))
+    assert abs(doubled.mean()) < 0.03
+
+
+def test_a_similarity_follows_the_turn_and_the_scale_alone() -> None:
+    batch = batch_of(INNER, count=8)
+    affine, similar = (patch_batch(batch, 1, settings(TURNING, carry=carry)) for carry in ("affine", "similarity"))
+    np.testing.assert_array_equal(affine["patches0"], similar["patches0"])
+    differences = np.abs(affine["patches1"] - similar["patches1"])[affine["valid"] & similar["valid"]]
+    assert 0.003 < differences.mean() < 0.06  # the tilt is left in the patch
 
 
 # ------------------------------------------------------------------------------------------------ which points
