@@ -13,6 +13,7 @@ from superpoint_tf.networks.batch_norm import BatchNormalization
 from superpoint_tf.networks.dropout import Dropout
 from superpoint_tf.networks.initialization import ScaledNormal
 from superpoint_tf.networks.orthogonal import ScaledOrthogonal
+from superpoint_tf.networks.pooled_gradients import GradientMaps, PooledRegions
 from superpoint_tf.networks.superpoint import normalize_descriptors
 from superpoint_tf.systems import Layer
 
@@ -213,7 +214,9 @@ def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.
             sizes = values["channels"], values["side"], values["stride"], padding_px
             return [Convolution(name, *sizes, values["bias"], start.kernel(name))]
         case "fc":
-            dense = tf.keras.layers.Dense(values["channels"], kernel_initializer=start.kernel(name), name=name)
+            dense = tf.keras.layers.Dense(
+                values["channels"], use_bias=values["bias"], kernel_initializer=start.kernel(name), name=name
+            )
             return [tf.keras.layers.Flatten(name=f"{name}_flat"), dense]
         case "bn":
             return [BatchNormalization(name, affine=False, epsilon=_EPSILON, momentum=_MOMENTUM)]
@@ -231,6 +234,8 @@ _PLAIN: dict[str, Any] = {
     "pool": Pooling,
     "subtract": SubtractLocalMean,
     "spp": PyramidPooling,
+    "gradients": GradientMaps,
+    "regions": PooledRegions,
     "l2": UnitLength,
     "sign": Sign,
     "difference": Difference,
