@@ -30,7 +30,7 @@ REFERENCE = {
 }
 # Matching mAP on v_graf alone, easy and hard; nothing is drawn for it
 ONE_SEQUENCE = {"pixels": [0.770, 0.350], "SIFT": [0.878, 0.605], "RootSIFT": [0.894, 0.650]}
-OTHER_DRAWS = {("SIFT", "v hard"): 2.9, ("RootSIFT", "v hard"): 5.2}  # measured; 1.5 elsewhere
+OTHER_DRAWS = {("pixels", "v hard"): 2.0, ("SIFT", "v hard"): 2.8, ("RootSIFT", "v hard"): 4.7}  # measured; 1.5 else
 
 
 def measured(sequences: Path, folder: Path, methods: list[str]) -> dict[tuple[str, str], Row]:
@@ -60,7 +60,7 @@ def test_the_classical_rows_are_those_of_the_reference_table(tmp_path: Path):
             false_positives, matching, retrieval = map(float, cell.split("/"))
             row, where = rows[method, group], f"{method}, {group}"
             assert row["matching_map"] == pytest.approx(matching, abs=0.001), where
-            assert row["fpr95"] == pytest.approx(false_positives, abs=OTHER_DRAWS.get((method, group), 1.4) + 0.1), (
+            assert row["fpr95"] == pytest.approx(false_positives, abs=0.1 + OTHER_DRAWS.get((method, group), 1.4)), (
                 where
             )
             assert row["retrieval_map"] == pytest.approx(retrieval, abs=0.05), where
