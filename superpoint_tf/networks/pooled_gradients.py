@@ -61,8 +61,8 @@ class GradientMaps(tf.keras.layers.Layer):
 class PooledRegions(tf.keras.layers.Layer):
     """Maps (P, H, W, C) to their weighted sums (P, R, C) over regions, cut off at 1; float32 under every policy.
 
-    The regions are its weight `pooling` (R, H W), row by row of the map, which no gradient trains. A region of zeros
-    adds zeros.
+    The regions are its weight `pooling` (R, H W), row by row of the map, which no gradient trains: strips of the map,
+    until others are assigned. A region of zeros adds zeros.
     """
 
     def __init__(self, name: str, regions: int) -> None:
@@ -70,8 +70,10 @@ class PooledRegions(tf.keras.layers.Layer):
         self.regions = regions
 
     def build(self, input_shape: Any) -> None:
-        shape = (self.regions, input_shape[1] * input_shape[2])
-        self.pooling = self.add_weight(name="pooling", shape=shape, initializer="zeros", trainable=False)
+        pixels = input_shape[1] * input_shape[2]
+        strips = np.arange(pixels) * self.regions // pixels == np.arange(self.regions)[:, np.newaxis]
+        start = tf.keras.initializers.Constant(strips / strips.sum(axis=1, keepdims=True))
+        self.pooling = self.add_weight(name="pooling", shape=strips.shape, initializer=start, trainable=False)
         self.built = True
 
     def call(self, maps: tf.Tensor) -> tf.Tensor:

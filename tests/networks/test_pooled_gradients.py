@@ -73,8 +73,13 @@ def test_regions_are_weighted_sums_of_maps_and_at_most_1() -> None:
     maps = tf.reshape(tf.constant([0.1, 0.9, 0.2, 0.8, 0.3, 5.0, 0.4, 0.6]), (1, 2, 2, 2))
     pooled = pool_regions(maps, tf.constant([[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]]))
     np.testing.assert_allclose(pooled[0], [[0.15, 0.85], [0.3, 1.0], [0, 0]], rtol=1e-6)
-    layer = PooledRegions("regions", 3)
-    assert not layer(maps).numpy().any() and not layer.trainable_weights and layer.pooling.shape == (3, 4)
+
+
+def test_regions_begin_as_strips_and_no_gradient_trains_them() -> None:
+    layer = PooledRegions("regions", 2)
+    means = layer(tf.reshape(tf.range(8.0) / 10, (1, 4, 2, 1))).numpy().ravel()
+    np.testing.assert_allclose(means, [0.15, 0.55], rtol=1e-6)
+    assert layer.pooling.shape == (2, 8) and not layer.trainable_weights
 
 
 def test_the_network_holds_regions_and_a_projection_and_its_file_loads_as_the_system(tmp_path: Path) -> None:
