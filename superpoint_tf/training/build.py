@@ -10,6 +10,7 @@ from pathlib import Path
 
 from superpoint_tf.config import Config, ConfigError, SyntheticSection
 from superpoint_tf.config.config_files import build_config
+from superpoint_tf.config.differences import differences
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
 from superpoint_tf.data.patch_sets.read_sets import read_patch_sets
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
@@ -61,13 +62,15 @@ def resolve_source(config: Config) -> SyntheticSection:
         raise ConfigError(
             f"{manifest}: missing; run `python tools/generate_synthetic.py`, or set synthetic.source=generator"
         )
-    drawn, wanted = read_record_manifest(section.root).get("draw"), record_settings(config)["draw"]
-    if drawn == wanted:
+    drawn, asked = read_record_manifest(section.root).get("draw", {}), record_settings(config)["draw"]
+    changed = differences(drawn, asked)
+    if not changed:
         return dataclasses.replace(section, source="records")
     if section.source == "auto":
         return dataclasses.replace(section, source="generator")
     raise ConfigError(
-        f"{section.root}: holds other pictures than synthetic.draw asks for; generate with this config and --overwrite"
+        f"{section.root}: holds other pictures than synthetic.draw asks for ({'; '.join(changed)}); "
+        "generate with this config and --overwrite"
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import config_to_dict
+from superpoint_tf.config.differences import differences
 from superpoint_tf.data.shapes.record_reader import SCHEMA_VERSION, is_file_note, manifest_path
 from superpoint_tf.data.shapes.synthetic_sets import SPLITS, drawn_primitives, split_size
 from superpoint_tf.runtime import storage
@@ -84,15 +85,15 @@ class RecordFolder:
     def _claim(self, shard: tuple[int, int], overwrite: bool) -> None:
         if Path(self.root).exists() and not Path(self.root).is_dir():
             raise RecordFolderError(f"{self.root} is a file; pass --output FOLDER")
-        differences = self._differences()
-        if differences and not overwrite:
+        changed = self._differences()
+        if changed and not overwrite:
             raise RecordFolderError(
-                f"{self.root} holds sets made with other settings ({'; '.join(differences)}); "
+                f"{self.root} holds sets made with other settings ({'; '.join(changed)}); "
                 "pass --overwrite to replace them, or another --output"
             )
-        if differences and shard[0] > 0:
+        if changed and shard[0] > 0:
             raise RecordFolderError(f"{self.root} holds sets made with other settings: start shard 0 first to clear it")
-        if differences:
+        if changed:
             self._clear()
         elif overwrite:
             for file in self.files[shard[0] :: shard[1]]:
@@ -103,16 +104,14 @@ class RecordFolder:
     def _differences(self) -> list[str]:
         for path in (manifest_path(self.root), self._plan):
             try:
-                found = storage.read_json(path)
+                before = storage.read_json(path)
             except FileNotFoundError:
                 continue
             except ValueError:
                 return [f"{path} cannot be read"]
-            if not isinstance(found, dict):
+            if not isinstance(before, dict):
                 return [f"{path} is not a manifest"]
-            before, now = dict(_flatten(found)), dict(_flatten(self._settings))
-            keys = [key for key in {**before, **now} if not key.startswith("files")]
-            return [f"{k}: {before.get(k)} -> {now.get(k)}" for k in keys if before.get(k) != now.get(k)]
+            return differences(before, self._settings, ignore=("files",))
         return []
 
     def _clear(self) -> None:
@@ -182,11 +181,3 @@ class RecordFolder:
         for file in self.files:
             Path(self._record_path(file)).unlink(missing_ok=True)
         self._unlink("plan.json", *_UNFINISHED_SINGLE_FILES)
-
-
-def _flatten(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
