@@ -20,12 +20,16 @@ from superpoint_tf.data.random_streams import EVALUATION_PAIRS
 from superpoint_tf.drawing.layout import side_by_side, stack
 from superpoint_tf.evaluation.patch_metrics import fpr95, nearest_is_right
 from superpoint_tf.losses.distance_matrix import distances, negatives_in
+from superpoint_tf.networks.patch_pairs import pair_scorer
 from superpoint_tf.runtime import storage
+from superpoint_tf.systems import SCORES, SYSTEMS
 from superpoint_tf.training.validation import Figures, Metrics
 
 _MOST_PHOTOGRAPHS = 16
 _CORNERS, _CORNER_QUALITY, _CORNER_DISTANCE_PX = 500, 0.01, 8  # of Shi and Tomasi, since these have no labels
 _SHOWN_PATCHES = 12  # a row
+_COMPARED = 15  # other points with which a network of scores compares one: all pairs would take minutes
+_PAIRS_AT_ONCE = 256
 
 
 class PatchValidator:
@@ -42,13 +46,19 @@ class PatchValidator:
         self._batch: TensorBatch | None = None
 
     def validate(self, model: tf.keras.Model) -> tuple[Metrics, Figures]:
-        """Return `nearest`, the share of points whose partner is the nearest of all, and `fpr95` over all pairs."""
+        """Return `nearest`, the share of points whose partner is the nearest of all, and `fpr95` over all pairs.
+
+        A network of scores compares each patch with those of 15 other points alone: its numbers are of an easier task.
+        """
         if self._batch is None:
             self._batch = self._cut()
         batch = self._batch
-        first, second = (model(batch[name], training=False)["vector"] for name in ("patches0", "patches1"))
-        matrix = distances(first, second).numpy()
         negatives = negatives_in(batch, self._config.patches.radius_px).numpy()  # rows that are not valid have none
+        if SYSTEMS[self._config.network.system].gives == SCORES:
+            matrix, negatives = _score_distances(model, batch, negatives)
+        else:
+            first, second = (model(batch[name], training=False)["vector"] for name in ("patches0", "patches1"))
+            matrix = distances(first, second).numpy()
         metrics = {
             "nearest": nearest_is_right(matrix, negatives),
             "fpr95": fpr95(np.diag(matrix)[batch["valid"].numpy()], matrix[negatives]),
@@ -91,6 +101,19 @@ class PatchValidator:
                 patches = batch[name].numpy()[valid[start : start + _SHOWN_PATCHES], ..., 0]
                 rows.append(side_by_side([np.rint(255 * patch).astype(np.uint8) for patch in patches]))
         return {"validation_patches": stack(rows)} if rows else {}
+
+
+def _score_distances(model: tf.keras.Model, batch: TensorBatch, negatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return minus the scores of points and `_COMPARED` others each, (P, P), and which pairs of these are negatives."""
+    scorer = pair_scorer(model, batch["patches0"], batch["patches1"])
+    rows = np.arange(len(negatives))
+    matrix, compared = np.zeros(negatives.shape, np.float32), np.zeros_like(negatives)
+    for step in range(_COMPARED + 1):  # to other pictures
+        others = (rows + step * max(len(rows) // (_COMPARED + 1), 1)) % len(rows)
+        for some in np.array_split(rows, max(len(rows) // _PAIRS_AT_ONCE, 1)):
+            matrix[some, others[some]] = -scorer(tf.constant(some), tf.constant(others[some])).numpy()
+        compared[rows, others] = True
+    return matrix, negatives & compared
 
 
 def _corners(image: np.ndarray) -> np.ndarray:

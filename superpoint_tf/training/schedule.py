@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from superpoint_tf.config import TrainingConfig
 
-
 # The share of the peak after the warm-up, by what share of the steps is done, and by how often `steps` has fallen.
 SCHEDULES: dict[str, Callable[[TrainingConfig, float, int], float]] = {
     "constant": lambda settings, progress, falls: 1.0,

@@ -20,10 +20,10 @@ from superpoint_tf.networks.superpoint import named_variables, precision_policy
 from superpoint_tf.networks.weights import Weights, assign_weights, get_weights, load_weights
 from superpoint_tf.networks.widening import can_widen, widen_weights
 from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
+from superpoint_tf.training.freezing import train_only
 from superpoint_tf.training.gradients import BatchGradients
 from superpoint_tf.training.optimizers import OPTIMIZERS
 from superpoint_tf.training.replicas import Replicas, single_replica
-from superpoint_tf.training.freezing import train_only
 from superpoint_tf.training.schedule import learning_rate
 from superpoint_tf.training.tasks import Task
 
