@@ -17,9 +17,7 @@ def global_loss(near: tf.Tensor, far: tf.Tensor, counted: tf.Tensor, margin: flo
     near and far (N,): distances of positives and of negatives (J1), or minus their scores (J3); `counted` bool (N,).
     """
     means = [mean_over(values, counted) for values in (near, far)]
-    variances = [
-        mean_over(tf.square(values - mean), counted) for values, mean in zip((near, far), means, strict=True)
-    ]
+    variances = [mean_over(tf.square(values - mean), counted) for values, mean in zip((near, far), means, strict=True)]
     return tf.add_n(variances) + MEANS_WEIGHT * tf.nn.relu(means[0] - means[1] + margin)
 
 

@@ -127,9 +127,7 @@ def vector_loss(points: Points, terms: Mapping[str, Term], settings: LossSetting
     Divide by `count_points`. What is of the whole batch is of these points, however small a part of the batch.
     """
     costs = {name: term(points, settings) for name, term in terms.items()}
-    return {
-        name: tf.reduce_sum(tf.where(points.counted, cost, tf.zeros_like(cost))) for name, cost in costs.items()
-    }
+    return {name: tf.reduce_sum(tf.where(points.counted, cost, tf.zeros_like(cost))) for name, cost in costs.items()}
 
 
 def collapsed_vector_loss(negatives: tf.Tensor, term: Term, settings: LossSettings) -> tf.Tensor:

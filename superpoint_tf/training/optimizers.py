@@ -86,5 +86,7 @@ def _zeros_like(variables: Mapping[str, tf.Variable]) -> dict[str, tf.Variable]:
     return {name: tf.Variable(tf.zeros(variable.shape), trainable=False) for name, variable in variables.items()}
 
 
-_Build = Callable[[Mapping[str, tf.Variable], TrainingConfig], Optimizer]
-OPTIMIZERS: dict[str, _Build] = {"adam": Adam, "momentum": Momentum}
+OPTIMIZERS: dict[str, Callable[[Mapping[str, tf.Variable], TrainingConfig], Optimizer]] = {
+    "adam": Adam,
+    "momentum": Momentum,
+}

@@ -20,8 +20,9 @@ from superpoint_tf.data.photographs.photographs import cover_and_crop, read_phot
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.random_streams import EVALUATION_PAIRS
 from superpoint_tf.drawing.layout import side_by_side, stack
-from superpoint_tf.evaluation.patch_metrics import fpr95, nearest_is_right, roc_auc
+from superpoint_tf.evaluation.patch_metrics import fpr95, nearest_is_right
 from superpoint_tf.losses.distance_matrix import distances, negatives_in
+from superpoint_tf.networks.patch_pairs import pair_scorer
 from superpoint_tf.runtime import storage
 from superpoint_tf.systems import SCORES, SYSTEMS
 from superpoint_tf.training.validation import Figures, Metrics
@@ -29,41 +30,38 @@ from superpoint_tf.training.validation import Figures, Metrics
 _MOST_PHOTOGRAPHS = 16
 _CORNERS, _CORNER_QUALITY, _CORNER_DISTANCE_PX = 500, 0.01, 8  # of Shi and Tomasi, since these have no labels
 _SHOWN_PATCHES = 12  # a row
-_NEGATIVES, _SHIFT = 4, 61  # of a point whose pairs get scores: rows so far apart
+_COMPARED = 15  # other points with which a network of scores compares one: all pairs would take minutes
+_PAIRS_AT_ONCE = 256
 
 
 class PatchValidator:
     """How well points are told apart, each seen in two patches; `cut` gives the batch of them when it is asked for."""
 
+    key = "nearest"
+
     def __init__(self, config: Config, cut: Callable[[], TensorBatch]) -> None:
         self._config, self._cut = config, cut
-        self._scores = SYSTEMS[config.network.system].gives == SCORES
-        self.key = "auc" if self._scores else "nearest"
         self._batch: TensorBatch | None = None
 
     def validate(self, model: tf.keras.Model) -> tuple[Metrics, Figures]:
-        """Return `fpr95`, and of vectors `nearest`, the share of points whose partner is the nearest of all.
+        """Return `nearest`, the share of points whose partner is the nearest of all, and `fpr95` over all pairs.
 
-        Of scores it is `auc`, and each point's negatives are a few other points: all pairs would take too long.
+        A network of scores compares each patch with those of 15 other points alone: its numbers are of an easier task.
         """
         if self._batch is None:
             self._batch = self._cut()
-        allowed = negatives_in(self._batch, self._config.patches.radius_px).numpy()  # invalid rows have none
-        measure = self._measure_scores if self._scores else self._measure_vectors
-        return measure(model, self._batch, allowed), self._figures(self._batch)
-
-    def _measure_vectors(self, model: tf.keras.Model, batch: TensorBatch, allowed: np.ndarray) -> Metrics:
-        first, second = (model(batch[name], training=False)["vector"] for name in ("patches0", "patches1"))
-        matrix = distances(first, second).numpy()
-        positive = np.diag(matrix)[batch["valid"].numpy()]
-        return {"nearest": nearest_is_right(matrix, allowed), "fpr95": fpr95(positive, matrix[allowed])}
-
-    def _measure_scores(self, model: tf.keras.Model, batch: TensorBatch, allowed: np.ndarray) -> Metrics:
-        rows = np.arange(len(allowed))
-        positive = -_scores(model, batch, rows)[batch["valid"].numpy()]
-        shifted = [np.roll(rows, 1 + shift * _SHIFT) for shift in range(_NEGATIVES)]
-        negative = np.concatenate([-_scores(model, batch, other)[allowed[rows, other]] for other in shifted])
-        return {"auc": roc_auc(positive, negative), "fpr95": fpr95(positive, negative)}
+        batch = self._batch
+        negatives = negatives_in(batch, self._config.patches.radius_px).numpy()  # rows that are not valid have none
+        if SYSTEMS[self._config.network.system].gives == SCORES:
+            matrix, negatives = _score_distances(model, batch, negatives)
+        else:
+            first, second = (model(batch[name], training=False)["vector"] for name in ("patches0", "patches1"))
+            matrix = distances(first, second).numpy()
+        metrics = {
+            "nearest": nearest_is_right(matrix, negatives),
+            "fpr95": fpr95(np.diag(matrix)[batch["valid"].numpy()], matrix[negatives]),
+        }
+        return metrics, self._figures(batch)
 
     def _figures(self, batch: TensorBatch) -> Figures:
         """Draw the first patches of both views, one above the other, in `num_figures` rows."""
@@ -76,11 +74,17 @@ class PatchValidator:
         return {"validation_patches": stack(rows)} if rows else {}
 
 
-def _scores(model: tf.keras.Model, batch: TensorBatch, partners: np.ndarray) -> np.ndarray:
-    score: np.ndarray = model([batch["patches0"], tf.gather(batch["patches1"], partners)], training=False)[
-        "score"
-    ].numpy()
-    return score
+def _score_distances(model: tf.keras.Model, batch: TensorBatch, negatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return minus the scores of points and `_COMPARED` others each, (P, P), and which pairs of these are negatives."""
+    scorer = pair_scorer(model, batch["patches0"], batch["patches1"])
+    rows = np.arange(len(negatives))
+    matrix, compared = np.zeros(negatives.shape, np.float32), np.zeros_like(negatives)
+    for step in range(_COMPARED + 1):  # to other pictures
+        others = (rows + step * max(len(rows) // (_COMPARED + 1), 1)) % len(rows)
+        for some in np.array_split(rows, max(len(rows) // _PAIRS_AT_ONCE, 1)):
+            matrix[some, others[some]] = -scorer(tf.constant(some), tf.constant(others[some])).numpy()
+        compared[rows, others] = True
+    return matrix, negatives & compared
 
 
 def cut_from_photographs(config: Config, image_root: str, photographs: Sequence[str]) -> TensorBatch:
