@@ -1,4 +1,4 @@
-"""Start from public PyTorch weights: python tools/import_weights.py superpoint_v1.pth"""
+"""Start from public weights: python tools/import_weights.py superpoint_v1.pth"""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from superpoint_tf import command_line
 
 if TYPE_CHECKING:
-    from superpoint_tf.interop.pytorch_layouts import Layout
+    from superpoint_tf.interop.origin import Origin
     from superpoint_tf.networks.weights import Weights
     from superpoint_tf.runtime.progress import Console
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser(
-        "Turn a public PyTorch checkpoint into a weights file; nothing that it holds is executed."
+        "Turn a public PyTorch or MatConvNet network into a weights file; nothing that it holds is executed."
     )
     parser.add_argument(
         "file",
         type=command_line.place,
         metavar="FILE",
-        help="Magic Leap's superpoint_v1.pth or rpautrat's superpoint_v6_from_tf.pth",
+        help="Magic Leap's superpoint_v1.pth, rpautrat's superpoint_v6_from_tf.pth, a .params of TFeat, a .pth of "
+        "HardNet, or a .mat of TNet",
     )
     parser.add_argument(
         "--output", type=command_line.output_file, help="weights file (default: outputs/<name of FILE>/weights.npz)"
@@ -43,13 +44,19 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     command_line.set_up_tensorflow()
-    from superpoint_tf.interop.pytorch import load_pytorch
     from superpoint_tf.runtime.progress import Console
 
-    weights, layout = load_pytorch(arguments.file)
+    weights, origin = load(arguments.file)
     output = arguments.output or f"outputs/{Path(arguments.file).stem}/weights.npz"
     save(weights, output, arguments.overwrite)
-    report(weights, layout, output, Console())
+    report(weights, origin, output, Console())
+
+
+def load(file: str) -> tuple[Weights, Origin]:
+    from superpoint_tf.interop.matconvnet import load_matconvnet
+    from superpoint_tf.interop.pytorch import load_pytorch
+
+    return load_matconvnet(file) if file.endswith(".mat") else load_pytorch(file)
 
 
 def save(weights: Weights, output: str, overwrite: bool) -> None:
@@ -62,14 +69,18 @@ def save(weights: Weights, output: str, overwrite: bool) -> None:
     weights.save(output)
 
 
-def report(weights: Weights, layout: Layout, output: str, console: Console) -> None:
+def report(weights: Weights, origin: Origin, output: str, console: Console) -> None:
     """Print what was found, what it may be used for, and how."""
     network, path = weights.network, shlex.quote(output)
-    norm = "with" if network.batch_norm else "without"
     count = sum(array.size for array in weights.arrays.values())
-    console.line("found", f"SuperPoint {norm} batch norm, {count:,} weights, as in {layout.name}")
-    console.line("warn" if layout.restricted else "terms", layout.licence)
+    norm = "with" if network.batch_norm else "without"
+    name = f"SuperPoint {norm} batch norm" if network.system == "superpoint" else network.system
+    console.line("found", f"{name}, {count:,} weights, as in {origin.name}")
+    console.line("warn" if origin.restricted else "terms", origin.licence)
     console.line("wrote", output)
+    if network.system != "superpoint":
+        console.line("next", f"python tools/extract.py --keypoints sift --descriptor {path} --images YOUR_FOLDER")
+        return
     settings = f"network.width={network.width:g} network.batch_norm={str(network.batch_norm).lower()}"
     console.line("use", f"SuperPoint.from_pretrained({output!r})")
     console.line("use", f"python tools/homographic_adapt.py --iters 1 --detector {path} --images YOUR_FOLDER")

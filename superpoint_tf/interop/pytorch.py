@@ -1,4 +1,4 @@
-"""PyTorch checkpoints of SuperPoint, read into our weights without executing anything that they hold."""
+"""PyTorch checkpoints, read into our weights without executing anything that they hold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PREFIX = "module."  # what DataParallel puts before every name
 
 
 def load_pytorch(path: str | Path) -> tuple[Weights, Layout]:
-    """Read a PyTorch checkpoint of one of the two public layouts; return our weights and which layout it was.
+    """Read a PyTorch checkpoint of one of the public layouts; return our weights and which layout it was.
 
     Raises FileNotFoundError, or WeightsError naming the file: PyTorch is missing or too old, the file is damaged or
     holds code, or its tensors are not exactly those of a layout.

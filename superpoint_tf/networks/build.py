@@ -5,7 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from superpoint_tf.config import NetworkConfig
-from superpoint_tf.networks.patch_network import build_patch_network, patch_weight_shapes
+from superpoint_tf.networks.patch_network import build_patch_network
+from superpoint_tf.networks.patch_shapes import patch_weight_shapes
 from superpoint_tf.networks.superpoint import build_dense_network, dense_weight_shapes
 from superpoint_tf.systems import SYSTEMS, PatchSpec
 
@@ -14,7 +15,7 @@ def build_network(config: NetworkConfig, seed: int = 0) -> tf.keras.Model:
     """Build the network of `config.system`; its random weights are a function of the seed.
 
     Those for pictures return `logits` and perhaps `descriptors` (`networks.superpoint`), those for patches `vector`
-    (`networks.patch_network`); the sizes in `config` are of the former alone.
+    or `score` (`networks.patch_network`); the sizes in `config` are of the former alone.
     """
     spec = SYSTEMS[config.system].network
     if isinstance(spec, PatchSpec):

@@ -1,129 +1,127 @@
-"""Networks that describe a patch, built of the layers that a system's row names."""
+"""Networks that describe a patch or compare two, built of the layers that a system's row names."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.networks.batch_norm import BatchNormalization
-from superpoint_tf.networks.dropout import Dropout
-from superpoint_tf.networks.orthogonal import ScaledOrthogonal
-from superpoint_tf.networks.superpoint import normalize_descriptors
+from superpoint_tf.networks.patch_inputs import INPUTS, PatchInput
+from superpoint_tf.networks.patch_layers import STARTS, Score, Start, Vector, keras_layers, named_layers
 from superpoint_tf.systems import Layer, PatchSpec
 
-_GAIN = 0.6  # of the first weights, as in HardNet's code
-_EPSILON, _MOMENTUM = 1e-5, 0.9  # of the batch norms: those of torch, whose momentum is 1 - ours
-_SHORTEST_DEVIATION = 1e-7
-
-
-class Standardise(tf.keras.layers.Layer):
-    """Give each patch (P, S, S, 1) mean 0 and deviation 1: (x - mean) / (unbiased deviation + 1e-7), float32.
-
-    Mean and deviation are constants to the gradient (HardNet's code).
-    """
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name, dtype="float32", autocast=False)
-
-    def call(self, patches: tf.Tensor) -> tf.Tensor:
-        patches = tf.cast(patches, tf.float32)
-        mean = tf.stop_gradient(tf.reduce_mean(patches, (1, 2, 3), keepdims=True))
-        others = tf.cast(math.prod(patches.shape[1:]) - 1, tf.float32)
-        squares = tf.reduce_sum(tf.square(patches - mean), (1, 2, 3), keepdims=True)
-        deviation = tf.stop_gradient(tf.sqrt(squares / others))
-        return (patches - mean) / (deviation + _SHORTEST_DEVIATION)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-
-class UnitLength(tf.keras.layers.Layer):
-    """Lay out features (P, ...) as one vector (P, D) each and scale it to unit L2 length, float32."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name, dtype="float32", autocast=False)
-
-    def call(self, features: tf.Tensor) -> tf.Tensor:
-        return normalize_descriptors(tf.reshape(features, (-1, math.prod(features.shape[1:]))))
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        return (input_shape[0], math.prod(input_shape[1:]))
-
-
-_INPUTS = {"standardised": Standardise}
+_INPUT_OF_THE_WHOLE = ("minus mean",)  # done before the two streams part (DeepCompare); others to each of them
 
 
 def build_patch_network(spec: PatchSpec, system: str, seed: int = 0) -> tf.keras.Model:
-    """Build the network from patches (P, S, S, 1) in [0, 1] to {"vector": (P, D)}; the seed decides the weights.
+    """Build the network of a row; the seed decides its weights, `system` is the name of the model.
 
-    Vectors are float32 under every precision policy, of unit length where the layers end in `l2`. Layers are named
-    `conv_1` ..., and those after a convolution `conv_1_bn`, `conv_1_relu` ...; `system` names the model. Raises
-    ValueError for an input or a kind of layer that is not known.
+    Without a head: patches (P, S, S, 1) in [0, 1] to {"vector": (P, D)}, beside which `taps` of the row give "taps", a
+    list of features (P, ...), those of the centre first where there are two streams.
+
+    With a head: two such patches, a list, to {"score": (P,)}, larger = more alike. Where the patches are not seen
+    together, its layers `branch0` (and `branch1` if each has its own) map patches to vectors and `head` maps two
+    vectors, a list, to scores: each patch can be described once and compared often.
+
+    Vectors and scores are float32 under every precision policy. Layers are named `conv_1` ..., `fc_1` ..., and those
+    after them `conv_1_bn`, `conv_1_relu` ...; two streams are `centre_conv_1` ... and `whole_conv_1` .... Raises
+    ValueError for an input, a start or a kind of layer that is not known.
     """
-    if spec.input not in _INPUTS:
-        raise ValueError(f"input {spec.input!r} of {system} is not known; use {', '.join(_INPUTS)}")
-    patches = tf.keras.Input((spec.side_px, spec.side_px, 1), name="patches")
-    features = _INPUTS[spec.input](name="input")(patches)
-    for name, layer in named_layers(spec.layers):
-        for part in _keras_layers(name, layer, seed):
-            features = part([features, patches] if layer.kind == "dropout" else features)
-    vector = tf.keras.layers.Activation("linear", dtype="float32", name="vector")(features)
-    return tf.keras.Model(patches, {"vector": vector}, name=system)
+    for value, known, what in ((spec.input, INPUTS, "input"), (spec.start, STARTS, "start")):
+        if value not in known:
+            raise ValueError(f"{what} {value!r} of {system} is not known; use {', '.join(known)}")
+    start = Start(spec.start, seed)
+    if not spec.head:
+        patches = _patches(spec, "patches")
+        vector, taps = _describe(spec, [patches], start)
+        return tf.keras.Model(patches, {"vector": vector} | ({"taps": taps} if taps else {}), name=system)
+    pair = [_patches(spec, f"patches{number}") for number in (0, 1)]
+    if spec.branches == "two channels":
+        features, _ = _describe(spec, pair, start)
+        score = Score("score")(_apply(spec.head, features, "head_", start, pair[0])[-1])
+    else:
+        branches = [_branch(spec, number, start) for number in range(1 + (spec.branches == "untied"))]
+        vectors = [branches[0](pair[0]), branches[-1](pair[1])]
+        score = _head(spec, vectors[0].shape[-1], start)(vectors)
+    return tf.keras.Model(pair, {"score": score}, name=system)
 
 
-def patch_weight_shapes(spec: PatchSpec) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all weights of `build_patch_network`, by `layer/variable`, without building it."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    channels = 1
-    for name, layer in named_layers(spec.layers):
-        if layer.kind == "conv":
-            side, inputs, channels = layer.values["side"], channels, layer.values["channels"]
-            shapes[f"{name}/kernel"] = (side, side, inputs, channels)
-        elif layer.kind == "bn":
-            shapes.update({f"{name}/{part}": (channels,) for part in ("moving_mean", "moving_variance")})
-    return shapes
+def set_input_statistics(network: tf.keras.Model, patches: np.ndarray) -> None:
+    """Set the images of the data that some rows subtract, or divide by, from patches (N, S, S, 1) in [0, 1].
+
+    They are weights and kept in files of weights; some hundred patches do. Networks of other rows stay as they are.
+    """
+    for layer in network.layers:
+        if isinstance(layer, tf.keras.Model):
+            set_input_statistics(layer, patches)
+        elif isinstance(layer, PatchInput):
+            stream = layer.name.removesuffix("input").removesuffix("_")
+            layer.set_statistics(np.asarray(_view(stream, patches.shape[1])(patches) if stream else patches))
 
 
-def named_layers(layers: Sequence[Layer]) -> Iterator[tuple[str, Layer]]:
-    """Yield each layer with its name: convolutions are numbered from 1, and the others named after the last one."""
-    number = 0
-    for layer in layers:
-        number += layer.kind == "conv"
-        yield f"conv_{number}" + f"_{layer.kind}" * (layer.kind != "conv"), layer
+def _patches(spec: PatchSpec, name: str) -> Any:
+    side = None if spec.any_side else spec.side_px
+    return tf.keras.Input((side, side, 1), name=name)
 
 
-def _keras_layers(name: str, layer: Layer, seed: int) -> list[tf.keras.layers.Layer]:
-    values = layer.values
-    match layer.kind:
-        case "conv":
-            return _convolution(name, seed=seed, **values)
-        case "bn":
-            return [BatchNormalization(name, affine=False, epsilon=_EPSILON, momentum=_MOMENTUM)]
-        case "relu":
-            return [tf.keras.layers.Activation("relu", name=name)]
-        case "dropout":
-            return [Dropout(values["share"], seed, name)]
-        case "l2":
-            return [UnitLength(name)]
-    raise ValueError(f"layer {layer.kind!r} is not known; use conv, bn, relu, dropout, l2")
+def _branch(spec: PatchSpec, number: int, start: Start) -> tf.keras.Model:
+    name = f"branch{number}"
+    patches = _patches(spec, "patches")
+    vector, _ = _describe(spec, [patches], start._replace(scope=f"{name}/"))
+    return tf.keras.Model(patches, vector, name=name)
 
 
-def _convolution(
-    name: str, channels: int, side: int, padding: str, stride: int, seed: int
-) -> list[tf.keras.layers.Layer]:
-    """Return the padding, if any, and the convolution; Keras's own `same` with a stride pads right and bottom alone."""
-    convolution = tf.keras.layers.Conv2D(
-        channels,
-        side,
-        stride,
-        padding="valid" if stride > 1 else padding,
-        use_bias=False,
-        kernel_initializer=ScaledOrthogonal(_GAIN, seed, name),
-        name=name,
-    )
-    if padding == "valid" or stride == 1:
-        return [convolution]
-    return [tf.keras.layers.ZeroPadding2D(side // 2, name=f"{name}_pad"), convolution]
+def _head(spec: PatchSpec, dimension: int, start: Start) -> tf.keras.Model:
+    vectors = [tf.keras.Input((dimension,), name=f"vectors{number}") for number in (0, 1)]
+    joined = tf.keras.layers.Concatenate(name="joined", dtype="float32")(vectors)
+    score = _apply(spec.head, joined, "", start._replace(scope="head/"), vectors[0])[-1]
+    return tf.keras.Model(vectors, Score("score")(score), name="head")
+
+
+def _describe(spec: PatchSpec, patches: list[Any], start: Start) -> tuple[Any, list[Any]]:
+    """Return the vector of one patch, or of two that are seen together, and the outputs of the taps."""
+    raw, whole = patches[0], spec.input in _INPUT_OF_THE_WHOLE
+    patches = _normalised(spec.input, "input", patches) if whole else patches
+    vectors, taps = [], []
+    for prefix, views in _streams(spec, patches):
+        views = views if whole else _normalised(spec.input, f"{prefix}input", views)
+        seen = views[0] if len(views) == 1 else tf.keras.layers.Concatenate(name=f"{prefix}two_channels")(views)
+        outputs = _apply(spec.layers, seen, prefix, start, raw)
+        vectors.append(Vector(f"{prefix}vector")(outputs[-1]))
+        taps += [outputs[number] for number in spec.taps]
+    if len(vectors) == 1:
+        return vectors[0], taps
+    joined = tf.keras.layers.Concatenate(name="streams", dtype="float32")(vectors)
+    return Vector("vector")(_apply(spec.join, joined, "joined_", start, raw)[-1] if spec.join else joined), taps
+
+
+def _normalised(kind: str, name: str, patches: list[Any]) -> list[Any]:
+    layer = INPUTS[kind](name)
+    return [layer(patch) for patch in patches]
+
+
+def _streams(spec: PatchSpec, patches: list[Any]) -> list[tuple[str, list[Any]]]:
+    """Return what each stream sees of the patches, with the beginning of its layers' names."""
+    if spec.streams == "one":
+        return [("", patches)]
+    views = {stream: _view(stream, spec.side_px) for stream in ("centre", "whole")}
+    return [(f"{stream}_", [view(patch) for patch in patches]) for stream, view in views.items()]
+
+
+def _view(stream: str, side_px: int) -> tf.keras.layers.Layer:
+    """Return the cut of the `centre`, or the average of 2 x 2 pixels of the `whole`: both of half the side."""
+    if stream == "centre":
+        return tf.keras.layers.Cropping2D(side_px // 4, name=stream, dtype="float32")
+    return tf.keras.layers.AveragePooling2D(2, name=stream, dtype="float32")
+
+
+def _apply(layers: Sequence[Layer], features: Any, prefix: str, start: Start, seen: Any) -> list[Any]:
+    """Return the output of every layer, in order; what the network sees decides what dropout drops."""
+    outputs = []
+    for name, layer in named_layers(layers):
+        for part in keras_layers(prefix + name, layer, start):
+            features = part([features, seen] if layer.kind == "dropout" else features)
+        outputs.append(features)
+    return outputs

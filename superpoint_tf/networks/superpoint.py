@@ -158,12 +158,19 @@ def _batch_norm(features: Any, name: str, config: NetworkConfig) -> Any:
 
 
 def named_variables(model: tf.keras.Model, only_trainable: bool = False) -> dict[str, tf.Variable]:
-    """Return TensorFlow's variables of a network by `layer/variable`, the same names in Keras 2 and 3."""
-    return {
-        f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}": _unwrap(variable)
-        for layer in model.layers
-        for variable in (layer.trainable_weights if only_trainable else layer.weights)
-    }
+    """Return TensorFlow's variables of a network by `layer/variable`, the same names in Keras 2 and 3.
+
+    Those of a network inside it by `network/layer/variable`.
+    """
+    variables: dict[str, tf.Variable] = {}
+    for layer in model.layers:
+        if isinstance(layer, tf.keras.Model):
+            inner = named_variables(layer, only_trainable)
+            variables.update({f"{layer.name}/{name}": variable for name, variable in inner.items()})
+            continue
+        for variable in layer.trainable_weights if only_trainable else layer.weights:
+            variables[f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}"] = _unwrap(variable)
+    return variables
 
 
 def _unwrap(variable: Any) -> tf.Variable:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 MAPS = "maps"  # a heatmap, and perhaps a map of descriptors, of a whole picture
 VECTORS = "vectors"  # one descriptor of one patch
+SCORES = "scores"  # one number of two patches, larger = more alike
 
 
 class Layer(NamedTuple):
@@ -16,14 +17,20 @@ class Layer(NamedTuple):
     values: dict[str, Any]
 
 
-def conv(channels: int, side: int = 3, padding: str = "same", stride: int = 1) -> Layer:
-    """Return a convolution of `side` x `side` pixels without bias.
+def conv(channels: int, side: int = 3, padding: str = "same", stride: int = 1, bias: bool = False) -> Layer:
+    """Return a convolution of `side` x `side` pixels.
 
     Padding `same` puts side // 2 zeros on every side, whatever the stride; `valid` puts none.
     """
     if padding not in ("same", "valid"):
         raise ValueError(f"padding {padding!r} is not known; use 'same' or 'valid'")
-    return Layer("conv", {"channels": channels, "side": side, "padding": padding, "stride": stride})
+    values = {"channels": channels, "side": side, "padding": padding, "stride": stride, "bias": bias}
+    return Layer("conv", values)
+
+
+def fc(channels: int) -> Layer:
+    """Return a matrix and an offset, on all numbers of a patch as one vector: row by row, all channels of a pixel."""
+    return Layer("fc", {"channels": channels})
 
 
 def bn() -> Layer:
@@ -36,6 +43,36 @@ def relu() -> Layer:
     return Layer("relu", {})
 
 
+def tanh() -> Layer:
+    """Return the hyperbolic tangent."""
+    return Layer("tanh", {})
+
+
+def pool(kind: str, side: int, stride: int = 0, ceil: bool = False) -> Layer:
+    """Return the `max`, or for `l2` the root of the sum of squares, of windows of `side` x `side` pixels.
+
+    They lie `stride` apart, 0 = `side`. With `ceil` a last window may reach over the right and the lower edge (Caffe's
+    pooling, and Torch's in that mode); else what no whole window covers is left out.
+    """
+    if kind not in ("max", "l2"):
+        raise ValueError(f"pooling {kind!r} is not known; use 'max' or 'l2'")
+    return Layer("pool", {"pooling": kind, "side": side, "stride": stride or side, "ceil": ceil})
+
+
+def subtract(side: int) -> Layer:
+    """Return the subtraction of the local mean over all channels, under a Gaussian of `side` pixels.
+
+    Its deviation is side / 4. Near the edges the mean is over the pixels that there are
+    (Torch's SpatialSubtractiveNormalization).
+    """
+    return Layer("subtract", {"side": side})
+
+
+def spp(bins: int) -> Layer:
+    """Return the maxima over `bins` x `bins` parts of a map of any size (spatial pyramid pooling, one level)."""
+    return Layer("spp", {"bins": bins})
+
+
 def dropout(share: float) -> Layer:
     """Return a layer that in training sets this share of the numbers to zero, and divides the others by the rest."""
     return Layer("dropout", {"share": share})
@@ -46,13 +83,46 @@ def l2() -> Layer:
     return Layer("l2", {})
 
 
+def sign() -> Layer:
+    """Return 1 for numbers above 0 and -1 for the others; in training the numbers as they are."""
+    return Layer("sign", {})
+
+
+def difference() -> Layer:
+    """Return the second of two numbers minus the first: the logit of the softmax's second class."""
+    return Layer("difference", {})
+
+
+def nearness() -> Layer:
+    """Return 1 minus the Euclidean distance of the two vectors that are joined in a head."""
+    return Layer("nearness", {})
+
+
 @dataclass(frozen=True)
 class PatchSpec:
-    """A network from one patch to one vector."""
+    """A network of patches: from one to a vector, or with a head from two to a score."""
 
-    side_px: int  # of the patch that it sees
-    input: str  # what is done to the grey levels first: `standardised`
-    layers: tuple[Layer, ...]
+    side_px: int  # of the patch that it sees; with `spp` among its layers, that it is trained with
+    input: str  # what is done to the grey levels first, a row of `networks.patch_inputs.INPUTS`
+    layers: tuple[Layer, ...]  # of one branch, or of one stream of it
+    # two patches: `tied`, the same weights describe both; `untied`, each has its own; `two channels`, they are seen
+    # together, as one picture, from the first layer on
+    branches: str = "tied"
+    streams: str = "one"  # or `centre and whole`: the middle at full size and the whole at half, each its own weights
+    join: tuple[Layer, ...] = ()  # on the features of the two streams, joined
+    head: tuple[Layer, ...] = ()  # on the joined features of two patches: a score; (): the vector is the answer
+    taps: tuple[int, ...] = ()  # numbers of the layers, of each stream, whose outputs a loss sees too (L2-Net's E3)
+    start: str = "orthogonal"  # the first weights, a row of `networks.patch_layers.STARTS`
+
+    @property
+    def any_side(self) -> bool:
+        """Whether patches of other sides can be described."""
+        return any(layer.kind == "spp" for layer in self.layers)
+
+    @property
+    def binary(self) -> bool:
+        """Whether the numbers of a vector are 1 and -1, to be compared by Hamming's distance."""
+        return any(layer.kind == "sign" for layer in (*self.layers, *self.join))
 
 
 @dataclass(frozen=True)
@@ -71,4 +141,4 @@ class System:
     network: PatchSpec | DenseSpec
     train: str  # the section of the config that trains it
     losses: tuple[str, ...]  # that may train it; the first is the paper's
-    gives: str  # MAPS or VECTORS: what evaluation and tools may ask of it
+    gives: str  # MAPS, VECTORS or SCORES: what evaluation and tools may ask of it

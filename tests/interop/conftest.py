@@ -34,10 +34,10 @@ def make_state(layout: Layout) -> dict[str, np.ndarray]:
     """Return arrays with a checkpoint's names and shapes, every value another."""
     shapes: dict[str, tuple[int, ...]] = {}
     for ours, (channels_in, channels_out, side) in CHANNELS.items():
-        theirs = layout.layers[ours] + (".conv" if layout.batch_norm else "")
+        theirs = layout.layers[ours]
         shapes[f"{theirs}.weight"] = (channels_out, channels_in, side, side)
         shapes[f"{theirs}.bias"] = (channels_out,)
-        for variable in ("weight", "bias", "running_mean", "running_var") * layout.batch_norm:
-            shapes[f"{layout.layers[ours]}.bn.{variable}"] = (channels_out,)
+        for variable in ("weight", "bias", "running_mean", "running_var") * layout.network.batch_norm:
+            shapes[f"{layout.layers[f'{ours}_bn']}.{variable}"] = (channels_out,)
     random = np.random.default_rng(0)
     return {name: random.random(shape, np.float32) for name, shape in shapes.items()}

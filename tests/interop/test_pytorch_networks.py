@@ -176,7 +176,7 @@ def test_a_training_starts_from_the_imported_file_with_its_network_section(
         config = build_config({"train": "joint", "joint": joint, "network": {"batch_norm": batch_norm}})
         return TrainingState(make_task(config, None, None))  # type: ignore[arg-type]
 
-    kernel = start(layout.batch_norm).model.get_layer("descriptor_b").kernel
+    kernel = start(layout.network.batch_norm).model.get_layer("descriptor_b").kernel
     np.testing.assert_array_equal(kernel, weights.arrays["descriptor_b/kernel"])
     with pytest.raises(WeightsError, match="set the `network` section to match"):
-        start(not layout.batch_norm)
+        start(not layout.network.batch_norm)

@@ -12,7 +12,9 @@ from superpoint_tf.losses.distance_matrix import allowed, matrix_loss
 from superpoint_tf.networks.batch_norm import BatchNormalization
 from superpoint_tf.networks.dropout import Dropout
 from superpoint_tf.networks.orthogonal import ScaledOrthogonal
-from superpoint_tf.networks.patch_network import Standardise, build_patch_network, patch_weight_shapes
+from superpoint_tf.networks.patch_inputs import Standardise
+from superpoint_tf.networks.patch_network import build_patch_network
+from superpoint_tf.networks.patch_shapes import patch_weight_shapes
 from superpoint_tf.networks.superpoint import named_variables, precision_policy
 from superpoint_tf.systems import SYSTEMS, Layer, PatchSpec
 from superpoint_tf.systems.system import bn, conv, dropout, l2, relu
@@ -58,9 +60,9 @@ def test_vectors_have_unit_length_and_are_float32_under_mixed_precision() -> Non
 
 
 def test_an_input_or_a_layer_that_is_not_known_is_refused() -> None:
-    with pytest.raises(ValueError, match="input 'raw' of odd is not known; use standardised"):
+    with pytest.raises(ValueError, match="input 'raw' of odd is not known; use unit, minus mean"):
         build_patch_network(PatchSpec(8, "raw", ()), "odd")
-    with pytest.raises(ValueError, match="layer 'fold' is not known; use conv, bn, relu, dropout, l2"):
+    with pytest.raises(ValueError, match="layer 'fold' is not known; use conv, fc, bn, relu"):
         build_patch_network(PatchSpec(8, "standardised", (Layer("fold", {}),)), "odd")
 
 
@@ -95,7 +97,8 @@ def test_a_stride_reads_about_every_second_pixel_from_the_first_on() -> None:
     middle[1, 1] = 1
     named_variables(network)["conv_1/kernel"].assign(middle)
     some = patches(1, 4)
-    np.testing.assert_allclose(network(some)["vector"], Standardise("input")(some)[:, ::2, ::2], atol=1e-6)
+    expected = Standardise("input")(some)[:, ::2, ::2]
+    np.testing.assert_allclose(network(some)["vector"], tf.reshape(expected, (1, -1)), atol=1e-6)
 
 
 def test_batch_norm_without_scale_and_offset_is_that_with_a_scale_of_1_and_an_offset_of_0() -> None:

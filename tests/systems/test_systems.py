@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from superpoint_tf.config import JointSection
-from superpoint_tf.systems import MAPS, SYSTEMS, VECTORS, DenseSpec, PatchSpec
+from superpoint_tf.systems import MAPS, SCORES, SYSTEMS, VECTORS, DenseSpec, PatchSpec
 from superpoint_tf.systems.system import conv
 
 
@@ -22,7 +22,10 @@ def test_reading_the_table_does_not_import_tensorflow() -> None:
 def test_a_system_has_a_paper_a_loss_and_gives_what_its_kind_of_network_can(name: str) -> None:
     system = SYSTEMS[name]
     assert system.paper[-4:].isdigit() and system.losses
-    assert system.gives == (VECTORS if isinstance(system.network, PatchSpec) else MAPS)
+    if isinstance(system.network, PatchSpec):
+        assert system.gives == (SCORES if system.network.head else VECTORS)
+    else:
+        assert system.gives == MAPS
 
 
 def test_magicpoint_is_superpoint_without_its_descriptor() -> None:
