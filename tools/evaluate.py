@@ -17,11 +17,18 @@ METHODS_HELP = """\
 classical, controls, one of either by name (Harris, "grid (control)"), or WHAT or 'ROW NAME=WHAT', where WHAT is weights
 (file, run folder, checkpoint, or the name of some that come with the package), config.yaml (that network untrained),
 module:function or file.py:function (from a grey image to keypoints, scores, descriptors), or features.h5 (default:
-classical controls)"""
+classical controls). For patches: classical (pixels, SIFT, RootSIFT, ORB, BRISK), controls, weights of a patch system
+(HardNet=outputs/hardnet), or module:function from patches uint8 (N, S, S) to descriptors (N, D)"""
+
+
+EXAMPLES = """\
+examples: tools/evaluate.py hpatches --data DIR --methods classical controls SuperPoint=outputs/small;
+tools/evaluate.py patches --data DIR --methods classical controls HardNet=outputs/hardnet"""
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser("Measure methods side by side: same images, budget and suppression.")
+    parser.epilog = EXAMPLES
     whats = list(dict.fromkeys(protocol.what for protocol in PROTOCOLS.values()))
     parser.add_argument(
         "protocol",
@@ -31,7 +38,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--data",
         type=command_line.place,
-        help="folder in HPatches layout, or of photographs (`bundled`: scikit-image's)",
+        help="folder in HPatches layout, of photographs (`bundled`: scikit-image's), or of patches: HPatches' strips "
+        "(<sequence>/ref.png, e1.png, ...) or Brown's sets (patches0000.bmp, info.txt, m50_..._0.txt)",
     )
     parser.add_argument("--methods", nargs="+", default=["classical", "controls"], help=METHODS_HELP)
     parser.add_argument(
@@ -84,12 +92,11 @@ def main() -> None:
     command_line.set_up_tensorflow()
     from superpoint_tf.evaluation.comparison import check_comparisons
     from superpoint_tf.evaluation.evaluate import Request, describe_run
-    from superpoint_tf.evaluation.methods.methods import load_methods
     from superpoint_tf.evaluation.report.console_table import console_text
     from superpoint_tf.runtime.progress import Console
 
     protocol = PROTOCOLS[arguments.protocol]
-    methods = load_methods(arguments.methods, detection_from_options(arguments, protocol.detection))
+    methods = protocol.load(arguments.methods, detection_from_options(arguments, protocol.detection))
     command = "python tools/evaluate.py " + shlex.join(sys.argv[1:])
     request = Request(
         config,

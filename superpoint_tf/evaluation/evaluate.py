@@ -9,7 +9,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from superpoint_tf.config import Config
 from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.evaluation.columns import CURVES
 from superpoint_tf.evaluation.extraction import Stores, open_stores
-from superpoint_tf.evaluation.methods.methods import Method
+from superpoint_tf.evaluation.methods.methods import Method, NamedMethod
 from superpoint_tf.evaluation.report.curves import DOTS
 from superpoint_tf.evaluation.report.markdown import markdown_text
 from superpoint_tf.evaluation.report.report import html_report
@@ -38,7 +38,7 @@ class Request:
     """What a run is asked for."""
 
     config: Config
-    methods: Sequence[Method]
+    methods: Sequence[NamedMethod]  # of the kind that the protocol loads
     output: str
     facts: dict[str, Any]  # written to the summary: data, command, versions
     console: Console
@@ -103,7 +103,8 @@ def remove_results(folder: str) -> None:
 def open_request(request: Request) -> Iterator[Stores]:
     """Open the methods' feature files, of an output folder that is one of an evaluation or new."""
     check_output(request.output)
-    with open_stores(request.features_folder, request.methods, request.console, request.overwrite) as stores:
+    methods = cast(Sequence[Method], request.methods)
+    with open_stores(request.features_folder, methods, request.console, request.overwrite) as stores:
         yield stores
 
 

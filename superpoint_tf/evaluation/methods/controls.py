@@ -31,8 +31,7 @@ def grid(image: np.ndarray) -> Features:
 def random_points(image: np.ndarray) -> Features:
     """Return uniformly random points with random descriptors, seeded by the image's content: two images, two draws."""
     height, width = image.shape
-    digest = hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()
-    generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
+    generator = generator_of(np.ascontiguousarray(image).tobytes())
     number = image.size // GRID_STEP_PX**2 * 4  # enough to fill any budget after suppression
     keypoints = generator.random((number, 2), np.float32) * np.array([width - 1, height - 1], np.float32)
     scores = np.sort(generator.random(number, np.float32))[::-1]
@@ -44,6 +43,12 @@ def position(image: np.ndarray) -> Features:
     """Return the grid with each point's own position as its descriptor: matches everything to where it was."""
     features = grid(image)
     return features._replace(descriptors=features.keypoints.copy())
+
+
+def generator_of(content: bytes) -> np.random.Generator:
+    """Return NumPy's generator of some content alone: the same in every run, another for other content."""
+    digest = hashlib.sha256(content).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
 
 
 CONTROLS: dict[str, Callable[[np.ndarray], Features]] = {

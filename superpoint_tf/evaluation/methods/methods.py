@@ -45,18 +45,24 @@ FOR_SHAPES = DetectionConfig(threshold=0.0, border_px=0, max_keypoints=None)
 
 
 @dataclass(frozen=True)
-class Method:
-    """One row of the tables."""
+class NamedMethod:
+    """One row of the tables, whatever is asked of it."""
 
     name: str
-    identity: dict[str, Any]  # equal identities give equal features
-    find: FindFeatures  # from a view, a setting's name and its protocol to all features, suppressed, strongest first
+    identity: dict[str, Any]  # equal identities give equal answers
 
     @property
     def file_name(self) -> str:
         """Return a name for this method's feature file: two methods never share one."""
         plain = re.sub(r"[^A-Za-z0-9._-]+", "_", self.name).strip("._")[:_LONGEST_STEM] or "method"
         return f"{plain}-{storage.sha256(self.name.encode())[:6]}.h5"  # some disks do not tell A from a
+
+
+@dataclass(frozen=True)
+class Method(NamedMethod):
+    """What finds features in images."""
+
+    find: FindFeatures  # from a view, a setting's name and its protocol to all features, suppressed, strongest first
 
 
 def extractor_of(model: SuperPoint, detection: DetectionConfig = FOR_PAIRS) -> Extractor:
@@ -83,28 +89,33 @@ def load_methods(names: Sequence[str], detection: DetectionConfig = FOR_PAIRS) -
     names what cannot be used and says what there is.
     """
     methods = [_load(part, detection) for given in names for part in GROUPS.get(given, (given,))]
+    check_names(methods)
+    return methods
+
+
+def check_names(methods: Sequence[NamedMethod]) -> None:
+    """Raise ValueError if two rows have one name."""
     seen: set[str] = set()
     for method in methods:
         if method.name in seen:
             raise ValueError(f"--methods: two rows are called {method.name!r}; name one of them, ROW NAME=WHAT")
         seen.add(method.name)
-    return methods
 
 
 def _load(given: str, detection: DetectionConfig) -> Method:
     if given in CLASSICAL or given in CONTROLS:
         return _built_in(given)
-    title, what = ("", given) if _exists(given) or "=" not in given else given.split("=", 1)
+    title, what = split_name(given)
     name = title or what
     if what.endswith((".h5", ".hdf5")):
         features = load_features_on_disk(what)
         identity = {"kind": "features", **features.identity, "code": _code_sha256(_SUPPRESSION_CODE)}
         return Method(name, identity, features.find)
-    if re.search(r":[A-Za-z_]\w*$", what):
+    if is_function(what):
         plug_in = load_plug_in(what)
         identity = {"kind": "plug-in", **plug_in.identity, "suppression": _code_sha256(_SUPPRESSION_CODE)}
         return _of_extractor(name, identity, suppressed(plug_in.extract))
-    if not _exists(what):
+    if not exists(what):
         known = ", ".join([*GROUPS, *CLASSICAL, *CONTROLS, *pretrained_names()])
         raise ValueError(
             f"--methods {given}: no file or folder {what}, and no method of that name; there are {known}, and "
@@ -152,7 +163,21 @@ def _of_extractor(name: str, identity: dict[str, Any], extract: Extractor) -> Me
     return Method(name, {**identity, "superpoint_tf": superpoint_tf.__version__}, find)
 
 
-def _exists(what: str) -> bool:
+def split_name(given: str) -> tuple[str, str]:
+    """Return the name of a row, perhaps empty, and what stands there, of `WHAT` or `ROW NAME=WHAT`."""
+    if exists(given) or "=" not in given:
+        return "", given
+    name, _, what = given.partition("=")
+    return name, what
+
+
+def is_function(what: str) -> bool:
+    """Tell `module:function` and `file.py:function` from paths."""
+    return re.search(r":[A-Za-z_]\w*$", what) is not None
+
+
+def exists(what: str) -> bool:
+    """Tell whether there is a file, folder or checkpoint of that name, or weights that come with the package."""
     try:
         return Path(what).exists() or Path(f"{what}.index").exists() or what in pretrained_names()
     except OSError:  # longer than a name can be

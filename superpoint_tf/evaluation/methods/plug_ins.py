@@ -38,7 +38,17 @@ class PlugIn:
 
 
 def load_plug_in(target: str) -> PlugIn:
-    """Load `module:function` (importable, or in the working folder) or `path/file.py:function`.
+    """Load an extractor, `module:function` or `path/file.py:function`; see `load_function`."""
+    function, identity = load_function(target)
+
+    def extract(image: np.ndarray) -> Features:
+        return _call(function, image, target)
+
+    return PlugIn(identity, extract)
+
+
+def load_function(target: str) -> tuple[Callable[[np.ndarray], Any], dict[str, Any]]:
+    """Load `module:function` (importable, or in the working folder) or `path/file.py:function`, and what it is.
 
     The identity holds the hash of the file with the function; what that file loads itself, such as weights, is not
     seen: after a change there use --overwrite. Raises ValueError naming the target.
@@ -50,12 +60,7 @@ def load_plug_in(target: str) -> PlugIn:
         there = ", ".join(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
         raise ValueError(f"{target}: {place} has no function {name}; it has {there or 'none'}")
     source = getattr(module, "__file__", None)
-    code = storage.sha256_file(source) if source else "unknown"
-
-    def extract(image: np.ndarray) -> Features:
-        return _call(function, image, target)
-
-    return PlugIn({"function": target, "code": code}, extract)
+    return function, {"function": target, "code": storage.sha256_file(source) if source else "unknown"}
 
 
 def _import(place: str, target: str) -> ModuleType:

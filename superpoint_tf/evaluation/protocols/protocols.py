@@ -5,14 +5,14 @@ A new set of pairs is a row of `sets.pair_sets.PAIR_SETS`, and a protocol by tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from superpoint_tf.config import Config, DetectionConfig
 from superpoint_tf.config.config_files import config_to_dict
 from superpoint_tf.evaluation.measured_pair import PRESETS
-from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, FOR_SHAPES
+from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, FOR_SHAPES, NamedMethod, load_methods
 from superpoint_tf.evaluation.results import Evaluation, Measured
 from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS, PairSet
 
@@ -35,6 +35,7 @@ class Protocol:
     default_num: str = ""
     refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # options that do not apply, by the reason
     sampling: Callable[[Config], dict[str, Any]] = lambda config: {}  # the settings that it draws by
+    load: Callable[[Sequence[str], DetectionConfig], Sequence[NamedMethod]] = load_methods  # what `--methods` names
 
     def run(self, request: Request) -> Evaluation:
         """Measure, and write everything into the output folder."""
@@ -92,6 +93,19 @@ def _measure_shifts(request: Request) -> Measured:
     return measure_shifts(request, photograph_paths(request.data), request.num or DEFAULT_NUM_SHIFTED)
 
 
+def _load_patch_methods(names: Sequence[str], detection: DetectionConfig) -> Sequence[NamedMethod]:
+    from superpoint_tf.evaluation.methods.patch_methods import load_patch_methods
+
+    return load_patch_methods(names)
+
+
+def _measure_patches(request: Request) -> Measured:
+    from superpoint_tf.evaluation.methods.patch_methods import PatchMethod
+    from superpoint_tf.evaluation.protocols.patch_run import measure_patches
+
+    return measure_patches(request, cast(Sequence[PatchMethod], request.methods))
+
+
 PROTOCOLS: dict[str, Protocol] = {
     **{name: protocol_of_pairs(name, pair_set) for name, pair_set in PAIR_SETS.items()},
     "synthetic": Protocol(
@@ -110,5 +124,11 @@ PROTOCOLS: dict[str, Protocol] = {
         num="photographs",
         default_num=f"{DEFAULT_NUM_SHIFTED}, or all there are",
         refused={**_NO_VIEWS, "{name} are measured at 240x320": ("presets",)},
+    ),
+    "patches": Protocol(
+        "patches in the layout of HPatches or of Brown",
+        _measure_patches,
+        refused={**_NO_VIEWS, "{name} are measured as the folder has them": ("num", "presets")},
+        load=_load_patch_methods,
     ),
 }
