@@ -10,7 +10,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import detection_from_options
-from superpoint_tf.using.extraction_options import DEFAULT_DETECTION, add_extraction_arguments
+from superpoint_tf.using.extraction_options import (
+    DEFAULT_DETECTION,
+    add_extraction_arguments,
+    add_keypoint_arguments,
+    check_keypoint_arguments,
+)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -29,6 +34,7 @@ def parse_arguments() -> argparse.Namespace:
         "--output", type=command_line.output_file, default="features.h5", help="the file (default: %(default)s)"
     )
     add_extraction_arguments(parser)
+    add_keypoint_arguments(parser)
     parser.add_argument(
         "--every", type=command_line.positive_int, default=1, metavar="N", help="take each N-th frame of videos"
     )
@@ -52,6 +58,7 @@ def parse_arguments() -> argparse.Namespace:
         help="pictures of one size share a camera (default: those of a video do)",
     )
     arguments = parser.parse_args()
+    check_keypoint_arguments(parser, arguments)
     if not arguments.colmap and (arguments.colmap_overlap or arguments.colmap_single_camera):
         parser.error("--colmap-overlap and --colmap-single-camera need --colmap DATABASE")
     command_line.check_outputs(
@@ -70,14 +77,17 @@ def main() -> None:
     from superpoint_tf.runtime.progress import Console
     from superpoint_tf.using.database import export_database
     from superpoint_tf.using.extract import extract_batch
-    from superpoint_tf.using.extractor import Extractor
+    from superpoint_tf.using.keypoint_extractors import open_extractor
 
     console = Console()
-    extractor = Extractor(arguments.weights, detection_from_options(arguments, DEFAULT_DETECTION), arguments.resize)
+    detection = detection_from_options(arguments, DEFAULT_DETECTION)
+    what = (arguments.weights, arguments.keypoints, arguments.descriptor)
+    extractor = open_extractor(*what, detection, arguments.resize)
     if arguments.colmap:
         check_names([source.name for source in sources])
-    if arguments.colmap and not extractor.model.with_descriptor:
-        raise ValueError(f"--weights {arguments.weights}: a detector alone gives nothing to match; --colmap needs both")
+    if arguments.colmap and not extractor.describes:
+        what_detects = f"--keypoints {arguments.keypoints}" if arguments.keypoints else f"--weights {arguments.weights}"
+        raise ValueError(f"{what_detects}: a detector alone gives nothing to match; --colmap needs both")
     found = extract_batch(
         sources, extractor, arguments.output, console, arguments.every, arguments.strict, arguments.overwrite
     )

@@ -10,7 +10,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import detection_from_options
-from superpoint_tf.using.extraction_options import DEFAULT_DETECTION, add_extraction_arguments
+from superpoint_tf.using.extraction_options import (
+    DEFAULT_DETECTION,
+    add_extraction_arguments,
+    add_keypoint_arguments,
+    check_keypoint_arguments,
+)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -50,7 +55,9 @@ def parse_arguments() -> argparse.Namespace:
         help="RANSAC counts a match as an inlier within this distance in B (default: %(default)s)",
     )
     add_extraction_arguments(parser)
+    add_keypoint_arguments(parser)
     arguments = parser.parse_args()
+    check_keypoint_arguments(parser, arguments)
     for option, path, suffixes in (
         ("--figure", arguments.figure, (".png",)),
         ("--panorama", arguments.panorama, (".png",)),
@@ -71,13 +78,15 @@ def main() -> None:
     arguments = parse_arguments()
     command_line.set_up_tensorflow()
     from superpoint_tf.runtime.progress import Console
-    from superpoint_tf.using.extractor import Extractor
+    from superpoint_tf.using.keypoint_extractors import open_extractor
     from superpoint_tf.using.match import match_pictures
 
+    detection = detection_from_options(arguments, DEFAULT_DETECTION)
+    what = (arguments.weights, arguments.keypoints, arguments.descriptor)
     match_pictures(
         arguments.a,
         arguments.b,
-        Extractor(arguments.weights, detection_from_options(arguments, DEFAULT_DETECTION), arguments.resize),
+        open_extractor(*what, detection, arguments.resize),
         Console(),
         arguments.ratio,
         arguments.threshold_px,

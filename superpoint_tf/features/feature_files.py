@@ -2,7 +2,8 @@
 
 A group holds `keypoints` float32 (N, 2) xy, `scores` float32 (N,), `descriptors` (D, N) if the method describes, and
 `image_size` (width, height) of the picture whose pixels the keypoints are. Descriptors are floats; uint8 means bit
-strings, eight bits a byte.
+strings, eight bits a byte. `sizes` and `angles_deg` float32 (N,), if the detector finds them, are ours: hloc reads past
+them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 
 from superpoint_tf.features.features import Features
 
-_DATASETS = ("keypoints", "scores", "keypoint_scores", "descriptors", "image_size")
+_FRAMES = ("sizes", "angles_deg")  # fields of Features that go by their own names
+_DATASETS = ("keypoints", "scores", "keypoint_scores", "descriptors", "image_size", *_FRAMES)
 _MAX_BYTES = 2**30  # of one array: a file of a kilobyte may claim a terabyte of zeros, never written
 INSIDE_DAMAGE = (OSError, RuntimeError, KeyError)  # what h5py raises for a file that opens and is broken within
 
@@ -60,6 +62,9 @@ def write_features(
     group["image_size"] = np.array(image_shape[::-1], np.int32)
     if features.descriptors is not None:
         group["descriptors"] = np.ascontiguousarray(features.descriptors.T)
+    for field in _FRAMES:
+        if (values := getattr(features, field)) is not None:
+            group[field] = np.asarray(values, np.float32)
     for key, value in extra.items():
         group[key] = value
     return group
@@ -88,10 +93,18 @@ def read_features(parent: h5py.Group, name: str) -> tuple[Features, tuple[int, i
         shapes = f"descriptors have shape {descriptors.shape} for {count} keypoints"
         raise ValueError(f"{where}: {shapes}; expected (D, {count}), a column a keypoint")
     features = check_features(arrays["keypoints"], scores, None if descriptors is None else descriptors.T, where)
+    frames = {field: _check_frames(arrays[field], count, f"{where}/{field}") for field in _FRAMES if field in arrays}
+    features = features._replace(**frames)
     size = arrays.get("image_size")
     if size is not None and (size.shape != (2,) or not (size > 0).all()):
         raise ValueError(f"{where}: image_size is {size.tolist()}; expected (width, height) in pixels")
     return features, None if size is None else (int(size[1]), int(size[0]))
+
+
+def _check_frames(values: np.ndarray, count: int, where: str) -> np.ndarray:
+    if values.shape != (count,) or not np.isfinite(values).all():
+        raise ValueError(f"{where}: has shape {values.shape} or is not finite; expected ({count},), one a keypoint")
+    return values.astype(np.float32)
 
 
 def _read_array(item: Any, where: str) -> np.ndarray:

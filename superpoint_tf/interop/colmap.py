@@ -1,7 +1,9 @@
 """A COLMAP database of a feature file: cameras, images, keypoints and matches, for COLMAP to verify and map.
 
-COLMAP counts pixels from the corner of the first one, we from its centre: its coordinates are ours plus 0.5. The schema
-is that of COLMAP 3, which later versions bring up to date when they open it. A camera is SIMPLE_RADIAL with a focal
+COLMAP counts pixels from the corner of the first one, we from its centre: its coordinates are ours plus 0.5. Keypoints
+with a size have its four columns, x, y, scale and orientation, others two. Its scale is the deviation of the Gaussian
+that a keypoint was found with, half of OpenCV's diameter; its orientation is OpenCV's angle in radians. The schema is
+that of COLMAP 3, which later versions bring up to date when they open it. A camera is SIMPLE_RADIAL with a focal
 length of 1.2 times the longer side, which COLMAP refines, as it does with pictures that do not say theirs.
 """
 
@@ -15,7 +17,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from superpoint_tf.features import Features
+from superpoint_tf.features import NO_ANGLE, Features
 from superpoint_tf.features.feature_files import read_features
 from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.runtime import storage
@@ -149,7 +151,7 @@ def _write_pictures(
         found, image_shape = read_features(features, name)
         if found.descriptors is None or image_shape is None:
             raise ValueError(f"{features.filename}: {name} has no descriptors or no size; nothing can be matched")
-        points = np.ascontiguousarray(found.keypoints + np.float32(PIXEL_SHIFT), np.float32)
+        points = _columns(found)
         if name in there:
             _check_same(connection, path, name, there[name], points)
             continue
@@ -159,15 +161,25 @@ def _write_pictures(
             cameras[shared] = _write_camera(connection, width, height)
         row = connection.execute("INSERT INTO images(name, camera_id) VALUES (?, ?)", (name, cameras[shared]))
         there[name] = int(row.lastrowid or 0)
-        values = (there[name], len(points), 2, points.tobytes())
+        values = (there[name], *points.shape, points.tobytes())
         connection.execute("INSERT INTO keypoints(image_id, rows, cols, data) VALUES (?, ?, ?, ?)", values)
     return there
+
+
+def _columns(features: Features) -> np.ndarray:
+    """Return keypoints as COLMAP has them, float32 (N, 2), or (N, 4) where they have sizes."""
+    points = features.keypoints + np.float32(PIXEL_SHIFT)
+    if features.sizes is not None:
+        degrees = np.zeros(len(points)) if features.angles_deg is None else features.angles_deg
+        radians = np.deg2rad(np.where(degrees == NO_ANGLE, 0.0, degrees))
+        points = np.column_stack([points, features.sizes / 2, radians])
+    return np.ascontiguousarray(points, np.float32)
 
 
 def _check_same(connection: sqlite3.Connection, path: Path, name: str, image_id: int, points: np.ndarray) -> None:
     query = "SELECT rows, cols, data FROM keypoints WHERE image_id = ?"
     row = connection.execute(query, (image_id,)).fetchone()
-    if row is None or row[:2] != (len(points), 2) or bytes(row[2] or b"") != points.tobytes():
+    if row is None or row[:2] != points.shape or bytes(row[2] or b"") != points.tobytes():
         raise ValueError(f"{path}: {name} has other keypoints there; move the database or name another file")
 
 

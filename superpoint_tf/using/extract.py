@@ -13,7 +13,7 @@ from superpoint_tf.features.feature_archive import FeatureArchive
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.memory import PictureTooLarge
 from superpoint_tf.runtime.progress import Console, Progress, format_bytes, format_duration
-from superpoint_tf.using.extractor import Extractor
+from superpoint_tf.using.extractor import AnyExtractor
 from superpoint_tf.using.picture_sources import Source
 from superpoint_tf.using.pictures import Picture, count_pictures, first_digest, read_pictures
 
@@ -42,7 +42,7 @@ class Extraction:
 
 def extract_batch(
     sources: Sequence[Source],
-    extractor: Extractor,
+    extractor: AnyExtractor,
     output: str | Path,
     console: Console,
     every: int = 1,
@@ -106,7 +106,7 @@ def _other_place(source: Source, archive: FeatureArchive) -> str:
         return ""
 
 
-def _extract(picture: Picture, extractor: Extractor, archive: FeatureArchive) -> Features | None:
+def _extract(picture: Picture, extractor: AnyExtractor, archive: FeatureArchive) -> Features | None:
     """Extract and store a picture, if it is not stored already; raises PhotographError if it cannot be used."""
     if picture.error:
         raise PhotographError(picture.path, picture.error)

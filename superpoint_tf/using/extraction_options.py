@@ -7,9 +7,11 @@ import argparse
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_detection_options, add_network_options
 from superpoint_tf.config import DetectionConfig
+from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE
 
 DEFAULT_WEIGHTS = "superpoint-small"
 DEFAULT_DETECTION = DetectionConfig(max_keypoints=2048)
+CLASSICAL_KEYPOINTS = ("fast", "harris", "shi-tomasi", "sift", "rootsift", "orb", "akaze")
 _SMALLEST_SIDE_PX = 16  # of --resize: below, no cell is left inside the border
 
 
@@ -30,6 +32,42 @@ def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PX",
         help="shrink pictures whose longest side is above this; keypoints stay in pixels of the original",
     )
+
+
+def add_keypoint_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --keypoints and --descriptor, in place of --weights."""
+    parser.add_argument(
+        "--keypoints",
+        type=command_line.place,
+        metavar="WHAT",
+        help=f"in place of --weights: {', '.join(CLASSICAL_KEYPOINTS)}, with its own descriptors if it has any, or "
+        "weights of a network for pictures",
+    )
+    parser.add_argument(
+        "--descriptor",
+        type=command_line.place,
+        metavar="WHAT",
+        help="with --keypoints: weights of a patch system (hardnet, tfeat, ...), which describes them",
+    )
+
+
+def check_keypoint_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """End with an error for options that do not go together."""
+    if arguments.descriptor and not arguments.keypoints:
+        parser.error(f"--descriptor {arguments.descriptor} describes patches: name keypoints, --keypoints sift")
+    if not arguments.keypoints:
+        return
+    if arguments.weights != DEFAULT_WEIGHTS:
+        parser.error(f"--weights {arguments.weights} finds keypoints and describes them: leave out it or --keypoints")
+    of_networks = {
+        "--threshold": arguments.threshold is not None,
+        "--subpixel": arguments.subpixel,
+        "--scales": arguments.scales != ONE_SCALE,
+        "--phases": arguments.phases != ONE_PHASE,
+    }
+    given = [option for option, is_given in of_networks.items() if is_given]
+    if given and arguments.keypoints.lower() in CLASSICAL_KEYPOINTS:
+        parser.error(f"{', '.join(given)}: of networks; {arguments.keypoints} has settings of its own")
 
 
 def _side(text: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -13,12 +13,27 @@ from superpoint_tf.config import DetectionConfig
 from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.features import Features
 from superpoint_tf.models.dense_model import SuperPoint
+from superpoint_tf.models.patch_model import SUPPORT
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.using.extraction_options import DEFAULT_DETECTION
 
 
+class AnyExtractor(Protocol):
+    """What the tools extract with: a picture of any size in, features in that picture's own pixels out."""
+
+    describes: bool  # or a detector alone
+    support: float  # side of a patch in diameters of its keypoints
+    identity: dict[str, Any]  # equal ones give equal features
+
+    def __call__(self, image: np.ndarray) -> Features:
+        """Extract from a grey uint8 image (H, W)."""
+        ...
+
+
 class Extractor:
-    """What the tools extract with."""
+    """A network for pictures."""
+
+    support = SUPPORT
 
     def __init__(
         self, weights: str, detection: DetectionConfig = DEFAULT_DETECTION, resize_px: int | None = None
@@ -29,6 +44,7 @@ class Extractor:
         """
         network, loaded = load_network(weights)
         self.model, self.detection, self.resize_px = SuperPoint(network), detection, resize_px
+        self.describes = self.model.with_descriptor
         self.identity: dict[str, Any] = {
             "weights_sha256": loaded.fingerprint(),
             **asdict(detection),
@@ -57,9 +73,14 @@ class Extractor:
         return heatmap, *detect_keypoints(heatmap, self.detection, image.shape)
 
     def shrink(self, image: np.ndarray) -> np.ndarray:
-        """Return what the network is to see of uint8 (H, W[, C]): itself, or shrunk to at most `resize_px` a side."""
-        longest, limit = max(image.shape[:2]), self.resize_px
-        if limit is not None and longest > limit:
-            height, width = (max(1, round(side * limit / longest)) for side in image.shape[:2])
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        return image
+        """Return what the network is to see of uint8 (H, W[, C])."""
+        return shrink(image, self.resize_px)
+
+
+def shrink(image: np.ndarray, limit: int | None) -> np.ndarray:
+    """Return an image uint8 (H, W[, C]) as it is, or shrunk by area to at most `limit` pixels a side."""
+    longest = max(image.shape[:2])
+    if limit is not None and longest > limit:
+        height, width = (max(1, round(side * limit / longest)) for side in image.shape[:2])
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return image

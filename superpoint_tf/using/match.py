@@ -8,7 +8,7 @@ from superpoint_tf.data.photographs.photographs import PhotographError, read_gre
 from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
-from superpoint_tf.using.extractor import Extractor
+from superpoint_tf.using.extractor import AnyExtractor
 from superpoint_tf.using.figure import draw_alignment
 from superpoint_tf.using.two_views import NoHomography, align, format_homography, save_matches
 
@@ -16,7 +16,7 @@ from superpoint_tf.using.two_views import NoHomography, align, format_homography
 def match_pictures(
     path0: str,
     path1: str,
-    extractor: Extractor,
+    extractor: AnyExtractor,
     console: Console,
     ratio: float | None = None,
     threshold_px: float = 3.0,

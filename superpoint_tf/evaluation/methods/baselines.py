@@ -17,7 +17,8 @@ CORNER_BLOCK_PX = 4
 
 def fast(image: np.ndarray) -> Features:
     """Detect FAST corners (threshold 10) in a grey uint8 image (H, W); no descriptors."""
-    return _strongest_first(cv2.FastFeatureDetector.create(threshold=10).detect(image, None))
+    found = _strongest_first(cv2.FastFeatureDetector.create(threshold=10).detect(image, None))
+    return found._replace(sizes=None, angles_deg=None)  # every one is of 7 px and points nowhere
 
 
 def harris(image: np.ndarray) -> Features:
@@ -63,6 +64,10 @@ CLASSICAL: dict[str, Callable[[np.ndarray], Features]] = {
     "AKAZE": akaze,
 }
 
+# Sides of patches for patch descriptors, in diameters, where they are not `models.patch_model.SUPPORT`: the diameter of
+# ORB's keypoints is the side of the patch that its own descriptor sees.
+SUPPORTS = {"ORB": 1.0}
+
 
 def _local_maxima(response: np.ndarray) -> Features:
     peaks = (response == cv2.dilate(response, np.ones((3, 3), np.uint8))) & (response > MIN_CORNER_RESPONSE)
@@ -79,11 +84,19 @@ def _described(extractor: Any, image: np.ndarray) -> Features:
 
 
 def _strongest_first(found: Sequence[cv2.KeyPoint], descriptors: np.ndarray | None = None) -> Features:
-    return _sorted([keypoint.pt for keypoint in found], [keypoint.response for keypoint in found], descriptors)
+    rows = np.array([(*k.pt, k.response, k.size, k.angle) for k in found], np.float32).reshape(-1, 5)
+    return _sorted(rows[:, :2], rows[:, 2], descriptors, rows[:, 3], rows[:, 4])
 
 
-def _sorted(keypoints: ArrayLike, scores: ArrayLike, descriptors: np.ndarray | None = None) -> Features:
+def _sorted(
+    keypoints: ArrayLike,
+    scores: ArrayLike,
+    descriptors: np.ndarray | None = None,
+    sizes: np.ndarray | None = None,
+    angles_deg: np.ndarray | None = None,
+) -> Features:
     """Sort by score; ties by row, then column, so that no order internal to OpenCV decides."""
     xy = np.asarray(keypoints, np.float32).reshape(-1, 2)
     strength = np.asarray(scores, np.float32)
-    return Features(xy, strength, descriptors).take(np.lexsort((xy[:, 0], xy[:, 1], -strength)))
+    found = Features(xy, strength, descriptors, sizes, angles_deg)
+    return found.take(np.lexsort((xy[:, 0], xy[:, 1], -strength)))

@@ -50,8 +50,8 @@ class FeaturesOnDisk:
             raise ValueError(f"{self.path}: no features under {names}; extract from every image (see --write-images)")
         features, shape = read_features(self._file, origin.path)
         _check_shape(shape, origin.image_shape, f"{self.path}: {origin.path}")
-        keypoints = warp_points_numpy(features.keypoints, origin.to_frame).astype(np.float32)
-        return _suppress(features._replace(keypoints=keypoints), frame_shape, protocol.nms_radius_px)
+        features = features.scaled(warp_points_numpy(features.keypoints, origin.to_frame), _scale(origin.to_frame))
+        return _suppress(features, frame_shape, protocol.nms_radius_px)
 
 
 def load_features_on_disk(path: str) -> FeaturesOnDisk:
@@ -67,7 +67,12 @@ def _suppress(features: Features, frame_shape: tuple[int, int], nms_radius_px: i
     described = features.descriptors
     if described is not None:
         described = described[kept[kept < len(described)]]
-    return Features(features.keypoints[kept], features.scores[kept], described)
+    return features._replace(descriptors=None).take(kept)._replace(descriptors=described)
+
+
+def _scale(to_frame: np.ndarray) -> float:
+    """Return by how much lengths grow from the picture to the frame cut from it."""
+    return float(np.sqrt(np.linalg.det(to_frame[:2, :2])))
 
 
 def _check_shape(found: tuple[int, int] | None, expected: tuple[int, int], where: str) -> None:
