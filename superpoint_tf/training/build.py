@@ -62,7 +62,7 @@ def resolve_source(config: Config) -> SyntheticSection:
         raise ConfigError(
             f"{manifest}: missing; run `python tools/generate_synthetic.py`, or set synthetic.source=generator"
         )
-    drawn, asked = read_record_manifest(section.root).get("draw", {}), record_settings(config)["draw"]
+    drawn, asked = read_record_manifest(section.root)["draw"], record_settings(config)["draw"]
     changed = differences(drawn, asked)
     if not changed:
         return dataclasses.replace(section, source="records")

@@ -40,7 +40,7 @@ class RunFolder:
 
     def finished_steps(self) -> int:
         """Return the step at which the run ended, or 0 if it has not ended."""
-        return int(storage.read_json(self.summary)["steps"]) if self.summary.exists() else 0
+        return int(storage.read_json(self.summary).get("steps", 0)) if self.summary.exists() else 0
 
     def open(self, config: Config, sections: Sequence[str], inputs: Mapping[str, str], overwrite: bool = False) -> None:
         """Check that the folder is free, or holds a run with the same samples and weight shapes.

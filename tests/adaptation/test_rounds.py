@@ -225,7 +225,7 @@ def test_a_folder_begun_without_votes_is_refused_before_anything_is_written(labe
     del plan["label_format"]  # as the version wrote it whose labels had no votes
     path.write_text(json.dumps(plan))
     before = contents(labelled)
-    with pytest.raises(ConfigError, match=r"its labels have format 1, this version writes 2\n.*--overwrite"):
+    with pytest.raises(ConfigError, match=r"label_format: 1 -> 2\n.*--overwrite"):
         start(make_run(labelled, detector))
     assert contents(labelled) == before
 

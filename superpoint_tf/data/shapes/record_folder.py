@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import config_to_dict
 from superpoint_tf.config.differences import differences
-from superpoint_tf.data.shapes.record_reader import SCHEMA_VERSION, is_file_note, manifest_path
+from superpoint_tf.data.shapes.record_reader import SCHEMA_VERSION, manifest_path
 from superpoint_tf.data.shapes.synthetic_sets import SPLITS, drawn_primitives, split_size
 from superpoint_tf.runtime import storage
 
@@ -149,24 +150,19 @@ class RecordFolder:
         return [file for file in files if not self._is_sound(file, records.get(file.name))]
 
     def _is_sound(self, file: RecordFile, record: dict[str, Any] | None) -> bool:
-        try:
+        with contextlib.suppress(FileNotFoundError):
             return record is not None and storage.sha256_file(self.path(file)) == record["sha256"]
-        except FileNotFoundError:
-            return False
+        return False
 
     def _records(self) -> dict[str, dict[str, Any]]:
         """Return what was noted of each finished file, by name; in a finished folder the manifest has it."""
-        records: dict[str, dict[str, Any]] = {}
-        for path in [manifest_path(self.root), *map(self._record_path, self.files)]:
-            try:
-                content = storage.read_json(path)
-            except (FileNotFoundError, ValueError):  # a damaged note: its file is written again
-                continue
-            if path == manifest_path(self.root):
-                content = content.get("files") if isinstance(content, dict) else None
-            entries = content if isinstance(content, list) else [content]
-            records.update({entry["file"]: entry for entry in entries if is_file_note(entry)})
-        return records
+        records: list[dict[str, Any]] = []
+        with contextlib.suppress(FileNotFoundError):
+            records += storage.read_json(manifest_path(self.root))["files"]
+        for file in self.files:
+            with contextlib.suppress(FileNotFoundError):  # not finished, or by now in the manifest
+                records.append(storage.read_json(self._record_path(file)))
+        return {record["file"]: record for record in records}
 
     def missing(self) -> list[RecordFile]:
         """Return the files, of any shard, of which nothing is noted yet."""
