@@ -299,18 +299,18 @@ class ConvexSection:
     Of the section `steps` are those of the second; rate, schedule, optimizer, loss and margin decide nothing.
     """
 
-    batches: int = _setting(40, minimum=1, maximum=10**6)  # of `patches.batch_size` points, all kept in memory
+    batches: int = _setting(20, minimum=1, maximum=10**6)  # of `patches.batch_size` points, all kept in memory
     negatives: int = _setting(4, minimum=1, maximum=1024)  # of each point, at random in its batch
     held_out: int = _setting(8, minimum=2, maximum=1024)  # one picture of so many chooses the best iterates
     pairs: int = _setting(256, minimum=1, maximum=2**20)  # of each kind, a step
-    radii: int = _setting(16, minimum=2, maximum=64)  # of the rings to choose from
-    angles: int = _setting(5, minimum=1, maximum=32)
-    deviations: int = _setting(9, minimum=1, maximum=64)
-    ring_steps: int = _setting(4000, minimum=1, maximum=10**9)
-    ring_l1: float = _setting(0.01, minimum=0.0, maximum=1e3)  # more: fewer rings
-    ring_gamma: float = _setting(0.1, minimum=1e-6, maximum=1e6)  # more: smaller steps
+    radii: int = _setting(11, minimum=2, maximum=64)  # of the rings to choose from
+    angles: int = _setting(3, minimum=1, maximum=32)
+    deviations: int = _setting(7, minimum=1, maximum=64)
+    ring_steps: int = _setting(3000, minimum=1, maximum=10**9)
+    ring_l1: float = _setting(0.03, minimum=0.0, maximum=1e3)  # more: fewer rings
+    ring_gamma: float = _setting(1.0, minimum=1e-6, maximum=1e6)  # more: smaller steps
     trace: float = _setting(0.001, minimum=0.0, maximum=1e3)  # of the projection; more: a lower rank
-    gamma: float = _setting(0.1, minimum=1e-6, maximum=1e6)
+    gamma: float = _setting(0.3, minimum=1e-6, maximum=1e6)
 
 
 @dataclass(frozen=True)
