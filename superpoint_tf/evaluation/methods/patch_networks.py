@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.data.patch_sets.hpatches_strips import resize_patches
-from superpoint_tf.evaluation.methods.patch_methods import Describe, PatchMethod
+from superpoint_tf.evaluation.methods.patch_method import Describe, PatchMethod
 from superpoint_tf.networks.weights import load_network, load_weights
 from superpoint_tf.systems import SCORES, SYSTEMS, VECTORS, PatchSpec
 
