@@ -1,4 +1,4 @@
-"""How the rows of a batch of patches become samples: which other point is the negative, which patch first, how turned.
+"""How rows of a batch of patches become samples: which other point is a negative, which patch is first, how it lies.
 
 What is random is a function of the seeds of the pictures alone, (B, 2), each of which has P / B rows.
 """

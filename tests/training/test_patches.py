@@ -15,16 +15,18 @@ from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import build_config, load_config
 from superpoint_tf.data.labels.labels import Label, label_path, save_label
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
+from superpoint_tf.losses.descriptor_loss import DESCRIPTOR_LOSSES
+from superpoint_tf.losses.keypoint_loss import KEYPOINT_LOSSES
 from superpoint_tf.models import SuperPoint
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import WeightsError, get_weights, initial_network, load_network, load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.systems import MAPS, SYSTEMS, VECTORS
 from superpoint_tf.training.objectives.patch_objective import VectorObjective
-from superpoint_tf.training.optimizers import Momentum
+from superpoint_tf.training.optimizers import OPTIMIZERS, Momentum
 from superpoint_tf.training.patch_validation import PatchValidator, cut_from_photographs
 from superpoint_tf.training.replicas import single_replica
-from superpoint_tf.training.schedule import learning_rate
+from superpoint_tf.training.schedule import SCHEDULES, learning_rate
 from superpoint_tf.training.tasks import Task, make_task
 from superpoint_tf.training.trainer import train
 
@@ -184,6 +186,35 @@ def test_momentum_follows_its_recurrence():
         velocity = 0.9 * velocity + gradient
         expected = expected - 0.1 * velocity
     np.testing.assert_allclose(variable, expected, rtol=1e-6)
+
+
+def test_gradient_descent_without_momentum_adds_the_decay_to_kernels_alone():
+    kernel, bias = tf.Variable([[1.0, 2.0]]), tf.Variable([3.0])
+    optimizer = Momentum({"kernel": kernel, "bias": bias}, config(momentum=0.0, weight_decay=0.5).patches)
+    optimizer.learning_rate.assign(0.1)
+    for _ in range(2):
+        optimizer.update_replica(optimizer.with_decay([tf.constant([[1.0, -1.0]]), tf.constant([1.0])]))
+    expected = np.array([[1.0, 2.0]])
+    for _ in range(2):
+        expected = expected - 0.1 * (np.array([[1.0, -1.0]]) + 0.5 * expected)
+    np.testing.assert_allclose(kernel, expected, rtol=1e-6)
+    np.testing.assert_allclose(bias, [2.8], rtol=1e-6)
+
+
+def test_a_schedule_of_steps_falls_by_its_factor_every_so_many():
+    settings = config(steps=10, learning_rate=2.0, schedule="steps", fall=0.5, fall_every=4).patches
+    assert [learning_rate(settings, step) for step in range(10)] == [2.0] * 4 + [1.0] * 4 + [0.5] * 2
+
+
+def test_every_choice_of_the_config_is_a_row_and_every_row_a_choice():
+    def choices(section: Any, name: str) -> set[str]:
+        return set(type(section).__dataclass_fields__[name].metadata["choices"])
+
+    settings = Config()
+    assert choices(settings.patches, "schedule") == set(SCHEDULES)
+    assert choices(settings.patches, "optimizer") == set(OPTIMIZERS)
+    assert choices(settings.joint, "descriptor_loss") == set(DESCRIPTOR_LOSSES)
+    assert choices(settings.joint, "keypoint_loss") == set(KEYPOINT_LOSSES)
 
 
 def test_a_linear_schedule_falls_evenly_from_the_rate_towards_zero():
