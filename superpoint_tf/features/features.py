@@ -21,7 +21,7 @@ class Features(NamedTuple):
 
     def take(self, indices: np.ndarray | slice) -> Features:
         """Return the features at `indices`: an index or bool array, or a slice."""
-        return Features(*(None if array is None else array[indices] for array in self))
+        return self._make(None if array is None else array[indices] for array in self)
 
     def scaled(self, keypoints: np.ndarray, factor: float) -> Features:
         """Return the features of a picture resized by `factor`, where the keypoints are `keypoints`."""
