@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -90,13 +91,31 @@ def main() -> None:
     from superpoint_tf.export.calibration import open_photographs
     from superpoint_tf.export.export_table import measure_table
     from superpoint_tf.export.exporter import Exporter
+    from superpoint_tf.export.patch_exporter import PatchExporter, sees_patches
     from superpoint_tf.runtime.progress import Console
 
+    if sees_patches(arguments.weights):
+        _check_patches(arguments)
+        patch_exporter = PatchExporter(arguments.weights, open_photographs(arguments.images), Console())
+        request = replace(requests[0], form=patch_exporter.form)
+        patch_exporter.report(patch_exporter.export(request, arguments.output))
+        return
     exporter = Exporter(arguments.weights, open_photographs(arguments.images), Console())
     if arguments.table:
         print(measure_table(exporter, requests))
     else:
         exporter.report(exporter.export(requests[0], arguments.output))
+
+
+def _check_patches(arguments: argparse.Namespace) -> None:
+    """Raise ValueError for options of networks for pictures."""
+    of_pictures = {
+        "--image-shape": arguments.image_shape,
+        "--with-postprocessing": arguments.with_postprocessing,
+        "--table": arguments.table,
+    }
+    if given := [option for option, value in of_pictures.items() if value]:
+        raise ValueError(f"{', '.join(given)}: of networks for pictures; {arguments.weights} describes patches")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An exported file against TensorFlow on photographs: the same keypoints, the same descriptors."""
+"""An exported file against TensorFlow on photographs: the same keypoints, the same descriptors, the same vectors."""
 
 from __future__ import annotations
 
@@ -46,6 +46,34 @@ class Difference:
         """Raise DiffersFromTensorFlow if this is more than rounding in float32 explains."""
         if self.alone > _DECIDED_BY_ROUNDING * self.keypoints or self.descriptor > DESCRIPTOR_TOLERANCE:
             raise DiffersFromTensorFlow(f"not written, it differs from TensorFlow: {self}")
+
+
+@dataclass(frozen=True)
+class VectorDifference:
+    """What the vectors of an exported file differ by, over several patches."""
+
+    patches: int
+    numbers: int  # of all vectors
+    elsewhere: int  # numbers that differ by more than the tolerance
+    largest: float
+    binary: bool  # numbers are 1 and -1: one that is almost 0 before may change sides by rounding
+
+    def __str__(self) -> str:
+        there = self.numbers - self.elsewhere
+        what = f"{there} of {self.numbers} numbers within {DESCRIPTOR_TOLERANCE:g}, all within {self.largest:.1e}"
+        return f"{self.patches} patches | {what}"
+
+    def raise_if_large(self) -> None:
+        """Raise DiffersFromTensorFlow if this is more than rounding in float32 explains."""
+        if self.elsewhere > (_DECIDED_BY_ROUNDING * self.numbers if self.binary else 0):
+            raise DiffersFromTensorFlow(f"not written, it differs from TensorFlow: {self}")
+
+
+def compare_vectors(expected: np.ndarray, found: np.ndarray, binary: bool) -> VectorDifference:
+    """Compare what TensorFlow and an exported file say of the same patches, (N, D)."""
+    difference = np.abs(expected - found)
+    elsewhere, largest = int((difference > DESCRIPTOR_TOLERANCE).sum()), float(difference.max(initial=0.0))
+    return VectorDifference(len(expected), expected.size, elsewhere, largest, binary)
 
 
 def compare_features(pairs: Iterable[tuple[Features, Features]]) -> Difference:

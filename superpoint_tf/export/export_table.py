@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from superpoint_tf.evaluation.report.markdown import ABSENT, markdown_table
+from superpoint_tf.export.comparison import Difference
 from superpoint_tf.export.exporter import TENSORFLOW, Exported, Exporter
 from superpoint_tf.export.files import open_file
 from superpoint_tf.export.latency import time_in_turns
@@ -34,7 +35,7 @@ def measure_table(exporter: Exporter, requests: Sequence[Request]) -> str:
 
 def _time_all(exporter: Exporter, exported: Sequence[Exported]) -> dict[str, float]:
     form = exported[0].request.form
-    images = exporter.first_image(form)
+    images = exporter.first_input(form)
     runs = {_name(one): open_file(one.request.format, one.path, exporter.threads) for one in exported}
     plain = next(one for one in exported if one.request.format == "tflite")
     runs[_WITHOUT_XNNPACK] = open_tflite(plain.path, exporter.threads, xnnpack=False)
@@ -51,6 +52,7 @@ def _rows(exported: Sequence[Exported], seconds: dict[str, float]) -> list[list[
     rows = [[TENSORFLOW, ABSENT, _ms(seconds[TENSORFLOW]), *empty, *_quality(reference)]]
     for one in exported:
         difference = one.difference
+        assert isinstance(difference, Difference)  # the table is of networks for pictures
         elsewhere = f"{difference.alone} of {difference.keypoints}"
         cells = [format_bytes(one.size_bytes), _ms(seconds[_name(one)]), elsewhere, f"{difference.descriptor:.0e}"]
         rows.append([_name(one), *cells, *_quality(one.rows[1])])

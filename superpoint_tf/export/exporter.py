@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,10 @@ import tensorflow as tf
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.evaluation.methods.methods import extractor_of
 from superpoint_tf.export.calibration import Photographs
-from superpoint_tf.export.comparison import Difference, compare_features, extractor_of_file
+from superpoint_tf.export.comparison import Difference, VectorDifference, compare_features, extractor_of_file
 from superpoint_tf.export.files import measure_size, open_file, staged, write_file
 from superpoint_tf.export.form import Form
-from superpoint_tf.export.graph import ExportGraph, Run
+from superpoint_tf.export.graph import ExportGraph, Graph, Run
 from superpoint_tf.export.latency import time_in_turns
 from superpoint_tf.export.provenance import describe_origin, weights_name
 from superpoint_tf.export.repeatability import (
@@ -29,7 +30,7 @@ from superpoint_tf.export.request import TABLE_SHAPE, Request, check_output
 from superpoint_tf.export.usage import usage
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.models.images import prepare_image
-from superpoint_tf.networks.weights import load_network
+from superpoint_tf.networks.weights import Weights, load_network
 from superpoint_tf.runtime.progress import Console, format_bytes
 from superpoint_tf.runtime.workers import resolve_workers
 
@@ -43,20 +44,42 @@ class Exported:
     request: Request
     path: Path
     size_bytes: int
-    difference: Difference
-    seconds: dict[str, float]  # an image, by runtime
+    difference: Difference | VectorDifference
+    seconds: dict[str, float]  # of a call, by runtime
     rows: list[Row]  # repeatability of TensorFlow and of the file, for a precision below float32
 
 
-class Exporter:
+class AnyExporter(ABC):
     """Weights, loaded once, and the photographs that their exports are compared on."""
 
-    def __init__(self, weights: str, photographs: Photographs, console: Console) -> None:
-        """Load weights; raises WeightsError naming the path."""
-        self._source, self.photographs, self._console = weights, photographs, console
-        network, self._weights = load_network(weights)
-        self.model = SuperPoint(network)
+    def __init__(self, source: str, weights: Weights, photographs: Photographs, console: Console) -> None:
+        self._source, self._weights, self.photographs, self._console = source, weights, photographs, console
         self.threads = resolve_workers(-1)
+
+    @abstractmethod
+    def graph(self, form: Form) -> Graph:
+        """Return what is exported."""
+
+    @abstractmethod
+    def first_input(self, form: Form) -> np.ndarray:
+        """Return what latencies are taken on, float32 (B, H, W, 1); raises ValueError if there is none."""
+
+    @abstractmethod
+    def tensorflow_call(self, form: Form, given: np.ndarray) -> Callable[[], object]:
+        """Return what an exported file's call on this input replaces."""
+
+    @abstractmethod
+    def _calibration(self, request: Request) -> list[np.ndarray]: ...
+
+    @abstractmethod
+    def _compare(self, request: Request, run: Run) -> Difference | VectorDifference: ...
+
+    @abstractmethod
+    def _measure(self, request: Request, run: Run, measured: bool) -> list[Row]: ...
+
+    @abstractmethod
+    def report(self, exported: Exported) -> None:
+        """Say how large and fast the file is, and how it is loaded."""
 
     def export(self, request: Request, output: str | Path | None = None, measured: bool = False) -> Exported:
         """Write a file, load it again, compare it with TensorFlow and say what was found.
@@ -67,32 +90,53 @@ class Exporter:
         """
         path = Path(output or request.default_output(weights_name(self._source)))
         check_output(request.format, path)
-        image = self.first_image(request.form)
-        graph = ExportGraph(self.model.network, request.form)
+        given, graph = self.first_input(request.form), self.graph(request.form)
         origin = describe_origin(self._source, self._weights, request.precision, request.form)
         self._say("plan", f"{origin['weights']}, step {origin['training_step']} | {request}")
         with staged(path) as temporary:
-            write_file(request, graph, temporary, self._calibration(request), origin)
+            calibration = self._calibration(request) if request.precision == "int8" else []
+            write_file(request, graph, temporary, calibration, origin)
             run = open_file(request.format, temporary, self.threads)
             difference = self._compare(request, run)
             self._say("check", str(difference))
             if request.precision == "float32":
                 difference.raise_if_large()
-            rows = self._measure(request, run) if measured or request.precision != "float32" else []
-            calls = {TENSORFLOW: self.tensorflow_call(request.form, image), request.format: lambda: run(image)}
+            rows = self._measure(request, run, measured)
+            calls = {TENSORFLOW: self.tensorflow_call(request.form, given), request.format: lambda: run(given)}
             seconds = time_in_turns(calls)
         if self.photographs.left_out:
             names = self.photographs.left_out
             self._say("check", f"left out: {len(names)} | {'; '.join(names[:3])}")
         return Exported(request, path, measure_size(path), difference, seconds, rows)
 
-    def _calibration(self, request: Request) -> list[np.ndarray]:
-        if request.precision != "int8":
-            return []
-        images = self.photographs.for_calibration.batches(request.form.image_shape)
-        return images or [self.first_image(request.form)]
+    def _report(self, exported: Exported, what: str, lines: str) -> None:
+        times = " | ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in exported.seconds.items())
+        self._say("time", f"{what}, {self.threads} threads | {times}")
+        self._say("file", f"{exported.path} | {format_bytes(exported.size_bytes)}")
+        print(f"\n{lines}")
 
-    def first_image(self, form: Form) -> np.ndarray:
+    def _say(self, label: str, text: str) -> None:
+        self._console.line(label, text)
+
+
+class Exporter(AnyExporter):
+    """Exports of a network for pictures."""
+
+    def __init__(self, weights: str, photographs: Photographs, console: Console) -> None:
+        """Load weights; raises WeightsError naming the path."""
+        network, loaded = load_network(weights)
+        super().__init__(weights, loaded, photographs, console)
+        self.model = SuperPoint(network)
+
+    def graph(self, form: Form) -> ExportGraph:
+        """Return the network, perhaps with its postprocessing."""
+        return ExportGraph(self.model.network, form)
+
+    def _calibration(self, request: Request) -> list[np.ndarray]:
+        images = self.photographs.for_calibration.batches(request.form.image_shape)
+        return images or [self.first_input(request.form)]
+
+    def first_input(self, form: Form) -> np.ndarray:
         """Return the image that latencies are taken on, float32 (1, H, W, 1); raises ValueError if there is none."""
         for frame in self.photographs.frames(form.image_shape or TABLE_SHAPE):
             return prepare_image(frame).numpy()[None]
@@ -112,7 +156,9 @@ class Exporter:
             )
         return difference
 
-    def _measure(self, request: Request, run: Run) -> list[Row]:
+    def _measure(self, request: Request, run: Run, measured: bool) -> list[Row]:
+        if not measured and request.precision == "float32":
+            return []
         detection = request.form.detection or FOR_MEASURING
         methods = {
             TENSORFLOW: extractor_of(self.model, detection),
@@ -124,23 +170,16 @@ class Exporter:
             self._say("eval", f"{row['method']} | " + describe_quality(row))
         return rows
 
-    def tensorflow_call(self, form: Form, images: np.ndarray) -> Callable[[], object]:
+    def tensorflow_call(self, form: Form, given: np.ndarray) -> Callable[[], object]:
         """Return what an exported file's call replaces: the network's, or with postprocessing `SuperPoint.extract`."""
         if form.detection is not None:
             detection = form.detection
-            return lambda: self.model.extract(images[0], detection)
-        graph = ExportGraph(self.model.network, form)
-        tensor = tf.constant(images)
+            return lambda: self.model.extract(given[0], detection)
+        graph, tensor = self.graph(form), tf.constant(given)
         return lambda: [value.numpy() for value in graph.run(tensor).values()]
 
     def report(self, exported: Exported) -> None:
         """Say how large and fast the file is, and how it is loaded."""
         request = exported.request
-        shape = request.form.image_shape or TABLE_SHAPE
-        times = " | ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in exported.seconds.items())
-        self._say("time", "{}x{}, {} threads | {}".format(*shape, self.threads, times))
-        self._say("file", f"{exported.path} | {format_bytes(exported.size_bytes)}")
-        print(f"\n{usage(str(exported.path), request, self.model.with_descriptor)}")
-
-    def _say(self, label: str, text: str) -> None:
-        self._console.line(label, text)
+        what = "{}x{}".format(*request.form.image_shape or TABLE_SHAPE)
+        self._report(exported, what, usage(str(exported.path), request, self.model.with_descriptor))

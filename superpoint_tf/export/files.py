@@ -13,14 +13,14 @@ import numpy as np
 
 from superpoint_tf.export.form import ORIGIN_FILE
 from superpoint_tf.export.formats import FORMATS
-from superpoint_tf.export.graph import ExportGraph, Run
+from superpoint_tf.export.graph import Graph, Run
 from superpoint_tf.export.request import Request
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.quiet import held_back
 
 
 def write_file(
-    request: Request, graph: ExportGraph, path: str | Path, calibration: Sequence[np.ndarray], origin: dict[str, str]
+    request: Request, graph: Graph, path: str | Path, calibration: Sequence[np.ndarray], origin: dict[str, str]
 ) -> None:
     """Convert a graph and write it at `path`, without looking at what came out."""
     with held_back():  # the converters' C++ code has no setting to be quiet

@@ -18,3 +18,4 @@ class Form:
     image_shape: ImageShape = None
     one_image: bool = False  # a batch is always one image; else any number
     detection: DetectionConfig | None = None  # of the postprocessing; None: the network's maps come out
+    patches: bool = False  # any number of patches of this shape come in, vectors come out

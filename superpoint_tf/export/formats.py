@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 if TYPE_CHECKING:
     import numpy as np
 
-    from superpoint_tf.export.graph import ExportGraph, Run
+    from superpoint_tf.export.graph import Graph, Run
 
 PRECISIONS = ("float32", "float16", "int8")
 
@@ -21,13 +21,13 @@ class Runtime(Protocol):
 
     def write(
         self,
-        graph: ExportGraph,
+        graph: Graph,
         path: str | Path,
         precision: str,
         calibration: Sequence[np.ndarray],
         origin: dict[str, str],
     ) -> None:
-        """Convert the graph and write it with its origin; int8 takes its ranges from the images (B, H, W, 1)."""
+        """Convert the graph and write it with its origin; int8 takes its ranges from inputs (B, H, W, 1)."""
         ...
 
     def load(self, path: str | Path, threads: int) -> Run:
@@ -42,7 +42,7 @@ class Format:
     title: str
     suffix: str
     module: str  # its code, a `Runtime`
-    usage: str  # Python that loads `{path}`, makes `images` by `{image}` and `outputs`, a dict by name
+    usage: str  # Python that loads `{path}`, makes the variable `{input}` by `{image}`, and `outputs`, a dict by name
     precisions: tuple[str, ...] = PRECISIONS
     without: str = ""  # why it has no others
     default_shape: tuple[int, int] | None = None  # (height, width) where none is asked for; None: any
@@ -65,7 +65,7 @@ FORMATS: dict[str, Format] = {
 import cv2, numpy as np, tensorflow as tf
 model = tf.saved_model.load("{path}")
 {image}
-outputs = model.signatures["serving_default"](images=tf.constant(images))""",
+outputs = model.signatures["serving_default"]({input}=tf.constant({input}))""",
         precisions=("float32",),
         without="a SavedModel keeps float32 variables",
         is_folder=True,
@@ -78,7 +78,7 @@ outputs = model.signatures["serving_default"](images=tf.constant(images))""",
 import cv2, numpy as np, tensorflow as tf
 run = tf.lite.Interpreter("{path}", num_threads=2).get_signature_runner()
 {image}
-outputs = run(images=images)""",
+outputs = run({input}={input})""",
         default_shape=(480, 640),  # XNNPACK takes only graphs of a fixed shape
         one_image=True,
     ),
@@ -91,7 +91,7 @@ import cv2, numpy as np, onnxruntime
 session = onnxruntime.InferenceSession("{path}", providers=["CPUExecutionProvider"])
 {image}
 names = [output.name for output in session.get_outputs()]
-outputs = dict(zip(names, session.run(names, {{"images": images}})))""",
+outputs = dict(zip(names, session.run(names, {{"{input}": {input}}})))""",
         packages=("tf2onnx", "onnx", "onnxruntime"),
         extra="export",
     ),

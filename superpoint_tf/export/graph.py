@@ -1,8 +1,9 @@
-"""What is exported: images in, a heatmap and a descriptor map out, or with postprocessing keypoints."""
+"""What is exported: images in, maps or keypoints out; or patches in, vectors out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -12,11 +13,23 @@ from superpoint_tf.detection.maps import logits_to_heatmap, sample_descriptors
 from superpoint_tf.export.form import Form
 from superpoint_tf.networks.superpoint import normalize_descriptors
 
-INPUT = "images"
 SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 Outputs = dict[str, np.ndarray]
 Run = Callable[[np.ndarray], Outputs]
-"""An exported file loaded by its runtime: from images float32 (B, H, W, 1) to what `ExportGraph` describes."""
+"""An exported file loaded by its runtime: from images or patches float32 (B, H, W, 1) to what its graph describes."""
+
+
+class Graph(Protocol):
+    """What is exported: a module whose `run` takes one tensor, named by its signature, and returns a dict."""
+
+    network: tf.keras.Model
+    run: tf.types.experimental.GenericFunction
+
+
+def input_spec(graph: Graph) -> tf.TensorSpec:
+    """Return shape, type and name of what a graph takes."""
+    (spec,) = graph.run.input_signature
+    return spec
 
 
 class ExportGraph(tf.Module):
@@ -34,7 +47,7 @@ class ExportGraph(tf.Module):
         self.with_descriptor = "descriptors" in network.output
         batch = 1 if form.one_image else None
         height, width = form.image_shape or (None, None)
-        images = tf.TensorSpec((batch, height, width, 1), tf.float32, name=INPUT)
+        images = tf.TensorSpec((batch, height, width, 1), tf.float32, name="images")
         self.run = tf.function(self._run, input_signature=[images], autograph=False)
 
     def _run(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -52,3 +65,19 @@ class ExportGraph(tf.Module):
             sampled = sample_descriptors(outputs["descriptors"], keypoints)
             found["descriptors"] = tf.where(scores[..., tf.newaxis] > 0.0, sampled, 0.0)
         return found
+
+
+class PatchGraph(tf.Module):
+    """A network of patches in the form that is exported.
+
+    `run` takes patches float32 (N, S, S, 1) in [0, 1], any number of them, and returns a dict: `vectors` (N, D).
+    """
+
+    def __init__(self, network: tf.keras.Model, form: Form) -> None:
+        super().__init__(name=network.name)
+        self.network = network
+        patches = tf.TensorSpec((None, *(form.image_shape or (None, None)), 1), tf.float32, name="patches")
+        self.run = tf.function(self._run, input_signature=[patches], autograph=False)
+
+    def _run(self, patches: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"vectors": self.network(patches, training=False)["vector"]}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf.export.graph import INPUT, ExportGraph, Outputs, Run
+from superpoint_tf.export.graph import Graph, Outputs, Run
 from superpoint_tf.runtime import storage
 
 OPSET = 17
@@ -18,7 +18,7 @@ _LARGE = 256  # numbers; smaller constants stay float32
 
 
 def write(
-    graph: ExportGraph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
+    graph: Graph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
 ) -> None:
     """Convert the graph.
 
@@ -58,13 +58,15 @@ def _quantise(model: Any, calibration: Sequence[np.ndarray]) -> Any:
     import onnx
     from onnxruntime import quantization
 
+    name = model.graph.input[0].name
+
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             self._samples: Iterator[np.ndarray] = iter(calibration)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             images = next(self._samples, None)
-            return None if images is None else {INPUT: images}
+            return None if images is None else {name: images}
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
@@ -86,9 +88,9 @@ def load(path: str | Path, threads: int) -> Run:
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
+    names, (given,) = [output.name for output in session.get_outputs()], session.get_inputs()
 
     def run(images: np.ndarray) -> Outputs:
-        return dict(zip(names, session.run(names, {INPUT: images}), strict=True))
+        return dict(zip(names, session.run(names, {given.name: images}), strict=True))
 
     return run

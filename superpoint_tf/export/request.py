@@ -44,14 +44,15 @@ class Request:
     def default_output(self, name: str) -> Path:
         """Return the file where --output names none: the weights' name, a fixed shape, what is not the default."""
         parts = [name, *["keypoints"] * (self.form.detection is not None)]
-        parts += [] if self.form.image_shape is None else ["{}x{}".format(*self.form.image_shape)]
+        parts += [] if self.form.image_shape is None or self.form.patches else ["{}x{}".format(*self.form.image_shape)]
         parts += [self.precision] * (self.precision != "float32")
         return Path("-".join(parts) + FORMATS[self.format].suffix)
 
     def __str__(self) -> str:
         form = self.form
         shape = "any height and width" if form.image_shape is None else "{}x{}".format(*form.image_shape)
-        gives = "maps" if form.detection is None else f"at most {form.detection.max_keypoints} keypoints"
+        maps = "vectors of patches" if form.patches else "maps"
+        gives = maps if form.detection is None else f"at most {form.detection.max_keypoints} keypoints"
         return f"{self.format} {self.precision} | {shape} | {gives}"
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.export.form import ORIGIN_FILE
-from superpoint_tf.export.graph import INPUT, SIGNATURE, ExportGraph, Outputs, Run
+from superpoint_tf.export.graph import SIGNATURE, Graph, Outputs, Run
 from superpoint_tf.runtime import storage
 
 
 def write(
-    graph: ExportGraph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
+    graph: Graph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
 ) -> None:
     """Write the graph with its weights as variables, float32."""
     concrete = graph.run.get_concrete_function()
@@ -28,8 +28,10 @@ def load(path: str | Path, threads: int) -> Run:
     loaded = tf.saved_model.load(str(path))
     signature = loaded.signatures[SIGNATURE]
 
+    (name,) = signature.structured_input_signature[1]
+
     def run(images: np.ndarray) -> Outputs:
-        return {name: value.numpy() for name, value in signature(**{INPUT: tf.constant(images)}).items()}
+        return {output: value.numpy() for output, value in signature(**{name: tf.constant(images)}).items()}
 
     run.keep = loaded  # type: ignore[attr-defined]  # its variables live as long as the object that was loaded
     return run

@@ -13,7 +13,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from superpoint_tf.export.form import KEY
-from superpoint_tf.export.graph import INPUT, SIGNATURE, ExportGraph, Outputs, Run
+from superpoint_tf.export.graph import SIGNATURE, Graph, Outputs, Run, input_spec
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.quiet import held_back
 
@@ -21,7 +21,7 @@ _QUANTISED = {"CONV_2D"}
 
 
 def write(
-    graph: ExportGraph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
+    graph: Graph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
 ) -> None:
     """Convert the graph.
 
@@ -36,11 +36,11 @@ def write(
     storage.write_bytes(path, _add_origin(content, origin))
 
 
-def _converter(graph: ExportGraph) -> tf.lite.TFLiteConverter:
+def _converter(graph: Graph) -> tf.lite.TFLiteConverter:
     """Return a converter of the graph with its weights as constants: as variables TensorFlow 2.21 makes them NaN."""
     function = graph.run.get_concrete_function()
     constant, names = convert_variables_to_constants_v2(function), sorted(function.structured_outputs)
-    (images,) = (tf.TensorSpec(tensor.shape, tensor.dtype, INPUT) for tensor in constant.inputs)
+    (images,) = (tf.TensorSpec(tensor.shape, tensor.dtype, input_spec(graph).name) for tensor in constant.inputs)
 
     def run(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return dict(zip(names, constant(images), strict=True))
@@ -50,7 +50,7 @@ def _converter(graph: ExportGraph) -> tf.lite.TFLiteConverter:
     return tf.lite.TFLiteConverter.from_concrete_functions([frozen.run.get_concrete_function()], frozen)
 
 
-def _quantise(graph: ExportGraph, calibration: Sequence[np.ndarray]) -> bytes:
+def _quantise(graph: Graph, calibration: Sequence[np.ndarray]) -> bytes:
     """Quantise the convolutions alone.
 
     TFLite would give probabilities 256 levels in all, and with the postprocessing coordinates too.
@@ -91,9 +91,10 @@ def open_tflite(path: str | Path, threads: int, xnnpack: bool = True) -> Run:
         experimental_op_resolver_type=resolver.AUTO if xnnpack else resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     signature = interpreter.get_signature_runner(SIGNATURE)
+    (name,) = signature.get_input_details()
 
     def run(images: np.ndarray) -> Outputs:
-        outputs: Outputs = signature(**{INPUT: images})
+        outputs: Outputs = signature(**{name: images})
         return outputs
 
     return run

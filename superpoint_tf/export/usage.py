@@ -17,11 +17,21 @@ _DESCRIBED = """\
 descriptors = outputs["descriptors"][0, :count]"""
 
 
+_PATCHES = """\
+patches = cv2.imread("patch.png", cv2.IMREAD_GRAYSCALE)[None, :, :, None].astype(np.float32) / 255  # (N, {}, {}, 1)"""
+_VECTORS = """\
+vectors = np.asarray(outputs["vectors"])  # (N, D); the nearer the more alike"""
+
+
 def usage(path: str, request: Request, with_descriptor: bool) -> str:
-    """Return Python code that loads the file and runs it on a picture."""
+    """Return Python code that loads the file and runs it on a picture, or on a patch."""
     shape = request.form.image_shape
+    template = FORMATS[request.format].usage
+    if request.form.patches:
+        assert shape is not None  # a network of patches sees one shape
+        return "\n".join([template.format(path=path, input="patches", image=_PATCHES.format(*shape)), _VECTORS])
     note = f"  # a picture of {shape[0]}x{shape[1]} (height x width)" if shape else ""
-    lines = [FORMATS[request.format].usage.format(path=path, image=_IMAGE.format(note=note))]
+    lines = [template.format(path=path, input="images", image=_IMAGE.format(note=note))]
     if request.form.detection:
         lines += [_FOUND, *[_DESCRIBED] * with_descriptor]
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,8 @@ class Features(NamedTuple):
 
     def take(self, indices: np.ndarray | slice) -> Features:
         """Return the features at `indices`: an index or bool array, or a slice."""
-        return Features(*(None if array is None else array[indices] for array in self))
+        taken: list[Any] = [None if array is None else array[indices] for array in self]
+        return Features(*taken)
 
     def scaled(self, keypoints: np.ndarray, factor: float) -> Features:
         """Return the features of a picture resized by `factor`, where the keypoints are `keypoints`."""

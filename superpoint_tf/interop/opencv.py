@@ -1,4 +1,4 @@
-"""OpenCV's keypoints in and out, and an object with the methods of `cv2.Feature2D` for Python callers."""
+"""OpenCV's keypoints in and out, and objects with the methods of `cv2.Feature2D` for Python callers."""
 
 from __future__ import annotations
 
@@ -9,26 +9,31 @@ import cv2
 import numpy as np
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.features import Features
+from superpoint_tf.features import NO_ANGLE, Features
 from superpoint_tf.models.dense_model import ALL_KEYPOINTS, SuperPoint, choose_detection
+from superpoint_tf.models.patch_model import SUPPORT, PatchModel
+from superpoint_tf.systems import SCORES
 
 
 def to_cv_keypoints(features: Features, size_px: float = 8.0) -> list[cv2.KeyPoint]:
-    """Return keypoints as OpenCV's, in their order; `size_px` is the diameter, by default a cell's side.
+    """Return keypoints as OpenCV's, in their order; both count pixels from the centre of the top-left one.
 
-    Both count pixels from the centre of the top-left one. The angle is -1: SuperPoint finds none.
+    Where the features have no sizes, as SuperPoint's, `size_px` is the diameter, by default a cell's side; without
+    angles these are -1.
     """
-    pairs = zip(features.keypoints.tolist(), features.scores.tolist(), strict=True)
-    return [cv2.KeyPoint(x, y, size_px, -1.0, score) for (x, y), score in pairs]
+    count = len(features.keypoints)
+    sizes = np.full(count, size_px) if features.sizes is None else features.sizes
+    angles = np.full(count, NO_ANGLE) if features.angles_deg is None else features.angles_deg
+    rows = np.column_stack([features.keypoints.reshape(-1, 2), sizes, angles, features.scores]).tolist()
+    return [cv2.KeyPoint(*row) for row in rows]
 
 
 def from_cv_keypoints(keypoints: Sequence[cv2.KeyPoint], descriptors: np.ndarray | None = None) -> Features:
     """Return OpenCV's keypoints and descriptors (N, D), if given, as features, strongest response first."""
-    scores = np.array([keypoint.response for keypoint in keypoints], np.float32)
-    if descriptors is not None and len(descriptors) != len(scores):
-        raise ValueError(f"{len(descriptors)} descriptors for {len(scores)} keypoints; expected one each")
-    order = np.argsort(-scores, kind="stable")
-    return Features(_positions(keypoints), scores, descriptors).take(order)
+    found = _features(keypoints)
+    if descriptors is not None and len(descriptors) != len(keypoints):
+        raise ValueError(f"{len(descriptors)} descriptors for {len(keypoints)} keypoints; expected one each")
+    return found._replace(descriptors=descriptors).take(np.argsort(-found.scores, kind="stable"))
 
 
 class OpenCVSuperPoint:
@@ -50,7 +55,7 @@ class OpenCVSuperPoint:
     ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray]:
         """Return the keypoints as given and their descriptors float32 (N, D)."""
         looks = self._detection.scales, self._detection.phases
-        return tuple(keypoints), self._model.describe(_to_rgb(image), _positions(keypoints), *looks)
+        return tuple(keypoints), self._model.describe(_to_rgb(image), _features(keypoints).keypoints, *looks)
 
     def detectAndCompute(
         self, image: np.ndarray, mask: np.ndarray | None = None
@@ -91,8 +96,66 @@ class OpenCVSuperPoint:
         return "Feature2D.SuperPoint"
 
 
-def _positions(keypoints: Sequence[cv2.KeyPoint]) -> np.ndarray:
-    return np.array([keypoint.pt for keypoint in keypoints], np.float32).reshape(-1, 2)
+class OpenCVPatchDescriptor:
+    """A patch system with the methods of `cv2.Feature2D`: it describes keypoints of any detector of OpenCV.
+
+    It is no subclass, for the reason of `OpenCVSuperPoint`.
+    """
+
+    def __init__(self, model: PatchModel, detector: cv2.Feature2D | None = None, support: float = SUPPORT) -> None:
+        """Wrap a model; `detector` is what `detect` calls, by default SIFT's, `support` that of `PatchModel.describe`.
+
+        Raises ValueError for a system that gives scores of pairs.
+        """
+        if model.gives == SCORES:
+            raise ValueError(f"{model.system} gives scores of pairs, no descriptors; take a system of vectors: hardnet")
+        self._model, self._support = model, support
+        self._detector = cv2.SIFT.create() if detector is None else detector
+
+    def detect(self, image: np.ndarray, mask: np.ndarray | None = None) -> tuple[cv2.KeyPoint, ...]:
+        """Return the keypoints that the detector finds in a grey or BGR image, none where `mask` is 0."""
+        return tuple(self._detector.detect(image, mask))
+
+    def compute(
+        self, image: np.ndarray, keypoints: Sequence[cv2.KeyPoint]
+    ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray]:
+        """Return the keypoints as given and their descriptors (N, D), float32, or uint8 bit strings.
+
+        Raises ValueError for an image that `SuperPoint.extract` refuses.
+        """
+        return tuple(keypoints), self._model.describe(_to_rgb(image), _features(keypoints), self._support)
+
+    def detectAndCompute(
+        self, image: np.ndarray, mask: np.ndarray | None = None
+    ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray]:
+        """Do `detect` and `compute`."""
+        return self.compute(image, self.detect(image, mask))
+
+    def descriptorSize(self) -> int:
+        """Return the numbers, or bytes, of a descriptor."""
+        return self._model.dimension // 8 if self._model.binary else self._model.dimension
+
+    def descriptorType(self) -> int:
+        """Return OpenCV's type of them."""
+        return int(cv2.CV_8U if self._model.binary else cv2.CV_32F)
+
+    def defaultNorm(self) -> int:
+        """Return the norm for `cv2.BFMatcher`."""
+        return int(cv2.NORM_HAMMING if self._model.binary else cv2.NORM_L2)
+
+    def empty(self) -> bool:
+        """Return False: there is a network."""
+        return False
+
+    def getDefaultName(self) -> str:
+        """Return the name that OpenCV would store."""
+        return f"Feature2D.{self._model.system}"
+
+
+def _features(keypoints: Sequence[cv2.KeyPoint]) -> Features:
+    """Return OpenCV's keypoints in their order."""
+    rows = np.array([(*k.pt, k.response, k.size, k.angle) for k in keypoints], np.float32).reshape(-1, 5)
+    return Features(rows[:, :2], rows[:, 2], None, rows[:, 3], rows[:, 4])
 
 
 def _to_rgb(image: np.ndarray) -> np.ndarray:

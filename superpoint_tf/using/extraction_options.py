@@ -8,10 +8,11 @@ from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_detection_options, add_network_options
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE
+from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 
 DEFAULT_WEIGHTS = "superpoint-small"
 DEFAULT_DETECTION = DetectionConfig(max_keypoints=2048)
-CLASSICAL_KEYPOINTS = ("fast", "harris", "shi-tomasi", "sift", "rootsift", "orb", "akaze")
+CLASSICAL_KEYPOINTS = {name.lower(): name for name in CLASSICAL}  # rows of that table by what --keypoints calls them
 _SMALLEST_SIDE_PX = 16  # of --resize: below, no cell is left inside the border
 
 

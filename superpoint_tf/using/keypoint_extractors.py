@@ -1,4 +1,4 @@
-"""Keypoints of any detector, described by themselves or by a patch system: what `--keypoints` and `--descriptor` name."""
+"""Keypoints of any detector, described by its own or by a patch system: what `--keypoints` and `--descriptor` name."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from superpoint_tf.features import Features
 from superpoint_tf.models.patch_model import SUPPORT, load_patch_model
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.systems import MAPS, SCORES, SYSTEMS
+from superpoint_tf.using.extraction_options import CLASSICAL_KEYPOINTS
 from superpoint_tf.using.extractor import AnyExtractor, Extractor, shrink
 
-CLASSICAL_NAMES = {name.lower(): name for name in CLASSICAL}
 _DETECTOR_SETTINGS = ("max_keypoints", "nms_radius_px")  # of those of networks, what applies to any detector
 
 
@@ -88,7 +88,7 @@ def open_extractor(
         if descriptor is not None:
             raise ValueError(f"--descriptor {descriptor}: describes patches: name keypoints, --keypoints sift")
         return Extractor(weights, detection, resize_px)
-    if name := CLASSICAL_NAMES.get(keypoints.lower()):
+    if name := CLASSICAL_KEYPOINTS.get(keypoints.lower()):
         found: AnyExtractor = ClassicalExtractor(name, detection, resize_px)
     else:
         _check_describes_pictures("--keypoints", keypoints)

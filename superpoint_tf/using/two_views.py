@@ -47,7 +47,9 @@ def align(
     """
     features0, features1 = extract(image0), extract(image1)
     if features0.descriptors is None or features1.descriptors is None:
-        raise ValueError("a detector alone has no descriptors to match; name weights of a joint model, or a --descriptor")
+        raise ValueError(
+            "a detector alone has no descriptors to match; name weights of a joint model or a --descriptor"
+        )
     matches = match_descriptors(features0.descriptors, features1.descriptors, ratio)
     points0, points1 = features0.keypoints[matches[:, 0]], features1.keypoints[matches[:, 1]]
     homography = estimate_homography(points0, points1, threshold_px)

@@ -25,6 +25,7 @@ from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.features import Features
 from superpoint_tf.networks.pretrained import pretrained_names
 from superpoint_tf.runtime import storage
+from superpoint_tf.systems import MAPS, SYSTEMS
 
 if TYPE_CHECKING:
     from superpoint_tf.models.dense_model import SuperPoint
@@ -34,6 +35,8 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 # The code that features depend on besides the method's own, whole folders: a change must not meet features of before.
 _SUPPRESSION_CODE = ("detection", "features")
 _NETWORK_CODE = ("config/looks.py", "geometry", "models", "networks", "systems", *_SUPPRESSION_CODE)
+_PATCH_CODE = (*_NETWORK_CODE, "evaluation/methods/described_keypoints.py")
+_KEYPOINTS = "SIFT"  # of a patch system that is named alone
 GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}
 FindFeatures = Callable[[View, str, PairProtocol], Features]
 
@@ -85,8 +88,9 @@ def load_methods(names: Sequence[str], detection: DetectionConfig = FOR_PAIRS) -
 
     A name is `classical`, `controls`, one of either, or `WHAT` or `ROW NAME=WHAT`, where WHAT is weights (a file, run
     folder or checkpoint), `config.yaml` (that network before any training), `module:function` or `file.py:function`
-    (see `plug_ins`), or `features.h5` (see `features_on_disk`). `detection` is for networks. Raises ValueError that
-    names what cannot be used and says what there is.
+    (see `plug_ins`), `features.h5` (see `features_on_disk`), or `WHAT+WEIGHTS`: keypoints of any of these, described by
+    a patch system, whose weights alone stand for `SIFT+WEIGHTS` (see `described_keypoints`). `detection` is for
+    networks. Raises ValueError that names what cannot be used and says what there is.
     """
     methods = [_load(part, detection) for given in names for part in GROUPS.get(given, (given,))]
     check_names(methods)
@@ -107,6 +111,8 @@ def _load(given: str, detection: DetectionConfig) -> Method:
         return _built_in(given)
     title, what = split_name(given)
     name = title or what
+    if described := _split_described(what):
+        return _described(name, *described, detection)
     if what.endswith((".h5", ".hdf5")):
         features = load_features_on_disk(what)
         identity = {"kind": "features", **features.identity, "code": _code_sha256(_SUPPRESSION_CODE)}
@@ -121,6 +127,8 @@ def _load(given: str, detection: DetectionConfig) -> Method:
             f"--methods {given}: no file or folder {what}, and no method of that name; there are {known}, and "
             "ROW NAME= before weights, config.yaml, module:function or features.h5"
         )
+    if not _is_config(what) and _describes_patches(what):
+        return _described(name, _KEYPOINTS, what, detection)
     return _network(name, what, detection)
 
 
@@ -132,13 +140,45 @@ def _built_in(name: str) -> Method:
     return _of_extractor(name, identity, suppressed((CLASSICAL | CONTROLS)[name]))
 
 
+def _described(name: str, keypoints: str, weights: str, detection: DetectionConfig) -> Method:
+    from superpoint_tf.evaluation.methods.described_keypoints import load_patch_descriptor  # TensorFlow, as above
+
+    left, right = _load(keypoints, detection), load_patch_descriptor(weights, keypoints)
+    code = {"code": _code_sha256(_PATCH_CODE), "superpoint_tf": superpoint_tf.__version__}
+    identity = {"kind": "described keypoints", "keypoints": left.identity, **right.identity, **code}
+
+    def find(view: View, setting: str, protocol: PairProtocol) -> Features:
+        return right.describe(view.image, left.find(view, setting, protocol), protocol)
+
+    return Method(name, identity, find)
+
+
+def _split_described(what: str) -> tuple[str, str] | None:
+    """Return keypoints and weights of `WHAT+WEIGHTS`, or None; a path may hold a plus sign too."""
+    places = [place for place, letter in enumerate(what) if letter == "+"]
+    if exists(what) or not places:
+        return None
+    parts = [(what[:place], what[place + 1 :]) for place in places]
+    return next((part for part in parts if exists(part[1])), parts[0])
+
+
+def _describes_patches(weights: str) -> bool:
+    from superpoint_tf.networks.weights import load_weights
+
+    return SYSTEMS[load_weights(weights).network.system].gives != MAPS
+
+
+def _is_config(what: str) -> bool:
+    return what.endswith((".yaml", ".yml"))
+
+
 def _network(name: str, what: str, detection: DetectionConfig) -> Method:
     import tensorflow as tf  # only where a network is asked for
 
     from superpoint_tf.models.dense_model import SuperPoint
     from superpoint_tf.networks.weights import initial_network, load_network
 
-    untrained = what.endswith((".yaml", ".yml"))
+    untrained = _is_config(what)
     network, weights = initial_network(load_config(what)) if untrained else load_network(what)
     model = SuperPoint(network)
     settings = asdict(detection)
