@@ -88,8 +88,8 @@ def main() -> None:
         check_output(arguments.format, arguments.output)
     command_line.set_up_tensorflow()
     from superpoint_tf.export.calibration import open_photographs
-    from superpoint_tf.export.export_table import measure_table
     from superpoint_tf.export.exporter import Exporter
+    from superpoint_tf.export.table_of_formats import measure_table
     from superpoint_tf.runtime.progress import Console
 
     exporter = Exporter(arguments.weights, open_photographs(arguments.images), Console())
