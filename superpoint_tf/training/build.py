@@ -18,9 +18,9 @@ from superpoint_tf.data.photographs.detected_photographs import DOG, DetectedPho
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
 from superpoint_tf.data.random_streams import stage_key
-from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes, RecordedShapes
 from superpoint_tf.data.shapes.record_folder import record_settings
 from superpoint_tf.data.shapes.record_reader import read_record_manifest
+from superpoint_tf.data.shapes.shape_sources import GeneratedShapes, RecordedShapes
 from superpoint_tf.data.sources import Source
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
