@@ -36,6 +36,8 @@ def test_all_pairs_have_the_scores_of_the_whole_network(system: str, patches: np
     method = method_of(system, {}, model)
     first, second = method.describe(patches), (method.describe1 or method.describe)(patches[:3])
     seen = unit(patches, model.side_px)
+    if system == "2ch":  # both patches are kept as grey levels
+        seen = np.rint(255 * seen) / np.float32(255)
     pairs = [seen.repeat(3, axis=0), np.concatenate([seen[:3]] * 5)]
     expected = -network(pairs)["score"].numpy().reshape(5, 3)
     np.testing.assert_allclose(method.matrix(first, second), expected, rtol=1e-4, atol=1e-5)
