@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from superpoint_tf.models import SuperPoint
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import WeightsError, get_weights, initial_network, load_network, load_weights
 from superpoint_tf.runtime import storage
-from superpoint_tf.systems import MAPS, SYSTEMS, VECTORS
+from superpoint_tf.systems import MAPS, SCORES, SYSTEMS, VECTORS, PatchSpec, System
+from superpoint_tf.systems.system import bn, conv, fc, l2, relu
 from superpoint_tf.training.objectives.patch_objective import VectorObjective
 from superpoint_tf.training.optimizers import OPTIMIZERS, Momentum
 from superpoint_tf.training.patch_validation import PatchValidator, cut_from_photographs
@@ -101,6 +103,36 @@ def test_a_run_writes_weights_that_load_as_the_system_and_refuses_to_give_maps(
     with pytest.raises(WeightsError, match="hardnet gives vectors, not maps; name one of magicpoint or superpoint"):
         SuperPoint.from_pretrained(weights)
     assert (tmp_path / "run" / "figures" / "validation_patches.png").is_file()
+
+
+SMALL = {
+    "small-2ch": PatchSpec(16, "unit", (conv(4), relu(), fc(8)), "two channels", head=(fc(1),)),
+    "small-mean-image": PatchSpec(16, "mean image", (conv(4), bn(), relu(), fc(8), l2())),
+}
+
+
+@pytest.mark.parametrize(
+    ("system", "loss", "gives"), [("small-2ch", "hinge", SCORES), ("small-mean-image", "triplet", VECTORS)]
+)
+def test_a_network_of_scores_and_one_of_mean_images_train_to_a_file_and_go_on(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, loss: str, gives: str
+):
+    monkeypatch.setitem(SYSTEMS, system, System("a test", SMALL[system], "patches", (loss,), gives))
+    states = []
+    for name, ends in (("whole", (3,)), ("parts", (2, 3))):
+        for steps in ends:
+            settings = config(steps=steps, schedule="constant", flips=True)
+            settings = dataclasses.replace(settings, network=settings.network.with_system(system))
+            train(task_of(labelled, settings), tmp_path / name)
+        reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(tmp_path / name / "checkpoints")))
+        names = [each for each in reader.get_variable_to_shape_map() if each.startswith("model/")]
+        states.append({each: reader.get_tensor(each) for each in names})
+    assert states[0].keys() == states[1].keys() and states[0]
+    for name, value in states[0].items():
+        np.testing.assert_array_equal(value, states[1][name])
+    if system == "small-mean-image":
+        image = next(value for name, value in states[0].items() if "mean_image" in name)
+        assert np.ptp(image) > 0.0  # of patches; before it was grey
 
 
 def test_weights_of_a_system_keep_their_bytes_through_a_file(tmp_path: Path):
