@@ -46,8 +46,7 @@ def descriptor_loss(
     grid = _grid_shape(cells_valid0)
     unit0, unit1 = (_flatten_cells(normalize_descriptors(d)) for d in (descriptors0, descriptors1))
     cells = _prepare_cells(homography_0to1, cells_valid0, cells_valid1, unit0.dtype)
-    form = _doubly_normalized_sum if config.descriptor_loss == "doubly_normalized" else _hinge_sum
-    return form(unit0, unit1, cells, grid, config)
+    return LOSSES[config.descriptor_loss](unit0, unit1, cells, grid, config)
 
 
 def count_pairs(cells_valid0: tf.Tensor, cells_valid1: tf.Tensor) -> tf.Tensor:
@@ -218,3 +217,9 @@ def _doubly_normalized_sum(
 
     sums = tf.map_fn(sum_of_image, (unit0, unit1, *cells), fn_output_signature=dtype, parallel_iterations=1)
     return tf.reduce_sum(sums)
+
+
+LOSSES: dict[str, Callable[..., tf.Tensor]] = {  # by the names of `joint.descriptor_loss`
+    "hinge": _hinge_sum,
+    "doubly_normalized": _doubly_normalized_sum,
+}

@@ -7,6 +7,7 @@ for the right point among all others: as cross-entropy in both directions (contr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -55,12 +56,12 @@ def keypoint_loss(
     read = [sample_descriptors(maps[view], correspondences[view]) for view in (0, 1)]
     targets = _targets(correspondences, cells_valid0, cells_valid1)
     true = tf.reduce_sum(read[0] * read[1], axis=-1)
-    form = _hinge_of_hardest if config.keypoint_loss == "hardest" else _cross_entropy
     total = tf.zeros(())
     for view in (0, 1):
         other = 1 - view
         similarity = _similarities(read[view], read[other], maps[other], config)
-        losses = form(true, similarity, _negatives(targets[other], config), config)
+        negatives = _negatives(targets[other], config)
+        losses = LOSSES[config.keypoint_loss](true, similarity, negatives, config)
         total += tf.reduce_sum(tf.where(correspondences.present, losses, 0.0))
     return total
 
@@ -140,3 +141,9 @@ def _hinge_of_hardest(true: tf.Tensor, similarity: tf.Tensor, negatives: tf.Tens
 def _distance(similarity: tf.Tensor) -> tf.Tensor:
     """Return the distance of unit descriptors of this similarity."""
     return tf.sqrt(tf.nn.relu(2.0 - 2.0 * similarity) + _ROUNDING)
+
+
+LOSSES: dict[str, Callable[..., tf.Tensor]] = {  # by the names of `joint.keypoint_loss`
+    "softmax": _cross_entropy,
+    "hardest": _hinge_of_hardest,
+}
