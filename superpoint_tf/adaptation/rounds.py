@@ -101,11 +101,7 @@ def _holds_files(folder: str) -> bool:
 
 def _check_identity(run: AdaptationRun, before: dict[str, Any], identity: dict[str, Any]) -> None:
     made_with = build_config(before["config"], storage.join(run.output, IDENTITY_FILE))
-    changed = differences(
-        deciding_settings(made_with, _SECTIONS) | {"label_format": 1} | before,
-        deciding_settings(run.config, _SECTIONS) | identity,
-        ignore=("rounds", "config"),
-    )
+    changed = differences(_what_decides(made_with, before), _what_decides(run.config, identity))
     if changed:
         listed = "\n  ".join(changed)
         raise ConfigError(
@@ -115,6 +111,16 @@ def _check_identity(run: AdaptationRun, before: dict[str, Any], identity: dict[s
     if storage.exists(manifest_path(run.output)) and read_manifest(run.output).final_round > run.rounds:
         done = read_manifest(run.output).final_round
         raise ConfigError(f"{run.output}: {done} rounds are done; use --iters {done}, or another --output for fewer")
+
+
+def _what_decides(config: Config, identity: dict[str, Any]) -> dict[str, Any]:
+    """Return what labels depend on, under the names that a message shows."""
+    return {
+        **deciding_settings(config, _SECTIONS),
+        "content of the first detector": identity["detector_sha256"],
+        "list of photographs": identity["photographs_sha256"],
+        "label format": identity.get("label_format", 1),
+    }
 
 
 def _manifest(run: AdaptationRun, round: int, result: RoundResult) -> LabelManifest:
