@@ -53,8 +53,7 @@ VARIANTS = {  # rows of one system by several losses or settings
     "hardnet-64": ("hardnet", {"batch_size": 64}),
     "hardnet-1024": ("hardnet", {"batch_size": 1024}),
 }
-NOT_TRAINED = ("convex", "binary-l2net", "binary-cs-l2net")  # by another loop; the weights of l2net and cs-l2net
-READ_AS = {"binary-l2net": "l2net", "binary-cs-l2net": "cs-l2net"}
+READ_AS = {"binary-l2net": "l2net", "binary-cs-l2net": "cs-l2net"}  # whose weights are those of another row
 
 
 def main() -> None:
@@ -81,8 +80,8 @@ def main() -> None:
 
 def all_rows() -> list[str]:
     """Return the systems of patches that are trained by gradients, and the variants."""
-    trained = [name for name, row in SYSTEMS.items() if row.train == "patches" and name not in NOT_TRAINED]
-    return trained + list(VARIANTS)
+    patches = [name for name, row in SYSTEMS.items() if isinstance(row.network, PatchSpec)]
+    return [name for name in patches if name not in READ_AS] + list(VARIANTS)
 
 
 # ------------------------------------------------------------------------------------------------ patches
