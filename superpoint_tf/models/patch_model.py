@@ -161,7 +161,8 @@ def _parts(network: tf.keras.Model, spec: PatchSpec) -> tuple[tuple[Forward, ...
 
 
 def _compiled(run: Forward, *signature: tf.TensorSpec) -> Forward:
-    return tf.function(run, input_signature=signature, autograph=False)
+    # traced here: TensorFlow takes the first calls of several models for one function that is traced again and again
+    return tf.function(run, input_signature=signature, autograph=False).get_concrete_function()
 
 
 def _batches(count: int) -> list[slice]:
