@@ -17,11 +17,15 @@ from superpoint_tf.losses.vector_losses import VECTOR_LOSSES, collapsed_vector_l
 from superpoint_tf.networks.patch_pairs import pair_scorer
 from superpoint_tf.systems import SYSTEMS, VECTORS, PatchSpec
 from superpoint_tf.training.objectives.objective import LossTerm, Objective, sits_at
+from superpoint_tf.training.objectives.solved_objective import SolvedObjective
 from superpoint_tf.training.replicas import cut
 
 
 def patch_objective(config: Config) -> Objective:
     """Return the objective of what the system gives."""
+    spec = SYSTEMS[config.network.system].network
+    if isinstance(spec, PatchSpec) and spec.pooled:
+        return SolvedObjective(config.network.system)
     return VectorObjective(config) if SYSTEMS[config.network.system].gives == VECTORS else ScoreObjective(config)
 
 

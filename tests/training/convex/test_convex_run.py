@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from superpoint_tf.config import Config
+from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import build_config, load_config
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime import storage
@@ -79,6 +79,11 @@ def test_regions_are_solved_for_in_the_convex_systems_alone_and_the_shipped_conf
     pooled = {name for name, spec in specs.items() if spec.pooled}
     assert pooled == {name for name in SYSTEMS if name.startswith("convex")}
     assert load_config(CONFIG).network.system in pooled
+
+
+def test_the_trainer_of_the_others_refuses_it(task: Task) -> None:
+    with pytest.raises(ConfigError, match="convex is not trained by gradients: solve for it by `train_convex_run`"):
+        task.objective.loss_terms(None, {})  # type: ignore[arg-type]
 
 
 def test_a_run_leaves_weights_metrics_and_a_summary(run: Path) -> None:
