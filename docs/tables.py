@@ -14,7 +14,8 @@ left out; lists are split at semicolons, or at commas if there are none.
   group    of pairs: v, i shifted, i (default: all, each under its name); of synthetic shapes: a primitive
            (default: all of them together); of a benchmark: network, loss, ... (default: all)
   rows     METHOD or METHOD=TITLE; a row of another file is results/other.json:METHOD=TITLE (default: all of the file)
-  columns  of pairs: keys of `MEASURES`; of shapes: `clean`, `noisy`, `clean localization_px`, ...; of a benchmark:
+  columns  of pairs: keys of `MEASURES`, of patches of `PATCH_MEASURES`; of shapes: `clean`, `noisy`,
+           `clean localization_px`, ...; of a benchmark:
            value, limit, set by, fraction, mark, peak MB, note
   setting  of pairs: 240x320 or 480x640 (default: the first for repeatability and localization, else the last)
 `run` writes the command of that file, its date and versions.
@@ -36,6 +37,7 @@ DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
 from superpoint_tf.evaluation.columns import DETECTOR, MEASURES, TABLES, shown
+from superpoint_tf.evaluation.patch_measures import PATCH_MEASURES
 from superpoint_tf.evaluation.report.markdown import ABSENT, markdown_table
 
 MARK = re.compile(r"(<!-- (table|run): ((?:(?!-->).)*?) -->\n)(?:(?!<!-- (?:table|run): ).)*?(<!-- end -->)", re.DOTALL)
@@ -105,11 +107,13 @@ def wanted_rows(
 
 def pairs_table(rows: list[tuple[dict[str, Any], str, str]], options: Mapping[str, str]) -> list[str]:
     """Return a table of averages over pairs, under a heading row a group if there are several."""
-    columns = split(options.get("columns", "")) or list(shown(TABLES))
+    patches = rows[0][0].get("protocol") == "patches"
+    measures = PATCH_MEASURES if patches else MEASURES
+    usual = [name for name, measure in measures.items() if TABLES in measure.shown] if patches else list(shown(TABLES))
+    columns = split(options.get("columns", "")) or usual
     for column in columns:
-        one_of(column, MEASURES, "column")
-    first = rows[0][0]["rows"]
-    in_file = list(dict.fromkeys(row["group"] for row in first[next(iter(first))]))
+        one_of(column, measures, "column")
+    in_file = list(dict.fromkeys(row["group"] for row in next(iter(by_setting(rows[0][0]).values()))))
     groups = split(options.get("group", "")) or in_file
     lines = []
     for group in groups:
@@ -119,20 +123,28 @@ def pairs_table(rows: list[tuple[dict[str, Any], str, str]], options: Mapping[st
         ]
         if len(groups) > 1:
             lines.append([f"**{group}** ({members[0][1]['pairs']} pairs)", *[""] * len(columns)])
-        lines += [[title, *(number(values.get(c), MEASURES[c].digits) for c in columns)] for title, values in members]
-    return markdown_table(["", *(MEASURES[column].title for column in columns)], lines)
+        lines += [[title, *(number(values.get(c), measures[c].digits) for c in columns)] for title, values in members]
+    return markdown_table(["", *(measures[column].title for column in columns)], lines)
+
+
+def by_setting(summary: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows by the size and budget that they were measured at; patches have none."""
+    rows: Any = summary["rows"]
+    return rows if isinstance(rows, dict) else {"": rows}
 
 
 def values_of_pairs(
     summary: dict[str, Any], method: str, group: str, columns: Iterable[str], options: Mapping[str, str]
 ) -> dict[str, float]:
     """Return the wanted values of a method in a group, each from its setting, and the number of pairs."""
-    settings = list(summary["rows"])
+    measured = by_setting(summary)
+    settings = list(measured)
     values: dict[str, float] = {}
     for column in ("pairs", *columns):
-        setting = options.get("setting") or settings[0 if MEASURES[column].needs == DETECTOR else -1]
+        of_detector = column in MEASURES and MEASURES[column].needs == DETECTOR
+        setting = options.get("setting") or settings[0 if of_detector else -1]
         one_of(setting, settings, "setting")
-        found = [row for row in summary["rows"][setting] if (row["group"], row["method"]) == (group, method)]
+        found = [row for row in measured[setting] if (row["group"], row["method"]) == (group, method)]
         if not found:
             raise TableError(f"{method} has no pairs of group {group}")
         values[column] = found[0].get(column)

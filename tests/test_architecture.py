@@ -117,7 +117,7 @@ def test_a_library_has_one_door(library: str):
 def test_importing_the_package_does_not_import_tensorflow():
     light = (
         "superpoint_tf, superpoint_tf.config, superpoint_tf.config.cluster, superpoint_tf.command_line, "
-        "superpoint_tf.data.photographs.labelled_photographs, superpoint_tf.data.shapes.drawn_shapes, "
+        "superpoint_tf.data.photographs.labelled_photographs, superpoint_tf.data.shapes.shape_sources, "
         "superpoint_tf.evaluation.metrics, synthetic"
     )
     code = f"import sys, {light}; sys.exit('tensorflow' in sys.modules)"

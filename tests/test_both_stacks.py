@@ -25,8 +25,8 @@ from superpoint_tf import SuperPoint
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.pipeline import BatchStream
-from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
 from superpoint_tf.data.shapes.record_format import encode_sample
+from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.pretrained import pretrained_names
 from superpoint_tf.networks.superpoint import named_variables

@@ -89,9 +89,9 @@ def main() -> None:
         check_output(arguments.format, arguments.output)
     command_line.set_up_tensorflow()
     from superpoint_tf.export.calibration import open_photographs
-    from superpoint_tf.export.export_table import measure_table
     from superpoint_tf.export.exporter import Exporter
     from superpoint_tf.export.patch_exporter import PatchExporter, sees_patches
+    from superpoint_tf.export.table_of_formats import measure_table
     from superpoint_tf.runtime.progress import Console
 
     if sees_patches(arguments.weights):

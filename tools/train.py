@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
 from superpoint_tf.config import ConfigError
+from superpoint_tf.systems import SYSTEMS, PatchSpec
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -36,6 +38,7 @@ def main() -> None:
 
     replicas = build_replicas(arguments.strategy)  # before anything runs in TensorFlow
     from superpoint_tf.training.build import build_task
+    from superpoint_tf.training.convex.convex_run import train_convex_run
     from superpoint_tf.training.trainer import train
 
     output = arguments.output or f"outputs/{config.name}"
@@ -44,9 +47,12 @@ def main() -> None:
         quick_command = f"python tools/train.py {arguments.config} --set patches.steps=200 --output ANOTHER"
     if config.train == "detector":
         quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
-    weights = train(
-        build_task(config), output, quick_command=quick_command, overwrite=arguments.overwrite, replicas=replicas
-    )
+    given: dict[str, Any] = {"quick_command": quick_command, "overwrite": arguments.overwrite}
+    spec = SYSTEMS[config.network.system].network
+    if isinstance(spec, PatchSpec) and spec.pooled:
+        weights = train_convex_run(build_task(config), output, **given)
+    else:
+        weights = train(build_task(config), output, replicas=replicas, **given)
     if replicas.is_chief:
         print(f" next | {next_command(config.train, arguments.config, str(weights))}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from superpoint_tf.adaptation.shards import wait_for_file
 from superpoint_tf.config import Config, ConfigError
-from superpoint_tf.config.config_files import config_differences, load_config
+from superpoint_tf.config.config_files import deciding_settings, load_config
 from superpoint_tf.networks.pretrained import pretrained_names
 from superpoint_tf.networks.weights import WEIGHTS_FILE, load_weights
 from superpoint_tf.runtime.progress import Console
@@ -17,6 +17,7 @@ from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.trainer import train
 
 USER_TRAINED = Path("outputs/magicpoint")
+_SECTIONS = ("seed", "network", "detector")  # of the config, that decide what a first detector is
 
 
 def find_first_detector(
@@ -77,7 +78,7 @@ def train_first_detector(config: Config, output: Path, console: Console, replica
     folder, config = RunFolder(output), config.trained_as("detector")
     if folder.config.exists():
         before = load_config(folder.config)
-        same = not config_differences(before, config, ("seed", "network", "detector"))
+        same = deciding_settings(before, _SECTIONS) == deciding_settings(config, _SECTIONS)
         if same and folder.finished_steps() >= config.detector.steps and folder.weights.exists():
             console.line("plan", f"first detector: {folder.weights}")
             return folder.weights

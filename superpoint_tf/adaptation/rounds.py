@@ -10,7 +10,8 @@ from superpoint_tf.adaptation.job import AdaptationRun
 from superpoint_tf.adaptation.labelling import RoundResult, label_round
 from superpoint_tf.adaptation.shards import merge_shards, wait_for_file
 from superpoint_tf.config import Config, ConfigError, TrainingConfig
-from superpoint_tf.config.config_files import build_config, config_differences, config_to_dict
+from superpoint_tf.config.config_files import build_config, config_to_dict, deciding_settings
+from superpoint_tf.config.differences import differences
 from superpoint_tf.data.labels.label_arrays import LABEL_FORMAT
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
 from superpoint_tf.networks.weights import load_weights
@@ -100,14 +101,9 @@ def _holds_files(folder: str) -> bool:
 
 def _check_identity(run: AdaptationRun, before: dict[str, Any], identity: dict[str, Any]) -> None:
     made_with = build_config(before["config"], storage.join(run.output, IDENTITY_FILE))
-    differences = config_differences(made_with, run.config, _SECTIONS)
-    for name, what in (("detector_sha256", "the first detector"), ("photographs_sha256", "the list of photographs")):
-        if before[name] != identity[name]:
-            differences.append(f"{what} is another one")
-    if (found := before.get("label_format", 1)) != LABEL_FORMAT:
-        differences.append(f"its labels have format {found}, this version writes {LABEL_FORMAT}")
-    if differences:
-        listed = "\n  ".join(differences)
+    changed = differences(_what_decides(made_with, before), _what_decides(run.config, identity))
+    if changed:
+        listed = "\n  ".join(changed)
         raise ConfigError(
             f"{run.output}: holds labels made otherwise:\n  {listed}\n"
             "use the same settings, choose another --output, or start anew with --overwrite"
@@ -115,6 +111,16 @@ def _check_identity(run: AdaptationRun, before: dict[str, Any], identity: dict[s
     if storage.exists(manifest_path(run.output)) and read_manifest(run.output).final_round > run.rounds:
         done = read_manifest(run.output).final_round
         raise ConfigError(f"{run.output}: {done} rounds are done; use --iters {done}, or another --output for fewer")
+
+
+def _what_decides(config: Config, identity: dict[str, Any]) -> dict[str, Any]:
+    """Return what labels depend on, under the names that a message shows."""
+    return {
+        **deciding_settings(config, _SECTIONS),
+        "content of the first detector": identity["detector_sha256"],
+        "list of photographs": identity["photographs_sha256"],
+        "label format": identity.get("label_format", 1),
+    }
 
 
 def _manifest(run: AdaptationRun, round: int, result: RoundResult) -> LabelManifest:

@@ -17,7 +17,7 @@ from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
 from superpoint_tf.benchmarks.timing import measure
 from superpoint_tf.config import CELL, Config, NetworkConfig
 from superpoint_tf.data.batches.batch import TensorBatch
-from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
+from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.geometry.warp import warp_points
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.training.state import TrainingState

@@ -30,7 +30,7 @@ from superpoint_tf.data.photographs.photograph_sets import find_photographs
 from superpoint_tf.data.photographs.photographs import cover_and_crop, decode_photograph
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.pipeline import BatchStream
-from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
+from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.data.sources import Source
 from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.networks.build import build_network

@@ -222,6 +222,18 @@ def config_to_yaml(config: Config) -> str:
     return yaml.safe_dump(config_to_dict(config), sort_keys=False, default_flow_style=None, width=110)
 
 
+def deciding_settings(config: Config, sections: Sequence[str]) -> dict[str, Any]:
+    """Return, by dotted key, the settings in `sections` (or single keys) that may not change in an existing folder.
+
+    Settings marked free (steps, intervals, workers) are left out.
+    """
+    return {
+        key: value
+        for key, value, free in flatten(config)
+        if not free and any(key == section or key.startswith(f"{section}.") for section in sections)
+    }
+
+
 def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, bool]]:
     """Yield (dotted key, value, free) for every setting of a config dataclass."""
     for f in dataclasses.fields(config):
@@ -230,16 +242,3 @@ def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, bool]]:
             yield from flatten(value, f"{prefix}{f.name}.")
         else:
             yield f"{prefix}{f.name}", value, bool(f.metadata.get("free"))
-
-
-def config_differences(old: Config, new: Config, sections: Sequence[str]) -> list[str]:
-    """List the settings that differ in `sections` (or single keys) and may not change in an existing folder.
-
-    Each entry reads `key: old -> new`. Settings marked free (steps, intervals, workers) are left out.
-    """
-    before = {key: value for key, value, _ in flatten(old)}
-    return [
-        f"{key}: {before[key]!r} -> {value!r}"
-        for key, value, free in flatten(new)
-        if not free and before[key] != value and any(key == s or key.startswith(s + ".") for s in sections)
-    ]

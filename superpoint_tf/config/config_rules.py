@@ -41,7 +41,13 @@ def _check_system(config: Config, source: str) -> None:
 
 
 def _check_patches(config: Config, source: str) -> None:
-    patches, photographs = config.patches, config.photographs
+    patches, photographs, gives = config.patches, config.photographs, SYSTEMS[config.network.system].gives
+    losses = [loss for row in SYSTEMS.values() if row.train == "patches" and row.gives == gives for loss in row.losses]
+    if patches.loss and patches.loss not in losses:
+        raise ConfigError(
+            f"{source}: `patches.loss`: {patches.loss} does not train {config.network.system}, which gives {gives}; "
+            f"use {', '.join(dict.fromkeys(losses))}"
+        )
     side = min(photographs.image_shape if photographs.crop_shape == (0, 0) else photographs.crop_shape)
     if 2 * patches.half_side_px >= side:
         raise ConfigError(

@@ -158,9 +158,13 @@ class TrainingConfig:
     # those of batch_size / accumulate pictures, and its moving averages move `accumulate` times an update.
     accumulate: int = _setting(1, minimum=1, maximum=2**16)
     learning_rate: float = _setting(1e-3, free=True, minimum=0.0, maximum=10.0)  # peak
-    # cosine ends at a hundredth, linear at zero
-    schedule: str = _setting("cosine", free=True, choices=("cosine", "constant", "linear"))
-    optimizer: str = _setting("adam", choices=("adam", "momentum"))  # momentum: gradient descent with one of .9
+    # cosine ends at a hundredth, linear at zero; steps: times `fall` after every `fall_every` steps
+    schedule: str = _setting("cosine", free=True, choices=("cosine", "constant", "linear", "steps"))
+    fall: float = _setting(0.1, free=True, minimum=0.0, maximum=1.0)
+    fall_every: int = _setting(10_000, free=True, minimum=1, maximum=10**9)
+    optimizer: str = _setting("adam", choices=("adam", "momentum"))  # momentum: gradient descent
+    momentum: float = _setting(0.9, free=True, minimum=0.0, maximum=1.0)
+    weight_decay: float = _setting(0.0, free=True, minimum=0.0, maximum=1.0)  # times kernels, added to their gradients
     warmup_steps: int = _setting(1000, free=True, minimum=0, maximum=10**9)  # linear from zero
     clip_norm: float = _setting(10.0, free=True, minimum=0.0, maximum=1e9)  # global gradient norm; 0 = off
     ema_decay: float = _setting(0.0, minimum=0.0, maximum=0.99999)  # moving average of the weights; 0 = off
@@ -172,6 +176,8 @@ class TrainingConfig:
     # Weights.npz, run folder, checkpoint or shipped name; a narrower network's are widened. Joint: `adapted` is the
     # detector that made the labels.
     init: str = _setting("", free=True)
+    # What is trained: layers whose names begin so, comma-separated; the others stay as they are. "": all.
+    trainable: str = _setting("")
     log_every: int = _setting(100, free=True, minimum=1, maximum=10**9)  # steps
     validate_every: int = _setting(5000, free=True, minimum=1, maximum=10**9)  # steps
     checkpoint_every: int = _setting(1000, free=True, minimum=1, maximum=10**9)  # steps; what SIGKILL can cost
@@ -259,7 +265,7 @@ class JointSection(TrainingConfig):
 
     batch_size: int = _setting(8, minimum=1, maximum=2**16)
     labels: str = _setting("", free=True)  # label folder; "" = labels/<config name>, else labels/coco
-    descriptor_loss: str = _setting("hinge", choices=("hinge", "doubly_normalized"))
+    descriptor_loss: str = _setting("hinge", choices=SYSTEMS["superpoint"].losses)
     descriptor_weight: float = _setting(1.0, minimum=0.0, maximum=1e9)  # lambda: of the descriptor loss in the total
     positive_weight: float = _setting(250.0, minimum=0.0, maximum=1e9)  # lambda_d, quoted for 1,200 cells (240x320)
     positive_margin: float = _setting(1.0, minimum=-10.0, maximum=10.0)  # m_p
@@ -281,15 +287,47 @@ class JointSection(TrainingConfig):
     consistency_weight: float = _setting(0.0, minimum=0.0, maximum=1e9)
 
 
+def _losses_of_patches() -> tuple[str, ...]:
+    losses = [loss for row in SYSTEMS.values() if row.train == "patches" for loss in row.losses]
+    return tuple(dict.fromkeys(losses))
+
+
+@dataclass(frozen=True)
+class ConvexSection:
+    """How the convex descriptor is solved for: two problems, on pairs of patches that are cut before (Simonyan).
+
+    Of the section `steps` are those of the second; rate, schedule, optimizer, loss and margin decide nothing.
+    """
+
+    batches: int = _setting(20, minimum=1, maximum=10**6)  # of `patches.batch_size` points, all kept in memory
+    negatives: int = _setting(4, minimum=1, maximum=1024)  # of each point, at random in its batch
+    held_out: int = _setting(8, minimum=2, maximum=1024)  # one picture of so many chooses the best iterates
+    pairs: int = _setting(256, minimum=1, maximum=2**20)  # of each kind, a step
+    radii: int = _setting(11, minimum=2, maximum=64)  # of the rings to choose from
+    angles: int = _setting(3, minimum=1, maximum=32)
+    deviations: int = _setting(7, minimum=1, maximum=64)
+    ring_steps: int = _setting(3000, minimum=1, maximum=10**9)
+    ring_l1: float = _setting(0.03, minimum=0.0, maximum=1e3)  # more: fewer rings
+    ring_gamma: float = _setting(1.0, minimum=1e-6, maximum=1e6)  # more: smaller steps
+    trace: float = _setting(0.001, minimum=0.0, maximum=1e3)  # of the projection; more: a lower rank
+    gamma: float = _setting(0.3, minimum=1e-6, maximum=1e6)
+
+
 @dataclass(frozen=True)
 class PatchesSection(TrainingConfig):
     """Descriptors of patches, which are cut about the keypoints of a label folder from two views of each photograph."""
 
-    # Where the points come from: a label folder; `dog`: the keypoints of differences of Gaussians (SIFT's), with their
-    # size and orientation; "": labels/<config name>, else labels/coco.
+    # A folder of patches in the layout of Brown's sets or of HPatches, instead of photographs; "": photographs.
+    data: str = _setting("", free=True)
+    # Where the points of photographs come from: a label folder; `dog`: the keypoints of differences of Gaussians
+    # (SIFT's), with their size and orientation; "": labels/<config name>, else labels/coco.
     labels: str = _setting("", free=True)
-    loss: str = _setting("", choices=("", "hardest_triplet", "softmax", "contrastive"))  # "": the paper's
-    margin: float = _setting(1.0, minimum=0.0, maximum=100.0)
+    loss: str = _setting("", choices=("", *_losses_of_patches()))  # one of those of its kind of system; "": the paper's
+    margin: float | None = _setting(None, minimum=0.0, maximum=100.0)  # None: the loss's own
+    anchor_swap: bool = _setting(True)  # of triplets: the negative is compared with the nearer of the two patches
+    mining_ratio: int = _setting(8, minimum=1, maximum=2**16)  # of mined pairs: of so many the hardest one trains
+    gor_weight: float = _setting(0.0, minimum=0.0, maximum=1e9)  # of the regularisation to orthogonal negatives; 0: off
+    flips: bool = _setting(False)  # both patches of a point turned by quarters and mirrored at random, alike
     batch_size: int = _setting(1024, minimum=1, maximum=2**16)  # points, of two patches each, over all devices
     # Mining sees a replica's own part of a micro-batch.
     points_per_picture: int = _setting(64, minimum=1, maximum=4096)
@@ -301,6 +339,7 @@ class PatchesSection(TrainingConfig):
     # nearest `similarity`, as those of a detector of scale and orientation.
     carry: str = _setting("affine", choices=("affine", "similarity"))
     radius_px: float = _setting(8.0, minimum=0.0, maximum=1024.0)  # nearer points of a picture are no negatives
+    convex: ConvexSection = ConvexSection()
 
     @property
     def num_samples(self) -> int:

@@ -34,7 +34,9 @@ def photometric_change(
         raise ValueError(f"photometric_change takes a grey uint8 (H, W) picture, got {image.dtype} {image.shape}")
     if not config.enabled or image.size == 0:
         return image.copy()
-    # one a change, so that no amount depends on the order in which the changes are applied; a new one takes a new part
+    # Part 0 draws amounts and seeds, in the order of `_build_changes`; 1 the impulse noise's pixels; 2 the shade's
+    # ellipses; 3 the order of the changes, on which so no amount depends. A draw put between those of one part changes
+    # every sample of every seed: what is new takes a new part.
     generators = [stream_generator(Stream.PHOTOMETRIC, key, number, part, view) for part in range(4)]
     changes = _build_changes(config, *generators[:3])
     augmenter = iaa.Sequential(changes, random_order=True, seed=_draw_seed(generators[3]))

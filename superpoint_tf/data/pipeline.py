@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from superpoint_tf.data.batches.batch import Batch, TensorBatch
 from superpoint_tf.data.batches.kinds import BatchKind
-from superpoint_tf.data.sources import Source
+from superpoint_tf.data.sources import NumberedSource
 from superpoint_tf.runtime.workers import ordered_map, resolve_workers, start_pool
 
 
@@ -30,7 +30,7 @@ class BatchStream:
 
     def __init__(
         self,
-        source: Source,
+        source: NumberedSource,
         kind: BatchKind,
         batch_size: int,
         key: int,
@@ -63,31 +63,13 @@ class BatchStream:
 
     def dataset(self, start_step: int = 0) -> tf.data.Dataset:
         """Return the endless dataset that starts with the batch of `start_step`."""
-        dataset = tf.data.Dataset.from_generator(lambda: self._rendered(start_step), output_signature=self._signature())
+        signature = self._kind.signature(self._source, len(self.own_numbers(0)))
+        dataset = tf.data.Dataset.from_generator(lambda: self._rendered(start_step), output_signature=signature)
         return dataset.map(
             lambda batch: self._kind.assemble(batch, self._key, self._settings),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         ).prefetch(2)
-
-    def _signature(self) -> dict[str, tf.TensorSpec]:
-        source, size = self._source, len(self.own_numbers(0))
-        picture = tf.TensorSpec((size, *source.picture_shape), tf.uint8)
-        signature = {
-            "numbers": tf.TensorSpec((size,), tf.int64),
-            "images": picture,
-            "keypoints": tf.TensorSpec((size, None, 2), tf.float32),
-        }
-        if self._kind.two_pictures:
-            signature["images1"] = picture
-            signature["pictures"] = tf.TensorSpec((size,), tf.int64)
-        if source.with_known:
-            signature["known"] = tf.TensorSpec((size, *source.image_shape), tf.bool)
-        if source.with_frames:
-            signature["frames"] = tf.TensorSpec((size, None, 2), tf.float32)
-        if source.picture_shape != source.image_shape:
-            signature["picture_to_frame"] = tf.TensorSpec((size, 3, 3), tf.float64)
-        return signature
 
     def batches(self, start_step: int = 0) -> Iterator[TensorBatch]:
         """Iterate over the batches from `start_step` on; an error in a worker is raised here as it was."""

@@ -16,16 +16,11 @@ from superpoint_tf.data.batches.batch import Batch
 from superpoint_tf.data.random_streams import Stream, stream_generator
 
 
-class Source(Protocol):
-    """Numbered training pictures."""
+class NumberedSource(Protocol):
+    """Numbered training samples."""
 
     description: str
     key: int  # of the stage: what is drawn of a sample's number (`random_streams`)
-    image_shape: tuple[int, int]  # of the frame: of the views, and of the keypoints' pixels
-    picture_shape: tuple[int, int]  # of the pictures handed over: as many pixels, or more
-    with_pairs: bool
-    with_known: bool
-    with_frames: bool
 
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         """Return what a worker needs to render the samples of these numbers."""
@@ -34,6 +29,21 @@ class Source(Protocol):
     def picture_name(self, number: int) -> str:
         """Say which picture sample `number` is, for messages."""
         ...
+
+    @property
+    def render(self) -> Callable[[list[Any]], Batch]:
+        """Return a picklable function from payloads to a batch, whose `numbers` int64 (B,) are the samples'."""
+        ...
+
+
+class Source(NumberedSource, Protocol):
+    """Numbered training pictures."""
+
+    image_shape: tuple[int, int]  # of the frame: of the views, and of the keypoints' pixels
+    picture_shape: tuple[int, int]  # of the pictures handed over: as many pixels, or more
+    with_pairs: bool
+    with_known: bool
+    with_frames: bool
 
     @property
     def render(self) -> Callable[[list[Any]], Batch]:

@@ -16,11 +16,12 @@ from typing import Any
 import h5py
 import numpy as np
 
+from superpoint_tf.config.differences import differences
 from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_archive import FeatureArchive
 from superpoint_tf.features.feature_files import DamagedFeatures, read_features
-from superpoint_tf.features.feature_index import MadeOtherwise, describe_difference
+from superpoint_tf.features.feature_index import MadeOtherwise
 
 
 class FeatureStore:
@@ -57,7 +58,7 @@ class FeatureStore:
         for digest in self._archive.digests_below(setting).values():
             before = digest.partition(" ")[2]
             if before != now:
-                self.dropped = describe_difference(before or "{}", now)
+                self.dropped = "; ".join(differences(json.loads(before or "{}"), identity))
                 return
 
     def has(self, name: str, image_sha256: str) -> bool:

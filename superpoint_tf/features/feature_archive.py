@@ -23,15 +23,7 @@ import h5py
 import numpy as np
 
 from superpoint_tf.features.feature_files import INSIDE_DAMAGE, DamagedFeatures, open_features, write_features
-from superpoint_tf.features.feature_index import (
-    IDENTITY,
-    PICTURE,
-    PLACE,
-    MadeOtherwise,
-    copy_pictures,
-    describe_difference,
-    read_index,
-)
+from superpoint_tf.features.feature_index import IDENTITY, PICTURE, PLACE, MadeOtherwise, copy_pictures, read_index
 from superpoint_tf.features.features import Features
 from superpoint_tf.runtime import storage
 
@@ -179,7 +171,7 @@ class FeatureArchive:
         elif overwrite:
             self._superseded.append(file)
         else:
-            raise MadeOtherwise(file, describe_difference(found.identity, self._identity))
+            raise MadeOtherwise(file, found.identity, self._identity)
 
     def _parts(self) -> list[Path]:
         return sorted(self._folder.glob("*.h5"))

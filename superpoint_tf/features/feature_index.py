@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import h5py
 
+from superpoint_tf.config.differences import differences
 from superpoint_tf.features.feature_files import INSIDE_DAMAGE, DamagedFeatures, damaged, open_features
 
 IDENTITY = "identity"  # attribute of the file
@@ -18,10 +19,11 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"  # of every HDF5 file, damaged or not
 class MadeOtherwise(ValueError):
     """A file of ours with features of other weights or settings; `difference` says which, the message also a remedy."""
 
-    def __init__(self, file: Path, difference: str) -> None:
+    def __init__(self, file: Path, before: str, now: str) -> None:
+        """Compare two identities in JSON."""
+        self.difference = "; ".join(differences(json.loads(before), json.loads(now)))
         remedy = "pass --overwrite to replace it, or choose another --output"
-        super().__init__(f"{file}: made otherwise ({difference}); {remedy}")
-        self.difference = difference
+        super().__init__(f"{file}: made otherwise ({self.difference}); {remedy}")
 
 
 class FeatureIndex(NamedTuple):
@@ -79,14 +81,3 @@ def copy_pictures(file: Path, target: h5py.File) -> None:
             if name in target:
                 del target[name]
             source.copy(name, target, name)
-
-
-def describe_difference(before_text: str, now_text: str) -> str:
-    """Return what differs between two identities in JSON."""
-    before, now = json.loads(before_text), json.loads(now_text)
-    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    return ", ".join(f"{key}: {_short(before.get(key))} there, {_short(now.get(key))} asked for" for key in changed)
-
-
-def _short(value: Any) -> str:
-    return value[:12] if isinstance(value, str) else str(value)

@@ -46,8 +46,7 @@ def descriptor_loss(
     grid = _grid_shape(cells_valid0)
     unit0, unit1 = (_flatten_cells(normalize_descriptors(d)) for d in (descriptors0, descriptors1))
     cells = _prepare_cells(homography_0to1, cells_valid0, cells_valid1, unit0.dtype)
-    form = _doubly_normalized_sum if config.descriptor_loss == "doubly_normalized" else _hinge_sum
-    return form(unit0, unit1, cells, grid, config)
+    return DESCRIPTOR_LOSSES[config.descriptor_loss].sum(unit0, unit1, cells, grid, config)
 
 
 def count_pairs(cells_valid0: tf.Tensor, cells_valid1: tf.Tensor) -> tf.Tensor:
@@ -74,9 +73,7 @@ def collapsed_descriptor_loss(
     cells = _prepare_cells(homography_0to1, cells_valid0, cells_valid1, tf.float32)
     positives = _count_positives(cells, grid, config.positive_radius_px)
     num0, num1 = tf.reduce_sum(cells.valid0, axis=1), tf.reduce_sum(cells.valid1, axis=1)
-    similarity = tf.ones_like(num0)
-    if config.descriptor_loss == "doubly_normalized":  # the second normalisation, over view 0, undoes the first
-        similarity = tf.math.rsqrt(tf.maximum(num0, 1.0))
+    similarity = DESCRIPTOR_LOSSES[config.descriptor_loss].collapsed_similarity(num0)
     positive = scaled_positive_weight(config, grid) * tf.maximum(config.positive_margin - similarity, 0.0)
     negative = tf.maximum(similarity - config.negative_margin, 0.0)
     total = tf.reduce_sum(positives * positive + (num0 * num1 - positives) * negative)
@@ -218,3 +215,20 @@ def _doubly_normalized_sum(
 
     sums = tf.map_fn(sum_of_image, (unit0, unit1, *cells), fn_output_signature=dtype, parallel_iterations=1)
     return tf.reduce_sum(sums)
+
+
+# ---------------------------------------------------------------------------------------------- the table
+
+
+class _Form(NamedTuple):
+    """One of the losses."""
+
+    sum: Callable[[tf.Tensor, tf.Tensor, _Cells, _Grid, JointSection], tf.Tensor]
+    collapsed_similarity: Callable[[tf.Tensor], tf.Tensor]  # of equal descriptors, from the valid cells (B,) of view 0
+
+
+DESCRIPTOR_LOSSES: dict[str, _Form] = {
+    "hinge": _Form(_hinge_sum, tf.ones_like),
+    # the second normalisation, over view 0, undoes the first
+    "doubly_normalized": _Form(_doubly_normalized_sum, lambda num0: tf.math.rsqrt(tf.maximum(num0, 1.0))),
+}

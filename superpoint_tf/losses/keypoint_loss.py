@@ -7,6 +7,7 @@ for the right point among all others: as cross-entropy in both directions (contr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -55,7 +56,7 @@ def keypoint_loss(
     read = [sample_descriptors(maps[view], correspondences[view]) for view in (0, 1)]
     targets = _targets(correspondences, cells_valid0, cells_valid1)
     true = tf.reduce_sum(read[0] * read[1], axis=-1)
-    form = _hinge_of_hardest if config.keypoint_loss == "hardest" else _cross_entropy
+    form = KEYPOINT_LOSSES[config.keypoint_loss].costs
     total = tf.zeros(())
     for view in (0, 1):
         other = 1 - view
@@ -72,9 +73,7 @@ def collapsed_keypoint_loss(
     total = tf.zeros(())
     for targets in _targets(correspondences, cells_valid0, cells_valid1):
         number = tf.reduce_sum(tf.cast(_negatives(targets, config), tf.float32), axis=-1)
-        one = (
-            tf.math.log(1.0 + number) if config.keypoint_loss == "softmax" else config.keypoint_margin * tf.sign(number)
-        )
+        one = KEYPOINT_LOSSES[config.keypoint_loss].collapsed(number, config)
         total += tf.reduce_sum(tf.where(correspondences.present, one, 0.0))
     return tf.math.divide_no_nan(total, count_correspondences(correspondences))
 
@@ -140,3 +139,16 @@ def _hinge_of_hardest(true: tf.Tensor, similarity: tf.Tensor, negatives: tf.Tens
 def _distance(similarity: tf.Tensor) -> tf.Tensor:
     """Return the distance of unit descriptors of this similarity."""
     return tf.sqrt(tf.nn.relu(2.0 - 2.0 * similarity) + _ROUNDING)
+
+
+class _Form(NamedTuple):
+    """One of the losses."""
+
+    costs: Callable[[tf.Tensor, tf.Tensor, tf.Tensor, JointSection], tf.Tensor]
+    collapsed: Callable[[tf.Tensor, JointSection], tf.Tensor]  # of equal descriptors, from the number of negatives
+
+
+KEYPOINT_LOSSES: dict[str, _Form] = {
+    "softmax": _Form(_cross_entropy, lambda number, config: tf.math.log(1.0 + number)),
+    "hardest": _Form(_hinge_of_hardest, lambda number, config: config.keypoint_margin * tf.sign(number)),
+}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-MOVE, CHOICE, POINTS = range(3)  # purposes: numbers with different ones are independent
+# Purposes: numbers with different ones are independent.
+MOVE, CHOICE, POINTS, PARTNERS, SWAPS, SYMMETRIES = range(6)
 _STEPS = 2**24  # that float32 tells apart in [0, 1)
 
 

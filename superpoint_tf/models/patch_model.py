@@ -52,6 +52,11 @@ class PatchModel:
         """Whether a patch can be described by itself."""
         return bool(self._branches)
 
+    @property
+    def untied(self) -> bool:
+        """Whether the two patches of a pair are described by different branches."""
+        return len(self._branches) > 1
+
     def describe_patches(self, patches: Any, view: int = 0) -> np.ndarray:
         """Return the vectors float32 (N, D) of patches (N, h, w) or (N, h, w, 1), which are resized to `side_px`.
 

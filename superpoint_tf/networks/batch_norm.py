@@ -32,7 +32,7 @@ class BatchNormalization(tf.keras.layers.Layer):
 
     def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
         gamma, beta = self._scale_and_offset()
-        if not training:
+        if not (training and self.trainable):  # one that is frozen normalises as in use
             moving = tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(self.moving_variance)
             return _fused(features, gamma, beta, *moving, self.epsilon, is_training=False)[0]
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:

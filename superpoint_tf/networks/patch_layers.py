@@ -13,6 +13,7 @@ from superpoint_tf.networks.batch_norm import BatchNormalization
 from superpoint_tf.networks.dropout import Dropout
 from superpoint_tf.networks.initialization import ScaledNormal
 from superpoint_tf.networks.orthogonal import ScaledOrthogonal
+from superpoint_tf.networks.pooled_gradients import GradientMaps, PooledRegions
 from superpoint_tf.networks.superpoint import normalize_descriptors
 from superpoint_tf.systems import Layer
 
@@ -78,16 +79,13 @@ class Pooling(tf.keras.layers.Layer):
         if l2:
             features = tf.square(features)
         if self.ceil:
+            over = [[0, (self.side - _length(features, axis)) % self.stride] for axis in (1, 2)]
             nothing = 0.0 if l2 else features.dtype.min
-            features = tf.pad(features, [[0, 0], *self._padding(features.shape), [0, 0]], constant_values=nothing)
+            features = tf.pad(features, [[0, 0], *over, [0, 0]], constant_values=nothing)
         if not l2:
             return tf.nn.max_pool2d(features, self.side, self.stride, "VALID")
         sums = self.side**2 * tf.nn.avg_pool2d(features, self.side, self.stride, "VALID")
         return tf.sqrt(tf.maximum(sums, tf.cast(_LEAST_SQUARES, sums.dtype)))
-
-    def _padding(self, shape: Any) -> list[list[int]]:
-        rest = ((length - self.side) % self.stride for length in shape[1:3])
-        return [[0, self.stride - r if r else 0] for r in rest]
 
 
 class SubtractLocalMean(tf.keras.layers.Layer):
@@ -102,7 +100,7 @@ class SubtractLocalMean(tf.keras.layers.Layer):
     def call(self, features: tf.Tensor) -> tf.Tensor:
         window = tf.constant(self._window, features.dtype)
         sums = tf.nn.conv2d(tf.reduce_mean(features, -1, keepdims=True), window, 1, "SAME")
-        there = tf.nn.conv2d(tf.ones((1, *features.shape[1:3], 1), features.dtype), window, 1, "SAME")
+        there = tf.nn.conv2d(tf.ones_like(features[:1, ..., :1]), window, 1, "SAME")
         return features - sums / there
 
 
@@ -118,7 +116,7 @@ class PyramidPooling(tf.keras.layers.Layer):
         return tf.stack([tf.reduce_max(part, 2) for part in self._parts(rows, 2)], 2)
 
     def _parts(self, features: tf.Tensor, axis: int) -> Iterator[tf.Tensor]:
-        length = features.shape[axis] or tf.shape(features)[axis]
+        length = _length(features, axis)
         for number in range(self.bins):
             start = number * length // self.bins
             end = ((number + 1) * length + self.bins - 1) // self.bins
@@ -126,6 +124,11 @@ class PyramidPooling(tf.keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (input_shape[0], self.bins, self.bins, input_shape[-1])
+
+
+def _length(features: tf.Tensor, axis: int) -> Any:
+    """Return the length of an axis, a number if it is known before there are features."""
+    return features.shape[axis] or tf.shape(features)[axis]
 
 
 class _Float32(tf.keras.layers.Layer):
@@ -211,7 +214,9 @@ def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.
             sizes = values["channels"], values["side"], values["stride"], padding_px
             return [Convolution(name, *sizes, values["bias"], start.kernel(name))]
         case "fc":
-            dense = tf.keras.layers.Dense(values["channels"], kernel_initializer=start.kernel(name), name=name)
+            dense = tf.keras.layers.Dense(
+                values["channels"], use_bias=values["bias"], kernel_initializer=start.kernel(name), name=name
+            )
             return [tf.keras.layers.Flatten(name=f"{name}_flat"), dense]
         case "bn":
             return [BatchNormalization(name, affine=False, epsilon=_EPSILON, momentum=_MOMENTUM)]
@@ -229,6 +234,8 @@ _PLAIN: dict[str, Any] = {
     "pool": Pooling,
     "subtract": SubtractLocalMean,
     "spp": PyramidPooling,
+    "gradients": GradientMaps,
+    "regions": PooledRegions,
     "l2": UnitLength,
     "sign": Sign,
     "difference": Difference,

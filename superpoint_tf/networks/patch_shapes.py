@@ -55,7 +55,10 @@ def _weights(layer: Layer, features: Shape) -> dict[str, Shape]:
             kernel = {"kernel": (values["side"], values["side"], features[-1], values["channels"])}
             return kernel | ({"bias": (values["channels"],)} if values["bias"] else {})
         case "fc":
-            return {"kernel": (math.prod(features), values["channels"]), "bias": (values["channels"],)}
+            matrix = {"kernel": (math.prod(features), values["channels"])}
+            return matrix | ({"bias": (values["channels"],)} if values["bias"] else {})
+        case "regions":
+            return {"pooling": (values["regions"], features[0] * features[1])}
         case "bn":
             return dict.fromkeys(("moving_mean", "moving_variance"), (features[-1],))
     return {}
@@ -72,6 +75,10 @@ def _after(layer: Layer, features: Shape) -> Shape:
             return *((n - values["side"] + rounding) // values["stride"] + 1 for n in features[:2]), features[2]
         case "spp":
             return values["bins"], values["bins"], features[2]
+        case "gradients":
+            return *features[:2], values["bins"]
+        case "regions":
+            return values["regions"], features[2]
         case "fc":
             return (values["channels"],)
         case "l2":

@@ -11,8 +11,10 @@ from .system import (
     conv,
     dropout,
     fc,
+    gradients,
     l2,
     pool,
+    regions,
     relu,
     sign,
     subtract,
@@ -23,6 +25,7 @@ _HARDNET = "Mishchuk et al., HardNet, NIPS 2017"
 _L2NET = "Tian et al., L2-Net, CVPR 2017"
 _GLOSS = "Kumar et al., Global Loss, CVPR 2016"
 _DEEPDESC = "Simo-Serra et al., DeepDesc, ICCV 2015"
+_CONVEX = "Simonyan et al., Learning Local Feature Descriptors, PAMI 2014"
 _TFEAT = "Balntas et al., TFeat, BMVC 2016"
 
 L2NET_BODY = (  # six of its seven convolutions, all but the last
@@ -74,6 +77,12 @@ def _central_surround(*end: Layer) -> System:
     return _vectors(_L2NET, spec, *_L2NET_LOSSES)
 
 
+def _convex(dimension: int) -> System:
+    """Return the convex descriptor: at most 72 regions of 8 directions, and a projection."""
+    layers = (gradients(8, blur_px=1.4), regions(72), fc(dimension, bias=False))
+    return _vectors(_CONVEX, PatchSpec(64, "unit", layers), "difference_hinge")
+
+
 PATCH_SYSTEMS = {
     "hardnet": _vectors(  # the first of those that `train: patches` trains: its default
         _HARDNET,
@@ -90,4 +99,6 @@ PATCH_SYSTEMS = {
     "deepdesc": _vectors(_DEEPDESC, PatchSpec(64, "mean and deviation image", DEEPDESC, start="tanh"), "mined_pairs"),
     "tnet-tloss": _vectors(_GLOSS, PatchSpec(64, "mean image", TNET, start="relu"), "triplet_ratio"),
     "tnet-tgloss": _vectors(_GLOSS, PatchSpec(64, "mean image", TNET, start="relu"), "triplet_global"),
+    "convex": _convex(80),
+    **{f"convex-{dimension}": _convex(dimension) for dimension in (48, 64, 120)},
 }

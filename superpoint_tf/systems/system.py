@@ -28,9 +28,9 @@ def conv(channels: int, side: int = 3, padding: str = "same", stride: int = 1, b
     return Layer("conv", values)
 
 
-def fc(channels: int) -> Layer:
+def fc(channels: int, bias: bool = True) -> Layer:
     """Return a matrix and an offset, on all numbers of a patch as one vector: row by row, all channels of a pixel."""
-    return Layer("fc", {"channels": channels})
+    return Layer("fc", {"channels": channels, "bias": bias})
 
 
 def bn() -> Layer:
@@ -71,6 +71,16 @@ def subtract(side: int) -> Layer:
 def spp(bins: int) -> Layer:
     """Return the maxima over `bins` x `bins` parts of a map of any size (spatial pyramid pooling, one level)."""
     return Layer("spp", {"bins": bins})
+
+
+def gradients(bins: int, blur_px: float) -> Layer:
+    """Return the gradients of a patch after a blur of this deviation, as one map a direction."""
+    return Layer("gradients", {"bins": bins, "blur_px": blur_px})
+
+
+def regions(count: int) -> Layer:
+    """Return the sums of maps over regions, which are its weights, each at most 1."""
+    return Layer("regions", {"regions": count})
 
 
 def dropout(share: float) -> Layer:
@@ -118,6 +128,11 @@ class PatchSpec:
     def any_side(self) -> bool:
         """Whether patches of other sides can be described."""
         return any(layer.kind == "spp" for layer in self.layers)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether regions are its weights: solved for (`training.convex`), not trained by gradients."""
+        return any(layer.kind == "regions" for layer in self.layers)
 
     @property
     def binary(self) -> bool:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from superpoint_tf.config import Config, ConfigError, SyntheticSection
 from superpoint_tf.config.config_files import build_config
+from superpoint_tf.config.differences import differences
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
+from superpoint_tf.data.patch_sets.read_sets import read_patch_sets
+from superpoint_tf.data.patch_sets.set_source import PatchSetSource
 from superpoint_tf.data.photographs.detected_photographs import DOG, DetectedPhotographs
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
 from superpoint_tf.data.random_streams import stage_key
-from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes, RecordedShapes
 from superpoint_tf.data.shapes.record_folder import record_settings
 from superpoint_tf.data.shapes.record_reader import read_record_manifest
+from superpoint_tf.data.shapes.shape_sources import GeneratedShapes, RecordedShapes
 from superpoint_tf.data.sources import Source
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
-from superpoint_tf.training.patch_validation import PatchValidator
+from superpoint_tf.systems import SYSTEMS, PatchSpec
+from superpoint_tf.training.patch_validation import PatchValidator, cut_from_photographs, cut_from_set
 from superpoint_tf.training.tasks import Task, make_task
 from superpoint_tf.training.validation import PairsValidator, ShapesValidator, Validator
 
@@ -57,13 +62,15 @@ def resolve_source(config: Config) -> SyntheticSection:
         raise ConfigError(
             f"{manifest}: missing; run `python tools/generate_synthetic.py`, or set synthetic.source=generator"
         )
-    drawn, wanted = read_record_manifest(section.root).get("draw"), record_settings(config)["draw"]
-    if drawn == wanted:
+    drawn, asked = read_record_manifest(section.root)["draw"], record_settings(config)["draw"]
+    changed = differences(drawn, asked)
+    if not changed:
         return dataclasses.replace(section, source="records")
     if section.source == "auto":
         return dataclasses.replace(section, source="generator")
     raise ConfigError(
-        f"{section.root}: holds other pictures than synthetic.draw asks for; generate with this config and --overwrite"
+        f"{section.root}: holds other pictures than synthetic.draw asks for ({'; '.join(changed)}); "
+        "generate with this config and --overwrite"
     )
 
 
@@ -101,10 +108,12 @@ def build_joint_task(config: Config) -> Task:
 
 
 def build_patches_task(config: Config) -> Task:
-    """Build the training of a descriptor of patches, cut about the keypoints that adaptation left or SIFT's.
+    """Build the training of a descriptor of patches: of a set, or cut about the keypoints of labels or SIFT's.
 
     Raises ConfigError as `build_joint_task`, and if no photograph is held out.
     """
+    if config.patches.data:
+        return _set_patches_task(config)
     if config.patches.labels == DOG:
         return _detected_patches_task(config)
     labels = find_labels(config, config.patches.labels)
@@ -113,7 +122,8 @@ def build_patches_task(config: Config) -> Task:
     if not manifest.validation:
         raise ConfigError(f"{root}: {_TOO_FEW}")
     source = _labelled_pairs(config, root, labels, manifest, inputs)
-    return make_task(config, source, PatchValidator(config, root, manifest.validation), inputs)
+    cut = functools.partial(cut_from_photographs, config, root, manifest.validation)
+    return make_task(config, source, PatchValidator(config, cut), inputs)
 
 
 def _detected_patches_task(config: Config) -> Task:
@@ -124,7 +134,20 @@ def _detected_patches_task(config: Config) -> Task:
     inputs = {"photographs": storage.sha256(names.encode())} | init_input(config.patches.init)
     key = stage_key(config.seed, inputs)
     source = DetectedPhotographs(config, photographs.root, photographs.train, key)
-    return make_task(config, source, PatchValidator(config, photographs.root, photographs.validation), inputs)
+    cut = functools.partial(cut_from_photographs, config, photographs.root, photographs.validation)
+    return make_task(config, source, PatchValidator(config, cut), inputs)
+
+
+def _set_patches_task(config: Config) -> Task:
+    spec, folder = SYSTEMS[config.network.system].network, config.patches.data
+    assert isinstance(spec, PatchSpec)  # the config's rules say so
+    training, validation, held_out = read_patch_sets(folder, spec.side_px)
+    inputs = {"patches": training.fingerprint()} | init_input(config.patches.init)
+    key, size = stage_key(config.seed, inputs), config.patches.points_per_picture
+    source = PatchSetSource(training, size, key, f"{folder}, held out for validation: {held_out}")
+    held_source = PatchSetSource(validation, size, key, folder)
+    cut = functools.partial(cut_from_set, config, held_source)
+    return make_task(config, source, PatchValidator(config, cut), inputs, kind="patch set")
 
 
 def _manifest_for(config: Config, labels: str) -> LabelManifest:

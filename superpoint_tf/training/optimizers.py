@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
+from superpoint_tf.config import TrainingConfig
+
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
-MOMENTUM = 0.9
 
 
 class Optimizer(tf.Module):
@@ -16,11 +17,22 @@ class Optimizer(tf.Module):
     Make it in the scope of the strategy that made the variables.
     """
 
-    def __init__(self, name: str, variables: Mapping[str, tf.Variable]) -> None:
+    def __init__(self, name: str, variables: Mapping[str, tf.Variable], settings: TrainingConfig) -> None:
         super().__init__(name=name)
+        self._settings = settings
         self._targets = list(variables.values())
         self.iterations = tf.Variable(0, trainable=False, dtype=tf.int64)
         self.learning_rate = tf.Variable(0.0, trainable=False)
+
+    def with_decay(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Add the weight decay to the gradients of kernels: of half its product with the squares of the weights."""
+        decay = self._settings.weight_decay
+        if not decay:
+            return list(gradients)
+        return [
+            gradient + decay * tf.convert_to_tensor(target) if target.shape.rank > 1 else gradient
+            for target, gradient in zip(self._targets, gradients, strict=True)
+        ]
 
     def update_replica(self, gradients: Sequence[tf.Tensor]) -> None:
         """Update this replica's copies; gradients are in the variables' order and the same on all replicas."""
@@ -34,8 +46,8 @@ class Optimizer(tf.Module):
 class Adam(Optimizer):
     """Kingma and Ba, algorithm 1, in the order of operations at the end of its section 2 (epsilon there is "hat")."""
 
-    def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
-        super().__init__("adam", variables)
+    def __init__(self, variables: Mapping[str, tf.Variable], settings: TrainingConfig) -> None:
+        super().__init__("adam", variables, settings)
         self.gradients, self.squares = _zeros_like(variables), _zeros_like(variables)
 
     def update_replica(self, gradients: Sequence[tf.Tensor]) -> None:
@@ -56,17 +68,17 @@ class Adam(Optimizer):
 
 
 class Momentum(Optimizer):
-    """Gradient descent with momentum: v <- .9 v + g, w <- w - rate v (Sutskever et al. 2013, in the form of torch)."""
+    """Gradient descent with momentum: v <- m v + g, w <- w - rate v (Sutskever et al. 2013, in the form of torch)."""
 
-    def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
-        super().__init__("momentum", variables)
+    def __init__(self, variables: Mapping[str, tf.Variable], settings: TrainingConfig) -> None:
+        super().__init__("momentum", variables, settings)
         self.velocities = _zeros_like(variables)
 
     def update_replica(self, gradients: Sequence[tf.Tensor]) -> None:
-        rate = tf.convert_to_tensor(self.learning_rate)
+        rate, momentum = tf.convert_to_tensor(self.learning_rate), self._settings.momentum
         for target, velocity, gradient in zip(self._targets, self.velocities.values(), gradients, strict=True):
             tf.raw_ops.ResourceApplyMomentum(
-                var=target.handle, accum=velocity.handle, lr=rate, grad=gradient, momentum=MOMENTUM, use_locking=True
+                var=target.handle, accum=velocity.handle, lr=rate, grad=gradient, momentum=momentum, use_locking=True
             )
 
 
@@ -74,4 +86,7 @@ def _zeros_like(variables: Mapping[str, tf.Variable]) -> dict[str, tf.Variable]:
     return {name: tf.Variable(tf.zeros(variable.shape), trainable=False) for name, variable in variables.items()}
 
 
-OPTIMIZERS: dict[str, Callable[[Mapping[str, tf.Variable]], Optimizer]] = {"adam": Adam, "momentum": Momentum}
+OPTIMIZERS: dict[str, Callable[[Mapping[str, tf.Variable], TrainingConfig], Optimizer]] = {
+    "adam": Adam,
+    "momentum": Momentum,
+}

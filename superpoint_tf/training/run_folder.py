@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from superpoint_tf.config import Config, ConfigError
-from superpoint_tf.config.config_files import config_differences, config_to_yaml, flatten, load_config
+from superpoint_tf.config.config_files import config_to_yaml, deciding_settings, load_config
+from superpoint_tf.config.differences import differences
 from superpoint_tf.networks.weights import WEIGHTS_FILE, WeightsError, load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
@@ -39,9 +40,7 @@ class RunFolder:
 
     def finished_steps(self) -> int:
         """Return the step at which the run ended, or 0 if it has not ended."""
-        with contextlib.suppress(FileNotFoundError, KeyError, TypeError, ValueError, OverflowError):
-            return int(storage.read_json(self.summary)["steps"])
-        return 0
+        return int(storage.read_json(self.summary).get("steps", 0)) if self.summary.exists() else 0
 
     def open(self, config: Config, sections: Sequence[str], inputs: Mapping[str, str], overwrite: bool = False) -> None:
         """Check that the folder is free, or holds a run with the same samples and weight shapes.
@@ -52,27 +51,19 @@ class RunFolder:
         if overwrite:
             storage.remove_tree(self.path, marker="config.yaml")
         if self.config.exists():
-            differences = config_differences(load_config(self.config), config, sections)
-            before = self._read_inputs() if self.inputs.exists() else dict(inputs)
-            differences += [
-                f"{name}: others than the run began with"
-                for name in sorted({*before, *inputs})
-                if before.get(name) != inputs.get(name)
-            ]
-            if differences:
-                listed = "\n  ".join(differences)
+            before = storage.read_json(self.inputs) if self.inputs.exists() else inputs
+            changed = differences(
+                deciding_settings(load_config(self.config), sections) | _contents(before),
+                deciding_settings(config, sections) | _contents(inputs),
+            )
+            if changed:
+                listed = "\n  ".join(changed)
                 raise ConfigError(
                     f"{self.path}: holds a run with other settings:\n  {listed}\n"
                     "continue it with its own config, choose another --output, or start anew with --overwrite"
                 )
         elif self.path.exists() and any(not p.name.endswith(storage.TEMPORARY_SUFFIX) for p in self.path.iterdir()):
             raise ConfigError(f"{self.path}: not empty and not a run folder (no config.yaml); choose another --output")
-
-    def _read_inputs(self) -> dict[str, Any]:
-        before = storage.read_json(self.inputs)
-        if not isinstance(before, dict):
-            raise ConfigError(f"{self.inputs}: not what a run is made from; start anew with --overwrite")
-        return before
 
     def write_inputs(self, config: Config, inputs: Mapping[str, str]) -> None:
         """Record what the run is made from, before its first step, and clear what a killed writer left."""
@@ -102,12 +93,14 @@ class RunFolder:
             return
         kept = []
         for line in self.metrics.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(
-                ValueError, KeyError, TypeError
-            ):  # the last line of a killed run may be half a line
+            with contextlib.suppress(ValueError):  # the last line of a killed run may be half a line
                 if json.loads(line)["step"] <= step:
                     kept.append(line + "\n")
         storage.write_bytes(self.metrics, "".join(kept).encode())
+
+
+def _contents(inputs: Mapping[str, str]) -> dict[str, str]:
+    return {f"content of {name}": digest for name, digest in inputs.items()}
 
 
 def open_together(task: Task, folder: RunFolder, replicas: Replicas, overwrite: bool) -> bool:
@@ -143,10 +136,6 @@ def _open(task: Task, folder: RunFolder, overwrite: bool) -> float:
 
 def settings_number(task: Task) -> int:
     """Return a checksum of everything that decides about samples, weights and the moments when workers must meet."""
-    sections = [
-        (key, value)
-        for key, value, free in flatten(task.config)
-        if not free and any(key == section or key.startswith(f"{section}.") for section in task.sections)
-    ]
+    sections = deciding_settings(task.config, task.sections)
     settings = [item for item in dataclasses.asdict(task.settings).items() if item[0] not in _OWN_SETTINGS]
     return zlib.crc32(repr([sections, settings, sorted(task.inputs.items())]).encode())

@@ -9,15 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.networks.build import build_network
+from superpoint_tf.networks.patch_network import set_input_statistics
 from superpoint_tf.networks.superpoint import named_variables, precision_policy
 from superpoint_tf.networks.weights import Weights, assign_weights, get_weights, load_weights
 from superpoint_tf.networks.widening import can_widen, widen_weights
 from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
+from superpoint_tf.training.freezing import train_only
 from superpoint_tf.training.gradients import BatchGradients
 from superpoint_tf.training.optimizers import OPTIMIZERS
 from superpoint_tf.training.replicas import Replicas, single_replica
@@ -40,13 +43,14 @@ class TrainingState:
         scope = self.replicas.strategy.scope
         with scope(), precision_policy(settings.precision):
             self.model = build_network(task.config.network, task.config.seed)
+            train_only(self.model, settings.trainable)
         # Outside the scope, a network of this worker alone: the chief validates it without waiting for the others.
         self.averaged = build_network(task.config.network)  # float32: validated and saved
         self._variables, self._averages = named_variables(self.model), named_variables(self.averaged)
         self._trainable = named_variables(self.model, only_trainable=True)
         self._statistics = [v for name, v in self._variables.items() if name not in self._trainable]
         with scope():
-            self.optimizer = OPTIMIZERS[settings.optimizer](self._trainable)
+            self.optimizer = OPTIMIZERS[settings.optimizer](self._trainable, settings)
         self.step = tf.Variable(0, dtype=tf.int64)
         self._next_step = 0  # the same, known without waiting for the device
         self._stops: collections.deque[tf.Tensor] = collections.deque(maxlen=2)
@@ -162,7 +166,7 @@ class TrainingState:
     def _replica_apply(self, gradients: list[tf.Tensor], norm: tf.Tensor) -> None:
         if self.settings.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, use_norm=norm)
-        self.optimizer.update_replica(gradients)  # they are added up
+        self.optimizer.update_replica(self.optimizer.with_decay(gradients))  # they are added up
 
     def _update(self, gradients: Any, norms: Any) -> None:
         self.replicas.strategy.run(self._replica_apply, (gradients, norms))
@@ -207,6 +211,11 @@ class TrainingState:
 
     def _average_pairs(self) -> Iterator[tuple[tf.Variable, tf.Variable]]:
         return ((average, self._variables[name]) for name, average in self._averages.items())
+
+    def set_input_statistics(self, patches: np.ndarray) -> None:
+        """Set the images of the data that a network of patches begins with, from patches (N, S, S, 1) in [0, 1]."""
+        set_input_statistics(self.model, patches)
+        self._copy_average()
 
     def _copy_average(self) -> None:
         for average, variable in self._average_pairs():

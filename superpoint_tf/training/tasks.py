@@ -8,7 +8,7 @@ from typing import Any
 
 from superpoint_tf.config import Config, TrainingConfig
 from superpoint_tf.data.batches.kinds import BATCHES, BatchKind
-from superpoint_tf.data.sources import Source
+from superpoint_tf.data.sources import NumberedSource
 from superpoint_tf.training.objectives.objective import Objective
 from superpoint_tf.training.objectives.objectives import OBJECTIVES
 from superpoint_tf.training.validation import Validator
@@ -19,7 +19,7 @@ class Task:
     """One training."""
 
     config: Config
-    source: Source
+    source: NumberedSource
     kind: BatchKind
     views: Any  # settings of `kind.assemble`
     objective: Objective
@@ -35,19 +35,23 @@ class Task:
 
 def make_task(
     config: Config,
-    source: Source,
+    source: NumberedSource,
     validator: Validator,
     inputs: Mapping[str, str] | None = None,
     on_photographs: bool = False,
+    kind: str = "",
 ) -> Task:
-    """Return the training that `config.train` names; a detector is trained on shapes unless `on_photographs`."""
-    kind = BATCHES[config.train]
+    """Return the training that `config.train` names; a detector is trained on shapes unless `on_photographs`.
+
+    `kind` is that of its batches, if it is not named as the training is.
+    """
+    batches = BATCHES[kind or config.train]
     pictures = "photographs" if on_photographs or config.train != "detector" else "synthetic"
     return Task(
         config,
         source,
-        kind,
-        kind.settings(config, getattr(config, pictures)),
+        batches,
+        batches.settings(config, getattr(config, pictures)),
         OBJECTIVES[config.train](config),
         validator,
         inputs or {},

@@ -16,6 +16,7 @@ from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.hardware import multiplies_bfloat16
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import announce_cost
+from superpoint_tf.training.input_statistics import first_patches
 from superpoint_tf.training.replicas import COLLECTIVE_ERRORS, Replicas, WorkerLost, first_reason, single_replica
 from superpoint_tf.training.reporting import Reporter, SilentReporter
 from superpoint_tf.training.run_checkpoints import RunCheckpoints
@@ -75,6 +76,8 @@ def _open(task: Task, folder: RunFolder, replicas: Replicas, quick_command: str)
     checkpoints = RunCheckpoints(state, folder)
     checkpoints.restore()
     start, settings = int(state.step), task.settings
+    if not start and (patches := first_patches(task)) is not None:
+        state.set_input_statistics(patches)
     if replicas.is_chief:
         folder.cut_metrics(start or -1)  # nothing is kept of a run that died before its first checkpoint
         reporter = Reporter(folder, settings.steps, settings.num_samples, start, quick_command)

@@ -225,7 +225,7 @@ def test_a_folder_begun_without_votes_is_refused_before_anything_is_written(labe
     del plan["label_format"]  # as the version wrote it whose labels had no votes
     path.write_text(json.dumps(plan))
     before = contents(labelled)
-    with pytest.raises(ConfigError, match=r"its labels have format 1, this version writes 2\n.*--overwrite"):
+    with pytest.raises(ConfigError, match=r"label format: 1 -> 2\n.*--overwrite"):
         start(make_run(labelled, detector))
     assert contents(labelled) == before
 
@@ -392,7 +392,7 @@ def test_an_output_folder_that_is_not_ours_is_refused_and_left_alone(folder: Pat
 def test_another_list_of_photographs_is_refused(labelled: Path, detector: str):
     folder = labelled
     fewer = PhotographSet(str(folder / "images"), NAMES[:2], ("validation.png",), "")
-    with pytest.raises(ConfigError, match="the list of photographs is another one"):
+    with pytest.raises(ConfigError, match=r"list of photographs: [0-9a-f]{12} -> [0-9a-f]{12}\n"):
         start(make_run(folder, detector, photographs=fewer))
 
 

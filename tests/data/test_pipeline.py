@@ -15,7 +15,7 @@ from superpoint_tf.data.batches.kinds import BATCHES
 from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.random_streams import Purpose
-from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
+from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.data.sources import index_of_sample
 from superpoint_tf.data.views import ViewSettings, sample_seeds
 from superpoint_tf.geometry.warp import warp_points

@@ -53,6 +53,7 @@ def test_no_generator_is_made_beside_the_table():
         "superpoint_tf/benchmarks/extract.py",
         "superpoint_tf/benchmarks/pipeline.py",
         "superpoint_tf/evaluation/methods/controls.py",
+        "superpoint_tf/evaluation/sets/patch_tasks.py",
         "superpoint_tf/networks/initialization.py",
         "superpoint_tf/networks/widening.py",
     }

@@ -14,7 +14,7 @@ from superpoint_tf.data.labels.labels import Label, LabelError, label_path, save
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.photographs.photographs import PhotographError
 from superpoint_tf.data.pipeline import BatchStream
-from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
+from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy
 from superpoint_tf.runtime import storage

@@ -53,7 +53,7 @@ def test_a_frame_is_there_only_for_the_very_picture(path):
 
 def test_another_identity_drops_everything_and_says_what_changed(path):
     fill(path, {"weights": 1, "threshold": 0.1})
-    assert fill(path, {"weights": 2, "threshold": 0.1}) == "weights: 1 there, 2 asked for"
+    assert fill(path, {"weights": 2, "threshold": 0.1}) == "weights: 1 -> 2"
     assert fill(path, {"weights": 2, "threshold": 0.1}) == ""
 
 

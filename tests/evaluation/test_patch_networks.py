@@ -11,9 +11,9 @@ import pytest
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.evaluation.methods.patch_methods import load_patch_methods
 from superpoint_tf.evaluation.methods.patch_networks import method_of
+from superpoint_tf.models.patch_model import PatchModel
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import get_weights
-from superpoint_tf.systems import SYSTEMS, PatchSpec
 
 
 @pytest.fixture(scope="module")
@@ -23,17 +23,21 @@ def patches() -> np.ndarray:
 
 
 def unit(patches: np.ndarray, side_px: int) -> np.ndarray:
-    resized = [cv2.resize(patch, (side_px, side_px), interpolation=cv2.INTER_AREA) for patch in patches]
-    return np.stack(resized)[..., None].astype(np.float32) / 255
+    levels = patches.astype(np.float32) / 255
+    return np.stack([cv2.resize(patch, (side_px, side_px), interpolation=cv2.INTER_AREA) for patch in levels])[
+        ..., None
+    ]
 
 
 @pytest.mark.parametrize("system", ["pseudo-siam-l2", "2ch"])
 def test_all_pairs_have_the_scores_of_the_whole_network(system: str, patches: np.ndarray):
-    network, spec = build_network(NetworkConfig(system=system)), SYSTEMS[system].network
-    assert isinstance(spec, PatchSpec)
-    method = method_of(system, {}, network, spec)
+    network = build_network(NetworkConfig(system=system))
+    model = PatchModel(network, system)
+    method = method_of(system, {}, model)
     first, second = method.describe(patches), (method.describe1 or method.describe)(patches[:3])
-    seen = unit(patches, spec.side_px)
+    seen = unit(patches, model.side_px)
+    if system == "2ch":  # both patches are kept as grey levels
+        seen = np.rint(255 * seen) / np.float32(255)
     pairs = [seen.repeat(3, axis=0), np.concatenate([seen[:3]] * 5)]
     expected = -network(pairs)["score"].numpy().reshape(5, 3)
     np.testing.assert_allclose(method.matrix(first, second), expected, rtol=1e-4, atol=1e-5)
@@ -52,9 +56,11 @@ def test_vectors_come_from_a_file_of_weights_by_its_system(tmp_path: Path, patch
 
 
 def test_signs_become_bits(patches: np.ndarray):
-    network, spec = build_network(NetworkConfig(system="binary-l2net")), SYSTEMS["binary-l2net"].network
-    assert isinstance(spec, PatchSpec)
-    method, vectors = method_of("bits", {}, network, spec), network(unit(patches, 32))["vector"].numpy()
+    network = build_network(NetworkConfig(system="binary-l2net"))
+    method, vectors = (
+        method_of("bits", {}, PatchModel(network, "binary-l2net")),
+        network(unit(patches, 32))["vector"].numpy(),
+    )
     described = method.describe(patches)
     assert described.dtype == np.uint8 and described.shape == (5, 16)
     expected = (vectors[:, None] != vectors[None]).sum(axis=2)
@@ -62,5 +68,5 @@ def test_signs_become_bits(patches: np.ndarray):
 
 
 def test_weights_of_pictures_are_refused():
-    with pytest.raises(ValueError, match="superpoint gives maps, not vectors"):
+    with pytest.raises(ValueError, match="superpoint-small: superpoint describes pictures"):
         load_patch_methods(["superpoint-small"])

@@ -14,7 +14,8 @@ from superpoint_tf.config import Config
 from superpoint_tf.data.patch_sets.brown import open_brown
 from superpoint_tf.data.patch_sets.hpatches_strips import find_strips
 from superpoint_tf.evaluation.evaluate import Request
-from superpoint_tf.evaluation.methods.patch_methods import PatchMethod, load_patch_methods, pixels
+from superpoint_tf.evaluation.methods.patch_method import PatchMethod
+from superpoint_tf.evaluation.methods.patch_methods import load_patch_methods, pixels
 from superpoint_tf.evaluation.patch_metrics import fpr95
 from superpoint_tf.evaluation.protocols.patch_run import measure_patches
 from superpoint_tf.evaluation.protocols.protocols import PROTOCOLS

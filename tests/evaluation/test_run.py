@@ -122,9 +122,9 @@ def test_a_changed_method_setting_or_picture_is_computed_again_and_said(tmp_path
     evaluate(tmp_path, data, [counting()[0]])
     changed, asked_again = counting(identity=2)
     evaluate(tmp_path, data, [changed])
-    assert len(asked_again) == 10 and "dots: computed again (identity: 1 there, 2 asked for)" in capsys.readouterr().out
+    assert len(asked_again) == 10 and "dots: computed again (identity: 1 -> 2)" in capsys.readouterr().out
     evaluate(tmp_path, data, [changed], {**SETTINGS, "low": replace(SETTINGS["low"], nms_radius_px=5)})
-    assert len(asked_again) == 15 and "computed again (nms_radius_px: 4 there, 5 asked for)" in capsys.readouterr().out
+    assert len(asked_again) == 15 and "computed again (nms_radius_px: 4 -> 5)" in capsys.readouterr().out
     other = tmp_path / "copy"
     for path in data.rglob("*.*"):
         (other / path.parent.name).mkdir(parents=True, exist_ok=True)

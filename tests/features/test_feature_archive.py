@@ -120,7 +120,7 @@ def test_two_processes_cannot_write_one_file(tmp_path: Path):
 def test_other_settings_are_refused_by_name_in_the_file_and_in_parts(tmp_path: Path):
     path = tmp_path / "f.h5"
     fill(path, "a.jpg")
-    with pytest.raises(ValueError, match=r"threshold: 0\.1 there, 0\.2 asked for\); pass --overwrite"):
+    with pytest.raises(ValueError, match=r"threshold: 0\.1 -> 0\.2\); pass --overwrite"):
         FeatureArchive(path, {**IDENTITY, "threshold": 0.2})
     with FeatureArchive(path, {**IDENTITY, "threshold": 0.2}, overwrite=True) as archive:
         assert not archive.has("a.jpg", "hash of a.jpg")

@@ -1,11 +1,9 @@
-"""What reads files of ours, as functions of bytes, each with the one kind of error that may come out."""
+"""What reads files that others may have written: functions of bytes, each with the one kind of error it may raise."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -174,7 +172,6 @@ def _read_label_folder(content: bytes, folder: Path) -> None:
         found.fingerprint()
         build_config(found.config, "manifest")
         found.detector["path"] + found.detector["sha256"]
-        int(found.counts["labels_sha256"], 16)
         [item["path"] + item["reason"] for item in found.counts["left_out"]]
         found.counts["photographs"] + found.counts["keypoints"] + found.counts["keypoints_per_image"]
 
@@ -198,76 +195,6 @@ def _label_manifest_seeds() -> list[bytes]:
         "schema_version": 1,
     }
     return [json.dumps(plan).encode() + _BETWEEN_MEMBERS + json.dumps(manifest).encode()]
-
-
-# ------------------------------------------------------------------------------------------------ synthetic sets
-
-
-def _example() -> bytes:
-    from superpoint_tf.data.shapes.record_format import encode_sample
-
-    image = (np.arange(24 * 32) % 251).astype(np.uint8).reshape(24, 32)
-    return encode_sample(image, np.array([[3, 4], [5, 6.5]], np.float32), "star", 0)
-
-
-def _framed(*examples: bytes) -> bytes:
-    return b"".join(struct.pack("<Q", len(one)) + b"\0" * 4 + one + b"\0" * 4 for one in examples)
-
-
-def _record_manifest(content: bytes) -> bytes:
-    entry = {"file": "train.tfrecord", "split": "train", "pictures": 1, "sha256": hashlib.sha256(content).hexdigest()}
-    return json.dumps({"schema_version": 1, "seed": 0, "files": [entry]}).encode()
-
-
-def _read_set(folder: Path) -> None:
-    from superpoint_tf.data.shapes.record_reader import SyntheticRecords
-
-    records = SyntheticRecords(str(folder), "train")
-    try:
-        for index in range(min(len(records), 3)):
-            image, keypoints, _ = records[index]
-            assert image.dtype == np.uint8 and image.ndim == 2 and keypoints.shape[1:] == (2,)
-    finally:
-        records.close()
-
-
-def _read_records(content: bytes, folder: Path) -> None:
-    _written(folder / "train.tfrecord", content)
-    _written(folder / "manifest.json", _record_manifest(content))
-    _read_set(folder)
-
-
-def _record_seeds() -> list[bytes]:
-    return [_framed(_example())]
-
-
-def _read_record_manifest(content: bytes, folder: Path) -> None:
-    _written(folder / "train.tfrecord", _framed(_example()))
-    _written(folder / "manifest.json", content)
-    _read_set(folder)
-
-
-def _record_manifest_seeds() -> list[bytes]:
-    return [_record_manifest(_framed(_example()))]
-
-
-def _read_record_notes(content: bytes, folder: Path) -> None:
-    """Open a folder of synthetic sets as the generator does; a damaged note means that its file is written again."""
-    from superpoint_tf.config.config_files import build_config
-    from superpoint_tf.data.shapes.record_folder import RecordFolder, RecordFolderError
-
-    config = build_config({"synthetic": {"num_train": 1, "num_validation": 1, "num_test": 1}})
-    for name in ("manifest.json", "plan.json", "train-00000-of-00001.tfrecord.json"):
-        for other in folder.glob("*"):
-            other.unlink()
-        _written(folder / name, content)
-        record_folder = RecordFolder(str(folder), config)
-        record_folder.missing()
-        record_folder.unfinished(record_folder.files)
-        try:
-            record_folder.prepare((0, 1), overwrite=False)
-        except RecordFolderError as error:
-            assert len(str(error).splitlines()) == 1, str(error)
 
 
 # ------------------------------------------------------------------------------------------------ other files
@@ -317,28 +244,6 @@ def _feature_seeds() -> list[bytes]:
         return [path.read_bytes()]
 
 
-def _read_run_folder(content: bytes, folder: Path) -> None:
-    from superpoint_tf.config import Config
-    from superpoint_tf.training.run_folder import RunFolder
-
-    parts = (content.split(_BETWEEN_MEMBERS) + [b""] * 4)[:4]
-    for name, part in zip(("config.yaml", "inputs.json", "summary.json", "metrics.jsonl"), parts, strict=True):
-        _written(folder / name, part)
-    run = RunFolder(folder)
-    run.cut_metrics(3)
-    run.finished_steps()
-    try:
-        run.open(Config(), ("joint",), {"labels": "x"})
-    except ValueError as error:
-        if "holds a run with other settings" not in str(error):  # that one lists them, a line each
-            raise
-
-
-def _run_folder_seeds() -> list[bytes]:
-    parts = [b"joint: {steps: 3}\n", b'{"labels": "x"}', b'{"steps": 3}', b'{"step": 2, "a": 1}\n{"step": 4}\n']
-    return [_BETWEEN_MEMBERS.join(parts)]
-
-
 # ------------------------------------------------------------------------------------------------ the list
 
 
@@ -384,15 +289,6 @@ def _label_folder_target() -> Target:
     return Target(_read_label_folder, _label_manifest_seeds, (LabelError, ConfigError))
 
 
-def _records_target(read: Callable[[bytes, Path], None], seeds: Callable[[], list[bytes]]) -> Callable[[], Target]:
-    def build() -> Target:
-        from superpoint_tf.data.shapes.record_reader import RecordError
-
-        return Target(read, seeds, (RecordError,))
-
-    return build
-
-
 BUILDERS: dict[str, Callable[[], Target]] = {
     "config": _settings_target(_read_config, _config_seeds),
     "override": _settings_target(_read_overrides, _override_seeds),
@@ -403,9 +299,5 @@ BUILDERS: dict[str, Callable[[], Target]] = {
     "weights": lambda: _weights_target(members=False),
     "weights_members": lambda: _weights_target(members=True),
     "homography": lambda: Target(_read_homography, _homography_seeds, (ValueError,)),
-    "record_manifest": _records_target(_read_record_manifest, _record_manifest_seeds),
-    "records": _records_target(_read_records, _record_seeds),
-    "record_notes": lambda: Target(_read_record_notes, _record_manifest_seeds, ()),
     "features": lambda: Target(_read_features, _feature_seeds, (ValueError, OSError)),
-    "run_folder": lambda: Target(_read_run_folder, _run_folder_seeds, (ValueError,)),
 }

@@ -1,4 +1,4 @@
-"""Every parser of ours on bytes that somebody damaged: `fuzz.py` does the same for as long as one likes."""
+"""What others may have written, damaged: each parser ends in its own error; `fuzz.py` does the same for longer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_damaged_bytes_end_in_the_documented_error_alone(name: str, tmp_path: Pa
     target = build_target(name)
     before = peak_bytes()
     refused = fuzz(target, tmp_path, RUNS, SECONDS, seed=1)
-    assert refused > 0 or not target.errors  # the mutations reach the parser
+    assert refused > 0  # the mutations reach the parser
     assert peak_bytes() - before < MOST_BYTES
 
 
@@ -66,7 +66,7 @@ def test_what_was_found_once_is_refused_in_one_line(path: Path, tmp_path: Path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         message = attempt(target, path.read_bytes(), tmp_path)
-    assert message is not None or not target.errors
+    assert message is not None
     assert peak_bytes() - before < MOST_BYTES
 
 
@@ -81,5 +81,4 @@ def test_the_entry_for_maintainers_reports_its_runs(tmp_path: Path):
 @pytest.mark.parametrize("name", BUILDERS)
 def test_what_nobody_damaged_is_read(name: str, tmp_path: Path):
     target = build_target(name)
-    message = attempt(target, target.seeds()[0], tmp_path)
-    assert message is None or "holds a run with other settings" in message
+    assert attempt(target, target.seeds()[0], tmp_path) is None

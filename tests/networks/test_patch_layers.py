@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from superpoint_tf.networks.patch_layers import (
     STARTS,
+    Convolution,
     Difference,
     Nearness,
     Pooling,
@@ -18,7 +19,10 @@ from superpoint_tf.networks.patch_layers import (
     SubtractLocalMean,
     named_layers,
 )
-from superpoint_tf.systems.system import bn, conv, fc, pool, relu
+from superpoint_tf.networks.patch_network import build_patch_network
+from superpoint_tf.networks.superpoint import named_variables
+from superpoint_tf.systems import PatchSpec
+from superpoint_tf.systems.system import bn, conv, dropout, fc, l2, pool, relu, sign, spp, subtract, tanh
 
 RANDOM = np.random.default_rng(0)
 
@@ -128,3 +132,38 @@ def test_layers_are_numbered_by_kind_and_those_without_weights_named_after_them(
 def test_first_kernels_keep_the_variance_of_what_they_read(start: str, variance: float) -> None:
     kernel = STARTS[start](0, "conv_1")((5, 5, 16, 32)).numpy()
     assert kernel.var() * 5 * 5 * 16 == pytest.approx(variance, rel=0.05)
+
+
+def test_a_compiled_step_through_every_kind_of_layer_finds_the_gradients_of_an_eager_one() -> None:
+    layers = (
+        *(conv(4, 3, "valid", bias=True), tanh(), pool("l2", 2), subtract(5)),
+        *(conv(6, stride=2), bn(), relu(), pool("max", 3, 2, ceil=True)),
+        *(spp(2), fc(5), dropout(0.5), l2(), sign()),
+    )
+    network = build_patch_network(PatchSpec(26, "instance", layers, start="relu"), "all")
+    variables = list(named_variables(network, only_trainable=True).values())
+    some = RANDOM.random((4, 26, 26, 1)).astype(np.float32)
+
+    def step() -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(tf.range(5.0) * network(some, training=True)["vector"])
+        gradients: list[tf.Tensor] = tape.gradient(total, variables)
+        return gradients
+
+    for eager, compiled in zip(step(), tf.function(step, jit_compile=True)(), strict=True):
+        np.testing.assert_allclose(compiled, eager, atol=1e-3)
+        assert np.abs(eager).max() > 0
+
+
+def test_a_convolution_pads_half_its_side_on_every_side_and_adds_its_offset() -> None:
+    layer = Convolution("conv_1", 3, 3, 2, 1, True, "ones")
+    values = features(5, 6)
+    layer(values)
+    layer.bias.assign([0.0, 1.0, 2.0])
+    padded = np.pad(values, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    expected = np.zeros((2, 3, 3, 3))
+    for row in range(3):
+        for column in range(3):
+            window = padded[:, 2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
+            expected[:, row, column] = window.sum((1, 2, 3))[:, None] + np.arange(3)
+    np.testing.assert_allclose(layer(values), expected, rtol=1e-4, atol=1e-5)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf.losses.distance_matrix import allowed, matrix_loss
+from superpoint_tf.losses.distance_matrix import allowed
+from superpoint_tf.losses.patch_points import LossSettings, Points
+from superpoint_tf.losses.vector_losses import VECTOR_LOSSES, vector_loss
 from superpoint_tf.networks.batch_norm import BatchNormalization
 from superpoint_tf.networks.dropout import Dropout
 from superpoint_tf.networks.orthogonal import ScaledOrthogonal
@@ -192,7 +194,8 @@ def test_a_compiled_step_finds_the_losses_and_gradients_of_an_eager_one(loss: st
     def step() -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             a, b = tf.split(network(some, training=True)["vector"], 2)
-            total = matrix_loss(a, b, negatives, loss)
+            points, terms = Points(a, b, negatives, tf.zeros(6, tf.int32)), VECTOR_LOSSES[loss].terms
+            total = vector_loss(points, terms, LossSettings(1.0))["desc"]
         return total, tape.gradient(total, list(named_variables(network, only_trainable=True).values()))[0]
 
     for eager, compiled in zip(step(), tf.function(step, jit_compile=True)(), strict=True):

@@ -212,23 +212,6 @@ def test_a_pyramid_lets_patches_of_other_sides_be_compared(name: str) -> None:
         assert network_of(name)([pair[0], pair[1]])["score"].shape == (3,)
 
 
-@pytest.mark.parametrize("name", ["deepdesc", "matchnet-64", "siam-spp"])
-def test_a_compiled_step_finds_the_gradients_of_an_eager_one(name: str) -> None:
-    network = network_of(name)
-    variables = list(named_variables(network, only_trainable=True).values())
-
-    def step() -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            inputs = [patches(name), patches(name, seed=1)]
-            output = network(inputs[0] if SYSTEMS[name].gives == VECTORS else inputs, training=True)
-            total = tf.reduce_sum(tf.tanh(output.get("vector", output.get("score"))))
-        return tape.gradient(total, variables)[0]
-
-    expected = step().numpy()
-    compiled = tf.function(step, jit_compile=True)()
-    np.testing.assert_allclose(compiled, expected, atol=1e-3 * np.abs(expected).max())
-
-
 def test_a_start_that_is_not_known_is_refused() -> None:
     with pytest.raises(ValueError, match="start 'zeros' of odd is not known; use orthogonal, relu, tanh"):
         build_patch_network(PatchSpec(8, "unit", (), start="zeros"), "odd")

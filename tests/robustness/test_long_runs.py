@@ -23,7 +23,7 @@ from superpoint_tf.adaptation.rounds import adapt
 from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet
-from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
+from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.drawing.figures import plot_curves
 from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.networks.build import build_network

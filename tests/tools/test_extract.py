@@ -80,7 +80,7 @@ def test_another_setting_is_refused_with_the_difference_and_overwrite_replaces(
 ):
     assert extract(str(folder)) == 0
     assert extract(str(folder), "--nms-radius", "2") == 2
-    assert "nms_radius_px: 4 there, 2 asked for" in capsys.readouterr().err
+    assert "nms_radius_px: 4 -> 2" in capsys.readouterr().err
     assert extract(str(folder), "--nms-radius", "2", "--overwrite") == 0
     assert "2 extracted" in capsys.readouterr().out
     assert extract(str(folder), "--nms-radius", "2", "--overwrite") == 0

@@ -22,7 +22,7 @@ import tensorflow as tf
 from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.pipeline import BatchStream
-from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
+from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.training.replicas import Replicas, build_replicas, single_replica
 from superpoint_tf.training.state import TrainingState
 from superpoint_tf.training.tasks import make_task

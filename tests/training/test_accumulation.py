@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config.config_files import build_config
-from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
+from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.training.state import NonFiniteLoss, TrainingState
 from superpoint_tf.training.tasks import make_task
 

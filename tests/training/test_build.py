@@ -230,7 +230,7 @@ def test_records_that_are_asked_for_and_missing_are_refused_with_the_command():
 def test_records_of_other_pictures_are_refused_or_with_auto_not_taken(draw: dict[str, Any]):
     write_records("shapes", shapes("auto"))
     assert resolve_source(shapes("auto", draw=draw)).source == "generator"
-    with pytest.raises(ConfigError, match=r"shapes: holds other pictures than synthetic\.draw asks for; generate with"):
+    with pytest.raises(ConfigError, match=r"shapes: holds other pictures than synthetic\.draw .*-> .*; generate with"):
         resolve_source(shapes("records", draw=draw))
 
 

@@ -13,7 +13,7 @@ from superpoint_tf.config import ConfigError
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data import views
 from superpoint_tf.data.batches.pair_batch import pair_batch
-from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
+from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.training import state as state_module
 from superpoint_tf.training.finiteness import NonFiniteLoss
 from superpoint_tf.training.objectives.detector_objective import DetectorObjective

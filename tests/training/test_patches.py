@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,19 @@ from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import build_config, load_config
 from superpoint_tf.data.labels.labels import Label, label_path, save_label
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
+from superpoint_tf.losses.descriptor_loss import DESCRIPTOR_LOSSES
+from superpoint_tf.losses.keypoint_loss import KEYPOINT_LOSSES
 from superpoint_tf.models import SuperPoint
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import WeightsError, get_weights, initial_network, load_network, load_weights
 from superpoint_tf.runtime import storage
-from superpoint_tf.systems import MAPS, SYSTEMS, VECTORS
-from superpoint_tf.training.objectives.patch_objective import PatchObjective
-from superpoint_tf.training.optimizers import Momentum
-from superpoint_tf.training.patch_validation import PatchValidator
+from superpoint_tf.systems import MAPS, SCORES, SYSTEMS, VECTORS, PatchSpec, System
+from superpoint_tf.systems.system import bn, conv, fc, l2, relu
+from superpoint_tf.training.objectives.patch_objective import VectorObjective
+from superpoint_tf.training.optimizers import OPTIMIZERS, Momentum
+from superpoint_tf.training.patch_validation import PatchValidator, cut_from_photographs
 from superpoint_tf.training.replicas import single_replica
-from superpoint_tf.training.schedule import learning_rate
+from superpoint_tf.training.schedule import SCHEDULES, learning_rate
 from superpoint_tf.training.tasks import Task, make_task
 from superpoint_tf.training.trainer import train
 
@@ -31,14 +36,14 @@ CONFIG = Path(__file__).resolve().parents[2] / "configs" / "zoo" / "hardnet.yaml
 FRAME = (96, 128)
 
 
-def config(**patches: Any) -> Config:
+def config(system: str = "hardnet", **patches: Any) -> Config:
     settings = {"batch_size": 16, "points_per_picture": 8, "half_side_px": 8.0, "steps": 3, "warmup_steps": 0}
     intervals = {"log_every": 1, "validate_every": 3, "checkpoint_every": 2}
     return build_config(
         {
             "train": "patches",
             "workers": 0,
-            "network": {"system": "hardnet"},
+            "network": {"system": system},
             "photographs": {"image_shape": list(FRAME), "homography": {"max_angle_deg": 10.0}},
             "patches": {**settings, **intervals, **patches},
         }
@@ -65,7 +70,8 @@ def task_of(labelled: Path, settings: Config) -> Task:
     source = LabelledPhotographs(
         settings, str(labelled / "images"), ("a.png", "b.png", "c.png"), str(labelled / "labels"), 1, with_pairs=True
     )
-    return make_task(settings, source, PatchValidator(settings, str(labelled / "images"), ("c.png",)))
+    cut = functools.partial(cut_from_photographs, settings, str(labelled / "images"), ("c.png",))
+    return make_task(settings, source, PatchValidator(settings, cut))
 
 
 def test_the_shipped_config_loads_and_its_loss_is_one_of_its_system():
@@ -78,7 +84,8 @@ def test_the_shipped_config_loads_and_its_loss_is_one_of_its_system():
 def test_the_choices_of_the_loss_are_those_of_the_systems_that_patches_trains():
     losses = {loss for row in SYSTEMS.values() if row.train == "patches" for loss in row.losses}
     for loss in losses:
-        assert config(loss=loss).patches.loss == loss
+        system = next(name for name, row in SYSTEMS.items() if row.train == "patches" and loss in row.losses)
+        assert config(system, loss=loss).patches.loss == loss
     with pytest.raises(ConfigError, match="loss"):
         config(loss="triplets")
 
@@ -96,6 +103,34 @@ def test_a_run_writes_weights_that_load_as_the_system_and_refuses_to_give_maps(
     with pytest.raises(WeightsError, match="hardnet gives vectors, not maps; name one of magicpoint or superpoint"):
         SuperPoint.from_pretrained(weights)
     assert (tmp_path / "run" / "figures" / "validation_patches.png").is_file()
+
+
+SMALL = {  # in the places of larger ones, whose names a config may have
+    "2ch": PatchSpec(16, "unit", (conv(4), relu(), fc(8)), "two channels", head=(fc(1),)),
+    "tnet-tloss": PatchSpec(16, "mean image", (conv(4), bn(), relu(), fc(8), l2())),
+}
+
+
+@pytest.mark.parametrize(("system", "loss", "gives"), [("2ch", "hinge", SCORES), ("tnet-tloss", "triplet", VECTORS)])
+def test_a_network_of_scores_and_one_of_mean_images_train_to_a_file_and_go_on(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, loss: str, gives: str
+):
+    monkeypatch.setitem(SYSTEMS, system, System("a test", SMALL[system], "patches", (loss,), gives))
+    states = []
+    for name, ends in (("whole", (3,)), ("parts", (2, 3))):
+        for steps in ends:
+            settings = config(steps=steps, schedule="constant", flips=True)
+            settings = dataclasses.replace(settings, network=settings.network.with_system(system))
+            train(task_of(labelled, settings), tmp_path / name)
+        reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(tmp_path / name / "checkpoints")))
+        names = [each for each in reader.get_variable_to_shape_map() if each.startswith("model/")]
+        states.append({each: reader.get_tensor(each) for each in names})
+    assert states[0].keys() == states[1].keys() and states[0]
+    for name, value in states[0].items():
+        np.testing.assert_array_equal(value, states[1][name])
+    if system == "tnet-tloss":
+        image = next(value for name, value in states[0].items() if "mean_image" in name)
+        assert np.ptp(image) > 0.0  # of patches; before it was grey
 
 
 def test_weights_of_a_system_keep_their_bytes_through_a_file(tmp_path: Path):
@@ -122,7 +157,7 @@ def test_points_come_from_whole_pictures():
 
 
 def test_equal_descriptors_are_warned_of_and_good_ones_are_not():
-    objective, rows = PatchObjective(config()), np.arange(4)
+    objective, rows = VectorObjective(config()), np.arange(4)
     batch = {
         "point": tf.constant(rows, tf.int64),
         "picture": tf.constant(rows, tf.int64),
@@ -135,7 +170,7 @@ def test_equal_descriptors_are_warned_of_and_good_ones_are_not():
 def test_the_warning_knows_the_candidates_of_a_micro_batch_and_a_batch_without_points():
     rows = tf.range(4, dtype=tf.int64)
     batch = {"point": rows, "picture": rows, "position": tf.zeros((4, 2))}
-    objective = PatchObjective(config(loss="softmax", accumulate=2))
+    objective = VectorObjective(config(loss="softmax", accumulate=2))
     assert "sits at 0.6931" in objective.warning({"desc": float(np.log(2.0))}, batch)  # a point and one other
     assert "no point of this batch" in objective.warning({"desc": 0.0}, {**batch, "point": -tf.ones(4, tf.int64)})
 
@@ -164,7 +199,7 @@ def test_a_run_goes_on_with_the_best_weights_that_it_has(labelled: Path, tmp_pat
 
 
 def test_near_points_of_one_picture_are_no_negatives():
-    objective = PatchObjective(config(radius_px=5.0))
+    objective = VectorObjective(config(radius_px=5.0))
     positions = tf.constant([[0.0, 0.0], [4.0, 0.0], [20.0, 0.0]])
     batch = {"point": tf.range(3, dtype=tf.int64), "picture": tf.zeros(3, tf.int64), "position": positions}
     expected = [[False, False, True], [False, False, True], [True, True, False]]
@@ -173,7 +208,7 @@ def test_near_points_of_one_picture_are_no_negatives():
 
 def test_momentum_follows_its_recurrence():
     variable = tf.Variable([1.0, 2.0])
-    optimizer = Momentum({"w": variable})
+    optimizer = Momentum({"w": variable}, config().patches)
     optimizer.learning_rate.assign(0.1)
     velocity, expected = np.zeros(2), np.array([1.0, 2.0])
     for gradient in ([1.0, -1.0], [0.5, 0.0], [2.0, 1.0]):
@@ -181,6 +216,35 @@ def test_momentum_follows_its_recurrence():
         velocity = 0.9 * velocity + gradient
         expected = expected - 0.1 * velocity
     np.testing.assert_allclose(variable, expected, rtol=1e-6)
+
+
+def test_gradient_descent_without_momentum_adds_the_decay_to_kernels_alone():
+    kernel, bias = tf.Variable([[1.0, 2.0]]), tf.Variable([3.0])
+    optimizer = Momentum({"kernel": kernel, "bias": bias}, config(momentum=0.0, weight_decay=0.5).patches)
+    optimizer.learning_rate.assign(0.1)
+    for _ in range(2):
+        optimizer.update_replica(optimizer.with_decay([tf.constant([[1.0, -1.0]]), tf.constant([1.0])]))
+    expected = np.array([[1.0, 2.0]])
+    for _ in range(2):
+        expected = expected - 0.1 * (np.array([[1.0, -1.0]]) + 0.5 * expected)
+    np.testing.assert_allclose(kernel, expected, rtol=1e-6)
+    np.testing.assert_allclose(bias, [2.8], rtol=1e-6)
+
+
+def test_a_schedule_of_steps_falls_by_its_factor_every_so_many():
+    settings = config(steps=10, learning_rate=2.0, schedule="steps", fall=0.5, fall_every=4).patches
+    assert [learning_rate(settings, step) for step in range(10)] == [2.0] * 4 + [1.0] * 4 + [0.5] * 2
+
+
+def test_every_choice_of_the_config_is_a_row_and_every_row_a_choice():
+    def choices(section: Any, name: str) -> set[str]:
+        return set(type(section).__dataclass_fields__[name].metadata["choices"])
+
+    settings = Config()
+    assert choices(settings.patches, "schedule") == set(SCHEDULES)
+    assert choices(settings.patches, "optimizer") == set(OPTIMIZERS)
+    assert choices(settings.joint, "descriptor_loss") == set(DESCRIPTOR_LOSSES)
+    assert choices(settings.joint, "keypoint_loss") == set(KEYPOINT_LOSSES)
 
 
 def test_a_linear_schedule_falls_evenly_from_the_rate_towards_zero():

@@ -22,7 +22,7 @@ from superpoint_tf.config import ConfigError, TrainingConfig
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.batches.kinds import BATCHES
 from superpoint_tf.data.pipeline import BatchStream
-from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
+from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage

@@ -15,7 +15,7 @@ import tensorflow as tf
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.random_streams import stage_key
-from superpoint_tf.data.shapes.drawn_shapes import GeneratedShapes
+from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import assign_weights, load_weights
 from superpoint_tf.runtime import storage

@@ -68,8 +68,9 @@ def patch_batch(batch: TensorBatch, key: int, settings: PatchSettings) -> Tensor
 
     Returns `numbers` int64 (B,), and row by row `patches0`, `patches1` float32 (P, S, S, 1) in [0, 1], `point` int64
     (P,), a number that no other row has, `picture` int64 (P,), `position` float32 (P, 2) in the frame, and `valid` bool
-    (P,). Rows that are not valid have `point` -1; their patches repeat the picture's others, so that batch norm sees
-    real ones, or are zeros in a picture without a point.
+    (P,); and `loss_seeds` int64 (B, 2), stateless seeds of what the loss draws. Rows that are not valid have `point`
+    -1; their patches repeat the picture's others, so that batch norm sees real ones, or are zeros in a picture without
+    a point.
     """
     numbers, count, keypoints = batch["numbers"], settings.points_per_picture, batch["keypoints"]
     uniforms = _uniforms(sample_seeds(key, Purpose.PATCHES, numbers), tf.shape(keypoints)[1])
@@ -95,7 +96,7 @@ def patch_batch(batch: TensorBatch, key: int, settings: PatchSettings) -> Tensor
     }
     size = numbers.shape[0] * count
     flat = {name: tf.reshape(value, (size, *value.shape[2:])) for name, value in rows.items()}
-    return {"numbers": numbers, **flat}
+    return {"numbers": numbers, "loss_seeds": sample_seeds(key, Purpose.SHIFT, numbers), **flat}
 
 
 def _uniforms(seeds: tf.Tensor, num_keypoints: tf.Tensor) -> tf.Tensor:

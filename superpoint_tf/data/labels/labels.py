@@ -14,10 +14,28 @@ import numpy as np
 from superpoint_tf.data.labels.label_arrays import LABEL_FORMAT, REMEDY, LabelError, check_arrays, read_votes
 from superpoint_tf.data.labels.label_votes import pack_votes
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.json_forms import misfits
 
 SCHEMA_VERSION = 2  # of manifests; 1: the labels hold no votes
 IDENTITY_FILE = "adaptation.json"  # marks a label folder; says what it is made from and how many rounds are wanted
-_PHOTOGRAPH_LISTS = ("photographs", "validation")
+_PLAN = {"rounds": int, "detector_sha256": str, "photographs_sha256": str, "config": dict}
+_MANIFEST: dict[str, Any] = {
+    "image_root": str,
+    "final_round": int,
+    "rounds": [int],
+    "detector": {"path": str, "sha256": str},
+    "config": dict,
+    "counts": {
+        "photographs": int,
+        "keypoints": int,
+        "keypoints_per_image": (int, float),
+        "labels_sha256": str,
+        "left_out": [{"path": str, "reason": str}],
+    },
+    "photographs": [str],
+    "validation": [str],
+    "schema_version": int,
+}
 
 
 @dataclass(frozen=True)
@@ -168,56 +186,23 @@ def read_manifest(root: str, part: Part | None = None) -> LabelManifest:
         raise FileNotFoundError(f"no labels in {root} ({path} is missing); run tools/homographic_adapt.py") from error
     except ValueError as error:
         raise LabelError(str(error)) from error
-    _check_manifest(path, values)
-    return LabelManifest(**{**values, **{key: tuple(values[key]) for key in ("rounds", *_PHOTOGRAPH_LISTS)}})
+    if isinstance(values, dict) and values.get("schema_version", 1) not in (1, SCHEMA_VERSION):
+        schema = f"schema {values['schema_version']}, this version reads 1 and {SCHEMA_VERSION}"
+        raise LabelError(f"{path}: {schema}; {REMEDY}")
+    wrong = list(misfits(values, _MANIFEST)) or ["unknown keys"] * (values.keys() != _MANIFEST.keys())
+    if wrong:
+        raise LabelError(f"{path}: not a manifest of labels (what does not fit: {', '.join(wrong)}); {REMEDY}")
+    tuples: dict[str, Any] = {key: tuple(values[key]) for key in ("rounds", "photographs", "validation")}
+    return LabelManifest(**{**values, **tuples})
 
 
 def read_plan(root: str) -> dict[str, Any]:
     """Return what a label folder is made from, `rounds` (wanted), digests by name and `config`; raises LabelError."""
     path = storage.join(root, IDENTITY_FILE)
     try:
-        plan = storage.read_json(path)
+        plan: dict[str, Any] = storage.read_json(path)
     except ValueError as error:
         raise LabelError(str(error)) from error
-    kinds = {"rounds": int, "detector_sha256": str, "photographs_sha256": str, "config": dict}
-    if not isinstance(plan, dict) or not all(isinstance(plan.get(name), kind) for name, kind in kinds.items()):
-        raise LabelError(f"{path}: not the plan of a label folder; {REMEDY}")
+    if wrong := list(misfits(plan, _PLAN)):
+        raise LabelError(f"{path}: not the plan of a label folder (what does not fit: {', '.join(wrong)}); {REMEDY}")
     return plan
-
-
-def _check_manifest(path: str, values: Any) -> None:
-    names = {f.name for f in dataclasses.fields(LabelManifest)}
-    if not isinstance(values, dict) or values.keys() != names:
-        raise LabelError(f"{path}: not a manifest of labels; {REMEDY}")
-    if values["schema_version"] not in (1, SCHEMA_VERSION):
-        found = values["schema_version"]
-        raise LabelError(f"{path}: schema {found}, this version reads 1 and {SCHEMA_VERSION}; {REMEDY}")
-    kinds = {"image_root": str, "final_round": int, "rounds": list, "detector": dict, "config": dict, "counts": dict}
-    kinds.update(dict.fromkeys(_PHOTOGRAPH_LISTS, list))
-    wrong = [name for name, kind in kinds.items() if not isinstance(values[name], kind)]
-    wrong = wrong or _wrong_parts(values)
-    if wrong:
-        raise LabelError(f"{path}: {', '.join(wrong)} wrongly typed; {REMEDY}")
-
-
-def _wrong_parts(values: dict[str, Any]) -> list[str]:
-    """Name what is inside the lists and mappings of a manifest and has another type than this module writes."""
-    wrong = [key for key in _PHOTOGRAPH_LISTS if not all(isinstance(name, str) for name in values[key])]
-    wrong += ["rounds"] * (not all(isinstance(round, int) for round in values["rounds"]))
-    counts = values["counts"]
-    parts: dict[str, tuple[Any, Any]] = {
-        f"detector.{name}": (values["detector"].get(name), str) for name in ("path", "sha256")
-    }
-    parts |= {f"counts.{name}": (counts.get(name), int) for name in ("photographs", "keypoints")}
-    parts["counts.keypoints_per_image"] = (counts.get("keypoints_per_image"), (int, float))
-    wrong += [name for name, (value, kind) in parts.items() if not isinstance(value, kind)]
-    wrong += ["counts.labels_sha256"] * (not _is_digest(counts.get("labels_sha256")))
-    left_out = counts.get("left_out")
-    listed = isinstance(left_out, list) and all(isinstance(item, dict) for item in left_out)
-    described = listed and all(isinstance(item.get(key), str) for item in left_out for key in ("path", "reason"))
-    return wrong + ["counts.left_out"] * (not described)
-
-
-def _is_digest(value: Any) -> bool:
-    """Tell whether a value is a SHA-256 in hexadecimal."""
-    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")

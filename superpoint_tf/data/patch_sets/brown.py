@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from superpoint_tf.data.patch_sets.hpatches_strips import resize_patches
 from superpoint_tf.data.patch_sets.point_patches import PointPatches
 from superpoint_tf.data.photographs.photographs import PhotographError, read_photograph
+from superpoint_tf.geometry.patches import resize_patches
 
 SIDE_PX = 64
 _A_SIDE = 16  # patches of a picture

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from superpoint_tf.data.patch_sets.point_patches import PointPatches
 from superpoint_tf.data.photographs.photographs import PhotographError, read_photograph
+from superpoint_tf.geometry.patches import resize_patches
 
 SIDE_PX = 65
 REFERENCE = "ref"
@@ -73,16 +73,6 @@ def read_points(sequences: Sequence[StripSequence], side_px: int = SIDE_PX) -> P
         first += sequence.num_points
     names = tuple(sequence.name for sequence in sequences)
     return PointPatches.of(np.concatenate(patches), np.concatenate(points), np.concatenate(sources), names)
-
-
-def resize_patches(patches: np.ndarray, side_px: int) -> np.ndarray:
-    """Return patches uint8 (N, S, S) at another side, a pixel the mean of the area that it covers."""
-    if patches.shape[1] == side_px:
-        return patches
-    resized = np.empty((len(patches), side_px, side_px), np.uint8)
-    for patch, target in zip(patches, resized, strict=True):
-        target[...] = cv2.resize(patch, (side_px, side_px), interpolation=cv2.INTER_AREA)
-    return resized
 
 
 def _sequence(folder: Path) -> StripSequence:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from superpoint_tf.runtime import storage
+
 
 @dataclass(frozen=True)
 class PointPatches:
@@ -23,6 +25,14 @@ class PointPatches:
         """Sort patches by their points; those of one point keep their order."""
         order = np.argsort(points, kind="stable")
         return cls(patches[order], points[order].astype(np.int64), sources[order].astype(np.int64), source_names)
+
+    def of_rows(self, rows: np.ndarray) -> PointPatches:
+        """Return the patches of a mask bool (N,)."""
+        return PointPatches(self.patches[rows], self.points[rows], self.sources[rows], self.source_names)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of what there is to see and of which point it is."""
+        return storage.sha256(self.patches.tobytes() + self.points.tobytes())
 
     def views(self, point: int) -> np.ndarray:
         """Return all patches of a point, uint8 (K, S, S); KeyError for a point that has none."""

@@ -151,7 +151,7 @@ def render_photographs(settings: RenderSettings, with_pairs: bool, payloads: lis
 def stack_views(
     settings: RenderSettings, numbers: list[int], samples: Sequence[Sample], pictures: list[int] | None
 ) -> Batch:
-    """Stack samples under their photometric changes; with `pictures`, which photographs they are, for pairs of views."""
+    """Stack samples under their photometric changes, two with `pictures`, which photographs they are."""
 
     def changed(view: int) -> list[np.ndarray]:
         return [

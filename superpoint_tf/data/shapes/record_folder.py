@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import config_to_dict
-from superpoint_tf.data.shapes.record_reader import SCHEMA_VERSION, is_file_note, manifest_path
+from superpoint_tf.config.differences import differences
+from superpoint_tf.data.shapes.record_reader import SCHEMA_VERSION, manifest_path
 from superpoint_tf.data.shapes.synthetic_sets import SPLITS, drawn_primitives, split_size
 from superpoint_tf.runtime import storage
 
@@ -84,15 +86,15 @@ class RecordFolder:
     def _claim(self, shard: tuple[int, int], overwrite: bool) -> None:
         if Path(self.root).exists() and not Path(self.root).is_dir():
             raise RecordFolderError(f"{self.root} is a file; pass --output FOLDER")
-        differences = self._differences()
-        if differences and not overwrite:
+        changed = self._differences()
+        if changed and not overwrite:
             raise RecordFolderError(
-                f"{self.root} holds sets made with other settings ({'; '.join(differences)}); "
+                f"{self.root} holds sets made with other settings ({'; '.join(changed)}); "
                 "pass --overwrite to replace them, or another --output"
             )
-        if differences and shard[0] > 0:
+        if changed and shard[0] > 0:
             raise RecordFolderError(f"{self.root} holds sets made with other settings: start shard 0 first to clear it")
-        if differences:
+        if changed:
             self._clear()
         elif overwrite:
             for file in self.files[shard[0] :: shard[1]]:
@@ -103,16 +105,14 @@ class RecordFolder:
     def _differences(self) -> list[str]:
         for path in (manifest_path(self.root), self._plan):
             try:
-                found = storage.read_json(path)
+                before = storage.read_json(path)
             except FileNotFoundError:
                 continue
             except ValueError:
                 return [f"{path} cannot be read"]
-            if not isinstance(found, dict):
+            if not isinstance(before, dict):
                 return [f"{path} is not a manifest"]
-            before, now = dict(_flatten(found)), dict(_flatten(self._settings))
-            keys = [key for key in {**before, **now} if not key.startswith("files")]
-            return [f"{k}: {before.get(k)} -> {now.get(k)}" for k in keys if before.get(k) != now.get(k)]
+            return differences(before, self._settings, ignore=("files",))
         return []
 
     def _clear(self) -> None:
@@ -150,24 +150,19 @@ class RecordFolder:
         return [file for file in files if not self._is_sound(file, records.get(file.name))]
 
     def _is_sound(self, file: RecordFile, record: dict[str, Any] | None) -> bool:
-        try:
+        with contextlib.suppress(FileNotFoundError):
             return record is not None and storage.sha256_file(self.path(file)) == record["sha256"]
-        except FileNotFoundError:
-            return False
+        return False
 
     def _records(self) -> dict[str, dict[str, Any]]:
         """Return what was noted of each finished file, by name; in a finished folder the manifest has it."""
-        records: dict[str, dict[str, Any]] = {}
-        for path in [manifest_path(self.root), *map(self._record_path, self.files)]:
-            try:
-                content = storage.read_json(path)
-            except (FileNotFoundError, ValueError):  # a damaged note: its file is written again
-                continue
-            if path == manifest_path(self.root):
-                content = content.get("files") if isinstance(content, dict) else None
-            entries = content if isinstance(content, list) else [content]
-            records.update({entry["file"]: entry for entry in entries if is_file_note(entry)})
-        return records
+        records: list[dict[str, Any]] = []
+        with contextlib.suppress(FileNotFoundError):
+            records += storage.read_json(manifest_path(self.root))["files"]
+        for file in self.files:
+            with contextlib.suppress(FileNotFoundError):  # not finished, or by now in the manifest
+                records.append(storage.read_json(self._record_path(file)))
+        return {record["file"]: record for record in records}
 
     def missing(self) -> list[RecordFile]:
         """Return the files, of any shard, of which nothing is noted yet."""
@@ -182,11 +177,3 @@ class RecordFolder:
         for file in self.files:
             Path(self._record_path(file)).unlink(missing_ok=True)
         self._unlink("plan.json", *_UNFINISHED_SINGLE_FILES)
-
-
-def _flatten(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value

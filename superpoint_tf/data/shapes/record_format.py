@@ -11,11 +11,6 @@ from typing import Any
 import cv2
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import DecodeError
-
-_PNG_HEAD, _PNG_FRAME = 8, 12  # bytes before the first chunk; of each chunk beside its data: length, name, checksum
-_PNG_SIDES = (16, 20)  # where the first chunk has width and height
-_LARGEST_SIDE = 8192  # of synthetic.draw.image_shape
 
 _Field = descriptor_pb2.FieldDescriptorProto
 
@@ -69,33 +64,11 @@ def encode_sample(image: np.ndarray, keypoints: np.ndarray, primitive: str, numb
 
 
 def decode_sample(content: bytes) -> tuple[np.ndarray, np.ndarray, str, int]:
-    """Return image uint8 (H, W), keypoints float32 (N, 2), primitive and number; raises ValueError if damaged."""
-    try:
-        feature = _Example.FromString(content).features.feature
-        image = _decode_png(feature["image"].bytes_list.value[0], tuple(feature["image_shape"].int64_list.value))
-        keypoints = np.array(feature["keypoints"].float_list.value, np.float32).reshape(-1, 2)
-        primitive, number = feature["primitive"].bytes_list.value[0].decode(), feature["number"].int64_list.value[0]
-    except (DecodeError, IndexError, ValueError, cv2.error) as error:
-        raise ValueError(f"not a synthetic sample ({type(error).__name__}: {error})") from error
-    return image, keypoints, primitive, int(number)
-
-
-def _decode_png(content: bytes, image_shape: tuple[int, ...]) -> np.ndarray:
-    """Return a picture of the shape that the sample names; checked before memory for it is taken."""
-    width, height = (int.from_bytes(content[start : start + 4], "big") for start in _PNG_SIDES)
-    if (height, width) != image_shape or max(image_shape) > _LARGEST_SIDE:
-        raise ValueError(f"a picture of {height}x{width} where image_shape is {list(image_shape)}")
-    if not _is_whole(content):
-        raise ValueError("a picture that is not a whole PNG")
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if image is None:
-        raise ValueError("a picture that cannot be decoded")
-    return image
-
-
-def _is_whole(png: bytes) -> bool:
-    """Tell whether the chunks end where the file ends: OpenCV takes as much memory as the length of a chunk says."""
-    position = _PNG_HEAD
-    while position < len(png):
-        position += _PNG_FRAME + int.from_bytes(png[position : position + 4], "big")
-    return position == len(png)
+    """Return image uint8 (H, W), keypoints float32 (N, 2), primitive and number of what `encode_sample` made."""
+    feature = _Example.FromString(content).features.feature
+    png = np.frombuffer(feature["image"].bytes_list.value[0], np.uint8)
+    image = cv2.imdecode(png, cv2.IMREAD_GRAYSCALE)
+    assert image is not None  # a reader has compared the file's checksum
+    keypoints = np.array(feature["keypoints"].float_list.value, np.float32).reshape(-1, 2)
+    primitive, number = feature["primitive"].bytes_list.value[0].decode(), int(feature["number"].int64_list.value[0])
+    return image, keypoints, primitive, number

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from superpoint_tf.data.shapes.record_format import decode_sample
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.json_forms import misfits
 
 SCHEMA_VERSION = 1
 _LENGTH_BYTES, _CRC_BYTES = 8, 4  # a TFRecord: length, its checksum, content, its checksum
-_LONGEST_NAME = 255  # of a file, where this project ran
+_FILE = {"file": str, "split": str, "pictures": int, "sha256": str}
+_MANIFEST = {"schema_version": int, "draw": dict, "files": [_FILE]}
 
 
 class RecordError(ValueError):
@@ -29,31 +30,20 @@ def read_record_manifest(root: str) -> dict[str, Any]:
     """Return the manifest of a finished folder; raises FileNotFoundError or RecordError with the remedy."""
     path = manifest_path(root)
     try:
-        manifest = storage.read_json(path)
+        manifest: dict[str, Any] = storage.read_json(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"no synthetic sets in {root} ({path} is missing); run tools/generate_synthetic.py --output {root}"
         ) from error
     except ValueError as error:
         raise RecordError(str(error)) from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), list):
-        raise RecordError(f"{path}: not a manifest of synthetic sets; {_remedy(root)}")
-    if manifest.get("schema_version") != SCHEMA_VERSION:
-        found = manifest.get("schema_version")
-        raise RecordError(f"{path}: schema {found}, this version reads {SCHEMA_VERSION}; {_remedy(root)}")
-    if not all(is_file_note(entry) for entry in manifest["files"]):
-        raise RecordError(f"{path}: its list of files is damaged; {_remedy(root)}")
+    if isinstance(manifest, dict) and manifest.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
+        schema = f"schema {manifest['schema_version']}, this version reads {SCHEMA_VERSION}"
+        raise RecordError(f"{path}: {schema}; {_remedy(root)}")
+    if wrong := list(misfits(manifest, _MANIFEST)):
+        misfit = f"not a manifest of synthetic sets (what does not fit: {', '.join(wrong)})"
+        raise RecordError(f"{path}: {misfit}; {_remedy(root)}")
     return manifest
-
-
-def is_file_note(entry: Any) -> bool:
-    """Tell whether a value from JSON is what is noted of a finished file."""
-    kinds = {"file": str, "split": str, "pictures": int, "sha256": str}
-    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), kind) for name, kind in kinds.items()):
-        return False
-    texts = [entry[name] for name, kind in kinds.items() if kind is str]
-    plain = entry["file"] == Path(entry["file"]).name  # in the set's own folder
-    return plain and all(len(text) <= _LONGEST_NAME for text in texts)
 
 
 def _remedy(root: str) -> str:
@@ -76,7 +66,7 @@ class SyntheticRecords:
             splits = sorted({entry["split"] for entry in self.manifest["files"]})
             raise RecordError(f"{root}: holds no {split!r} set, only {', '.join(splits) or 'none'}; {_remedy(root)}")
         self._paths = [storage.join(root, entry["file"]) for entry in files]
-        spans = [_verified_spans(root, storage.join(root, entry["file"]), entry) for entry in files]
+        spans = [_verified_spans(root, entry) for entry in files]
         self._spans = np.concatenate(spans)  # (pictures, 2): offset and length of each Example in its file
         self._file_starts = np.cumsum([0, *(len(part) for part in spans)])
         self._descriptors: dict[int, int] = {}
@@ -90,14 +80,7 @@ class SyntheticRecords:
         file = int(np.searchsorted(self._file_starts, index, side="right")) - 1
         offset, length = (int(value) for value in self._spans[index])
         content = os.pread(self._descriptor(file), length, offset)  # no shared file position: threads may read too
-        return self._decode(content, self._paths[file])
-
-    @staticmethod
-    def _decode(content: bytes, path: str) -> tuple[np.ndarray, np.ndarray, str]:
-        try:
-            image, keypoints, primitive, _ = decode_sample(content)
-        except ValueError as error:
-            raise RecordError(f"{path}: {error}") from error
+        image, keypoints, primitive, _ = decode_sample(content)
         return image, keypoints, primitive
 
     def _descriptor(self, file: int) -> int:
@@ -118,24 +101,19 @@ class SyntheticRecords:
         return {**self.__dict__, "_descriptors": {}}
 
 
-def _verified_spans(root: str, path: str, entry: dict[str, Any]) -> np.ndarray:
+def _verified_spans(root: str, entry: dict[str, Any]) -> np.ndarray:
+    """Return offset and length (pictures, 2) of each Example of a file whose content is what the manifest says."""
+    path = storage.join(root, entry["file"])
     try:
         content = storage.read_bytes(path)
     except FileNotFoundError as error:
         raise RecordError(f"{path}: named in the manifest but missing; {_remedy(root)}") from error
-    except (OSError, ValueError) as error:  # a folder of that name, or no possible name
-        raise RecordError(f"{path!r}: cannot be read ({error}); {_remedy(root)}") from error
     if storage.sha256(content) != entry["sha256"]:
         raise RecordError(f"{path}: damaged (its SHA-256 is not the manifest's); {_remedy(root)}")
     spans, position = [], 0
     while position < len(content):
-        head = content[position : position + _LENGTH_BYTES]
-        length = int.from_bytes(head, "little")
+        length = int.from_bytes(content[position : position + _LENGTH_BYTES], "little")
         position += _LENGTH_BYTES + _CRC_BYTES
         spans.append((position, length))
         position += length + _CRC_BYTES
-        if position > len(content):
-            raise RecordError(f"{path}: ends within a picture; {_remedy(root)}")
-    if len(spans) != entry["pictures"]:
-        raise RecordError(f"{path}: {len(spans)} pictures, the manifest says {entry['pictures']}; {_remedy(root)}")
     return np.array(spans, np.int64).reshape(-1, 2)

@@ -10,7 +10,7 @@ import numpy as np
 from superpoint_tf.data.patch_sets.brown import BrownSet, find_brown
 from superpoint_tf.data.patch_sets.hpatches_strips import REFERENCE, StripSequence, find_strips
 from superpoint_tf.evaluation.evaluate import Request, check_output
-from superpoint_tf.evaluation.methods.patch_methods import PatchMethod
+from superpoint_tf.evaluation.methods.patch_method import PatchMethod
 from superpoint_tf.evaluation.patch_measures import MeasuredPatches
 from superpoint_tf.evaluation.patch_metrics import matching_scores, retrieval_average_precision
 from superpoint_tf.evaluation.protocols.patch_results import MeasuredPatchSets, PatchResult

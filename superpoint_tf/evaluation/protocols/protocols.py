@@ -100,7 +100,7 @@ def _load_patch_methods(names: Sequence[str], detection: DetectionConfig) -> Seq
 
 
 def _measure_patches(request: Request) -> Measured:
-    from superpoint_tf.evaluation.methods.patch_methods import PatchMethod
+    from superpoint_tf.evaluation.methods.patch_method import PatchMethod
     from superpoint_tf.evaluation.protocols.patch_run import measure_patches
 
     return measure_patches(request, cast(Sequence[PatchMethod], request.methods))

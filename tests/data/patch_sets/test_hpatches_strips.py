@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from patch_folders import NOISES, write_strips
 
-from superpoint_tf.data.patch_sets.hpatches_strips import find_strips, read_points, resize_patches
+from superpoint_tf.data.patch_sets.hpatches_strips import find_strips, read_points
+from superpoint_tf.geometry.patches import resize_patches
 
 
 def test_a_row_of_a_strip_is_a_point(tmp_path: Path):
