@@ -16,8 +16,8 @@ from superpoint_tf.evaluation.protocols.protocols import PROTOCOLS
 METHODS_HELP = """\
 classical, controls, one of either by name (Harris, "grid (control)"), or WHAT or 'ROW NAME=WHAT', where WHAT is weights
 (file, run folder, checkpoint, or the name of some that come with the package), config.yaml (that network untrained),
-module:function or file.py:function (from a grey image to keypoints, scores, descriptors), or features.h5 (default:
-classical controls). For patches: classical (pixels, SIFT, RootSIFT, ORB, BRISK), controls, weights of a patch system
+module:function or file.py:function (from a grey image to keypoints, scores, descriptors), features.h5, or any of these
+described by a patch system, SIFT+outputs/hardnet (default: classical controls). For patches: classical (pixels, SIFT, RootSIFT, ORB, BRISK), controls, weights of a patch system
 (HardNet=outputs/hardnet), or module:function from patches uint8 (N, S, S) to descriptors (N, D)"""
 
 

@@ -74,7 +74,7 @@ class PatchGraph(tf.Module):
     """
 
     def __init__(self, network: tf.keras.Model, form: Form) -> None:
-        super().__init__(name=network.name)
+        super().__init__(name="patches")
         self.network = network
         patches = tf.TensorSpec((None, *(form.image_shape or (None, None)), 1), tf.float32, name="patches")
         self.run = tf.function(self._run, input_signature=[patches], autograph=False)

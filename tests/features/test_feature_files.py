@@ -112,7 +112,7 @@ def test_a_file_that_another_process_writes_is_not_called_damaged(tmp_path: Path
 )
 def test_arrays_that_do_not_fit_are_refused_by_name(change, words):
     with pytest.raises(ValueError, match="mine: .*" + words):
-        check_features(**{**THREE._asdict(), **change}, where="mine")
+        check_features(*THREE._replace(**change)[:3], "mine")
 
 
 def test_nothing_found_is_no_error():
@@ -169,3 +169,30 @@ def test_a_file_whose_bits_are_flipped_gives_features_that_fit_or_a_clear_error(
             assert "f.h5" in str(error)
         else:
             assert len(found.keypoints) == len(found.scores)
+
+
+def test_sizes_and_angles_are_kept_beside_what_hloc_reads(tmp_path: Path):
+    framed = THREE._replace(sizes=np.array([3, 4.5, 9], np.float32), angles_deg=np.array([0, -1, 359], np.float32))
+    with open_features(tmp_path / "f.h5", "a") as file:
+        write_features(file, "a", framed, (48, 64))
+        found, _ = read_features(file, "a")
+        assert file["a/keypoints"].shape == (3, 2)
+    np.testing.assert_array_equal(found.sizes, framed.sizes)
+    np.testing.assert_array_equal(found.angles_deg, framed.angles_deg)
+    last = found.take(np.array([2, 0]))
+    assert last.sizes.tolist() == [9, 3] and last.angles_deg.tolist() == [359, 0]
+    assert found.take(slice(1)).sizes.tolist() == [3] and THREE.take(slice(1)).sizes is None
+
+
+def test_a_resized_picture_has_keypoints_of_other_sizes():
+    framed = THREE._replace(sizes=np.array([3, 4, 9], np.float32)).scaled(2.0 * THREE.keypoints, 2.0)
+    assert framed.sizes.tolist() == [6, 8, 18] and framed.keypoints[0].tolist() == [2, 4]
+    assert framed.keypoints.dtype == framed.sizes.dtype == np.float32
+
+
+@pytest.mark.parametrize("values", [np.ones(2), np.ones((3, 1)), np.array([1, np.nan, 1])])
+def test_sizes_that_do_not_fit_are_refused_by_their_name(tmp_path: Path, values: np.ndarray):
+    with open_features(tmp_path / "f.h5", "a") as file:
+        write_features(file, "a", THREE, (48, 64))["sizes"] = values
+        with pytest.raises(ValueError, match=r"f\.h5: a/sizes: has shape .* expected \(3,\), one a keypoint"):
+            read_features(file, "a")

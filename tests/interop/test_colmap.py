@@ -157,3 +157,18 @@ def test_what_is_no_database_or_has_no_descriptors_is_said(tmp_path: Path, store
     write_features(stored, "a.jpg", features([1])._replace(descriptors=None), (480, 640))
     with pytest.raises(ValueError, match=r"a\.jpg has no descriptors"):
         write_database(tmp_path / "d.db", stored, NAMES)
+
+
+def test_keypoints_with_a_size_have_colmaps_scale_and_orientation(tmp_path: Path):
+    """COLMAP's scale is the sigma of SIFT, OpenCV's size twice that; both turn from x towards y."""
+    angles = np.array([90, -1, 180], np.float32)
+    framed = features([0, 1, 2])._replace(sizes=np.array([4, 6, 9], np.float32), angles_deg=angles)
+    with open_features(tmp_path / "f.h5", "a") as file:
+        write_features(file, "a.jpg", framed, (480, 640))
+        write_features(file, "b.jpg", framed._replace(angles_deg=None), (480, 640))
+        for _ in range(2):  # the second time they are compared with what is there
+            assert write_database(tmp_path / "database.db", file, ["a.jpg", "b.jpg"]) == 3
+    stored = rows(tmp_path / "database.db", "SELECT rows, cols, data FROM keypoints ORDER BY image_id")
+    first, second = (np.frombuffer(data, np.float32).reshape(count, columns) for count, columns, data in stored)
+    np.testing.assert_allclose(first[:, 2:], [[2, np.pi / 2], [3, 0], [4.5, np.pi]], rtol=1e-6)
+    assert first[1, :2].tolist() == [10.5, 1.5] and second[:, 3].tolist() == [0, 0, 0]

@@ -7,7 +7,8 @@ import pytest
 from superpoint_tf import SuperPoint
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.features import Features
-from superpoint_tf.interop.opencv import OpenCVSuperPoint, from_cv_keypoints, to_cv_keypoints
+from superpoint_tf.interop.opencv import OpenCVPatchDescriptor, OpenCVSuperPoint, from_cv_keypoints, to_cv_keypoints
+from superpoint_tf.models.patch_model import PatchModel
 from superpoint_tf.networks.build import build_network
 
 SETTINGS = {"detection_threshold": 0.001, "border_px": 0}
@@ -77,3 +78,44 @@ def test_opencvs_matcher_takes_descriptors_and_norm(model: SuperPoint, image: np
     assert detector.descriptorType() == cv2.CV_32F and not detector.empty()
     matches = cv2.BFMatcher(detector.defaultNorm(), crossCheck=True).match(descriptors, descriptors)
     assert [match.distance for match in matches] == pytest.approx([0] * len(descriptors), abs=1e-3)
+
+
+def test_sizes_and_angles_of_opencvs_keypoints_come_and_go():
+    found = from_cv_keypoints([cv2.KeyPoint(1, 2, 3, 45, 0.1), cv2.KeyPoint(5, 6, 7, -1, 0.9)])
+    assert found.sizes is not None and found.sizes.tolist() == [7, 3]
+    assert found.angles_deg is not None and found.angles_deg.tolist() == [-1, 45]
+    assert [(k.size, k.angle) for k in to_cv_keypoints(found)] == [(7, -1), (3, 45)]
+    assert to_cv_keypoints(found._replace(sizes=None, angles_deg=None), size_px=5.0)[0].size == 5
+
+
+def patch_descriptor(system: str, detector: cv2.Feature2D | None = None) -> OpenCVPatchDescriptor:
+    return OpenCVPatchDescriptor(PatchModel(build_network(NetworkConfig(system=system)), system), detector)
+
+
+@pytest.mark.parametrize("detector", [None, cv2.ORB.create(20, edgeThreshold=5, patchSize=5)])
+def test_a_patch_system_describes_the_keypoints_of_any_detector(detector: cv2.Feature2D | None, image: np.ndarray):
+    hardnet = patch_descriptor("hardnet", detector)
+    keypoints, descriptors = hardnet.detectAndCompute(image, None)
+    assert len(keypoints) > 5 and descriptors.shape == (len(keypoints), hardnet.descriptorSize())
+    assert hardnet.descriptorType() == cv2.CV_32F and not hardnet.empty()
+    order = np.argsort([-k.response for k in keypoints], kind="stable")
+    features = from_cv_keypoints(keypoints)
+    expected = hardnet._model.describe(image[..., ::-1], features)
+    np.testing.assert_allclose(descriptors[order], expected, atol=1e-5)  # in their order, of a BGR picture
+    matches = cv2.BFMatcher(hardnet.defaultNorm()).match(descriptors, descriptors)
+    assert [match.distance for match in matches] == pytest.approx([0] * len(keypoints), abs=1e-3)
+
+
+def test_bits_of_a_binary_system_are_matched_by_hamming(image: np.ndarray):
+    binary = patch_descriptor("binary-l2net")
+    _, descriptors = binary.detectAndCompute(image)
+    assert descriptors.dtype == np.uint8 and descriptors.shape[1] == binary.descriptorSize() == 16
+    assert (binary.descriptorType(), binary.defaultNorm()) == (cv2.CV_8U, cv2.NORM_HAMMING)
+
+
+def test_a_mask_is_the_detectors_and_a_system_of_scores_is_refused(image: np.ndarray):
+    mask = np.zeros(image.shape[:2], np.uint8)
+    mask[:, 32:] = 255
+    assert all(keypoint.pt[0] > 31 for keypoint in patch_descriptor("tfeat").detect(image, mask))
+    with pytest.raises(ValueError, match="siam gives scores of pairs"):
+        patch_descriptor("siam")

@@ -6,6 +6,7 @@ import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,12 +16,24 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Weights of 1/16 width that nothing has trained: with a threshold of .001 they find plenty."""
+    return save_weights(
+        tmp_path_factory.mktemp("weights") / "tiny.npz", width=1 / 16, batch_norm=False, descriptor_dim=8
+    )
+
+
+@pytest.fixture(scope="session")
+def patch_weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Weights of patch systems that nothing has trained, by the system's name."""
+    folder = tmp_path_factory.mktemp("weights")
+    return {system: save_weights(folder / f"{system}.npz", system=system) for system in ("hardnet", "siam")}
+
+
+def save_weights(path: Path, **network: Any) -> str:
     from superpoint_tf.config import NetworkConfig
     from superpoint_tf.networks.build import build_network
     from superpoint_tf.networks.weights import get_weights
 
-    config = NetworkConfig(width=1 / 16, batch_norm=False, descriptor_dim=8)
-    path = tmp_path_factory.mktemp("weights") / "tiny.npz"
+    config = NetworkConfig(**network)
     get_weights(build_network(config, seed=5), config).save(path)
     return str(path)
 
