@@ -22,7 +22,25 @@ from superpoint_tf.training.replicas import cut
 
 def patch_objective(config: Config) -> Objective:
     """Return the objective of what the system gives."""
-    return VectorObjective(config) if SYSTEMS[config.network.system].gives == VECTORS else ScoreObjective(config)
+    system = SYSTEMS[config.network.system]
+    if system.solved:
+        return SolvedObjective()
+    return VectorObjective(config) if system.gives == VECTORS else ScoreObjective(config)
+
+
+class SolvedObjective:
+    """Nothing for gradients to minimise: the problems of such a system are in `training.convex`."""
+
+    term_names: tuple[str, ...] = ()
+
+    def counts(self, batch: TensorBatch) -> dict[str, tf.Tensor]:
+        return {}
+
+    def loss_terms(self, model: tf.keras.Model, batch: TensorBatch) -> dict[str, LossTerm]:
+        return {}
+
+    def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
+        return ""
 
 
 class _PointsObjective:
