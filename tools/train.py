@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
 from superpoint_tf.config import ConfigError
-from superpoint_tf.systems import SYSTEMS, PatchSpec
+from superpoint_tf.systems import SYSTEMS
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -48,8 +48,9 @@ def main() -> None:
     if config.train == "detector":
         quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
     given: dict[str, Any] = {"quick_command": quick_command, "overwrite": arguments.overwrite}
-    spec = SYSTEMS[config.network.system].network
-    if isinstance(spec, PatchSpec) and spec.pooled:
+    if SYSTEMS[config.network.system].solved:
+        if replicas.workers > 1:
+            raise ConfigError(f"{config.network.system} is solved for by one process: unset TF_CONFIG")
         weights = train_convex_run(build_task(config), output, **given)
     else:
         weights = train(build_task(config), output, replicas=replicas, **given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from superpoint_tf.config.sections import CELL, Config, ConfigError, shown
-from superpoint_tf.systems import SYSTEMS
+from superpoint_tf.systems import SYSTEMS, VECTORS
 
 MAX_SAMPLES = 2**40  # of a training; other sets have the numbers from there on (data/random_streams.py)
 _LONGEST_NAME = 100  # it becomes the name of folders
@@ -41,12 +41,18 @@ def _check_system(config: Config, source: str) -> None:
 
 
 def _check_patches(config: Config, source: str) -> None:
-    patches, photographs, gives = config.patches, config.photographs, SYSTEMS[config.network.system].gives
-    losses = [loss for row in SYSTEMS.values() if row.train == "patches" and row.gives == gives for loss in row.losses]
+    patches, photographs, system = config.patches, config.photographs, SYSTEMS[config.network.system]
+    alike = [row for row in SYSTEMS.values() if row.train == "patches" and row.gives == system.gives]
+    losses = dict.fromkeys(loss for row in alike if row.solved == system.solved for loss in row.losses)
     if patches.loss and patches.loss not in losses:
         raise ConfigError(
-            f"{source}: `patches.loss`: {patches.loss} does not train {config.network.system}, which gives {gives}; "
-            f"use {', '.join(dict.fromkeys(losses))}"
+            f"{source}: `patches.loss`: {patches.loss} does not train {config.network.system}, which gives "
+            f"{system.gives}; use {', '.join(losses)}"
+        )
+    if patches.gor_weight and (system.solved or system.gives != VECTORS):
+        raise ConfigError(
+            f"{source}: `patches.gor_weight`: {patches.gor_weight:g} is for vectors that gradients train; "
+            f"{config.network.system} has none: give 0"
         )
     side = min(photographs.image_shape if photographs.crop_shape == (0, 0) else photographs.crop_shape)
     if 2 * patches.half_side_px >= side:

@@ -130,11 +130,6 @@ class PatchSpec:
         return any(layer.kind == "spp" for layer in self.layers)
 
     @property
-    def pooled(self) -> bool:
-        """Whether regions are its weights: solved for (`training.convex`), not trained by gradients."""
-        return any(layer.kind == "regions" for layer in self.layers)
-
-    @property
     def binary(self) -> bool:
         """Whether the numbers of a vector are 1 and -1, to be compared by Hamming's distance."""
         return any(layer.kind == "sign" for layer in (*self.layers, *self.join))
@@ -157,3 +152,8 @@ class System:
     train: str  # the section of the config that trains it
     losses: tuple[str, ...]  # that may train it; the first is the paper's
     gives: str  # MAPS, VECTORS or SCORES: what evaluation and tools may ask of it
+
+    @property
+    def solved(self) -> bool:
+        """Whether its weights are solved for (`training.convex`), not trained by gradients."""
+        return isinstance(self.network, PatchSpec) and any(layer.kind == "regions" for layer in self.network.layers)

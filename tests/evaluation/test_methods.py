@@ -124,6 +124,13 @@ def test_a_limit_of_keypoints_is_another_method_and_none_is_that_of_before(tmp_p
     assert other_radius.identity == every.identity  # the protocol's radius is taken
 
 
+def test_a_plug_in_below_a_folder_with_a_plus_sign_is_no_descriptor_of_keypoints(tmp_path: Path):
+    (tmp_path / "c++").mkdir()
+    (tmp_path / "c++" / "corners.py").write_text("def find(image):\n    return [[3.0, 4.0]], [1.0]\n")
+    (method,) = load_methods([f"{tmp_path}/c++/corners.py:find"])
+    assert method.identity["kind"] == "plug-in"
+
+
 def test_weights_that_come_with_the_package_go_by_their_name():
     (method,) = load_methods(["small=superpoint-small"])
     assert method.name == "small" and method.identity["from"] == "superpoint-small"

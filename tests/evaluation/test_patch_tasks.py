@@ -108,6 +108,7 @@ def test_the_full_split_is_taken_of_several(table: StripTable, tmp_path: Path):
         ({"verif_pos": "s1,t1,idx1,s2,t2,idx2\nv_one,1,3,v_one,2,7\n"}, r"verif_pos_split-a.csv, line 2: v_one,2,7 is"),
         ({"retr_distractors": "s,idx\nv_nine,2\n"}, r"retr_distractors_split-a.csv, line 2: .*no such sequence"),
         ({"retr_queries": "s,idx\nv_one,1\nv_one,x\n"}, r"retr_queries_split-a.csv, line 3: v_one,0,x is not"),
+        ({"verif_pos": "s1,t1,idx1,s2,t2,idx2\nv_nine,1,3,v_nine,2,3\n"}, "verif_pos_split-a.csv: names none of the"),
         ({"retr_queries": "s,idx\nv_two\n"}, r"retr_queries_split-a.csv, line 2: 1 columns; expected s,idx"),
     ],
 )

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 
 from superpoint_tf import SuperPoint
 from superpoint_tf.config import NetworkConfig
+from superpoint_tf.features import Features
+from superpoint_tf.models.patch_model import PatchModel
 from superpoint_tf.networks import pretrained
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.pretrained import WEIGHTS_FOLDER, pretrained_names, pretrained_path
 from superpoint_tf.networks.weights import WeightsError, get_weights, load_weights
 from superpoint_tf.runtime import storage
+from superpoint_tf.systems import MAPS, SYSTEMS, VECTORS
 from synthetic import draw_sample
 
 TINY = NetworkConfig(width=1 / 16, descriptor_dim=8)
@@ -52,13 +56,21 @@ def test_an_unknown_name_is_refused_with_the_known_ones(folder: Path):
         load_weights("tinny")
 
 
+def shipped(gives: str) -> list[str]:
+    return [name for name in pretrained_names() if SYSTEMS[load_weights(name).network.system].gives == gives]
+
+
 @pytest.mark.parametrize("name", pretrained_names())
-def test_shipped_weights_are_whole_have_a_card_and_find_corners(name: str):
+def test_shipped_weights_are_whole_and_have_a_card(name: str):
     path = pretrained_path(name)
     assert path is not None and path.stat().st_size < 8e6
     card = (WEIGHTS_FOLDER / f"{name}.md").read_text()
     for heading in ("Data", "Recipe", "Cost", "Results", "Limits", "Licence"):
         assert f"\n## {heading}\n" in card
+
+
+@pytest.mark.parametrize("name", shipped(MAPS))
+def test_shipped_detectors_find_corners(name: str):
     model = SuperPoint.from_pretrained(name)
     image, corners = draw_sample(5, 1)
     features = model.extract(image)
@@ -66,6 +78,19 @@ def test_shipped_weights_are_whole_have_a_card_and_find_corners(name: str):
     nearest = np.linalg.norm(features.keypoints[:, None] - corners[None], axis=2).min(axis=0)
     inner = ((corners > 4) & (corners < np.array(image.shape[::-1]) - 5)).all(axis=1)
     assert inner.sum() >= 3 and np.mean(nearest[inner] <= 3) > 0.5
+
+
+@pytest.mark.parametrize("name", shipped(VECTORS))
+def test_shipped_descriptors_know_patches_again_under_another_light_and_a_small_turn(name: str):
+    model, photograph = PatchModel.load(name), skimage.data.camera()
+    grid = np.stack(np.meshgrid(np.arange(60, 450, 40), np.arange(60, 450, 40)), axis=-1).reshape(-1, 2)
+    sizes = np.full(len(grid), 8.0)
+    first = Features(grid.astype(np.float32), np.ones(len(grid)), None, sizes, np.zeros(len(grid)))
+    darker = np.rint(photograph * 0.6 + 20).astype(np.uint8)
+    vectors0 = model.describe(photograph, first)
+    vectors1 = model.describe(darker, first._replace(angles_deg=np.full(len(grid), 8.0)))
+    nearest = (vectors0 @ vectors1.T).argmax(axis=1)
+    assert np.mean(nearest == np.arange(len(grid))) > 0.85
 
 
 @pytest.mark.parametrize("name", ["magicpoint-small", "superpoint-small", "superpoint"])

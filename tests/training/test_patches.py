@@ -24,6 +24,8 @@ from superpoint_tf.networks.weights import WeightsError, get_weights, initial_ne
 from superpoint_tf.runtime import storage
 from superpoint_tf.systems import MAPS, SCORES, SYSTEMS, VECTORS, PatchSpec, System
 from superpoint_tf.systems.system import bn, conv, fc, l2, relu
+from superpoint_tf.training.input_statistics import first_patches
+from superpoint_tf.training.objectives.objectives import OBJECTIVES
 from superpoint_tf.training.objectives.patch_objective import VectorObjective
 from superpoint_tf.training.optimizers import OPTIMIZERS, Momentum
 from superpoint_tf.training.patch_validation import PatchValidator, cut_from_photographs
@@ -82,12 +84,30 @@ def test_the_shipped_config_loads_and_its_loss_is_one_of_its_system():
 
 
 def test_the_choices_of_the_loss_are_those_of_the_systems_that_patches_trains():
-    losses = {loss for row in SYSTEMS.values() if row.train == "patches" for loss in row.losses}
-    for loss in losses:
-        system = next(name for name, row in SYSTEMS.items() if row.train == "patches" and loss in row.losses)
+    systems = {loss: name for name, row in SYSTEMS.items() if row.train == "patches" for loss in row.losses}
+    for loss, system in systems.items():
         assert config(system, loss=loss).patches.loss == loss
     with pytest.raises(ConfigError, match="loss"):
         config(loss="triplets")
+
+
+@pytest.mark.parametrize(
+    ("system", "settings", "words"),
+    [
+        ("hardnet", {"loss": "difference_hinge"}, "difference_hinge does not train hardnet, .*; use hardest_triplet"),
+        ("convex", {"loss": "softmax"}, "softmax does not train convex, .*; use difference_hinge"),
+        ("2ch", {"gor_weight": 1.0}, "gor_weight.*2ch has none"),
+        ("convex", {"gor_weight": 1.0}, "gor_weight.*convex has none"),
+    ],
+)
+def test_settings_that_a_system_cannot_follow_are_refused(system: str, settings: dict[str, Any], words: str):
+    with pytest.raises(ConfigError, match=words):
+        config(system, **settings)
+
+
+@pytest.mark.parametrize("system", [name for name, row in SYSTEMS.items() if row.train == "patches"])
+def test_every_system_of_patches_has_an_objective(system: str):
+    assert bool(OBJECTIVES["patches"](config(system)).term_names) != SYSTEMS[system].solved
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
@@ -131,6 +151,15 @@ def test_a_network_of_scores_and_one_of_mean_images_train_to_a_file_and_go_on(
     if system == "tnet-tloss":
         image = next(value for name, value in states[0].items() if "mean_image" in name)
         assert np.ptp(image) > 0.0  # of patches; before it was grey
+
+
+def test_pictures_without_a_point_are_refused_where_a_mean_image_is_asked_for(labelled: Path):
+    settings = config(
+        "l2net", half_side_px=46.0, batch_size=512, points_per_picture=256
+    )  # a label is 44 px off an edge
+    task = task_of(labelled, settings)
+    with pytest.raises(ConfigError, match="the first 2 samples have no patch to take the mean image of; lower"):
+        first_patches(task)
 
 
 def test_weights_of_a_system_keep_their_bytes_through_a_file(tmp_path: Path):

@@ -156,7 +156,8 @@ def _described(name: str, keypoints: str, weights: str, detection: DetectionConf
 def _split_described(what: str) -> tuple[str, str] | None:
     """Return keypoints and weights of `WHAT+WEIGHTS`, or None; a path may hold a plus sign too."""
     places = [place for place, letter in enumerate(what) if letter == "+"]
-    if exists(what) or not places:
+    in_place = what.rpartition(":")[0] if is_function(what) else what  # a file, perhaps with a function of it
+    if exists(in_place) or not places:
         return None
     parts = [(what[:place], what[place + 1 :]) for place in places]
     return next((part for part in parts if exists(part[1])), parts[0])

@@ -61,6 +61,8 @@ def groups_of(table: StripTable, root: str | Path) -> tuple[StripTable, list[Pat
     files = {name: _read(first.with_name(f"{name}_split-{split}.csv"), columns) for name, columns in _FILES.items()}
     names = {line.fields[0] for line in files["verif_pos"]}
     table = StripTable.of([sequence for sequence in table.sequences if sequence.name in names])
+    if not table.sequences:
+        raise ValueError(f"{first}: names none of the sequences in {root}; unpack them, or remove the task files")
     groups = []
     for noise, title in NOISES.items():
         strips = tuple((s, strip) for s in table.sequences for strip in strips_of(s, noise))

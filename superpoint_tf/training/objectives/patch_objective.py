@@ -23,10 +23,10 @@ from superpoint_tf.training.replicas import cut
 
 def patch_objective(config: Config) -> Objective:
     """Return the objective of what the system gives."""
-    spec = SYSTEMS[config.network.system].network
-    if isinstance(spec, PatchSpec) and spec.pooled:
+    system = SYSTEMS[config.network.system]
+    if system.solved:
         return SolvedObjective(config.network.system)
-    return VectorObjective(config) if SYSTEMS[config.network.system].gives == VECTORS else ScoreObjective(config)
+    return VectorObjective(config) if system.gives == VECTORS else ScoreObjective(config)
 
 
 class _PointsObjective:

@@ -15,7 +15,7 @@ from superpoint_tf.config.config_files import build_config, load_config
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import Interrupted
-from superpoint_tf.systems import SYSTEMS, VECTORS, PatchSpec
+from superpoint_tf.systems import SYSTEMS, VECTORS
 from superpoint_tf.training.build import build_task
 from superpoint_tf.training.convex import convex_run
 from superpoint_tf.training.convex.convex_run import train_convex_run
@@ -75,10 +75,9 @@ def run(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_regions_are_solved_for_in_the_convex_systems_alone_and_the_shipped_config_names_one() -> None:
-    specs = {name: row.network for name, row in SYSTEMS.items() if isinstance(row.network, PatchSpec)}
-    pooled = {name for name, spec in specs.items() if spec.pooled}
-    assert pooled == {name for name in SYSTEMS if name.startswith("convex")}
-    assert load_config(CONFIG).network.system in pooled
+    solved = {name for name, row in SYSTEMS.items() if row.solved}
+    assert solved == {name for name in SYSTEMS if name.startswith("convex")}
+    assert load_config(CONFIG).network.system in solved
 
 
 def test_the_trainer_of_the_others_refuses_it(task: Task) -> None:
