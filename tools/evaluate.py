@@ -17,13 +17,14 @@ METHODS_HELP = """\
 classical, controls, one of either by name (Harris, "grid (control)"), or WHAT or 'ROW NAME=WHAT', where WHAT is weights
 (file, run folder, checkpoint, or the name of some that come with the package), config.yaml (that network untrained),
 module:function or file.py:function (from a grey image to keypoints, scores, descriptors), features.h5, or any of these
-described by a patch system, SIFT+outputs/hardnet (default: classical controls). For patches: classical (pixels, SIFT, RootSIFT, ORB, BRISK), controls, weights of a patch system
-(HardNet=outputs/hardnet), or module:function from patches uint8 (N, S, S) to descriptors (N, D)"""
+described by a patch system, SIFT+hardnet (default: classical controls). For patches: classical (pixels, SIFT, RootSIFT,
+ORB, BRISK), controls, weights of a patch system (HardNet=hardnet), or module:function from patches uint8 (N, S, S) to
+descriptors (N, D)"""
 
 
 EXAMPLES = """\
 examples: tools/evaluate.py hpatches --data DIR --methods classical controls SuperPoint=outputs/small;
-tools/evaluate.py patches --data DIR --methods classical controls HardNet=outputs/hardnet"""
+tools/evaluate.py patches --data DIR --methods classical controls HardNet=hardnet"""
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -67,7 +67,7 @@ def is_refused(value: Any, current: Any) -> bool:
     """Tell whether a value is of a type that no setting like `current` takes."""
     if isinstance(current, bool):
         return not isinstance(value, bool)
-    if isinstance(current, int | float):
+    if current is None or isinstance(current, int | float):  # None: a number that another setting decides
         return isinstance(value, bool | list | dict | str)
     if isinstance(current, str):
         return isinstance(value, bool | int | float | list | dict)
