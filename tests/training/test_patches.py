@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from pathlib import Path
 from typing import Any
@@ -125,7 +124,7 @@ def test_a_run_writes_weights_that_load_as_the_system_and_refuses_to_give_maps(
     assert (tmp_path / "run" / "figures" / "validation_patches.png").is_file()
 
 
-SMALL = {  # in the places of larger ones, whose names a config may have
+SMALL = {  # in place of the rows of these names: a resumed run reads its config, which names the system
     "2ch": PatchSpec(16, "unit", (conv(4), relu(), fc(8)), "two channels", head=(fc(1),)),
     "tnet-tloss": PatchSpec(16, "mean image", (conv(4), bn(), relu(), fc(8), l2())),
 }
@@ -139,8 +138,7 @@ def test_a_network_of_scores_and_one_of_mean_images_train_to_a_file_and_go_on(
     states = []
     for name, ends in (("whole", (3,)), ("parts", (2, 3))):
         for steps in ends:
-            settings = config(steps=steps, schedule="constant", flips=True)
-            settings = dataclasses.replace(settings, network=settings.network.with_system(system))
+            settings = config(system, steps=steps, schedule="constant", flips=True)
             train(task_of(labelled, settings), tmp_path / name)
         reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(tmp_path / name / "checkpoints")))
         names = [each for each in reader.get_variable_to_shape_map() if each.startswith("model/")]
@@ -154,10 +152,8 @@ def test_a_network_of_scores_and_one_of_mean_images_train_to_a_file_and_go_on(
 
 
 def test_pictures_without_a_point_are_refused_where_a_mean_image_is_asked_for(labelled: Path):
-    settings = config(
-        "l2net", half_side_px=46.0, batch_size=512, points_per_picture=256
-    )  # a label is 44 px off an edge
-    task = task_of(labelled, settings)
+    sizes = {"batch_size": 512, "points_per_picture": 256}
+    task = task_of(labelled, config("l2net", half_side_px=46.0, **sizes))  # no label is so far from the edges
     with pytest.raises(ConfigError, match="the first 2 samples have no patch to take the mean image of; lower"):
         first_patches(task)
 
