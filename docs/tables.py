@@ -36,7 +36,7 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
-from superpoint_tf.evaluation.columns import DETECTOR, MEASURES, TABLES, shown
+from superpoint_tf.evaluation.measures import DETECTOR, MEASURES, TABLES, shown
 from superpoint_tf.evaluation.patch_measures import PATCH_MEASURES
 from superpoint_tf.evaluation.report.markdown import ABSENT, markdown_table
 

@@ -19,7 +19,7 @@ from superpoint_tf.adaptation.round_figures import draw_round
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.labels.label_votes import cut_votes
 from superpoint_tf.data.labels.labels import Label, add_digests, digest_label, label_path, save_label
-from superpoint_tf.data.photographs.photographs import PhotographError
+from superpoint_tf.data.photographs.reading import PhotographError
 from superpoint_tf.data.views import to_unit
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.networks.weights import load_network

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from superpoint_tf.data.labels.labels import Label, LabelError, digest_label, label_path, load_label
-from superpoint_tf.data.photographs.photographs import (
+from superpoint_tf.data.photographs.reading import (
     PhotographError,
     cover_and_crop,
     decode_photograph,

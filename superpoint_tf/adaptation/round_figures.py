@@ -10,7 +10,7 @@ import tensorflow as tf
 from superpoint_tf.adaptation.aggregate import Adapter, image_seed
 from superpoint_tf.config import Config
 from superpoint_tf.data.labels.labels import label_path, load_label
-from superpoint_tf.data.photographs.photographs import cover_and_crop, decode_photograph, read_photograph_bytes
+from superpoint_tf.data.photographs.reading import cover_and_crop, decode_photograph, read_photograph_bytes
 from superpoint_tf.data.views import to_unit
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.drawing.figures import figure_adaptation

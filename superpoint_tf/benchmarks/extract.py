@@ -16,7 +16,7 @@ from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
 from superpoint_tf.benchmarks.timing import measure
 from superpoint_tf.config import DetectionConfig, NetworkConfig, PhotographsSection
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
-from superpoint_tf.data.photographs.photographs import cover_and_crop, read_photograph
+from superpoint_tf.data.photographs.reading import cover_and_crop, read_photograph
 from superpoint_tf.data.views import to_unit
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.maps import sample_descriptors

@@ -13,7 +13,7 @@ from superpoint_tf.benchmarks.entries import Entry
 from superpoint_tf.benchmarks.settings import Settings, shape_name
 from superpoint_tf.config import AdaptationSection, PhotographsSection
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
-from superpoint_tf.data.photographs.photographs import cover_and_crop, read_photograph
+from superpoint_tf.data.photographs.reading import cover_and_crop, read_photograph
 from superpoint_tf.data.views import to_unit
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.evaluation.metrics import partner_distances, repeatability

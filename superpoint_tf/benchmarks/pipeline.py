@@ -27,7 +27,7 @@ from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.labels.labels import Label, label_path, save_label
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
-from superpoint_tf.data.photographs.photographs import cover_and_crop, decode_photograph
+from superpoint_tf.data.photographs.reading import cover_and_crop, decode_photograph
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.shapes.shape_sources import GeneratedShapes

@@ -9,7 +9,7 @@ from typing import Any
 
 from superpoint_tf.command_line.arguments import positive_int
 from superpoint_tf.config import ConfigError, DetectionConfig
-from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE, PHASES, check_scales
+from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE, PHASES, check_scales
 
 _OPTIONS: dict[str, tuple[str, str, Callable[[str], Any], str]] = {  # field: option, unit, parser of the text, help
     "max_keypoints": ("--max-keypoints", "N", positive_int, "the strongest are kept"),

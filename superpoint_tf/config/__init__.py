@@ -2,6 +2,7 @@
 
 from superpoint_tf.config.sections import (
     CELL,
+    DOG,
     PRECISIONS,
     SYNTHETIC_PHOTOMETRIC,
     AdaptationSection,
@@ -23,6 +24,7 @@ from superpoint_tf.config.sections import (
 
 __all__ = [
     "CELL",
+    "DOG",
     "PRECISIONS",
     "SYNTHETIC_PHOTOMETRIC",
     "AdaptationSection",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from superpoint_tf.config.sections import CELL, Config, ConfigError, shown
+from dataclasses import fields
+
+from superpoint_tf.config.sections import CELL, DOG, Config, ConfigError, NetworkConfig, shown
 from superpoint_tf.systems import SYSTEMS, VECTORS
 
 MAX_SAMPLES = 2**40  # of a training; other sets have the numbers from there on (data/random_streams.py)
@@ -54,8 +56,10 @@ def _check_patches(config: Config, source: str) -> None:
             f"{source}: `patches.gor_weight`: {patches.gor_weight:g} is for vectors that gradients train; "
             f"{config.network.system} has none: give 0"
         )
+    _check_without_effect(config, source)
     side = min(photographs.image_shape if photographs.crop_shape == (0, 0) else photographs.crop_shape)
-    if 2 * patches.half_side_px >= side:
+    cut_about_labels = not patches.data and patches.labels != DOG
+    if cut_about_labels and 2 * patches.half_side_px >= side:
         raise ConfigError(
             f"{source}: `patches.half_side_px`: no patch of {2 * patches.half_side_px:g} px fits into pictures of "
             f"{side} px; give less than {side / 2:g}"
@@ -65,6 +69,17 @@ def _check_patches(config: Config, source: str) -> None:
             f"{source}: `patches.batch_size`: {patches.batch_size} points do not come from whole pictures; make it a "
             f"multiple of `patches.points_per_picture`, {patches.points_per_picture}"
         )
+
+
+def _check_without_effect(config: Config, source: str) -> None:
+    """Refuse settings that change nothing of a system of patches: its row alone says what the network is."""
+    usual, system = NetworkConfig(system=config.network.system), config.network.system
+    for field in fields(NetworkConfig):
+        if getattr(config.network, field.name) != getattr(usual, field.name):
+            raise ConfigError(f"{source}: `network.{field.name}`: the layers of {system} are fixed; leave it out")
+    for name in ("init", "trainable", "flips"):
+        if SYSTEMS[system].solved and getattr(config.patches, name):
+            raise ConfigError(f"{source}: `patches.{name}`: {system} is solved for, without gradients; leave it out")
 
 
 def _check_ranges(config: Config, source: str) -> None:

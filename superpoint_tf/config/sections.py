@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE, check_phases, check_scales
+from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE, check_phases, check_scales
 from superpoint_tf.systems import SYSTEMS
 from synthetic.config import SyntheticConfig
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
+DOG = "dog"  # `patches.labels` of this name: no labels, but the keypoints of differences of Gaussians
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -324,7 +325,9 @@ class PatchesSection(TrainingConfig):
     labels: str = _setting("", free=True)
     loss: str = _setting("", choices=("", *_losses_of_patches()))  # one of those of its kind of system; "": the paper's
     margin: float | None = _setting(None, minimum=0.0, maximum=100.0)  # None: the loss's own
-    anchor_swap: bool = _setting(True)  # of triplets: the negative is compared with the nearer of the two patches
+    anchor_swap: bool = _setting(
+        True
+    )  # of `triplet` and `ratio`: the negative is compared with the nearer of the two patches
     mining_ratio: int = _setting(8, minimum=1, maximum=2**16)  # of mined pairs: of so many the hardest one trains
     gor_weight: float = _setting(0.0, minimum=0.0, maximum=1e9)  # of the regularisation to orthogonal negatives; 0: off
     flips: bool = _setting(False)  # both patches of a point turned by quarters and mirrored at random, alike

@@ -18,10 +18,10 @@ from superpoint_tf.config.config_files import load_config
 from superpoint_tf.data.labels.labels import read_manifest
 from superpoint_tf.demonstration.readme_pictures import draw_pictures
 from superpoint_tf.evaluation.in_memory import Extractor, evaluate_pairs
-from superpoint_tf.evaluation.measured_pair import DETECTOR_PROTOCOL as PROTOCOL
-from superpoint_tf.evaluation.measures import summarize
 from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.methods import extractor_of, load_extractors
+from superpoint_tf.evaluation.pair_averages import summarize
+from superpoint_tf.evaluation.pair_protocol import DETECTOR_PROTOCOL as PROTOCOL
 from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.evaluation.report.console_table import format_table
 from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs

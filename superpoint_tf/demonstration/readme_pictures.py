@@ -10,15 +10,15 @@ import numpy as np
 
 from superpoint_tf.config import HomographyConfig, PhotographsSection, PhotometricConfig
 from superpoint_tf.data.photographs.photograph_sets import BUNDLED, find_photographs
-from superpoint_tf.data.photographs.photographs import cover_and_crop, read_photograph
+from superpoint_tf.data.photographs.reading import cover_and_crop, read_photograph
 from superpoint_tf.drawing.figures import figure_matches, figure_stages
 from superpoint_tf.drawing.layout import stack
 from superpoint_tf.drawing.visualization import save_jpeg, save_png
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.in_memory import suppressed
-from superpoint_tf.evaluation.measured_pair import DETECTOR_PROTOCOL as PROTOCOL
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.methods import extractor_of
+from superpoint_tf.evaluation.pair_protocol import DETECTOR_PROTOCOL as PROTOCOL
 from superpoint_tf.evaluation.pairs import ImagePair, View
 from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.features.matching import match_descriptors

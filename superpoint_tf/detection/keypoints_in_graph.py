@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE
+from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE
 
 
 def detect_in_graph(heatmap: tf.Tensor, config: DetectionConfig) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from superpoint_tf.config import CELL, DetectionConfig
-from superpoint_tf.config.looks import OFFSETS, scaled_shape
+from superpoint_tf.config.scales_and_phases import OFFSETS, scaled_shape
 from superpoint_tf.geometry.sample import sample
 from superpoint_tf.networks.superpoint import normalize_descriptors
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from superpoint_tf.evaluation.columns import COMPARED, Measure, shown
+from superpoint_tf.evaluation.measures import COMPARED, Measure, shown
 
 Values = Mapping[str, float]
 NUM_ERRORS = 2.0  # a difference beyond so many standard errors is marked: of twenty without a cause, one is

@@ -17,8 +17,8 @@ import numpy as np
 import superpoint_tf
 from superpoint_tf.config import Config
 from superpoint_tf.drawing.visualization import save_png
-from superpoint_tf.evaluation.columns import CURVES
 from superpoint_tf.evaluation.extraction import Stores, open_stores
+from superpoint_tf.evaluation.measures import CURVES
 from superpoint_tf.evaluation.methods.methods import Method, NamedMethod
 from superpoint_tf.evaluation.report.curves import DOTS
 from superpoint_tf.evaluation.report.markdown import markdown_text

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from superpoint_tf.evaluation.feature_store import FeatureStore
-from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.evaluation.methods.methods import Method
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import ImagePair, View
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 
 from superpoint_tf.config.differences import differences
-from superpoint_tf.evaluation.measured_pair import PairProtocol
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_archive import FeatureArchive
 from superpoint_tf.features.feature_files import DamagedFeatures, read_features

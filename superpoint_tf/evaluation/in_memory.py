@@ -9,8 +9,8 @@ import numpy as np
 
 from superpoint_tf.detection.keypoints import suppress_keypoints
 from superpoint_tf.evaluation import metrics
-from superpoint_tf.evaluation.measured_pair import PairProtocol
-from superpoint_tf.evaluation.measures import PairResult, measure_pair
+from superpoint_tf.evaluation.pair_averages import PairResult, measure_pair
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.features import Features
 

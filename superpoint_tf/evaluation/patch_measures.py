@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from superpoint_tf.evaluation import patch_metrics
-from superpoint_tf.evaluation.columns import HIGH, LOW, REPORT, TABLES, Column
+from superpoint_tf.evaluation.measures import HIGH, LOW, REPORT, TABLES, Column
 
 IMBALANCE = 5  # negatives a positive, at which HPatches ranks pairs
 _NO_PAIRS = np.zeros(0)

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf.evaluation.columns import Column
-from superpoint_tf.evaluation.measured_pair import PairProtocol
+from superpoint_tf.evaluation.measures import Column
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import Group
 from superpoint_tf.runtime import storage
 

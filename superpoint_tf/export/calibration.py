@@ -9,7 +9,7 @@ import numpy as np
 
 from superpoint_tf.config import PhotographsSection
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
-from superpoint_tf.data.photographs.photographs import PhotographError, cover_and_crop, read_photograph
+from superpoint_tf.data.photographs.reading import PhotographError, cover_and_crop, read_photograph
 from superpoint_tf.models.images import prepare_image
 from superpoint_tf.runtime import storage
 

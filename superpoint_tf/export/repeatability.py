@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from superpoint_tf.config import EvaluationSection, PhotometricConfig
 from superpoint_tf.evaluation.in_memory import Extractor, evaluate_pairs
-from superpoint_tf.evaluation.measured_pair import DETECTOR_PROTOCOL
-from superpoint_tf.evaluation.measures import summarize
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS
+from superpoint_tf.evaluation.pair_averages import summarize
+from superpoint_tf.evaluation.pair_protocol import DETECTOR_PROTOCOL
 from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.export.calibration import Photographs
 

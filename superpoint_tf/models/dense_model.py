@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE, check_scales
+from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE, check_scales
 from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.detection.maps import Level, logits_to_heatmap, look_at, sample_descriptors
 from superpoint_tf.features import Features

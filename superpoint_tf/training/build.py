@@ -8,13 +8,13 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from superpoint_tf.config import Config, ConfigError, SyntheticSection
+from superpoint_tf.config import DOG, Config, ConfigError, SyntheticSection
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.config.differences import differences
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
 from superpoint_tf.data.patch_sets.read_sets import read_patch_sets
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
-from superpoint_tf.data.photographs.detected_photographs import DOG, DetectedPhotographs
+from superpoint_tf.data.photographs.detected_photographs import DetectedPhotographs
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
 from superpoint_tf.data.random_streams import stage_key

@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.config import Config, LaterViews
+from superpoint_tf.config import DOG, Config, LaterViews
 from superpoint_tf.data.batches.batch import Batch, TensorBatch, stack_samples
 from superpoint_tf.data.batches.kinds import BATCHES
 from superpoint_tf.data.batches.set_batch import set_batch
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
-from superpoint_tf.data.photographs.detected_photographs import DOG, FrameSettings, render_detected
+from superpoint_tf.data.photographs.detected_photographs import FrameSettings, render_detected
 from superpoint_tf.data.photographs.labelled_photographs import RenderSettings
-from superpoint_tf.data.photographs.photographs import cover_and_crop, read_photograph
+from superpoint_tf.data.photographs.reading import cover_and_crop, read_photograph
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.random_streams import EVALUATION_PAIRS
 from superpoint_tf.drawing.layout import side_by_side, stack

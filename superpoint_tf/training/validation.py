@@ -15,9 +15,9 @@ from superpoint_tf.drawing.layout import side_by_side, stack
 from superpoint_tf.drawing.visualization import draw_heatmap
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.in_memory import evaluate_pairs, evaluate_shapes
-from superpoint_tf.evaluation.measured_pair import PairProtocol
-from superpoint_tf.evaluation.measures import summarize
 from superpoint_tf.evaluation.methods.methods import FOR_SHAPES, extractor_of
+from superpoint_tf.evaluation.pair_averages import summarize
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.evaluation.protocols.shapes import CONDITIONS, draw_shapes
 from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from superpoint_tf.data.photographs.photographs import PhotographError
+from superpoint_tf.data.photographs.reading import PhotographError
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_archive import FeatureArchive
 from superpoint_tf.runtime.interruption import StopRequest

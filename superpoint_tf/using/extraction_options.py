@@ -7,7 +7,7 @@ import argparse
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_detection_options, add_network_options
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.config.looks import ONE_PHASE, ONE_SCALE
+from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 
 DEFAULT_WEIGHTS = "superpoint-small"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from superpoint_tf.data.photographs.photographs import PhotographError, read_grey_and_colour
+from superpoint_tf.data.photographs.reading import PhotographError, read_grey_and_colour
 from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from superpoint_tf.data.photographs.photographs import PhotographError, decode_photograph, read_photograph_bytes
+from superpoint_tf.data.photographs.reading import PhotographError, decode_photograph, read_photograph_bytes
 from superpoint_tf.data.photographs.videos import VideoReader
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.workers import ordered_map

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from superpoint_tf.data.photographs.photographs import PhotographError, read_grey_and_colour
+from superpoint_tf.data.photographs.reading import PhotographError, read_grey_and_colour
 from superpoint_tf.data.photographs.videos import VideoReader, VideoWriter
 from superpoint_tf.drawing.layout import panel_scale, side_by_side
 from superpoint_tf.drawing.visualization import draw_heatmap, draw_keypoints, save_png

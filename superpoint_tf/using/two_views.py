@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from superpoint_tf.evaluation.measured_pair import estimate_homography
 from superpoint_tf.evaluation.metrics import match_errors
+from superpoint_tf.evaluation.pair_protocol import estimate_homography
 from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy

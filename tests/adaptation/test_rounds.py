@@ -30,7 +30,7 @@ from superpoint_tf.data.labels.labels import (
     write_manifest,
 )
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet
-from superpoint_tf.data.photographs.photographs import PhotographError
+from superpoint_tf.data.photographs.reading import PhotographError
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import get_weights
 from superpoint_tf.runtime import storage, waiting

@@ -12,7 +12,7 @@ from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.batches.kinds import BATCHES
 from superpoint_tf.data.labels.labels import Label, LabelError, label_path, save_label
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
-from superpoint_tf.data.photographs.photographs import PhotographError
+from superpoint_tf.data.photographs.reading import PhotographError
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.data.views import ViewSettings

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from superpoint_tf import SuperPoint
 from superpoint_tf.config import DetectionConfig, NetworkConfig
-from superpoint_tf.config.looks import OFFSETS, PHASES, check_phases
+from superpoint_tf.config.scales_and_phases import OFFSETS, PHASES, check_phases
 from superpoint_tf.detection.maps import look_at, move_images
 from superpoint_tf.models.images import prepare_image
 from superpoint_tf.networks.build import build_network

@@ -43,7 +43,7 @@ def test_every_module_that_a_network_computes_with_lies_in_a_hashed_folder():
 
 def test_the_hash_follows_every_file_of_a_folder(monkeypatch):
     before, read = methods._code_sha256(methods._NETWORK_CODE), Path.read_bytes
-    for name in ("batch_norm.py", "looks.py", "sample.py", "keypoints.py"):
+    for name in ("batch_norm.py", "scales_and_phases.py", "sample.py", "keypoints.py"):
         monkeypatch.setattr(Path, "read_bytes", lambda path, n=name: read(path) + b"#" * (path.name == n))
         assert methods._code_sha256(methods._NETWORK_CODE) != before, name
     assert all((PACKAGE / name).exists() for name in methods._NETWORK_CODE)

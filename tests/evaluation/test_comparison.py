@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from superpoint_tf.evaluation.comparison import check_comparisons, paired_differences
-from superpoint_tf.evaluation.measured_pair import PairProtocol
-from superpoint_tf.evaluation.measures import PairResult
+from superpoint_tf.evaluation.pair_averages import PairResult
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.protocols.pair_comparisons import comparison_tables, comparisons_table
 from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
 from superpoint_tf.evaluation.report.console_table import console_text

@@ -7,9 +7,9 @@ import pytest
 
 from superpoint_tf.drawing.panels import CONTROL_COLOUR, Panel, looks_of, plot_dots, plot_panels
 from superpoint_tf.evaluation import metrics
-from superpoint_tf.evaluation.columns import CURVES
-from superpoint_tf.evaluation.measured_pair import PairProtocol
-from superpoint_tf.evaluation.measures import PairResult, summarize
+from superpoint_tf.evaluation.measures import CURVES
+from superpoint_tf.evaluation.pair_averages import PairResult, summarize
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
 from superpoint_tf.evaluation.report.curves import (
     ACCURACY_THRESHOLDS_PX,

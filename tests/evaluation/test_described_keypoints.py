@@ -11,8 +11,8 @@ import pytest
 
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.evaluation.feature_store import FeatureStore
-from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.evaluation.methods.methods import load_methods
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.features.feature_files import open_features, read_features, write_features
 from superpoint_tf.models.patch_model import PatchModel

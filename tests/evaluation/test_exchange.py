@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from superpoint_tf.evaluation.in_memory import evaluate_pairs
-from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.evaluation.methods.methods import load_extractors
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import ImagePair, View
 from superpoint_tf.evaluation.sets.exchange import exchange_axes, in_both_ways, make_in_both_ways
 from superpoint_tf.features import Features

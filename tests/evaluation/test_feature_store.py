@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf.evaluation.feature_store import FeatureStore, read_stored
-from superpoint_tf.evaluation.measured_pair import PairProtocol
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.features import Features
 
 PROTOCOL = PairProtocol((48, 64), max_keypoints=2, nms_radius_px=4)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.evaluation.methods.features_on_disk import load_features_on_disk
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import Origin, View
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_files import open_features, write_features

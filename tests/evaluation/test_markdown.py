@@ -1,7 +1,7 @@
 """The Markdown table takes each column from the setting where the paper reports it."""
 
-from superpoint_tf.evaluation.measured_pair import PRESETS, PairProtocol
-from superpoint_tf.evaluation.measures import PairResult
+from superpoint_tf.evaluation.pair_averages import PairResult
+from superpoint_tf.evaluation.pair_protocol import PRESETS, PairProtocol
 from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
 from superpoint_tf.evaluation.protocols.shape_results import MeasuredShapes
 from superpoint_tf.evaluation.report.markdown import markdown_text

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, FOR_SHAPES, load_methods
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import View
 
 PROTOCOL = PairProtocol((48, 64), max_keypoints=50, nms_radius_px=4)

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from superpoint_tf.evaluation import in_memory as protocols
-from superpoint_tf.evaluation import measured_pair
+from superpoint_tf.evaluation import pair_protocol
 from superpoint_tf.evaluation.in_memory import evaluate_pairs, suppressed
-from superpoint_tf.evaluation.measured_pair import PairProtocol
-from superpoint_tf.evaluation.measures import PairResult, summarize
+from superpoint_tf.evaluation.pair_averages import PairResult, summarize
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import ImagePair, View
 from superpoint_tf.features import Features
 
@@ -58,12 +58,12 @@ def test_a_detector_alone_has_no_matching_values():
 
 
 def test_fewer_than_four_matches_give_no_homography():
-    assert measured_pair.estimate_homography(XY[:3], XY[:3]) is None
+    assert pair_protocol.estimate_homography(XY[:3], XY[:3]) is None
 
 
 def test_points_in_line_or_in_one_place_fail_without_raising():
     for points in (np.ones((10, 2), np.float32), np.stack([np.arange(10)] * 2, axis=1).astype(np.float32)):
-        estimated = measured_pair.estimate_homography(points, points)
+        estimated = pair_protocol.estimate_homography(points, points)
         assert estimated is None or estimated.shape == (3, 3)
 
 
@@ -77,7 +77,7 @@ def test_ransac_gives_the_same_bits_whatever_the_global_random_state():
     for seed in (0, 1, 2):
         cv2.setRNGSeed(seed)
         cv2.randu(np.zeros(7), 0, 1)
-        found.append(measured_pair.estimate_homography(points0, points1))
+        found.append(pair_protocol.estimate_homography(points0, points1))
     assert all(np.array_equal(found[0], other) for other in found)
 
 

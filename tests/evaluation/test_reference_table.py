@@ -8,13 +8,13 @@ import pytest
 
 from superpoint_tf.config import Config
 from superpoint_tf.evaluation import evaluate as run
-from superpoint_tf.evaluation import measured_pair
+from superpoint_tf.evaluation import pair_protocol
 from superpoint_tf.evaluation.in_memory import evaluate_pairs, suppressed
-from superpoint_tf.evaluation.measured_pair import PRESETS
-from superpoint_tf.evaluation.measures import summarize
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.methods import load_methods
+from superpoint_tf.evaluation.pair_averages import summarize
+from superpoint_tf.evaluation.pair_protocol import PRESETS
 from superpoint_tf.evaluation.protocols.pair_run import measure_pairs
 from superpoint_tf.evaluation.sets.hpatches import find_hpatches, hpatches_pairs
 from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS
@@ -76,7 +76,7 @@ def deviations(rows: list[dict], reference: dict[tuple[str, str], dict[str, floa
 def test_corner_detectors_repeat_as_the_reference_table_says():
     methods = {name: suppressed(CLASSICAL[name]) for name in ("FAST", "Harris", "Shi-Tomasi")}
     sequences = [sequence for sequence in find_hpatches(HPATCHES) if sequence.group == "v"]
-    protocol = measured_pair.DETECTOR_PROTOCOL
+    protocol = pair_protocol.DETECTOR_PROTOCOL
     results = evaluate_pairs(hpatches_pairs(sequences, protocol.image_shape), methods, protocol)
     rows = [{"group": r["group"], "method": r["method"], "pairs": r["pairs"], "repeatability": r["repeatability"]}
             for r in summarize(results)]  # fmt: skip
@@ -92,7 +92,7 @@ def test_corner_detectors_repeat_as_the_reference_table_says():
 @needs_hpatches
 def test_the_wrong_direction_loses_most_real_pairs():
     methods = {"FAST": suppressed(CLASSICAL["FAST"])}
-    protocol = measured_pair.DETECTOR_PROTOCOL
+    protocol = pair_protocol.DETECTOR_PROTOCOL
     sequences = [sequence for sequence in find_hpatches(HPATCHES) if sequence.name == "v_bark"]
     right = list(hpatches_pairs(sequences, protocol.image_shape))
     wrong = [dataclasses.replace(p, homography_0to1=np.linalg.inv(p.homography_0to1)) for p in right]

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from superpoint_tf.evaluation.columns import MEASURES
-from superpoint_tf.evaluation.measured_pair import PairProtocol
-from superpoint_tf.evaluation.measures import PairResult
+from superpoint_tf.evaluation.measures import MEASURES
+from superpoint_tf.evaluation.pair_averages import PairResult
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
 from superpoint_tf.evaluation.protocols.shape_results import MeasuredShapes
 from superpoint_tf.evaluation.report.report import html_report

@@ -13,9 +13,9 @@ import pytest
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.evaluation import evaluate as run
 from superpoint_tf.evaluation.in_memory import evaluate_pairs, evaluate_shapes
-from superpoint_tf.evaluation.measured_pair import PairProtocol
-from superpoint_tf.evaluation.measures import PairResult, summarize
 from superpoint_tf.evaluation.methods.methods import Method, load_extractors, load_methods
+from superpoint_tf.evaluation.pair_averages import PairResult, summarize
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
 from superpoint_tf.evaluation.protocols.pair_run import measure_pairs, resolve_settings
 from superpoint_tf.evaluation.protocols.shape_run import measure_synthetic

@@ -10,8 +10,8 @@ import pytest
 
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.evaluation.evaluate import Request, describe_run, publish
-from superpoint_tf.evaluation.measured_pair import DETECTOR_PROTOCOL, PairProtocol
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, extractor_of, load_methods
+from superpoint_tf.evaluation.pair_protocol import DETECTOR_PROTOCOL, PairProtocol
 from superpoint_tf.evaluation.protocols.shift_run import measure_shifts
 from superpoint_tf.evaluation.protocols.shifts import (
     MARK_LOCALIZATION_PX,

@@ -9,7 +9,7 @@ import pytest
 
 from superpoint_tf import SuperPoint
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.data.photographs.photographs import cover_and_crop, read_photograph
+from superpoint_tf.data.photographs.reading import cover_and_crop, read_photograph
 from superpoint_tf.evaluation.edge_density import edge_density
 from superpoint_tf.evaluation.edge_recall import edge_recall
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from superpoint_tf.data.photographs.photographs import PhotographError
+from superpoint_tf.data.photographs.reading import PhotographError
 from superpoint_tf.runtime.workers import WorkerDied, ordered_map, resolve_workers, start_pool
 
 CHECKOUT = Path(__file__).resolve().parents[2]

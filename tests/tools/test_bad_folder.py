@@ -14,7 +14,6 @@ import yaml
 from picture_zoo import LEFT_OUT_PLACES, bad_cases, good_cases, names_used, scene, write_zoo
 
 from superpoint_tf.data.labels.labels import LabelError, label_path, load_label, read_manifest
-from superpoint_tf.data.photographs import photographs
 from superpoint_tf.runtime import storage
 
 Run = Callable[..., int]
@@ -43,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             raise PermissionError(13, "Permission denied", str(path))  # root would be let in
         return read(path)
 
-    monkeypatch.setattr(photographs.Path, "read_bytes", refuse)
+    monkeypatch.setattr(reading.Path, "read_bytes", refuse)
     return tmp_path / "images"
 
 

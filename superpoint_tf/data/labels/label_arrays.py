@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from superpoint_tf.data.labels.label_votes import packed_shape, unpack_votes, votes_before_format_2
+from superpoint_tf.data.labels.label_votes import MAX_VOTES, packed_shape, unpack_votes, votes_before_format_2
 
 LABEL_FORMAT = 2  # 1 had no `format`, `votes` and `num_votes`
 REMEDY = "delete it and run tools/homographic_adapt.py again"
@@ -60,4 +60,7 @@ def read_votes(path: str, arrays: dict[str, np.ndarray], image_shape: tuple[int,
         return votes_before_format_2(image_shape), 1
     _check_array(path, arrays, "num_votes", "iu", ())
     _check_array(path, arrays, "votes", "u", packed_shape(image_shape))
-    return unpack_votes(arrays["votes"], image_shape), int(arrays["num_votes"])
+    number = int(arrays["num_votes"])
+    if not 1 <= number <= MAX_VOTES:
+        raise LabelError(f"{path}: num_votes is {number}, expected 1 to {MAX_VOTES}; {REMEDY}")
+    return unpack_votes(arrays["votes"], image_shape), number

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from superpoint_tf.data.patch_sets.point_patches import PointPatches
-from superpoint_tf.data.photographs.photographs import PhotographError, read_photograph
+from superpoint_tf.data.photographs.reading import PhotographError, read_photograph
 from superpoint_tf.geometry.patches import resize_patches
 
 SIDE_PX = 65

@@ -16,8 +16,8 @@ _HELD_OUT = 20  # one of so many sources, or points
 def read_patch_sets(folder: str | Path, side_px: int) -> tuple[PointPatches, PointPatches, str]:
     """Read all patches at or below a folder, resized by area: those to train on, those held out, and which they are.
 
-    Whole sources are held out, Brown's sets or HPatches' sequences, the last by name of every twenty; of a single one
-    the last twentieth of its points. Raises ValueError naming what cannot be read.
+    Whole sources are held out, Brown's sets or HPatches' sequences, every twentieth by name and the last; of a single
+    one the last twentieth of its points. Raises ValueError naming what cannot be read.
     """
     brown = find_brown(folder)
     patches = (

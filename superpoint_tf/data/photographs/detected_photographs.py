@@ -12,11 +12,9 @@ from superpoint_tf.config import Config
 from superpoint_tf.data.batches.batch import Batch, pad_keypoints
 from superpoint_tf.data.photographs.dog_keypoints import dog_keypoints
 from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, Sample, stack_views, take_part
-from superpoint_tf.data.photographs.photographs import read_photograph
+from superpoint_tf.data.photographs.reading import read_photograph
 from superpoint_tf.data.sources import index_of_sample
 from superpoint_tf.runtime import storage
-
-DOG = "dog"  # `patches.labels` of this name: no labels, but the keypoints of differences of Gaussians
 
 
 class FrameSettings(NamedTuple):

@@ -18,7 +18,7 @@ import numpy as np
 from superpoint_tf.config import Config, PhotometricConfig
 from superpoint_tf.data.batches.batch import Batch, stack_samples
 from superpoint_tf.data.labels.labels import Label, label_path, load_label
-from superpoint_tf.data.photographs.photographs import (
+from superpoint_tf.data.photographs.reading import (
     PhotographError,
     cover_and_crop,
     decode_photograph,

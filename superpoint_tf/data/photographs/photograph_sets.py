@@ -183,7 +183,7 @@ def _content_hash(path: Path) -> str:
 
 
 def _is_readable(path: Path) -> bool:
-    from superpoint_tf.data.photographs.photographs import PhotographError, read_photograph  # which imports this module
+    from superpoint_tf.data.photographs.reading import PhotographError, read_photograph  # which imports this module
 
     try:
         read_photograph(path)

@@ -12,7 +12,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
-from superpoint_tf.data.photographs.photographs import PhotographError, check_name
+from superpoint_tf.data.photographs.reading import PhotographError, check_name
 from superpoint_tf.runtime import storage
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv")

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.evaluation.methods.baselines import SUPPORTS
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.features import Features
 from superpoint_tf.models.patch_model import SUPPORT, PatchModel, load_patch_model
 from superpoint_tf.systems import SCORES

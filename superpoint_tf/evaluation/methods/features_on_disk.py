@@ -17,7 +17,7 @@ import numpy as np
 
 from superpoint_tf.detection.keypoints import suppress_keypoints
 from superpoint_tf.evaluation.feature_store import read_stored
-from superpoint_tf.evaluation.measured_pair import PairProtocol
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_files import in_frame, open_features, read_features

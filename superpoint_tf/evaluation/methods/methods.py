@@ -15,12 +15,12 @@ import superpoint_tf
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.config_files import load_config
 from superpoint_tf.evaluation.in_memory import Extractor, suppressed
-from superpoint_tf.evaluation.measured_pair import PairProtocol
 from superpoint_tf.evaluation.methods import baselines, controls
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.features_on_disk import load_features_on_disk
 from superpoint_tf.evaluation.methods.plug_ins import load_plug_in
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.features import Features
 from superpoint_tf.networks.pretrained import pretrained_names
@@ -34,7 +34,7 @@ _LONGEST_STEM = 60
 _PACKAGE = Path(__file__).resolve().parents[2]
 # The code that features depend on besides the method's own, whole folders: a change must not meet features of before.
 _SUPPRESSION_CODE = ("detection", "features")
-_NETWORK_CODE = ("config/looks.py", "geometry", "models", "networks", "systems", *_SUPPRESSION_CODE)
+_NETWORK_CODE = ("config/scales_and_phases.py", "geometry", "models", "networks", "systems", *_SUPPRESSION_CODE)
 _PATCH_CODE = (*_NETWORK_CODE, "evaluation/methods/described_keypoints.py")
 _KEYPOINTS = "SIFT"  # of a patch system that is named alone
 GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}

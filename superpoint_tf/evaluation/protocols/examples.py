@@ -13,8 +13,8 @@ from superpoint_tf.drawing.panels import is_control
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.extraction import PairRecord
 from superpoint_tf.evaluation.feature_store import read_stored
-from superpoint_tf.evaluation.measured_pair import PairProtocol
-from superpoint_tf.evaluation.measures import PairResult
+from superpoint_tf.evaluation.pair_averages import PairResult
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import Group, ImagePair
 from superpoint_tf.evaluation.results import Example
 from superpoint_tf.features.feature_files import open_features

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from superpoint_tf.evaluation.columns import MEASURES, Column
 from superpoint_tf.evaluation.comparison import Difference
+from superpoint_tf.evaluation.measures import MEASURES, Column
 from superpoint_tf.evaluation.report.console_table import ABSENT
 from superpoint_tf.evaluation.results import Row, Table
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from superpoint_tf.evaluation.columns import (
+from superpoint_tf.evaluation.comparison import paired_differences
+from superpoint_tf.evaluation.measures import (
     DETECTOR,
     REPORT,
     SEQUENCES,
@@ -15,9 +16,8 @@ from superpoint_tf.evaluation.columns import (
     definitions,
     shown,
 )
-from superpoint_tf.evaluation.comparison import paired_differences
-from superpoint_tf.evaluation.measured_pair import PairProtocol
-from superpoint_tf.evaluation.measures import PairResult, summarize
+from superpoint_tf.evaluation.pair_averages import PairResult, summarize
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import Group
 from superpoint_tf.evaluation.protocols.pair_comparisons import (
     Comparison,

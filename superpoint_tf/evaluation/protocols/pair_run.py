@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from superpoint_tf.config import Config
 from superpoint_tf.evaluation.evaluate import Request, open_pool, open_request
 from superpoint_tf.evaluation.extraction import PairRecord, extract_pairs, report_dropped
-from superpoint_tf.evaluation.measured_pair import PRESETS, PairProtocol
-from superpoint_tf.evaluation.measuring import measure_budgets, measure_records, smaller_budgets
+from superpoint_tf.evaluation.pair_protocol import PRESETS, PairProtocol
+from superpoint_tf.evaluation.pair_tasks import measure_budgets, measure_records, smaller_budgets
 from superpoint_tf.evaluation.pairs import MakePairs
 from superpoint_tf.evaluation.protocols.examples import draw_pair_examples
 from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs

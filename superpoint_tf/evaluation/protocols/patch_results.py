@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf.evaluation.columns import REPORT, TABLES, Column
+from superpoint_tf.evaluation.measures import REPORT, TABLES, Column
 from superpoint_tf.evaluation.patch_measures import PATCH_MEASURES, MeasuredPatches, values_of
 from superpoint_tf.evaluation.report.report_tables import BOLD_NOTE
 from superpoint_tf.evaluation.results import Evaluation, Measured, Row, Table

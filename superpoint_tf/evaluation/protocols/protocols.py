@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from superpoint_tf.config import Config, DetectionConfig
 from superpoint_tf.config.config_files import config_to_dict
-from superpoint_tf.evaluation.measured_pair import PRESETS
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, FOR_SHAPES, NamedMethod, load_methods
+from superpoint_tf.evaluation.pair_protocol import PRESETS
 from superpoint_tf.evaluation.results import Evaluation, Measured
 from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS, PairSet
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from superpoint_tf.evaluation.columns import HIGH, LOW, MEASURES, Column
-from superpoint_tf.evaluation.measured_pair import PairProtocol
+from superpoint_tf.evaluation.measures import HIGH, LOW, MEASURES, Column
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.report.curves import dots_figures
 from superpoint_tf.evaluation.report.report_tables import BOLD_NOTE
 from superpoint_tf.evaluation.results import Evaluation, Example, Figure, Measured, Row, Table, counted

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives
 from superpoint_tf.evaluation.evaluate import Request, open_pool, open_request
 from superpoint_tf.evaluation.extraction import report_dropped
-from superpoint_tf.evaluation.measured_pair import PairProtocol
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.protocols.examples import draw_shape_examples
 from superpoint_tf.evaluation.protocols.shape_results import MeasuredShapes
 from superpoint_tf.evaluation.protocols.shapes import (

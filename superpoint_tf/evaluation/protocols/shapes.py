@@ -15,7 +15,7 @@ from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives, sample_nu
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.extraction import Stores, extract_view, write_image
 from superpoint_tf.evaluation.feature_store import read_stored
-from superpoint_tf.evaluation.measured_pair import PairProtocol
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.evaluation.results import Row
 from superpoint_tf.features.feature_files import open_features

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from superpoint_tf.evaluation.columns import Column
-from superpoint_tf.evaluation.measured_pair import PairProtocol
-from superpoint_tf.evaluation.measures import PairResult, summarize
+from superpoint_tf.evaluation.measures import Column
+from superpoint_tf.evaluation.pair_averages import PairResult, summarize
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.protocols.shifts import PARTNERS_PX, SHIFTS_PX, group_name
 from superpoint_tf.evaluation.report.console_table import ABSENT
 from superpoint_tf.evaluation.results import Evaluation, Measured, Row, Table

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.evaluation.evaluate import Request
-from superpoint_tf.evaluation.measured_pair import DETECTOR_PROTOCOL
-from superpoint_tf.evaluation.measuring import measure_records
+from superpoint_tf.evaluation.pair_protocol import DETECTOR_PROTOCOL
+from superpoint_tf.evaluation.pair_tasks import measure_records
 from superpoint_tf.evaluation.protocols.pair_run import extract_settings
 from superpoint_tf.evaluation.protocols.shift_results import MeasuredShifts
 from superpoint_tf.evaluation.protocols.shifts import DIRECTIONS_XY, SHIFTS_PX, measure_shift, shifted_pairs

@@ -13,9 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from superpoint_tf.data.photographs.photographs import PhotographError, cover_and_crop, read_photograph
+from superpoint_tf.data.photographs.reading import PhotographError, cover_and_crop, read_photograph
 from superpoint_tf.evaluation import metrics
-from superpoint_tf.evaluation.measured_pair import PairProtocol
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import ImagePair, View
 from superpoint_tf.features import Features
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from superpoint_tf.evaluation.columns import TABLES, Column, column, shown
+from superpoint_tf.evaluation.measures import TABLES, Column, column, shown
 from superpoint_tf.evaluation.results import Table
 
 ABSENT = "-"  # a method without descriptors has no matches

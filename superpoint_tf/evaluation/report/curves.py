@@ -9,8 +9,8 @@ import numpy as np
 
 from superpoint_tf.drawing.panels import Curves, Panel, looks_of, plot_dots, plot_panels
 from superpoint_tf.evaluation import metrics
-from superpoint_tf.evaluation.columns import CURVES, PAIRS, THRESHOLD, Curve
-from superpoint_tf.evaluation.measures import PairResult
+from superpoint_tf.evaluation.measures import CURVES, PAIRS, THRESHOLD, Curve
+from superpoint_tf.evaluation.pair_averages import PairResult
 from superpoint_tf.evaluation.results import Figure, Row, group_counts
 
 ACCURACY_THRESHOLDS_PX = np.linspace(0, 10, 101)

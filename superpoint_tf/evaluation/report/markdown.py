@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from superpoint_tf.drawing.panels import is_control
-from superpoint_tf.evaluation.columns import Column
+from superpoint_tf.evaluation.measures import Column
 from superpoint_tf.evaluation.results import Table
 
 ABSENT = "–"  # noqa: RUF001

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from superpoint_tf.drawing.panels import is_control
-from superpoint_tf.evaluation.columns import HIGH, LOW, Column, Measure
+from superpoint_tf.evaluation.measures import HIGH, LOW, Column, Measure
 from superpoint_tf.evaluation.report.report_html import element, folded, number_cell, table, text_element
 from superpoint_tf.evaluation.results import Row, Table, group_counts
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from superpoint_tf.config import Config
-from superpoint_tf.data.photographs.photographs import cover_and_crop, decode_photograph, read_photograph_bytes
+from superpoint_tf.data.photographs.reading import cover_and_crop, decode_photograph, read_photograph_bytes
 from superpoint_tf.evaluation.pairs import Group, ImagePair, MakePairs, Origin, View
 
 IMAGE_NAME = re.compile(r"(\d+)\.(png|ppm|pgm|jpg|jpeg)", re.IGNORECASE)

@@ -11,7 +11,7 @@ import numpy as np
 
 from superpoint_tf.config import Config, HomographyConfig, PhotometricConfig
 from superpoint_tf.config.config_files import config_to_dict
-from superpoint_tf.data.photographs.photographs import PhotographError, cover_and_crop, read_photograph
+from superpoint_tf.data.photographs.reading import PhotographError, cover_and_crop, read_photograph
 from superpoint_tf.data.random_streams import EVALUATION_PAIRS, Purpose, Stream, first_word, stream_generator
 from superpoint_tf.evaluation.pairs import Group, ImagePair, MakePairs, View
 from superpoint_tf.evaluation.sets.photographs import photograph_paths

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from superpoint_tf.data.photographs.photographs import (
+from superpoint_tf.data.photographs.reading import (
     PhotographError,
     cover_and_crop,
     decode_photograph,

@@ -10,9 +10,9 @@ import pytest
 from picture_zoo import bad_cases, good_cases, scene, write_zoo
 
 from superpoint_tf.config import PhotographsSection
-from superpoint_tf.data.photographs import photographs
+from superpoint_tf.data.photographs import reading
 from superpoint_tf.data.photographs.photograph_sets import find_photographs, list_photographs
-from superpoint_tf.data.photographs.photographs import (
+from superpoint_tf.data.photographs.reading import (
     PhotographError,
     decode_photograph,
     read_grey_and_colour,
@@ -67,7 +67,7 @@ def test_a_pipe_or_device_is_not_opened(tmp_path: Path):
 
 
 def test_a_file_beyond_all_measure_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(photographs, "_MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(reading, "_MAX_FILE_BYTES", 1000)
     (tmp_path / "huge.tif").write_bytes(bytes(1001))
     with pytest.raises(PhotographError, match=r"huge\.tif: too large to be read safely \(1001 bytes\)"):
         read_photograph(tmp_path / "huge.tif")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from superpoint_tf.data.photographs.photographs import PhotographError
+from superpoint_tf.data.photographs.reading import PhotographError
 from superpoint_tf.data.photographs.videos import VideoReader, VideoWriter, is_video
 from superpoint_tf.runtime import storage
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superpoint_tf.evaluation.columns import (
+from superpoint_tf.evaluation.in_memory import evaluate_pairs
+from superpoint_tf.evaluation.measures import (
     COMPARED,
     CURVES,
     DETECTOR,
@@ -21,8 +22,7 @@ from superpoint_tf.evaluation.columns import (
     THRESHOLD,
     Measure,
 )
-from superpoint_tf.evaluation.in_memory import evaluate_pairs
-from superpoint_tf.evaluation.measured_pair import PairProtocol
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import ImagePair, View
 from superpoint_tf.evaluation.protocols.pair_results import MeasuredPairs
 from superpoint_tf.evaluation.report.console_table import console_text

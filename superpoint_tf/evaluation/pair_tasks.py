@@ -10,8 +10,8 @@ import numpy as np
 
 from superpoint_tf.evaluation.extraction import PairRecord
 from superpoint_tf.evaluation.feature_store import read_stored
-from superpoint_tf.evaluation.measured_pair import PairProtocol
-from superpoint_tf.evaluation.measures import PairResult, measure_pair
+from superpoint_tf.evaluation.pair_averages import PairResult, measure_pair
+from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_files import open_features
 from superpoint_tf.runtime.workers import ordered_map
