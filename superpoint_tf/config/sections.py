@@ -325,9 +325,8 @@ class PatchesSection(TrainingConfig):
     labels: str = _setting("", free=True)
     loss: str = _setting("", choices=("", *_losses_of_patches()))  # one of those of its kind of system; "": the paper's
     margin: float | None = _setting(None, minimum=0.0, maximum=100.0)  # None: the loss's own
-    anchor_swap: bool = _setting(
-        True
-    )  # of `triplet` and `ratio`: the negative is compared with the nearer of the two patches
+    # Of `triplet` and `ratio`: the negative is compared with the nearer of the two patches.
+    anchor_swap: bool = _setting(True)
     mining_ratio: int = _setting(8, minimum=1, maximum=2**16)  # of mined pairs: of so many the hardest one trains
     gor_weight: float = _setting(0.0, minimum=0.0, maximum=1e9)  # of the regularisation to orthogonal negatives; 0: off
     flips: bool = _setting(False)  # both patches of a point turned by quarters and mirrored at random, alike

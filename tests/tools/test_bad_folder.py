@@ -14,6 +14,7 @@ import yaml
 from picture_zoo import LEFT_OUT_PLACES, bad_cases, good_cases, names_used, scene, write_zoo
 
 from superpoint_tf.data.labels.labels import LabelError, label_path, load_label, read_manifest
+from superpoint_tf.data.photographs import reading
 from superpoint_tf.runtime import storage
 
 Run = Callable[..., int]

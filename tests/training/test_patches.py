@@ -107,7 +107,7 @@ def test_settings_that_a_system_cannot_follow_are_refused(system: str, settings:
 
 def test_the_layers_of_a_patch_network_are_not_a_setting():
     network = {"system": "hardnet", "descriptor_dim": 64}
-    with pytest.raises(ConfigError, match="`network.descriptor_dim`: the layers of hardnet are fixed"):
+    with pytest.raises(ConfigError, match=r"`network\.descriptor_dim`: the layers of hardnet are fixed"):
         build_config({"train": "patches", "network": network})
 
 
