@@ -272,7 +272,7 @@ def test_the_area_of_a_perfect_method_is_one():
 
 
 def test_the_evaluation_imports_no_tensorflow():
-    names = ("columns", "measuring", "methods.methods", "metrics", "pairs", "report.report", "sets.pair_sets")
+    names = ("measures", "pair_tasks", "methods.methods", "metrics", "pairs", "report.report", "sets.pair_sets")
     code = "".join(f"import superpoint_tf.evaluation.{name}\n" for name in names)
     code += "import sys; assert 'tensorflow' not in sys.modules and 'imgaug' not in sys.modules\n"
     code += "import superpoint_tf.evaluation.evaluate; assert 'tensorflow' not in sys.modules"
