@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,7 +52,10 @@ def check_limits(value: Any, limits: Mapping[str, Any], where: str) -> None:
         minimum, maximum, choices = (limits.get(key) for key in ("minimum", "maximum", "choices"))
         number = not isinstance(item, str)
         if choices is not None and not isinstance(item, float) and item not in choices:
-            raise ConfigError(f"{where}: {shown(item)} is not one of {', '.join(map(str, choices))}")
+            known = [str(choice) for choice in choices if choice != ""]
+            near = difflib.get_close_matches(str(item), known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{where}: {shown(item)} is not one of {', '.join(known)}{hint}")
         if minimum is not None and number and not item >= minimum:  # NaN is not, either
             raise ConfigError(f"{where}: {shown(item)} is below the minimum {minimum:g}")
         if maximum is not None and number and not item <= maximum:

@@ -134,6 +134,7 @@ def _detected_patches_task(config: Config) -> Task:
     inputs = {"photographs": storage.sha256(names.encode())} | init_input(config.patches.init)
     key = stage_key(config.seed, inputs)
     source = DetectedPhotographs(config, photographs.root, photographs.train, key)
+    source.description += f"; {len(photographs.validation)} held out"
     cut = functools.partial(cut_from_photographs, config, photographs.root, photographs.validation)
     return make_task(config, source, PatchValidator(config, cut), inputs)
 

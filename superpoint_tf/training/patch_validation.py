@@ -27,7 +27,7 @@ from superpoint_tf.runtime import storage
 from superpoint_tf.systems import SCORES, SYSTEMS
 from superpoint_tf.training.validation import Figures, Metrics
 
-_MOST_PHOTOGRAPHS = 16
+_MOST_PHOTOGRAPHS, _NUM_POINTS = 16, 1024
 _CORNERS, _CORNER_QUALITY, _CORNER_DISTANCE_PX = 500, 0.01, 8  # of Shi and Tomasi, since these have no labels
 _SHOWN_PATCHES = 12  # a row
 _COMPARED = 15  # other points with which a network of scores compares one: all pairs would take minutes
@@ -90,13 +90,16 @@ def _score_distances(model: tf.keras.Model, batch: TensorBatch, negatives: np.nd
 def cut_from_photographs(config: Config, image_root: str, photographs: Sequence[str]) -> TensorBatch:
     """Cut patches of both views of some photographs that are held out, as `data.batches.patch_batch` returns them.
 
-    Points are those of differences of Gaussians where the training's are, else corners of Shi and Tomasi.
+    Points are those of differences of Gaussians where the training's are, else corners of Shi and Tomasi; of few
+    photographs more of each, so that a number does not hang on a handful.
     """
     paths = [storage.join(image_root, name) for name in photographs[:_MOST_PHOTOGRAPHS]]
     section = dataclasses.replace(config.photographs, later=LaterViews())  # these numbers are later than any
     batch = (_with_frames if config.patches.labels == DOG else _at_corners)(config, paths)
     kind, tensors = BATCHES["patches"], {name: tf.constant(value) for name, value in batch.items()}
-    return kind.assemble(tensors, config.seed, kind.settings(config, section))
+    settings = kind.settings(config, section)
+    points = min(max(settings.points_per_picture, _NUM_POINTS // len(paths)), max(batch["keypoints"].shape[1], 1))
+    return kind.assemble(tensors, config.seed, dataclasses.replace(settings, points_per_picture=points))
 
 
 def cut_from_set(config: Config, source: PatchSetSource) -> TensorBatch:

@@ -16,6 +16,8 @@ from superpoint_tf.runtime import storage
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".tiff", ".gif")
 DEFAULT_ROOT = "data/coco"
 BUNDLED = "bundled"  # a root of this name means the photographs that scikit-image ships
+_REMEDY = "set photographs.root, or pass --images where the command takes it"
+_OWN = "set photographs.root=DIR, or pass --images DIR where the command takes it"
 _HELD_OUT_FRACTION, _MIN_HELD_OUT, _MAX_HELD_OUT = 0.05, 2, 200
 
 # What scikit-image ships that a camera took; the rest is drawn, blank or tiny. The stereo pair stays together.
@@ -61,7 +63,9 @@ class PhotographSet:
 
 
 def list_photographs(
-    root: str | Path, subfolders: Sequence[str] = (), remedy: str = "set photographs.root or pass --images"
+    root: str | Path,
+    subfolders: Sequence[str] = (),
+    remedy: str = _REMEDY,
 ) -> list[str]:
     """Return the picture files below `root` (or these sub-folders of it) as slash-separated relative paths, sorted.
 
@@ -121,7 +125,7 @@ def find_photographs(section: PhotographsSection, images: str | None = None) -> 
         return _bundled_photographs("the photographs that scikit-image ships")
     if not root and not Path(DEFAULT_ROOT).exists():
         return _bundled_photographs(
-            f"{DEFAULT_ROOT} is absent: using the photographs that scikit-image ships; for your own pass --images DIR"
+            f"{DEFAULT_ROOT} is absent: using the photographs that scikit-image ships; for your own {_OWN}"
         )
     root = root or DEFAULT_ROOT
     train = _names(section.train) or _existing(root, "train2017")
@@ -198,5 +202,7 @@ def _bundled_photographs(note: str) -> PhotographSet:
     there = tuple(name for name in _BUNDLED if (folder / name).is_file())
     training = tuple(name for name in there if name not in _BUNDLED_HELD_OUT)
     if not training:
-        raise FileNotFoundError(f"no photographs: {DEFAULT_ROOT} is absent and {folder} holds none; pass --images DIR")
+        raise FileNotFoundError(
+            f"no photographs: {DEFAULT_ROOT} is absent and {folder} holds none; set photographs.root=DIR"
+        )
     return PhotographSet(str(folder), training, tuple(name for name in there if name in _BUNDLED_HELD_OUT), note)
