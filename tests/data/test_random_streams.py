@@ -53,9 +53,10 @@ def test_no_generator_is_made_beside_the_table():
         "superpoint_tf/benchmarks/extract.py",
         "superpoint_tf/benchmarks/pipeline.py",
         "superpoint_tf/evaluation/methods/controls.py",
-        "superpoint_tf/evaluation/sets/patch_tasks.py",
         "superpoint_tf/networks/initialization.py",
         "superpoint_tf/networks/widening.py",
+        "superpoint_tf/training/convex/descent.py",  # of pairs of points that are cut already
+        "superpoint_tf/training/convex/pairs.py",
     }
     table = {"superpoint_tf/data/random_streams.py", "synthetic/sample.py"}  # the drawing: Stream.DRAWING
     makes = re.compile(r"Philox\(|default_rng\(|RandomState\(|random\.seed\(")

@@ -180,7 +180,7 @@ def test_a_loss_of_scores_is_refused_for_a_system_of_vectors_and_the_reverse():
 def test_every_loss_of_a_row_is_in_the_table_of_its_kind():
     tables = {VECTORS: VECTOR_LOSSES, SCORES: SCORE_LOSSES}
     for name, row in SYSTEMS.items():
-        if row.train == "patches":
+        if row.train == "patches" and not row.solved:
             assert set(row.losses) <= set(tables[row.gives]), name
 
 
