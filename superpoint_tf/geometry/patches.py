@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-_SUBSAMPLES = 2  # along each axis of a patch's pixel
-_LEVEL_TOLERANCE = 0.1  # octaves that a step may be above a level's pixel
+SUBSAMPLES = 2  # along each axis of a patch's pixel
+LEVEL_TOLERANCE = 0.1  # octaves that a step may be above a level's pixel
 _SMALLEST_LEVEL_PX = 8
 MOST_PIXELS_A_SIDE = 2**15 - 2  # of a picture: OpenCV's warps count no further
 
@@ -49,12 +49,12 @@ def cut_patches(levels: Sequence[np.ndarray], frames: np.ndarray, side_px: int) 
     the samples, or less: nothing aliases. Positions are rounded to 1/32 of a level's pixel (OpenCV's warps). Beyond its
     edges the picture is reflected.
     """
-    samples = side_px * _SUBSAMPLES
+    samples = side_px * SUBSAMPLES
     patches = np.empty((len(frames), side_px, side_px), np.float32)
     for patch, frame in zip(patches, frames, strict=True):
         arms = frame[:, :2] * (2.0 / samples)  # from one sample to the next, in pixels of the picture
         step = np.sqrt(abs(np.linalg.det(arms)))
-        octaves = np.ceil(np.log2(max(step, 1.0)) - _LEVEL_TOLERANCE)
+        octaves = np.ceil(np.log2(max(step, 1.0)) - LEVEL_TOLERANCE)
         number = min(int(octaves), len(levels) - 1)
         first = frame[:, 2] + (0.5 - samples / 2) * arms.sum(axis=1)
         to_level = np.column_stack([arms, first + 0.5]) / 2**number

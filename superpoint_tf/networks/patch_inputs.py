@@ -56,11 +56,7 @@ class Standardise(PatchInput):
     """
 
     def prepare(self, patches: tf.Tensor) -> tf.Tensor:
-        mean = tf.stop_gradient(tf.reduce_mean(patches, (1, 2, 3), keepdims=True))
-        others = tf.cast(math.prod(patches.shape[1:]) - 1, tf.float32)
-        squares = tf.reduce_sum(tf.square(patches - mean), (1, 2, 3), keepdims=True)
-        deviation = tf.stop_gradient(tf.sqrt(squares / others))
-        return (patches - mean) / (deviation + _SHORTEST_DEVIATION)
+        return _standardised(patches)
 
 
 class InstanceNorm(PatchInput):
@@ -104,7 +100,7 @@ class MinusImageStandardise(MinusImage):
     """Minus the mean image of the data, then mean 0 and deviation 1 as `Standardise` (L2-Net)."""
 
     def prepare(self, patches: tf.Tensor) -> tf.Tensor:
-        return Standardise.prepare(self, super().prepare(patches))
+        return _standardised(super().prepare(patches))
 
 
 class StandardiseByImages(MinusImage):
@@ -118,6 +114,14 @@ class StandardiseByImages(MinusImage):
     def set_statistics(self, patches: np.ndarray) -> None:
         super().set_statistics(patches)
         self.deviation_image.assign(np.maximum(patches.std(axis=0), 1.0 / 255.0))
+
+
+def _standardised(patches: tf.Tensor) -> tf.Tensor:
+    mean = tf.stop_gradient(tf.reduce_mean(patches, (1, 2, 3), keepdims=True))
+    others = tf.cast(math.prod(patches.shape[1:]) - 1, tf.float32)
+    squares = tf.reduce_sum(tf.square(patches - mean), (1, 2, 3), keepdims=True)
+    deviation = tf.stop_gradient(tf.sqrt(squares / others))
+    return (patches - mean) / (deviation + _SHORTEST_DEVIATION)
 
 
 INPUTS: dict[str, type[PatchInput]] = {

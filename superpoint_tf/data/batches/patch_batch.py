@@ -17,6 +17,7 @@ from superpoint_tf.data.random_streams import Purpose
 from superpoint_tf.data.views import ViewSettings, frame_shape, sample_seeds, sample_view_homographies, to_unit
 from superpoint_tf.geometry.grids import carry_frames, frame_corners, frames_of, nearest_similarity, patch_points
 from superpoint_tf.geometry.homography import exact_inverse, sample_homographies
+from superpoint_tf.geometry.patches import LEVEL_TOLERANCE, SUBSAMPLES
 from superpoint_tf.geometry.pyramid import Pyramid, build_pyramid, sample_pyramid
 from superpoint_tf.geometry.warp import warp_points
 
@@ -25,9 +26,7 @@ from superpoint_tf.geometry.warp import warp_points
 _ANGLE_DEG, _SCALE_OCTAVES, _SHIFT, _STRETCH_OCTAVES = 7.0, 0.08, 0.06, 0.05
 _UNIFORMS = 7  # a keypoint: its priority, then angle, scale, shift xy, stretch and the stretch's axis
 _MAX_KEYPOINTS = 2**16  # a picture: with the sample's number a point's fits into 63 bits
-_SUBSAMPLES = 2  # along each axis of a patch's pixel
 _LEVELS = 5  # of the pictures' pyramid: patches of up to 64 of the picture's pixels a pixel
-_LEVEL_TOLERANCE = 0.1  # octaves that a step may be above a level's pixel
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def patch_batch(batch: TensorBatch, key: int, settings: PatchSettings) -> Tensor
     seen = tf.reduce_all([_lie_in_picture(each, picture_shape) for each in places], axis=0)
     chosen = _choose(seen, uniforms[..., 0], count)
     pictures = batch.get("pictures", numbers)
-    valid = chosen.valid & _is_first(pictures)[:, tf.newaxis]
+    valid = chosen.valid & is_first(pictures)[:, tf.newaxis]
     points = numbers[:, tf.newaxis] * _MAX_KEYPOINTS + tf.cast(chosen.indices, tf.int64)
     positions = tf.gather(tf.pad(keypoints, ((0, 0), (0, 1), (0, 0))), chosen.indices, batch_dims=1)
     patches0, patches1 = (
@@ -175,10 +174,10 @@ def _lie_in_picture(places: _Places, picture_shape: tuple[int, int]) -> tf.Tenso
     return tf.reduce_all(tf.reshape(inside, (batch, count, 4)), axis=-1)
 
 
-def _is_first(pictures: tf.Tensor) -> tf.Tensor:
-    """Tell which samples (B,) show a picture that none before them in the batch does."""
-    equal = tf.cast(pictures[:, tf.newaxis] == pictures, tf.int32)
-    return tf.argmax(equal, axis=1) == tf.range(tf.size(pictures), dtype=tf.int64)
+def is_first(numbers: tf.Tensor) -> tf.Tensor:
+    """Tell which of the numbers (B,), of pictures or points, none before them in the batch equals."""
+    equal = tf.cast(numbers[:, tf.newaxis] == numbers, tf.int32)
+    return tf.argmax(equal, axis=1) == tf.range(tf.size(numbers), dtype=tf.int64)
 
 
 def _cut(pyramid: Pyramid, places: _Places, chosen: _Choice, side_px: int) -> tf.Tensor:
@@ -186,14 +185,14 @@ def _cut(pyramid: Pyramid, places: _Places, chosen: _Choice, side_px: int) -> tf
     frames = tf.gather(tf.pad(places.frames, ((0, 0), (0, 1), (0, 0), (0, 0))), chosen.indices, batch_dims=1)
     any_point = chosen.any_point[:, tf.newaxis, tf.newaxis, tf.newaxis]
     frames = tf.where(any_point, frames, tf.eye(2, 3))  # a row without a point may have no frame
-    side = side_px * _SUBSAMPLES
+    side = side_px * SUBSAMPLES
     points, step_px, pixel_px = patch_points(frames, places.to_picture, side)
     step_px = tf.maximum(step_px, pixel_px)
-    octaves = tf.math.ceil(tf.math.log(tf.maximum(step_px, 1.0)) / math.log(2.0) - _LEVEL_TOLERANCE)
+    octaves = tf.math.ceil(tf.math.log(tf.maximum(step_px, 1.0)) / math.log(2.0) - LEVEL_TOLERANCE)
     levels = tf.minimum(tf.cast(octaves, tf.int32), _LEVELS - 1)
     batch, count = frames.shape[0], frames.shape[1]
     everywhere = tf.repeat(levels, side * side, axis=1)
     samples = sample_pyramid(pyramid, tf.reshape(points, (batch, -1, 2)), everywhere)
-    patches = tf.nn.avg_pool2d(tf.reshape(samples, (-1, side, side, 1)), _SUBSAMPLES, _SUBSAMPLES, "VALID")
+    patches = tf.nn.avg_pool2d(tf.reshape(samples, (-1, side, side, 1)), SUBSAMPLES, SUBSAMPLES, "VALID")
     patches = tf.reshape(patches, (batch, count, side_px, side_px, 1))
     return tf.where(any_point[..., tf.newaxis], patches, 0.0)

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from superpoint_tf.data.batches.batch import TensorBatch
+from superpoint_tf.data.batches.patch_batch import is_first
 from superpoint_tf.data.random_streams import Purpose
 from superpoint_tf.data.views import sample_seeds, to_unit
 
@@ -18,8 +19,7 @@ def set_batch(batch: TensorBatch, key: int, settings: Any) -> TensorBatch:
     so that all others are its negatives.
     """
     points = batch["point"]
-    equal = tf.cast(points[:, tf.newaxis] == points, tf.int32)
-    valid = tf.argmax(equal, axis=1) == tf.range(tf.size(points), dtype=tf.int64)
+    valid = is_first(points)
     return {
         "numbers": batch["numbers"],
         "loss_seeds": sample_seeds(key, Purpose.SHIFT, batch["numbers"]),

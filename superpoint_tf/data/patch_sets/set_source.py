@@ -49,11 +49,9 @@ class PatchSetSource:
         generator = stream_generator(Stream.PATCH_VIEWS, self.key, number)
         first = number * self.points_per_sample
         rows = [index_of_sample(self.key, first + place, len(self._points)) for place in range(self.points_per_sample)]
-        points, pairs = self._points[rows], []
-        for point in points:
-            start, end = np.searchsorted(self._patches.points, [point, point + 1])
-            pairs.append(start + generator.choice(end - start, 2, replace=False))
-        return points, self._patches.patches[np.array(pairs).T]
+        points = self._points[rows]
+        views = [self._patches.views(point) for point in points]
+        return points, np.stack([each[generator.choice(len(each), 2, replace=False)] for each in views], axis=1)
 
 
 def render_points(payloads: list[Any]) -> Batch:

@@ -12,9 +12,8 @@ from superpoint_tf.config import Config
 from superpoint_tf.data.batches.batch import Batch, pad_keypoints
 from superpoint_tf.data.photographs.dog_keypoints import dog_keypoints
 from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, Sample, stack_views, take_part
+from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.reading import read_photograph
-from superpoint_tf.data.sources import index_of_sample
-from superpoint_tf.runtime import storage
 
 
 class FrameSettings(NamedTuple):
@@ -29,13 +28,13 @@ class FrameSettings(NamedTuple):
         return cls(config.patches.support, config.patches.max_keypoints)
 
 
-class DetectedPhotographs:
+class DetectedPhotographs(NumberedPhotographs):
     """Pairs of photometric views of photographs, with the frames of their keypoints of the difference of Gaussians."""
 
     with_pairs, with_known, with_frames = True, False, True
 
     def __init__(self, config: Config, image_root: str, photographs: Sequence[str], key: int) -> None:
-        self._photographs, self._image_root, self.key = tuple(photographs), image_root, key
+        super().__init__(image_root, photographs, key)
         self._settings = RenderSettings.of(config, key)
         self._frames = FrameSettings.of(config)
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
@@ -43,12 +42,6 @@ class DetectedPhotographs:
 
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         return [(number, self.picture_name(number), self._index(number)) for number in numbers]
-
-    def picture_name(self, number: int) -> str:
-        return storage.join(self._image_root, self._photographs[self._index(number)])
-
-    def _index(self, number: int) -> int:
-        return index_of_sample(self.key, number, len(self._photographs))
 
     @property
     def render(self) -> Callable[[list[Any]], Batch]:

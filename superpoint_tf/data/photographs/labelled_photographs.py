@@ -18,6 +18,7 @@ import numpy as np
 from superpoint_tf.config import Config, PhotometricConfig
 from superpoint_tf.data.batches.batch import Batch, stack_samples
 from superpoint_tf.data.labels.labels import Label, label_path, load_label
+from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.reading import (
     PhotographError,
     cover_and_crop,
@@ -26,7 +27,6 @@ from superpoint_tf.data.photographs.reading import (
 )
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.random_streams import Stream, stream_generator
-from superpoint_tf.data.sources import index_of_sample
 from superpoint_tf.runtime import storage
 
 NO_CROP = (0, 0)
@@ -71,7 +71,7 @@ class RenderSettings:
         return round(height * self.source_scale), round(width * self.source_scale)
 
 
-class LabelledPhotographs:
+class LabelledPhotographs(NumberedPhotographs):
     """Photographs with the pseudo-labels of one round of adaptation; `with_pairs` gives two photometric views."""
 
     with_known, with_frames = True, False
@@ -90,9 +90,8 @@ class LabelledPhotographs:
             raise ValueError(
                 f"{labels}: round {round} has no labelled photographs; run tools/homographic_adapt.py again"
             )
-        self._config, self._photographs = config, tuple(photographs)
-        self._image_root, self._labels, self._round = image_root, labels, round
-        self.with_pairs, self.key = with_pairs, config.seed if key is None else key
+        super().__init__(image_root, photographs, config.seed if key is None else key)
+        self._config, self._labels, self._round, self.with_pairs = config, labels, round, with_pairs
         self._settings = RenderSettings.of(config, self.key)
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
         self.description = (
@@ -117,12 +116,6 @@ class LabelledPhotographs:
             name = self._photographs[index]
             path = storage.join(self._image_root, name)
             read_labelled(self._config.photographs.image_shape, path, label_path(self._labels, self._round, name))
-
-    def picture_name(self, number: int) -> str:
-        return storage.join(self._image_root, self._photographs[self._index(number)])
-
-    def _index(self, number: int) -> int:
-        return index_of_sample(self.key, number, len(self._photographs))
 
     @property
     def render(self) -> Callable[[list[Any]], Batch]:
