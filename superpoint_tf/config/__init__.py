@@ -18,6 +18,7 @@ from superpoint_tf.config.sections import (
     PatchesSection,
     PhotographsSection,
     PhotometricConfig,
+    PlanesConfig,
     SyntheticSection,
     TrainingConfig,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "PatchesSection",
     "PhotographsSection",
     "PhotometricConfig",
+    "PlanesConfig",
     "SyntheticSection",
     "TrainingConfig",
 ]

@@ -99,6 +99,17 @@ class HomographyConfig:
 
 
 @dataclass(frozen=True)
+class PlanesConfig:
+    """How a scene of planes is drawn, one plane a segment of a photograph, and how far the camera moves."""
+
+    segments: tuple[int, int] = _setting((4, 24), minimum=1, maximum=1024)  # about so many, log-uniform
+    depth_ratio: float = _setting(2.0, minimum=1.0, maximum=16.0)  # of the farthest plane to the nearest
+    max_slope: float = _setting(0.5, minimum=0.0, maximum=4.0)  # of a plane: change of 1 / depth over a focal length
+    baseline: float = _setting(0.3, minimum=0.0, maximum=2.0)  # the camera's way at most, in depths of the scene
+    max_angle_deg: float = _setting(30.0, minimum=0.0, maximum=180.0)  # roll of the camera is uniform in +- this
+
+
+@dataclass(frozen=True)
 class PhotometricConfig:
     """Ranges of the photometric change on 0..255 grey levels; every change is applied, in random order."""
 
