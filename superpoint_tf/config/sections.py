@@ -376,6 +376,7 @@ class EvaluationSection:
     distance_px: float = _setting(3.0, free=True, minimum=0.0, maximum=1024.0)  # epsilon
     num_synthetic: int = _setting(50, free=True, minimum=1, maximum=10**6)  # pictures a primitive in the validation mAP
     homography: HomographyConfig = HomographyConfig(symmetric_axes=True)
+    planes: PlanesConfig = PlanesConfig()  # of the pairs of `tools/evaluate.py pck`
 
 
 @dataclass(frozen=True)
