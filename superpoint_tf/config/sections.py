@@ -379,8 +379,11 @@ class DenseSection(TrainingConfig):
     points_per_pair: int = _setting(512, minimum=1, maximum=2**16)  # drawn uniformly; those count that both views show
     min_points: int = _setting(32, minimum=1, maximum=2**16)  # a pair with fewer that count trains nothing
     radius_px: float | None = _setting(None, minimum=0.0, maximum=1024.0)  # nearer is no negative; None: the loss's own
-    # How it is known which points correspond: by the `homography` of the warped view.
-    truth: str = _setting("homography", choices=("homography",))
+    # How it is known which points correspond: by the `homography` of the warped view, or by the `planes` of a scene.
+    truth: str = _setting("homography", choices=("homography", "planes"))
+    planes: PlanesConfig = PlanesConfig()
+    # How the second view looks beside the first: under another `photometric` change, or `changed` altogether.
+    appearance: str = _setting("photometric", choices=("photometric", "changed"))
 
 
 @dataclass(frozen=True)

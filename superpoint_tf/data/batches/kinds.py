@@ -13,8 +13,10 @@ from superpoint_tf.data.batches.dense_batch import DenseSettings, dense_batch
 from superpoint_tf.data.batches.detector_batch import detector_batch
 from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.batches.patch_batch import PatchSettings, patch_batch
+from superpoint_tf.data.batches.planes_batch import planes_batch
 from superpoint_tf.data.batches.set_batch import set_batch
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
+from superpoint_tf.data.photographs.plane_pairs import PlanePairs
 from superpoint_tf.data.sources import Source
 from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.systems import SYSTEMS, PatchSpec
@@ -60,6 +62,17 @@ def _point_signature(source: PatchSetSource, size: int) -> dict[str, tf.TensorSp
     }
 
 
+def _planes_signature(source: PlanePairs, size: int) -> dict[str, tf.TensorSpec]:
+    picture = tf.TensorSpec((size, *source.picture_shape), tf.uint8)
+    points = tf.TensorSpec((size, source.points_per_pair, 2), tf.float32)
+    numbers = tf.TensorSpec((size,), tf.int64)
+    return {
+        **{"numbers": numbers, "pictures": numbers, "images": picture, "images1": picture},
+        **{"points0": points, "points1": points},
+        "mask1": tf.TensorSpec((size, *source.image_shape), tf.bool),
+    }
+
+
 def _view_settings(config: Config, pictures: Pictures) -> ViewSettings:
     return ViewSettings.of(pictures, config.training)
 
@@ -87,5 +100,6 @@ BATCHES = {
     "joint": BatchKind(_picture_signature, _view_settings, pair_batch),
     "patches": BatchKind(_picture_signature, _patch_settings, patch_batch),
     "dense": BatchKind(_picture_signature, _dense_settings, dense_batch),
+    "planes": BatchKind(_planes_signature, _no_settings, planes_batch),
     "patch set": BatchKind(_point_signature, _no_settings, set_batch),
 }
