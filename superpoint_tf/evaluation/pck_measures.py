@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from superpoint_tf.evaluation.dense_metrics import percentage_of_correct_keypoints
-from superpoint_tf.evaluation.measures import HIGH, LOW, Column
+from superpoint_tf.evaluation.measures import HIGH, LOW, TABLES, Column
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class PckMeasure(Column):
 
     of: Callable[[np.ndarray, int], float] = lambda errors, side: float("nan")
     meaning: str = ""
+    shown: tuple[str, ...] = (TABLES,)
 
 
 def _within(threshold_px: float) -> Callable[[np.ndarray, int], float]:

@@ -189,3 +189,17 @@ def test_a_folder_of_sequences_is_told_from_photographs(photographs, tmp_path):
     (tmp_path / "v_one").mkdir()
     np.savetxt(tmp_path / "v_one" / "H_1_2", np.eye(3))
     assert is_hpatches(str(tmp_path)) and not is_hpatches(str(photographs))
+
+
+def test_a_network_describes_the_places_that_its_row_says(tmp_path):
+    from superpoint_tf.evaluation.methods.dense_networks import load_dense_network
+
+    for system, stride, first in (("ucn-small", 4, 1.5), ("ucn", 4, 2.0)):
+        path = tmp_path / f"{system}.yaml"
+        path.write_text(f"train: dense\nnetwork: {{system: {system}}}\n")
+        found = load_dense_network("row", str(path)).describe(picture())
+        assert found.descriptors.shape == (SHAPE[0] // 4, SHAPE[1] // 4, 128)
+        assert (found.stride_px, found.offset_px) == (stride, first)
+        np.testing.assert_allclose(np.linalg.norm(found.descriptors, axis=-1), 1.0, atol=1e-4)
+    with pytest.raises(ValueError, match="gives no map of descriptors"):
+        load_dense_network("row", "magicpoint-small")

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.config.config_files import load_config
+from superpoint_tf.detection.score_maps import spec_of
 from superpoint_tf.evaluation.dense_metrics import DescriptorMap
 from superpoint_tf.evaluation.methods.dense_methods import DenseMethod
 from superpoint_tf.models.images import prepare_image
@@ -32,15 +33,14 @@ def load_dense_network(name: str, what: str) -> DenseMethod:
 
 
 def dense_method_of(name: str, identity: dict[str, Any], network: tf.keras.Model) -> DenseMethod:
-    """Return the method of a network: unit descriptors, each of the middle of the pixels that it stands for."""
+    """Return the method of a network: unit descriptors, at the places that its row says."""
+    spec = spec_of(network)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)], autograph=False)
     def forward(images: tf.Tensor) -> tf.Tensor:
         return normalize_descriptors(network(images, training=False)["descriptors"])
 
     def describe(image: np.ndarray) -> DescriptorMap:
-        found = forward(prepare_image(image)[None]).numpy()[0]
-        stride_px = 2.0 ** round(np.log2(image.shape[1] / found.shape[1]))  # the last cell may reach over the edge
-        return DescriptorMap(found, stride_px, (stride_px - 1) / 2)
+        return DescriptorMap(forward(prepare_image(image)[None]).numpy()[0], spec.stride, spec.first_px)
 
     return DenseMethod(name, identity, describe)
