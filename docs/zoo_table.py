@@ -16,7 +16,6 @@ import dataclasses
 import datetime
 import json
 import os
-import platform
 import resource
 import shlex
 import subprocess
@@ -33,8 +32,12 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from zoo_results import zoo_tables
+
 from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import build_config
+from superpoint_tf.networks.patch_shapes import vector_dimension
+from superpoint_tf.runtime.hardware import cpu_name
 from superpoint_tf.systems import SYSTEMS, PatchSpec
 
 SIDE_PX, A_SIDE = 64, 16  # of a patch of Brown's sets; patches of a side of its pictures
@@ -241,10 +244,9 @@ def write_results(rows: Sequence[str], arguments: argparse.Namespace) -> None:
     result = {
         "command": shlex.join(["python", "docs/zoo_table.py", "--seconds", f"{arguments.seconds:g}"]),
         "date": datetime.date.today().isoformat(),
-        "machine": f"{os.cpu_count()} CPUs, {platform.processor() or platform.machine()}",
+        "device": f"{os.cpu_count()} threads, {cpu_name()}",
         "points": arguments.points,
-        "systems": {row: facts_of(row, output) for row in trained},
-        "rows": summaries,
+        "tables": zoo_tables({row: facts_of(row, output) for row in trained}, summaries),
     }
     (ROOT / "docs" / "results" / "zoo.json").write_text(json.dumps(result, indent=1) + "\n")
 
@@ -267,7 +269,8 @@ def facts_of(row: str, output: Path) -> dict[str, Any]:
     assert isinstance(spec, PatchSpec)
     cost = json.loads((output / row / "cost.json").read_text())
     loss = config_of(row, {}).patches.loss or SYSTEMS[system].losses[0]
-    return {"system": system, "gives": SYSTEMS[system].gives, "side_px": spec.side_px, "loss": loss, **cost}
+    dimension = None if spec.branches == "two channels" else vector_dimension(spec)
+    return {"gives": SYSTEMS[system].gives, "dimension": dimension, "loss": loss, **cost}
 
 
 if __name__ == "__main__":

@@ -27,6 +27,11 @@ def patch_weight_shapes(spec: PatchSpec) -> dict[str, Shape]:
     }
 
 
+def vector_dimension(spec: PatchSpec) -> int:
+    """Return how many numbers describe a patch, or with `two channels` both."""
+    return math.prod(_describing(spec, 1)[1])
+
+
 def _describing(spec: PatchSpec, channels: int) -> tuple[dict[str, Shape], Shape]:
     one = spec.streams == "one"
     side = spec.side_px if one else spec.side_px // 2
