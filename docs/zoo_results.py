@@ -13,6 +13,7 @@ ORGANISATION = {  # what a loss compares, by its name
     **dict.fromkeys(("triplet", "ratio", "triplet_ratio"), "triplets"),
     "triplet_global": "triplets, statistics of all",
     "global": "statistics of all",
+    "difference_hinge": "pairs of pairs",
     **dict.fromkeys(("l2net", "l2net_e1_e2", "l2net_e1", "softmax"), "all of the batch"),
     **dict.fromkeys(("hardest_triplet", "contrastive"), "hardest of the batch"),
 }
