@@ -133,7 +133,12 @@ def _check_keypoints(config: Config, source: str) -> None:
 
 
 def _check_training(config: Config, source: str) -> None:
-    for key, training in (("detector", config.detector), ("joint", config.joint), ("patches", config.patches)):
+    for key, training in (
+        ("detector", config.detector),
+        ("joint", config.joint),
+        ("patches", config.patches),
+        ("digits", config.digits),
+    ):
         if training.num_samples % training.accumulate:
             multiple = training.accumulate * max(training.batch_size // max(training.num_samples, 1), 1)
             raise ConfigError(

@@ -10,7 +10,7 @@ def sample(features: tf.Tensor, points: tf.Tensor, outside: str = "edge") -> tf.
 
     Pixel centres are whole numbers. Beyond the outer ones the `edge` is repeated, or there are `zeros`: values fall to
     0 over one pixel, as if the map had a rim of zeros (the sum of Jaderberg et al. 2015, equation 5). A point that is
-    not finite gives zeros. Gradients reach both arguments; beyond the edge or the rim that of a point is zero across it.
+    not finite gives zeros. Gradients reach both arguments; beyond edge or rim that of a point is zero across it.
     """
     features = tf.cast(features, tf.float32)
     points = tf.cast(points, tf.float32)

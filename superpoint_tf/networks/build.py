@@ -5,31 +5,37 @@ from __future__ import annotations
 import tensorflow as tf
 
 from superpoint_tf.config import NetworkConfig
+from superpoint_tf.networks.digit_network import build_digit_network, digit_weight_shapes
 from superpoint_tf.networks.patch_network import build_patch_network
 from superpoint_tf.networks.patch_shapes import patch_weight_shapes
 from superpoint_tf.networks.superpoint import build_dense_network, dense_weight_shapes
-from superpoint_tf.systems import SYSTEMS, PatchSpec
+from superpoint_tf.systems import SYSTEMS, DigitSpec, PatchSpec
 
 
 def build_network(config: NetworkConfig, seed: int = 0) -> tf.keras.Model:
     """Build the network of `config.system`; its random weights are a function of the seed.
 
     Those for pictures return `logits` and perhaps `descriptors` (`networks.superpoint`), those for patches `vector`
-    or `score` (`networks.patch_network`); the sizes in `config` are of the former alone.
+    or `score` (`networks.patch_network`), those for digits `logits` (`networks.digit_network`); the sizes in `config`
+    are of the first alone.
     """
     spec = SYSTEMS[config.system].network
     if isinstance(spec, PatchSpec):
         return build_patch_network(spec, config.system, seed)
+    if isinstance(spec, DigitSpec):
+        return build_digit_network(spec, config.system, seed)
     return build_dense_network(spec, config, seed)
 
 
 def weight_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all weights of `build_network`, by `layer/variable`, without building it."""
     spec = SYSTEMS[config.system].network
+    if isinstance(spec, DigitSpec):
+        return digit_weight_shapes(spec)
     return patch_weight_shapes(spec) if isinstance(spec, PatchSpec) else dense_weight_shapes(spec, config)
 
 
 def describes(config: NetworkConfig) -> bool:
     """Tell whether the network gives descriptors."""
     spec = SYSTEMS[config.system].network
-    return isinstance(spec, PatchSpec) or spec.descriptor
+    return isinstance(spec, PatchSpec) or (not isinstance(spec, DigitSpec) and spec.descriptor)

@@ -18,10 +18,10 @@ def patch_weight_shapes(spec: PatchSpec) -> dict[str, Shape]:
         return _describing(spec, 1)[0]
     if spec.branches == "two channels":
         shapes, features = _describing(spec, 2)
-        return shapes | _walk(spec.head, features, "head_")[0]
+        return shapes | walk_layers(spec.head, features, "head_")[0]
     branch, vector = _describing(spec, 1)
     names = ["branch0"] + ["branch1"] * (spec.branches == "untied")
-    head = _walk(spec.head, (2 * math.prod(vector),), "")[0]
+    head = walk_layers(spec.head, (2 * math.prod(vector),), "")[0]
     return {f"{name}/{weight}": shape for name in names for weight, shape in branch.items()} | {
         f"head/{weight}": shape for weight, shape in head.items()
     }
@@ -33,12 +33,12 @@ def _describing(spec: PatchSpec, channels: int) -> tuple[dict[str, Shape], Shape
     shapes: dict[str, Shape] = {}
     for prefix in ("",) if one else ("centre_", "whole_"):
         shapes.update({f"{prefix}input/{image}": (side, side, 1) for image in INPUTS[spec.input].images})
-        weights, features = _walk(spec.layers, (side, side, channels), prefix)
+        weights, features = walk_layers(spec.layers, (side, side, channels), prefix)
         shapes.update(weights)
     return shapes, features if one else (2 * math.prod(features),)
 
 
-def _walk(layers: Sequence[Layer], features: Shape, prefix: str) -> tuple[dict[str, Shape], Shape]:
+def walk_layers(layers: Sequence[Layer], features: Shape, prefix: str) -> tuple[dict[str, Shape], Shape]:
     """Return the shapes of the layers' weights, and that of what they make of features of this shape."""
     shapes: dict[str, Shape] = {}
     for name, layer in named_layers(layers):
