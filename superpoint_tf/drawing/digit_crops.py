@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-_SCALE = 3  # pixels of the drawing a pixel
+_SCALE = 4  # pixels of the drawing a pixel
 _OUTLINE = (64, 160, 255)  # BGR
 
 

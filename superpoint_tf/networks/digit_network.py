@@ -12,8 +12,8 @@ from superpoint_tf.networks.patch_network import apply_layers
 from superpoint_tf.networks.patch_shapes import walk_layers
 from superpoint_tf.networks.transformers import TRANSFORMS, SpatialTransformer
 from superpoint_tf.systems import DigitSpec
+from superpoint_tf.systems.digit_systems import DIGIT_SIDE_PX
 
-DIGIT_SIDE_PX = 32  # of the pictures
 _FRONT = "front"
 
 

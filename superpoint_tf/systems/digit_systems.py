@@ -5,18 +5,19 @@ from __future__ import annotations
 from .system import CLASSES, DigitSpec, Layer, System, conv, fc, pool, relu
 
 _PAPER = "Jaderberg et al., Spatial Transformer Networks, NIPS 2015"
+DIGIT_SIDE_PX = 20  # of the pictures of digits
 TRANSFORMERS = ("affine", "projective", "spline", "attention")  # the paper compares the first three
 
 FCN = (fc(48), relu(), fc(48), relu(), fc(10))
 CNN = (
     *(conv(8, 5, "valid", bias=True), relu(), pool("max", 2)),
     *(conv(16, 5, "valid", bias=True), relu(), pool("max", 2)),
-    *(fc(128), relu(), fc(10)),
+    *(fc(64), relu(), fc(10)),
 )
 FCN_LOCALISATION = (fc(32), relu(), fc(32), relu())
 CNN_LOCALISATION = (
-    *(pool("max", 2), conv(8, 5, "valid", bias=True), relu()),
-    *(pool("max", 2), conv(16, 3, "valid", bias=True), relu()),
+    *(conv(8, 5, "valid", stride=2, bias=True), relu()),
+    *(conv(16, 3, "valid", stride=2, bias=True), relu()),
     *(fc(32), relu()),
 )
 

@@ -11,17 +11,17 @@ import numpy as np
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.runtime import storage
+from superpoint_tf.systems.digit_systems import DIGIT_SIDE_PX
 
-SIDE_PX = 32  # of a picture
-_DIGIT_PX = 22  # of the digit in its middle, which has 8 x 8 pixels in the set
+_DIGIT_PX = 14  # of the digit in its middle, which has 8 x 8 pixels in the set
 _LEVELS = 16.0
-_NUM_VALIDATION, _NUM_TEST = 297, 500
+_NUM_VALIDATION, _NUM_TEST = 197, 800
 
 
 class Digits(NamedTuple):
     """Pictures of digits and which digit each is."""
 
-    pictures: np.ndarray  # uint8 (N, SIDE_PX, SIDE_PX), bright on black
+    pictures: np.ndarray  # uint8 (N, S, S), bright on black
     labels: np.ndarray  # int64 (N,)
 
     def fingerprint(self) -> str:
@@ -31,7 +31,7 @@ class Digits(NamedTuple):
 
 @functools.cache
 def load_digits() -> dict[str, Digits]:
-    """Return the sets `train` (1,000 digits), `validation` (297) and `test` (500), the same for every seed.
+    """Return the sets `train` (800 digits), `validation` (197) and `test` (800), the same for every seed.
 
     Raises ConfigError if scikit-learn, which brings them, is not installed.
     """
@@ -52,5 +52,5 @@ def load_digits() -> dict[str, Digits]:
 def _enlarged(levels: np.ndarray) -> np.ndarray:
     """Return a digit of 8 x 8 levels from 0 to 16 in the middle of a black picture."""
     large = cv2.resize(levels.astype(np.float32) / _LEVELS, (_DIGIT_PX, _DIGIT_PX), interpolation=cv2.INTER_CUBIC)
-    around = (SIDE_PX - _DIGIT_PX) // 2
+    around = (DIGIT_SIDE_PX - _DIGIT_PX) // 2
     return np.pad(np.rint(255 * np.clip(large, 0, 1)).astype(np.uint8), around)
