@@ -153,6 +153,7 @@ def _check_training(config: Config, source: str) -> None:
         ("joint", config.joint),
         ("patches", config.patches),
         ("dense", config.dense),
+        ("digits", config.digits),
     ):
         if training.num_samples % training.accumulate:
             multiple = training.accumulate * max(training.batch_size // max(training.num_samples, 1), 1)

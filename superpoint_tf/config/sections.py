@@ -15,6 +15,7 @@ from synthetic.config import SyntheticConfig
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
 DOG = "dog"  # `patches.labels` of this name: no labels, but the keypoints of differences of Gaussians
+TRAININGS = ("detector", "joint", "patches", "dense", "digits")  # sections that train
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -373,6 +374,15 @@ class DenseSection(TrainingConfig):
 
 
 @dataclass(frozen=True)
+class DigitsSection(TrainingConfig):
+    """Telling scikit-learn's digits apart, enlarged and distorted (spatial transformer networks)."""
+
+    # R: turned by up to 90 degrees; RTS: turned by 45, moved and scaled; P: in perspective; E: bent by a spline
+    distortion: str = _setting("R", choices=("R", "RTS", "P", "E"))
+    batch_size: int = _setting(64, minimum=1, maximum=2**16)
+
+
+@dataclass(frozen=True)
 class EvaluationSection:
     """Validation in the training loop by the definitions of `superpoint_tf.evaluation`."""
 
@@ -391,7 +401,7 @@ class Config:
     """The whole pipeline; a YAML file holds what differs from these defaults."""
 
     name: str = _setting("default", free=True)  # the file's stem unless it says otherwise
-    train: str = _setting("joint", choices=("detector", "joint", "patches", "dense"))  # what tools/train.py trains
+    train: str = _setting("joint", choices=TRAININGS)  # what tools/train.py trains
     seed: int = _setting(0, minimum=0, maximum=2**31 - 1)
     workers: int = _setting(-1, free=True, minimum=-1, maximum=1024)  # data processes; -1: one a core, 0: none
     synthetic: SyntheticSection = field(default_factory=SyntheticSection)
@@ -402,6 +412,7 @@ class Config:
     joint: JointSection = JointSection()
     patches: PatchesSection = PatchesSection()
     dense: DenseSection = DenseSection()
+    digits: DigitsSection = DigitsSection()
     evaluation: EvaluationSection = EvaluationSection()
 
     def trained_as(self, train: str) -> Config:

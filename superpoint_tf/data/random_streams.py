@@ -49,6 +49,7 @@ class Stream(enum.IntEnum):
     EVALUATION_ORDER = 0x0D04  # of the photographs that evaluation pairs are made of
     SHIFTS_ORDER = 0x0D05  # of those that are moved
     PATCH_VIEWS = 0x0D06  # which two patches of a point in a set of patches are a sample
+    DISTORTION = 0x0D17  # how a digit is turned, moved or bent
     PHOTOMETRIC = 0x50_686F_746F
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 MAPS = "maps"  # a heatmap, and perhaps a map of descriptors, of a whole picture
 VECTORS = "vectors"  # one descriptor of one patch
 SCORES = "scores"  # one number of two patches, larger = more alike
+CLASSES = "classes"  # which of some classes a small picture is of
 
 
 class Layer(NamedTuple):
@@ -139,6 +140,8 @@ class PatchSpec:
     taps: tuple[int, ...] = ()  # numbers of the layers, of each stream, whose outputs a loss sees too (L2-Net's E3)
     start: str = "orthogonal"  # the first weights, a row of `networks.patch_layers.STARTS`
 
+    descriptor = True  # it describes
+
     @property
     def any_side(self) -> bool:
         """Whether patches of other sides can be described."""
@@ -185,14 +188,25 @@ class MapSpec:
 
 
 @dataclass(frozen=True)
+class DigitSpec:
+    """A network from the picture of a digit to one number of each of the ten, perhaps behind a spatial transformer."""
+
+    layers: tuple[Layer, ...]
+    front: str = ""  # the transformer's warps, a row of `networks.transformers.TRANSFORMS`; "": none
+    localisation: tuple[Layer, ...] = ()  # from the picture to what decides the warp
+
+    descriptor = False  # it tells classes apart
+
+
+@dataclass(frozen=True)
 class System:
     """One row of the table of systems."""
 
     paper: str
-    network: PatchSpec | DenseSpec | MapSpec
+    network: PatchSpec | DenseSpec | MapSpec | DigitSpec
     train: str  # the section of the config that trains it
     losses: tuple[str, ...]  # that may train it; the first is the paper's
-    gives: str  # MAPS, VECTORS or SCORES: what evaluation and tools may ask of it
+    gives: str  # MAPS, VECTORS, SCORES or CLASSES: what evaluation and tools may ask of it
 
     @property
     def solved(self) -> bool:

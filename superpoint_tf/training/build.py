@@ -11,6 +11,8 @@ from pathlib import Path
 from superpoint_tf.config import DOG, Config, ConfigError, SyntheticSection
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.config.differences import differences
+from superpoint_tf.data.digits.digit_set import load_digits
+from superpoint_tf.data.digits.digit_source import DigitSource
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
 from superpoint_tf.data.patch_sets.read_sets import read_patch_sets
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
@@ -26,6 +28,7 @@ from superpoint_tf.data.sources import Source
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.systems import SYSTEMS, PatchSpec
+from superpoint_tf.training.digit_validation import DigitValidator
 from superpoint_tf.training.patch_validation import PatchValidator, cut_from_photographs, cut_from_set
 from superpoint_tf.training.tasks import Task, make_task
 from superpoint_tf.training.validation import PairsValidator, ShapesValidator, Validator
@@ -167,6 +170,17 @@ def _set_patches_task(config: Config) -> Task:
     return make_task(config, source, PatchValidator(config, cut), inputs, kind="patch set")
 
 
+def build_digits_task(config: Config) -> Task:
+    """Build the training of a network that tells distorted digits apart.
+
+    Raises ConfigError if scikit-learn, which brings them, is not installed.
+    """
+    digits = load_digits()["train"]
+    inputs = {"digits": digits.fingerprint()} | init_input(config.digits.init)
+    source = DigitSource(digits, stage_key(config.seed, inputs))
+    return make_task(config, source, DigitValidator(config), inputs)
+
+
 def _manifest_for(config: Config, labels: str) -> LabelManifest:
     manifest = read_manifest(labels)
     made_for = build_config(manifest.config, manifest_path(labels)).photographs.image_shape
@@ -239,6 +253,7 @@ BUILDERS = {
     "joint": build_joint_task,
     "patches": build_patches_task,
     "dense": build_dense_task,
+    "digits": build_digits_task,
 }
 
 

@@ -11,9 +11,11 @@ from superpoint_tf.config import Config, PhotographsSection, SyntheticSection
 from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.batches.dense_batch import DenseSettings, dense_batch
 from superpoint_tf.data.batches.detector_batch import detector_batch
+from superpoint_tf.data.batches.digit_batch import digit_batch
 from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.batches.patch_batch import PatchSettings, patch_batch
 from superpoint_tf.data.batches.set_batch import set_batch
+from superpoint_tf.data.digits.digit_source import NUM_UNIFORMS, DigitSource
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
 from superpoint_tf.data.sources import Source
 from superpoint_tf.data.views import ViewSettings
@@ -60,6 +62,15 @@ def _point_signature(source: PatchSetSource, size: int) -> dict[str, tf.TensorSp
     }
 
 
+def _digit_signature(source: DigitSource, size: int) -> dict[str, tf.TensorSpec]:
+    return {
+        "numbers": tf.TensorSpec((size,), tf.int64),
+        "images": tf.TensorSpec((size, *source.picture_shape), tf.uint8),
+        "labels": tf.TensorSpec((size,), tf.int64),
+        "uniforms": tf.TensorSpec((size, NUM_UNIFORMS), tf.float32),
+    }
+
+
 def _view_settings(config: Config, pictures: Pictures) -> ViewSettings:
     return ViewSettings.of(pictures, config.training)
 
@@ -78,6 +89,10 @@ def _dense_settings(config: Config, pictures: Pictures) -> DenseSettings:
     return DenseSettings(ViewSettings.of(pictures, section), section.points_per_pair, section.truth)
 
 
+def _distortion(config: Config, pictures: Pictures) -> str:
+    return config.digits.distortion
+
+
 def _no_settings(config: Config, pictures: Pictures) -> None:
     return None
 
@@ -87,5 +102,6 @@ BATCHES = {
     "joint": BatchKind(_picture_signature, _view_settings, pair_batch),
     "patches": BatchKind(_picture_signature, _patch_settings, patch_batch),
     "dense": BatchKind(_picture_signature, _dense_settings, dense_batch),
+    "digits": BatchKind(_digit_signature, _distortion, digit_batch),
     "patch set": BatchKind(_point_signature, _no_settings, set_batch),
 }

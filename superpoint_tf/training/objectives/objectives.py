@@ -7,6 +7,7 @@ from collections.abc import Callable
 from superpoint_tf.config import Config
 from superpoint_tf.training.objectives.dense_objective import DenseObjective
 from superpoint_tf.training.objectives.detector_objective import DetectorObjective
+from superpoint_tf.training.objectives.digit_objective import DigitObjective
 from superpoint_tf.training.objectives.joint_objective import JointObjective
 from superpoint_tf.training.objectives.objective import Objective
 from superpoint_tf.training.objectives.patch_objective import patch_objective
@@ -16,4 +17,5 @@ OBJECTIVES: dict[str, Callable[[Config], Objective]] = {
     "joint": JointObjective,
     "patches": patch_objective,
     "dense": DenseObjective,
+    "digits": DigitObjective,
 }
