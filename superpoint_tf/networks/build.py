@@ -5,10 +5,11 @@ from __future__ import annotations
 import tensorflow as tf
 
 from superpoint_tf.config import NetworkConfig
+from superpoint_tf.networks.crop_network import build_crop_network, crop_weight_shapes
 from superpoint_tf.networks.patch_network import build_patch_network
 from superpoint_tf.networks.patch_shapes import patch_weight_shapes
 from superpoint_tf.networks.superpoint import build_dense_network, dense_weight_shapes
-from superpoint_tf.systems import SYSTEMS, PatchSpec
+from superpoint_tf.systems import SYSTEMS, CropSpec, PatchSpec
 
 
 def build_network(config: NetworkConfig, seed: int = 0) -> tf.keras.Model:
@@ -20,16 +21,20 @@ def build_network(config: NetworkConfig, seed: int = 0) -> tf.keras.Model:
     spec = SYSTEMS[config.system].network
     if isinstance(spec, PatchSpec):
         return build_patch_network(spec, config.system, seed)
+    if isinstance(spec, CropSpec):
+        return build_crop_network(spec, config.system, seed)
     return build_dense_network(spec, config, seed)
 
 
 def weight_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all weights of `build_network`, by `layer/variable`, without building it."""
     spec = SYSTEMS[config.system].network
-    return patch_weight_shapes(spec) if isinstance(spec, PatchSpec) else dense_weight_shapes(spec, config)
+    if isinstance(spec, PatchSpec):
+        return patch_weight_shapes(spec)
+    return crop_weight_shapes(spec) if isinstance(spec, CropSpec) else dense_weight_shapes(spec, config)
 
 
 def describes(config: NetworkConfig) -> bool:
     """Tell whether the network gives descriptors."""
     spec = SYSTEMS[config.system].network
-    return isinstance(spec, PatchSpec) or spec.descriptor
+    return isinstance(spec, PatchSpec) or bool(spec.descriptor)

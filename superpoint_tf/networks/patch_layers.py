@@ -44,17 +44,25 @@ class Convolution(tf.keras.layers.Layer):
     """
 
     def __init__(
-        self, name: str, channels: int, side: int, stride: int, padding_px: int, bias: bool, kernel: Any
+        self,
+        name: str,
+        channels: int,
+        side: int,
+        stride: int,
+        padding_px: int,
+        bias: bool,
+        kernel: Any,
+        first_bias: Any = "zeros",
     ) -> None:
         super().__init__(name=name)
         self.channels, self.side, self.stride, self.padding_px, self.use_bias = channels, side, stride, padding_px, bias
-        self._initializer = kernel
+        self._initializer, self._first_bias = kernel, first_bias
 
     def build(self, input_shape: Any) -> None:
         shape = (self.side, self.side, input_shape[-1], self.channels)
         self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self._initializer)
         if self.use_bias:
-            self.bias = self.add_weight(name="bias", shape=(self.channels,), initializer="zeros")
+            self.bias = self.add_weight(name="bias", shape=(self.channels,), initializer=self._first_bias)
         self.built = True
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
@@ -102,6 +110,25 @@ class SubtractLocalMean(tf.keras.layers.Layer):
         sums = tf.nn.conv2d(tf.reduce_mean(features, -1, keepdims=True), window, 1, "SAME")
         there = tf.nn.conv2d(tf.ones_like(features[:1, ..., :1]), window, 1, "SAME")
         return features - sums / there
+
+
+class HingingHyperplanes(tf.keras.layers.Layer):
+    """Sums of maxima with alternating signs over groups of the channels (..., C); see `systems.system.ghh`."""
+
+    def __init__(self, name: str, sums: int, maxima: int) -> None:
+        super().__init__(name=name)
+        self.sums, self.maxima = sums, maxima
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        groups = features.shape[-1] // (self.sums * self.maxima)
+        parted = tf.reshape(features, tf.concat([tf.shape(features)[:-1], (groups, self.sums, self.maxima)], 0))
+        signs = tf.constant([1 - 2 * (number % 2) for number in range(self.sums)], features.dtype)
+        result = tf.reduce_sum(signs * tf.reduce_max(parted, -1), -1)
+        result.set_shape((*features.shape[:-1], groups))
+        return result
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (*input_shape[:-1], input_shape[-1] // (self.sums * self.maxima))
 
 
 class PyramidPooling(tf.keras.layers.Layer):
@@ -233,6 +260,7 @@ def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.
 _PLAIN: dict[str, Any] = {
     "pool": Pooling,
     "subtract": SubtractLocalMean,
+    "ghh": HingingHyperplanes,
     "spp": PyramidPooling,
     "gradients": GradientMaps,
     "regions": PooledRegions,

@@ -83,6 +83,14 @@ def regions(count: int) -> Layer:
     return Layer("regions", {"regions": count})
 
 
+def ghh(sums: int = 4, maxima: int = 4) -> Layer:
+    """Return the generalised hinging hyperplanes: of `sums` maxima of `maxima` channels each, the 1st - 2nd + 3rd ....
+
+    Channels are `sums` x `maxima` neighbours for each number that comes out (Yi et al., LIFT, ECCV 2016, equation 5).
+    """
+    return Layer("ghh", {"sums": sums, "maxima": maxima})
+
+
 def dropout(share: float) -> Layer:
     """Return a layer that in training sets this share of the numbers to zero, and divides the others by the rest."""
     return Layer("dropout", {"share": share})
@@ -136,6 +144,21 @@ class PatchSpec:
 
 
 @dataclass(frozen=True)
+class CropSpec:
+    """A detector of pictures, and networks that see crops about what it finds: each a part with weights of its own."""
+
+    detector: str  # a row of `networks.crop_network.DETECTORS`
+    descriptor: PatchSpec
+    orientation: PatchSpec | None = None  # gives (cosine, sine) of a crop's angle; None: the detector gives angles
+
+    @property
+    def patch_parts(self) -> dict[str, PatchSpec]:
+        """Return the parts that see crops, by their names."""
+        parts = {"orientation": self.orientation, "descriptor": self.descriptor}
+        return {name: spec for name, spec in parts.items() if spec}
+
+
+@dataclass(frozen=True)
 class DenseSpec:
     """A network from a picture to maps; `NetworkConfig` has its sizes."""
 
@@ -148,7 +171,7 @@ class System:
     """One row of the table of systems."""
 
     paper: str
-    network: PatchSpec | DenseSpec
+    network: PatchSpec | DenseSpec | CropSpec
     train: str  # the section of the config that trains it
     losses: tuple[str, ...]  # that may train it; the first is the paper's
     gives: str  # MAPS, VECTORS or SCORES: what evaluation and tools may ask of it

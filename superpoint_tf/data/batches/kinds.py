@@ -12,10 +12,12 @@ from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.batches.detector_batch import detector_batch
 from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.batches.patch_batch import PatchSettings, patch_batch
+from superpoint_tf.data.batches.quadruplet_batch import QuadrupletSettings, quadruplet_batch
 from superpoint_tf.data.batches.set_batch import set_batch
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
 from superpoint_tf.data.sources import Source
 from superpoint_tf.data.views import ViewSettings
+from superpoint_tf.networks.lift_chain import PATCH_SIDE_PX
 from superpoint_tf.systems import SYSTEMS, PatchSpec
 
 Pictures = PhotographsSection | SyntheticSection
@@ -72,6 +74,21 @@ def _patch_settings(config: Config, pictures: Pictures) -> PatchSettings:
     )
 
 
+def _quadruplet_settings(config: Config, pictures: Pictures) -> QuadrupletSettings:
+    """The descriptor sees patches that are turned as its keypoints are, the others upright ones."""
+    section, detects = config.lift, config.lift.trainable == "detector"
+    patches = PatchSettings(
+        ViewSettings.of(pictures, section),
+        PATCH_SIDE_PX,
+        section.points_per_picture,
+        jitter=section.jitter,
+        carry="similarity" if section.trainable == "descriptor" else "size",
+        shift=section.shift if detects else 0.0,
+        subsamples=1,  # at 24 sigmas a pixel of a patch is a fifth of a sigma: smaller than the picture's, or nearly
+    )
+    return QuadrupletSettings(patches, section.clearance if detects else 0.0)
+
+
 def _no_settings(config: Config, pictures: Pictures) -> None:
     return None
 
@@ -80,5 +97,6 @@ BATCHES = {
     "detector": BatchKind(_picture_signature, _view_settings, detector_batch),
     "joint": BatchKind(_picture_signature, _view_settings, pair_batch),
     "patches": BatchKind(_picture_signature, _patch_settings, patch_batch),
+    "lift": BatchKind(_picture_signature, _quadruplet_settings, quadruplet_batch),
     "patch set": BatchKind(_point_signature, _no_settings, set_batch),
 }

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from superpoint_tf.config import Config
 from superpoint_tf.training.objectives.detector_objective import DetectorObjective
 from superpoint_tf.training.objectives.joint_objective import JointObjective
+from superpoint_tf.training.objectives.lift_objective import LiftObjective
 from superpoint_tf.training.objectives.objective import Objective
 from superpoint_tf.training.objectives.patch_objective import patch_objective
 
 OBJECTIVES: dict[str, Callable[[Config], Objective]] = {
     "detector": DetectorObjective,
     "joint": JointObjective,
+    "lift": LiftObjective,
     "patches": patch_objective,
 }
