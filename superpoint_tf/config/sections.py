@@ -15,7 +15,7 @@ from synthetic.config import SyntheticConfig
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
 DOG = "dog"  # `patches.labels` of this name: no labels, but the keypoints of differences of Gaussians
-TRAININGS = ("detector", "joint", "patches", "lift")  # the sections that `train` may name
+TRAININGS = ("detector", "joint", "patches", "dense", "lift", "lfnet")  # the sections that `train` may name
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -354,6 +354,25 @@ class PatchesSection(TrainingConfig):
         return self.batch_size // self.points_per_picture
 
 
+def _losses_of_maps() -> tuple[str, ...]:
+    losses = [loss for row in SYSTEMS.values() if row.train == "dense" for loss in row.losses]
+    return tuple(dict.fromkeys(losses))
+
+
+@dataclass(frozen=True)
+class DenseSection(TrainingConfig):
+    """Maps of features of whole pictures, trained on pairs of views of photographs; nothing is labelled."""
+
+    batch_size: int = _setting(8, minimum=1, maximum=2**16)  # pairs
+    loss: str = _setting("", choices=("", *_losses_of_maps()))  # one of its system's; "": the paper's
+    margin: float | None = _setting(None, minimum=0.0, maximum=100.0)  # None: the loss's own
+    points_per_pair: int = _setting(512, minimum=1, maximum=2**16)  # drawn uniformly; those count that both views show
+    min_points: int = _setting(32, minimum=1, maximum=2**16)  # a pair with fewer that count trains nothing
+    radius_px: float | None = _setting(None, minimum=0.0, maximum=1024.0)  # nearer is no negative; None: the loss's own
+    # How it is known which points correspond: by the `homography` of the warped view.
+    truth: str = _setting("homography", choices=("homography",))
+
+
 @dataclass(frozen=True)
 class LiftSection(TrainingConfig):
     """LIFT's networks, one after the other, on patches about the DoG keypoints of photographs (Yi et al. 2016)."""
@@ -386,6 +405,27 @@ class LiftSection(TrainingConfig):
 
 
 @dataclass(frozen=True)
+class LfnetSection(TrainingConfig):
+    """LF-Net on pairs of views of photographs; nothing is labelled (Ono et al. 2018)."""
+
+    batch_size: int = _setting(6, minimum=1, maximum=2**16)  # pairs
+    num_keypoints: int = _setting(512, minimum=1, maximum=2**16)  # of a view, the strongest
+    # Of the heatmap, of the descriptors where the detector says, of orientation and scale, which train the detector;
+    # and of the triplets, which train the descriptor. A weight of 0 takes a term out.
+    image_weight: float = _setting(1.0, minimum=0.0, maximum=1e9)
+    pair_weight: float = _setting(0.01, minimum=0.0, maximum=1e9)
+    orientation_weight: float = _setting(0.1, minimum=0.0, maximum=1e9)
+    scale_weight: float = _setting(0.1, minimum=0.0, maximum=1e9)
+    descriptor_weight: float = _setting(1.0, minimum=0.0, maximum=1e9)
+    margin: float = _setting(1.0, minimum=0.0, maximum=100.0)  # of the triplets, of squared distances
+    radius_px: float = _setting(32.0, minimum=0.0, maximum=1024.0)  # nearer keypoints are no negatives
+    # A negative is drawn from the hardest ones: from `hardest` of them at first, times .9 every so many steps, but at
+    # least 5.
+    hardest: int = _setting(64, minimum=5, maximum=2**16)
+    hardest_fall_every: int = _setting(1000, minimum=1, maximum=10**9)
+
+
+@dataclass(frozen=True)
 class EvaluationSection:
     """Validation in the training loop by the definitions of `superpoint_tf.evaluation`."""
 
@@ -415,6 +455,8 @@ class Config:
     joint: JointSection = JointSection()
     patches: PatchesSection = PatchesSection()
     lift: LiftSection = LiftSection()
+    lfnet: LfnetSection = LfnetSection()
+    dense: DenseSection = DenseSection()
     evaluation: EvaluationSection = EvaluationSection()
 
     def trained_as(self, train: str) -> Config:

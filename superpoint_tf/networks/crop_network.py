@@ -8,29 +8,30 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from superpoint_tf.networks.lfnet_detector import build_lfnet_detector, lfnet_detector_shapes
-from superpoint_tf.networks.patch_inputs import INPUTS
-from superpoint_tf.networks.patch_layers import Convolution, HingingHyperplanes, Start
+from superpoint_tf.networks.lift_detector import build_lift_detector, lift_detector_shapes
+from superpoint_tf.networks.patch_layers import Start
 from superpoint_tf.networks.patch_network import build_branch
 from superpoint_tf.networks.patch_shapes import patch_weight_shapes
 from superpoint_tf.systems import CropSpec
 
-LIFT_FILTER_PX, _LIFT_FILTERS = 25, 16
+_OUTPUTS = {"orientation": "orientation", "descriptor": "descriptors"}  # of the parts that see crops
 
 
 def build_crop_network(spec: CropSpec, system: str, seed: int = 0) -> tf.keras.Model:
     """Build all parts of a system as one network; the seed decides its weights.
 
     It is used by its parts: `model.get_layer("detector")` sees images (B, H, W, 1) in [0, 1] and returns what
-    `DETECTORS` says, `"descriptor"`, and `"orientation"` where there is one, see crops (P, S, S, 1) in [0, 1] and return
-    vectors (P, D). The whole takes the list of all inputs and returns the outputs by part.
+    its row of `DETECTORS` says, `"descriptor"`, and `"orientation"` where there is one, see crops (P, S, S, 1) in
+    [0, 1] and return vectors (P, D). The whole takes the list of all inputs and returns the detector's outputs,
+    "orientation" and "descriptors".
     """
     images = tf.keras.Input((None, None, 1), name="images")
     detector = DETECTORS[spec.detector].build(seed)
-    inputs, outputs = [images], {"detector": detector(images)}
+    inputs, outputs = [images], dict(detector(images))
     for name, part in spec.patch_parts.items():
         crops = tf.keras.Input((part.side_px, part.side_px, 1), name=f"crops_of_{name}")
         inputs.append(crops)
-        outputs[name] = build_branch(part, name, Start(part.start, seed, f"{name}/"))(crops)
+        outputs[_OUTPUTS[name]] = build_branch(part, name, Start(part.start, seed, f"{name}/"))(crops)
     return tf.keras.Model(inputs, outputs, name=system)
 
 
@@ -41,23 +42,6 @@ def crop_weight_shapes(spec: CropSpec) -> dict[str, tuple[int, ...]]:
     return {f"{part}/{name}": shape for part, shapes in parts.items() for name, shape in shapes.items()}
 
 
-def _build_lift_detector(seed: int) -> tf.keras.Model:
-    """Return LIFT's: images to {"scores": (B, H - 24, W - 24, 1)}, the answer where the filter lies within."""
-    images = tf.keras.Input((None, None, 1), name="images")
-    kernel = Start("relu", seed, "detector/").kernel("conv_1")
-    convolution = Convolution("conv_1", _LIFT_FILTERS, LIFT_FILTER_PX, 1, 0, True, kernel)
-    answers = convolution(INPUTS["grey 111 over 62"]("input")(images))
-    scores = tf.keras.layers.Activation("linear", dtype="float32", name="scores")(
-        HingingHyperplanes("conv_1_ghh", 4, 4)(answers)
-    )
-    return tf.keras.Model(images, {"scores": scores}, name="detector")
-
-
-def _lift_detector_shapes() -> dict[str, tuple[int, ...]]:
-    side = LIFT_FILTER_PX
-    return {"conv_1/kernel": (side, side, 1, _LIFT_FILTERS), "conv_1/bias": (_LIFT_FILTERS,)}
-
-
 class Detector(NamedTuple):
     """One kind of detector."""
 
@@ -66,6 +50,6 @@ class Detector(NamedTuple):
 
 
 DETECTORS = {
-    "lift": Detector(_build_lift_detector, _lift_detector_shapes),
+    "lift": Detector(build_lift_detector, lift_detector_shapes),
     "lfnet": Detector(build_lfnet_detector, lfnet_detector_shapes),
 }

@@ -50,31 +50,21 @@ class ScoresOfScale(tf.keras.layers.Layer):
 
 
 class Directions(tf.keras.layers.Layer):
-    """Scale pairs of numbers (..., 2) to unit length: cosine and sine."""
+    """Add (1, 0) to pairs of numbers (..., 2), to begin near it, and scale them to unit length: cosine and sine."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, dtype="float32", autocast=False)
 
     def call(self, pairs: tf.Tensor) -> tf.Tensor:
-        pairs = tf.cast(pairs, tf.float32)
+        pairs = tf.cast(pairs, tf.float32) + tf.constant([1.0, 0.0])
         return pairs * tf.math.rsqrt(tf.reduce_sum(tf.square(pairs), -1, keepdims=True) + 1e-8)
-
-
-class _ToTheRight(tf.keras.initializers.Initializer):
-    """(1, 0): the offset with which an orientation begins."""
-
-    def __call__(self, shape: Any, dtype: Any = None, **_: Any) -> tf.Tensor:
-        return tf.constant([1.0, 0.0], dtype or tf.float32)
-
-    def get_config(self) -> dict[str, Any]:
-        return {}
 
 
 def build_lfnet_detector(seed: int) -> tf.keras.Model:
     """Build the part `detector`: images (B, H, W, 1) to score maps and orientations at every pixel.
 
-    {"scores": (B, H, W, 5), one map for each of `SCALES`, mean 0 and deviation 1; "directions": (B, H, W, 2), cosine and
-    sine}, float32. 41,943 weights.
+    {"scores": (B, H, W, 5), one map for each of `SCALES`, mean 0 and deviation 1; "directions": (B, H, W, 2), cosine
+    and sine}, float32. 41,943 weights.
     """
     start = Start("relu", seed, "detector/")
 
@@ -95,7 +85,7 @@ def build_lfnet_detector(seed: int) -> tf.keras.Model:
     for number, scale in enumerate(SCALES, 1):
         smaller = Resize(f"scale_{number}", 1.0 / scale)(features)
         maps.append(ScoresOfScale(f"scores_{number}")([convolution(f"score_{number}", smaller, 1), features]))
-    pairs = Convolution("orientation", 2, SIDE, 1, SIDE // 2, True, start.kernel("orientation"), _ToTheRight())(features)
+    pairs = convolution("orientation", features, 2)
     scores = tf.keras.layers.Concatenate(name="scores", dtype="float32")(maps)
     return tf.keras.Model(images, {"scores": scores, "directions": Directions("directions")(pairs)}, name="detector")
 

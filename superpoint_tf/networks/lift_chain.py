@@ -8,7 +8,7 @@ import tensorflow as tf
 from superpoint_tf.geometry.grids import frame_grid, frames_towards
 from superpoint_tf.geometry.sample import sample
 from superpoint_tf.geometry.soft_argmax import soft_argmax
-from superpoint_tf.networks.crop_network import LIFT_FILTER_PX
+from superpoint_tf.networks.lift_detector import FILTER_PX, scores_of
 
 PATCH_SIDE_PX = 128  # of a patch of 24 x 24 sigmas
 CROP_SIDE_PX = 64  # of what orientation and descriptor see of it, 12 x 12 sigmas
@@ -16,17 +16,16 @@ DETECTOR_SIDE_PX = 48  # of the whole patch as the detector sees it: two of its 
 SOFT_ARGMAX_STRENGTH = 10.0
 
 
-def score_maps(network: tf.keras.Model, patches: tf.Tensor, training: bool = False) -> tf.Tensor:
+def score_maps(network: tf.keras.Model, patches: tf.Tensor) -> tf.Tensor:
     """Return the detector's scores (P, 24, 24) of patches (P, 128, 128, 1), where its filter lies within the patch."""
     shrink = tf.constant(_area_weights(PATCH_SIDE_PX, DETECTOR_SIDE_PX))
     seen = tf.einsum("ij,pjkc,lk->pilc", shrink, tf.cast(patches, tf.float32), shrink)
-    scores: tf.Tensor = network.get_layer("detector")(seen, training=training)["scores"][..., 0]
-    return scores
+    return scores_of(network.get_layer("detector"), seen)
 
 
 def locate(scores: tf.Tensor) -> tf.Tensor:
     """Return where the scores (P, 24, 24) are large: xy (P, 2) in pixels of the patch, by soft-argmax."""
-    at = soft_argmax(scores, SOFT_ARGMAX_STRENGTH) + (LIFT_FILTER_PX - 1) / 2
+    at = soft_argmax(scores, SOFT_ARGMAX_STRENGTH) + (FILTER_PX - 1) / 2
     return (at + 0.5) * (PATCH_SIDE_PX / DETECTOR_SIDE_PX) - 0.5
 
 

@@ -27,6 +27,7 @@ CROP_SYSTEMS = {
         _LIFT,
         CropSpec(
             "lift",
+            "lift",
             PatchSpec(64, "grey 111 over 62", DEEPDESC, start="tanh"),
             PatchSpec(64, "grey 111 over 62", LIFT_ORIENTATION, start="relu"),
         ),
@@ -36,7 +37,7 @@ CROP_SYSTEMS = {
     ),
     "lfnet": System(
         _LFNET,
-        CropSpec("lfnet", PatchSpec(32, "instance", LFNET_DESCRIPTOR, start="relu")),
+        CropSpec("lfnet", "scale space", PatchSpec(32, "instance", LFNET_DESCRIPTOR, start="relu")),
         "lfnet",
         ("lfnet",),
         MAPS,

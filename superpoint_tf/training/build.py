@@ -16,6 +16,7 @@ from superpoint_tf.data.patch_sets.read_sets import read_patch_sets
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
 from superpoint_tf.data.photographs.detected_photographs import DetectedPhotographs
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
+from superpoint_tf.data.photographs.photograph_pairs import PhotographPairs
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet, find_photographs
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.shapes.record_folder import record_settings
@@ -157,6 +158,17 @@ def _photographs_with_some_held_out(config: Config) -> tuple[PhotographSet, dict
     return photographs, {"photographs": names} | init_input(config.training.init)
 
 
+def build_dense_task(config: Config) -> Task:
+    """Build the training of maps on pairs of views of photographs, without labels.
+
+    Raises ConfigError if no photograph is held out.
+    """
+    photographs, inputs = _photographs_with_some_held_out(config)
+    source = PhotographPairs(config, photographs.root, photographs.train, stage_key(config.seed, inputs))
+    source.description += f"; {len(photographs.validation)} held out"
+    return make_task(config, source, PairsValidator(config, photographs.root, photographs.validation), inputs)
+
+
 def _set_patches_task(config: Config) -> Task:
     spec, folder = SYSTEMS[config.network.system].network, config.patches.data
     assert isinstance(spec, PatchSpec)  # the config's rules say so
@@ -236,7 +248,14 @@ def _pairs_validator(config: Config, root: str, photographs: Sequence[str]) -> V
     return ShapesValidator(config)
 
 
-BUILDERS = {"detector": build_shapes_task, "joint": build_joint_task, "patches": build_patches_task, "lift": build_lift_task}
+BUILDERS = {
+    "detector": build_shapes_task,
+    "joint": build_joint_task,
+    "patches": build_patches_task,
+    "dense": build_dense_task,
+    "lift": build_lift_task,
+    "lfnet": build_dense_task,
+}
 
 
 def build_task(config: Config) -> Task:

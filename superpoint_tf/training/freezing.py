@@ -12,7 +12,8 @@ from superpoint_tf.config import ConfigError
 def train_only(model: tf.keras.Model, beginnings: str) -> None:
     """Freeze the layers whose names begin with none of `beginnings`, comma-separated; "" freezes nothing.
 
-    A layer of a network inside it has two names, `conv_1` and `network/conv_1`. Frozen batch norm normalises by its moving averages. Raises ConfigError if no layer with weights is left.
+    A layer of a network inside it has two names, `conv_1` and `network/conv_1`. Frozen batch norm normalises by its
+    moving averages. Raises ConfigError if no layer with weights is left.
     """
     wanted = tuple(name.strip() for name in beginnings.split(",") if name.strip())
     if not wanted:

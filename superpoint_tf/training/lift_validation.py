@@ -47,7 +47,10 @@ class LiftValidator:
         first, second = (model.get_layer("descriptor")(each, training=False) for each in crops)
         negatives, matrix = negatives_in(batch, self._config.lift.radius_px).numpy(), distances(first, second).numpy()
         valid = batch["valid"].numpy()
-        metrics = {"nearest": nearest_is_right(matrix, negatives), "fpr95": fpr95(np.diag(matrix)[valid], matrix[negatives])}
+        metrics = {
+            "nearest": nearest_is_right(matrix, negatives),
+            "fpr95": fpr95(np.diag(matrix)[valid], matrix[negatives]),
+        }
         if self._stage == "detector":
             empty = soft_maximum(lift_chain.score_maps(model, batch["patches_empty"]))
             metrics["told"] = _share_above(scores[0].numpy()[valid], empty.numpy()[batch["valid_empty"].numpy()])

@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from superpoint_tf.config import Config, PhotographsSection, SyntheticSection
 from superpoint_tf.data.batches.batch import TensorBatch
+from superpoint_tf.data.batches.dense_batch import DenseSettings, dense_batch
 from superpoint_tf.data.batches.detector_batch import detector_batch
+from superpoint_tf.data.batches.lfnet_batch import LfnetSettings, lfnet_batch
 from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.batches.patch_batch import PatchSettings, patch_batch
 from superpoint_tf.data.batches.quadruplet_batch import QuadrupletSettings, quadruplet_batch
@@ -89,6 +91,17 @@ def _quadruplet_settings(config: Config, pictures: Pictures) -> QuadrupletSettin
     return QuadrupletSettings(patches, section.clearance if detects else 0.0)
 
 
+def _dense_settings(config: Config, pictures: Pictures) -> DenseSettings:
+    section = config.dense
+    return DenseSettings(ViewSettings.of(pictures, section), section.points_per_pair, section.truth)
+
+
+def _lfnet_settings(config: Config, pictures: Pictures) -> LfnetSettings:
+    section = config.lfnet
+    falls_every = section.hardest_fall_every * section.num_samples
+    return LfnetSettings(ViewSettings.of(pictures, section), section.hardest, falls_every)
+
+
 def _no_settings(config: Config, pictures: Pictures) -> None:
     return None
 
@@ -98,5 +111,7 @@ BATCHES = {
     "joint": BatchKind(_picture_signature, _view_settings, pair_batch),
     "patches": BatchKind(_picture_signature, _patch_settings, patch_batch),
     "lift": BatchKind(_picture_signature, _quadruplet_settings, quadruplet_batch),
+    "dense": BatchKind(_picture_signature, _dense_settings, dense_batch),
+    "lfnet": BatchKind(_picture_signature, _lfnet_settings, lfnet_batch),
     "patch set": BatchKind(_point_signature, _no_settings, set_batch),
 }

@@ -15,7 +15,14 @@ import tensorflow as tf
 from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.random_streams import Purpose
 from superpoint_tf.data.views import ViewSettings, frame_shape, sample_seeds, sample_view_homographies, to_unit
-from superpoint_tf.geometry.grids import carry_frames, frame_corners, frames_of, nearest_similarity, patch_points, upright_frames
+from superpoint_tf.geometry.grids import (
+    carry_frames,
+    frame_corners,
+    frames_of,
+    nearest_similarity,
+    patch_points,
+    upright_frames,
+)
 from superpoint_tf.geometry.homography import exact_inverse, sample_homographies
 from superpoint_tf.geometry.patches import LEVEL_TOLERANCE, SUBSAMPLES
 from superpoint_tf.geometry.pyramid import build_pyramid, sample_pyramid
@@ -208,7 +215,7 @@ def is_first(numbers: tf.Tensor) -> tf.Tensor:
 
 
 def cut_places(images: tf.Tensor, places: Places, chosen: Choice, settings: PatchSettings) -> tf.Tensor:
-    """Read the chosen patches of pictures uint8 (B, Hs, Ws): (B, N, S, S, 1); a pixel is the mean of its sub-samples."""
+    """Read the chosen patches (B, N, S, S, 1) of pictures uint8 (B, Hs, Ws), a pixel the mean of its sub-samples."""
     pyramid, side_px = build_pyramid(to_unit(images)[..., tf.newaxis], _LEVELS), settings.side_px
     frames = tf.gather(tf.pad(places.frames, ((0, 0), (0, 1), (0, 0), (0, 0))), chosen.indices, batch_dims=1)
     any_point = chosen.any_point[:, tf.newaxis, tf.newaxis, tf.newaxis]
@@ -221,6 +228,8 @@ def cut_places(images: tf.Tensor, places: Places, chosen: Choice, settings: Patc
     batch, count = frames.shape[0], frames.shape[1]
     everywhere = tf.repeat(levels, side * side, axis=1)
     samples = sample_pyramid(pyramid, tf.reshape(points, (batch, -1, 2)), everywhere)
-    patches = tf.nn.avg_pool2d(tf.reshape(samples, (-1, side, side, 1)), settings.subsamples, settings.subsamples, "VALID")
+    patches = tf.nn.avg_pool2d(
+        tf.reshape(samples, (-1, side, side, 1)), settings.subsamples, settings.subsamples, "VALID"
+    )
     patches = tf.reshape(patches, (batch, count, side_px, side_px, 1))
     return tf.where(any_point[..., tf.newaxis], patches, 0.0)

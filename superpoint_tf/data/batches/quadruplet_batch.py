@@ -42,9 +42,9 @@ class QuadrupletSettings:
 def quadruplet_batch(batch: TensorBatch, key: int, settings: QuadrupletSettings) -> TensorBatch:
     """Do `patch_batch`, and with a clearance cut as many upright patches of view 0 that have no keypoint in the middle.
 
-    They are as large as those of keypoints of the same picture, drawn at random, and lie wholly in it; a keypoint is any
-    of those that the source found. Adds `patches_empty` float32 (P, S, S, 1) and `valid_empty` bool (P,): a picture may
-    have no room for as many.
+    They are as large as those of keypoints of the same picture, drawn at random, and lie wholly in it; a keypoint is
+    any of those that the source found. Adds `patches_empty` float32 (P, S, S, 1) and `valid_empty` bool (P,): a picture
+    may have no room for as many.
     """
     result = patch_batch(batch, key, settings.patches)
     if not settings.clearance:
@@ -59,12 +59,15 @@ def quadruplet_batch(batch: TensorBatch, key: int, settings: QuadrupletSettings)
     valid = chosen.valid & is_first(batch.get("pictures", numbers))[:, tf.newaxis]
     patches = cut_places(batch["images"], places, chosen, settings.patches)
     size = numbers.shape[0] * count
-    empty = {"patches_empty": tf.reshape(patches, (size, *patches.shape[2:])), "valid_empty": tf.reshape(valid, (size,))}
+    empty = {
+        "patches_empty": tf.reshape(patches, (size, *patches.shape[2:])),
+        "valid_empty": tf.reshape(valid, (size,)),
+    }
     return {**result, **empty}
 
 
 def _empty_frames(batch: TensorBatch, key: int, settings: QuadrupletSettings) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return upright frames (B, C, 2, 3) at random places, and which have no keypoint near their middle, bool (B, C)."""
+    """Return upright frames (B, C, 2, 3) at random places; tell which have no keypoint near their middle, (B, C)."""
     height, width = frame_shape(batch)
     count = settings.patches.points_per_picture * _CANDIDATES
     drawn = more_uniforms(sample_seeds(key, Purpose.PATCHES, batch["numbers"]), _EMPTY, (count, 3))

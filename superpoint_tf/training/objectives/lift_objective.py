@@ -43,7 +43,7 @@ class LiftObjective:
         terms = {}
         places = lift_chain.middle(patches)
         if self._section.trainable == "detector":
-            scores = lift_chain.score_maps(model, patches, training=True)
+            scores = lift_chain.score_maps(model, patches)
             places = lift_chain.locate(scores)
             terms["class"] = LossTerm(self._class_loss(model, scores, batch), self._section.class_weight)
         towards = lift_chain.directions(model, patches, places, training=True)
@@ -83,7 +83,7 @@ class LiftObjective:
 
     def _class_loss(self, model: tf.keras.Model, scores: tf.Tensor, batch: TensorBatch) -> tf.Tensor:
         first, second = tf.split(soft_maximum(scores), 2)
-        empty = soft_maximum(lift_chain.score_maps(model, batch["patches_empty"], training=True))
+        empty = soft_maximum(lift_chain.score_maps(model, batch["patches_empty"]))
         partners = draw_partners(self._negatives(batch), batch["loss_seeds"])
         costs = class_loss(first, second, partners, empty)
         return tf.reduce_sum(tf.where(self._classed(batch), costs, 0.0))
