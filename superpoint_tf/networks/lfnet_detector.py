@@ -68,8 +68,8 @@ def build_lfnet_detector(seed: int) -> tf.keras.Model:
     """
     start = Start("relu", seed, "detector/")
 
-    def convolution(name: str, features: Any, channels: int = CHANNELS) -> Any:
-        return Convolution(name, channels, SIDE, 1, SIDE // 2, True, start.kernel(name))(features)
+    def convolution(name: str, features: Any, channels: int = CHANNELS, kernel: Any = None) -> Any:
+        return Convolution(name, channels, SIDE, 1, SIDE // 2, True, kernel or start.kernel(name))(features)
 
     def activated(name: str, features: Any) -> Any:
         return tf.keras.layers.LeakyReLU(_SLOPE, name=f"{name}_leaky")(BatchNormalization(f"{name}_bn")(features))
@@ -85,7 +85,7 @@ def build_lfnet_detector(seed: int) -> tf.keras.Model:
     for number, scale in enumerate(SCALES, 1):
         smaller = Resize(f"scale_{number}", 1.0 / scale)(features)
         maps.append(ScoresOfScale(f"scores_{number}")([convolution(f"score_{number}", smaller, 1), features]))
-    pairs = convolution("orientation", features, 2)
+    pairs = convolution("orientation", features, 2, kernel="zeros")  # all begin upright
     scores = tf.keras.layers.Concatenate(name="scores", dtype="float32")(maps)
     return tf.keras.Model(images, {"scores": scores, "directions": Directions("directions")(pairs)}, name="detector")
 

@@ -22,7 +22,7 @@ from superpoint_tf.networks import lift_chain
 from superpoint_tf.runtime import storage
 from superpoint_tf.training.validation import Figures, Metrics
 
-_MOST_PHOTOGRAPHS, _POINTS = 16, 32  # of each
+_MOST_PHOTOGRAPHS, _POINTS = 8, 32  # of each
 _SHOWN_PATCHES = 12  # a row
 
 

@@ -86,11 +86,8 @@ class LfnetObjective:
         # One forward pass for both views: batch normalisation then sees one set of statistics.
         images = tf.concat([batch["images0"], batch["images1"]], axis=0)
         outputs = model.get_layer("detector")(images, training=True)
-        spaces = [
-            ScaleSpace(*parts)
-            for parts in zip(*(tf.split(part, 2) for part in scale_space(outputs["scores"])), strict=True)
-        ]
-        directions = tf.split(outputs["directions"], 2)
+        heatmaps, log_scales = (tf.split(part, 2) for part in scale_space(outputs["scores"]))
+        spaces, directions = list(map(ScaleSpace, heatmaps, log_scales)), tf.split(outputs["directions"], 2)
         return [
             _View(batch[f"images{view}"], batch[f"mask{view}"], spaces[view], directions[view], _to_other(batch, view))
             for view in (0, 1)
@@ -146,7 +143,7 @@ class LfnetObjective:
         found: tf.Tensor,
         view: int,
     ) -> dict[str, tf.Tensor]:
-        """Return the pair term, which moves the crops alone, and the triplet term, which trains the descriptor alone."""
+        """Return the pair term, which moves crops alone, and the triplet term, which trains the descriptor alone."""
         describe = model.get_layer("descriptor")
         counted = tf.reshape(keypoints.counted, [-1])
         fixed = _crops(own.images, tf.stop_gradient(keypoints.frames)), _crops(other.images, found)
