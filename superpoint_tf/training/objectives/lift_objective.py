@@ -40,7 +40,7 @@ class LiftObjective:
         patches = tf.concat([batch["patches0"], batch["patches1"]], axis=0)
         if self._section.trainable == "descriptor":
             return {"desc": LossTerm(self._descriptor_loss(model, patches, batch), 1.0)}
-        terms = {}
+        terms: dict[str, LossTerm] = {}
         places = lift_chain.middle(patches)
         if self._section.trainable == "detector":
             scores = lift_chain.score_maps(model, patches)
@@ -48,23 +48,22 @@ class LiftObjective:
             terms["class"] = LossTerm(self._class_loss(model, scores, batch), self._section.class_weight)
         towards = lift_chain.directions(model, patches, places, training=True)
         vectors = lift_chain.describe(model, patches, places, towards, training=True)
-        return terms | {"pair": LossTerm(pair_loss(*tf.split(vectors, 2), batch["valid"]), 1.0)}
+        first, second = tf.split(vectors, 2)
+        return terms | {"pair": LossTerm(pair_loss(first, second, batch["valid"]), 1.0)}
 
     def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
         if not tf.reduce_any(batch["valid"]):
             return "no keypoint of this batch has a patch of 24 of its sigmas in both views: look at the photographs"
         if self._section.trainable != "descriptor":
             return ""
-        collapsed = float(collapsed_vector_loss(self._negatives(batch), *self._loss()))
+        term = _DESCRIPTOR_LOSS.terms["desc"]
+        collapsed = float(collapsed_vector_loss(self._negatives(batch), term, self._settings))
         if not (collapsed > 0 and sits_at(model_losses["desc"], collapsed)):
             return ""
         return (
             f"the loss desc sits at {collapsed:.4f}, what equal descriptors of all patches would cost: change "
             "lift.learning_rate, or begin with lift.mining_ratio=1, if it stays there"
         )
-
-    def _loss(self) -> tuple[object, LossSettings]:
-        return _DESCRIPTOR_LOSS.terms["desc"], self._settings
 
     def _negatives(self, batch: TensorBatch) -> tf.Tensor:
         return negatives_in(batch, self._section.radius_px)
