@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from superpoint_tf.config.sections import CELL, DOG, Config, ConfigError, NetworkConfig, shown
+from superpoint_tf.config.sections import (
+    CELL,
+    DOG,
+    TRAININGS,
+    Config,
+    ConfigError,
+    LiftSection,
+    NetworkConfig,
+    PatchesSection,
+    shown,
+)
 from superpoint_tf.systems import SYSTEMS, VECTORS, DenseSpec
 
 MAX_SAMPLES = 2**40  # of a training; other sets have the numbers from there on (data/random_streams.py)
@@ -42,6 +52,10 @@ def _check_system(config: Config, source: str) -> None:
         _check_without_effect(config, source)
     if config.train == "patches":
         _check_patches(config, source)
+    if config.train == "lift":
+        _check_lift(config, source)
+    if config.train == "lfnet":
+        _check_lfnet(config, source)
     if config.train == "dense":
         _check_dense(config, source)
 
@@ -67,11 +81,33 @@ def _check_patches(config: Config, source: str) -> None:
             f"{source}: `patches.half_side_px`: no patch of {2 * patches.half_side_px:g} px fits into pictures of "
             f"{side} px; give less than {side / 2:g}"
         )
-    if patches.batch_size % patches.points_per_picture:
+    _check_whole_pictures("patches", patches, source)
+
+
+def _check_whole_pictures(key: str, section: PatchesSection | LiftSection, source: str) -> None:
+    if section.batch_size % section.points_per_picture:
         raise ConfigError(
-            f"{source}: `patches.batch_size`: {patches.batch_size} points do not come from whole pictures; make it a "
-            f"multiple of `patches.points_per_picture`, {patches.points_per_picture}"
+            f"{source}: `{key}.batch_size`: {section.batch_size} points do not come from whole pictures; make it a "
+            f"multiple of `{key}.points_per_picture`, {section.points_per_picture}"
         )
+
+
+def _check_lift(config: Config, source: str) -> None:
+    lift = config.lift
+    before = {"orientation": "descriptor", "detector": "orientation"}.get(lift.trainable)
+    if before and not lift.init:
+        raise ConfigError(
+            f"{source}: `lift.init`: the {lift.trainable} is trained through networks that are trained before it; name "
+            f"the weights of a run with lift.trainable={before}"
+        )
+    _check_whole_pictures("lift", lift, source)
+
+
+def _check_lfnet(config: Config, source: str) -> None:
+    lfnet = config.lfnet
+    weights = (lfnet.image_weight, lfnet.pair_weight, lfnet.orientation_weight, lfnet.scale_weight)
+    if not any((*weights, lfnet.descriptor_weight)):
+        raise ConfigError(f"{source}: `lfnet.image_weight`: all weights are 0, nothing is learnt; give one of them")
 
 
 def _check_dense(config: Config, source: str) -> None:
@@ -92,9 +128,6 @@ def _check_without_effect(config: Config, source: str) -> None:
     for field in fields(NetworkConfig):
         if getattr(config.network, field.name) != getattr(usual, field.name):
             raise ConfigError(f"{source}: `network.{field.name}`: the layers of {system} are fixed; leave it out")
-    for name in ("init", "trainable", "flips"):
-        if SYSTEMS[system].solved and getattr(config.patches, name):
-            raise ConfigError(f"{source}: `patches.{name}`: {system} is solved for, without gradients; leave it out")
 
 
 def _check_ranges(config: Config, source: str) -> None:
@@ -148,13 +181,8 @@ def _check_keypoints(config: Config, source: str) -> None:
 
 
 def _check_training(config: Config, source: str) -> None:
-    for key, training in (
-        ("detector", config.detector),
-        ("joint", config.joint),
-        ("patches", config.patches),
-        ("dense", config.dense),
-        ("digits", config.digits),
-    ):
+    for key in TRAININGS:
+        training = getattr(config, key)
         if training.num_samples % training.accumulate:
             multiple = training.accumulate * max(training.batch_size // max(training.num_samples, 1), 1)
             raise ConfigError(

@@ -15,7 +15,7 @@ from synthetic.config import SyntheticConfig
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
 DOG = "dog"  # `patches.labels` of this name: no labels, but the keypoints of differences of Gaussians
-TRAININGS = ("detector", "joint", "patches", "dense", "digits")  # sections that train
+TRAININGS = ("detector", "joint", "patches", "dense", "digits", "lift", "lfnet")  # the sections that `train` may name
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -383,6 +383,58 @@ class DigitsSection(TrainingConfig):
 
 
 @dataclass(frozen=True)
+class LiftSection(TrainingConfig):
+    """LIFT's networks, one after the other, on patches about the DoG keypoints of photographs (Yi et al. 2016)."""
+
+    # Which one: the descriptor, then through it the orientation, then through both the detector. The two later ones
+    # begin with the weights that the one before left (`init`), and the others stay as they are.
+    trainable: str = _setting("descriptor", choices=("descriptor", "orientation", "detector"))
+    batch_size: int = _setting(128, minimum=1, maximum=2**16)  # points, of two patches each, over all devices
+    points_per_picture: int = _setting(16, minimum=1, maximum=4096)
+    max_keypoints: int = _setting(512, minimum=1, maximum=2**16 - 1)  # of a picture, the strongest
+    jitter: float = _setting(1.0, minimum=0.0, maximum=4.0)  # of the second frame, as `patches.jitter`
+    radius_px: float = _setting(8.0, minimum=0.0, maximum=1024.0)  # nearer points of a picture are no negatives
+    margin: float = _setting(4.0, minimum=0.0, maximum=100.0)  # of the descriptor's wrong pairs
+    mining_ratio: int = _setting(8, minimum=1, maximum=2**16)  # of so many pairs the hardest one trains it
+    # The detector: how far off the middle its keypoints are, in half sides of a patch; how far from any keypoint the
+    # middles of empty patches, in their sigmas; and what telling both apart weighs beside the pairs.
+    shift: float = _setting(0.4, minimum=0.0, maximum=0.5)
+    clearance: float = _setting(6.0, minimum=0.1, maximum=12.0)
+    class_weight: float = _setting(1.0, minimum=0.0, maximum=1e9)
+
+    @property
+    def support(self) -> float:
+        """Return the side of a patch, in diameters of its keypoint: 24 sigmas."""
+        return 12.0
+
+    @property
+    def num_samples(self) -> int:
+        """Return how many pictures give the points of one update."""
+        return self.batch_size // self.points_per_picture
+
+
+@dataclass(frozen=True)
+class LfnetSection(TrainingConfig):
+    """LF-Net on pairs of views of photographs; nothing is labelled (Ono et al. 2018)."""
+
+    batch_size: int = _setting(6, minimum=1, maximum=2**16)  # pairs
+    num_keypoints: int = _setting(512, minimum=1, maximum=2**16)  # of a view, the strongest
+    # Of the heatmap, of the descriptors where the detector says, of orientation and scale, which train the detector;
+    # and of the triplets, which train the descriptor. A weight of 0 takes a term out.
+    image_weight: float = _setting(1.0, minimum=0.0, maximum=1e9)
+    pair_weight: float = _setting(0.01, minimum=0.0, maximum=1e9)
+    orientation_weight: float = _setting(0.1, minimum=0.0, maximum=1e9)
+    scale_weight: float = _setting(0.1, minimum=0.0, maximum=1e9)
+    descriptor_weight: float = _setting(1.0, minimum=0.0, maximum=1e9)
+    margin: float = _setting(1.0, minimum=0.0, maximum=100.0)  # of the triplets, of squared distances
+    radius_px: float = _setting(32.0, minimum=0.0, maximum=1024.0)  # nearer keypoints are no negatives
+    # A negative is drawn from the hardest ones: from `hardest` of them at first, times .9 every so many steps, but at
+    # least 5.
+    hardest: int = _setting(64, minimum=5, maximum=2**16)
+    hardest_fall_every: int = _setting(1000, minimum=1, maximum=10**9)
+
+
+@dataclass(frozen=True)
 class EvaluationSection:
     """Validation in the training loop by the definitions of `superpoint_tf.evaluation`."""
 
@@ -411,6 +463,8 @@ class Config:
     adaptation: AdaptationSection = AdaptationSection()
     joint: JointSection = JointSection()
     patches: PatchesSection = PatchesSection()
+    lift: LiftSection = LiftSection()
+    lfnet: LfnetSection = LfnetSection()
     dense: DenseSection = DenseSection()
     digits: DigitsSection = DigitsSection()
     evaluation: EvaluationSection = EvaluationSection()

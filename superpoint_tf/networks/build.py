@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from superpoint_tf.config import NetworkConfig
+from superpoint_tf.networks.crop_network import build_crop_network, crop_weight_shapes
 from superpoint_tf.networks.digit_network import build_digit_network, digit_weight_shapes
 from superpoint_tf.networks.map_networks import build_map_network, map_weight_shapes
 from superpoint_tf.networks.patch_network import build_patch_network
 from superpoint_tf.networks.patch_shapes import patch_weight_shapes
 from superpoint_tf.networks.superpoint import build_dense_network, dense_weight_shapes
-from superpoint_tf.systems import SYSTEMS, DenseSpec, DigitSpec, MapSpec, PatchSpec
+from superpoint_tf.systems import SYSTEMS, CropSpec, DenseSpec, DigitSpec, MapSpec, PatchSpec
 
 
 class _Kind(NamedTuple):
@@ -24,6 +25,7 @@ class _Kind(NamedTuple):
 _KINDS: dict[type, _Kind] = {  # by what a row of the table of systems holds; the sizes of any other are in its config
     MapSpec: _Kind(build_map_network, map_weight_shapes),
     PatchSpec: _Kind(build_patch_network, patch_weight_shapes),
+    CropSpec: _Kind(build_crop_network, crop_weight_shapes),
     DigitSpec: _Kind(build_digit_network, digit_weight_shapes),
 }
 
@@ -52,4 +54,4 @@ def weight_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
 
 def describes(config: NetworkConfig) -> bool:
     """Tell whether the network gives descriptors."""
-    return SYSTEMS[config.system].network.descriptor
+    return bool(SYSTEMS[config.system].network.descriptor)

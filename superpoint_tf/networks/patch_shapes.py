@@ -89,6 +89,8 @@ def _after(layer: Layer, features: Shape) -> Shape:
             return values["regions"], features[2]
         case "fc":
             return (values["channels"],)
+        case "ghh":
+            return *features[:-1], features[-1] // (values["sums"] * values["maxima"])
         case "l2":
             return (math.prod(features),)
     return features

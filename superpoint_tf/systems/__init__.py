@@ -1,6 +1,6 @@
 """Every system that can be trained, as a row of data: what its network is, what trains it, what it gives."""
 
-from .system import CLASSES, MAPS, SCORES, VECTORS, DenseSpec, DigitSpec, Layer, MapSpec, PatchSpec, System
+from .system import CLASSES, MAPS, SCORES, VECTORS, CropSpec, DenseSpec, DigitSpec, Layer, MapSpec, PatchSpec, System
 from .systems import SYSTEMS
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "SCORES",
     "SYSTEMS",
     "VECTORS",
+    "CropSpec",
     "DenseSpec",
     "DigitSpec",
     "Layer",

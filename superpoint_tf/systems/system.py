@@ -99,6 +99,14 @@ def regions(count: int) -> Layer:
     return Layer("regions", {"regions": count})
 
 
+def ghh(sums: int = 4, maxima: int = 4) -> Layer:
+    """Return the generalised hinging hyperplanes: of `sums` maxima of `maxima` channels each, the 1st - 2nd + 3rd ....
+
+    Channels are `sums` x `maxima` neighbours for each number that comes out (Yi et al., LIFT, ECCV 2016, equation 5).
+    """
+    return Layer("ghh", {"sums": sums, "maxima": maxima})
+
+
 def dropout(share: float) -> Layer:
     """Return a layer that in training sets this share of the numbers to zero, and divides the others by the rest."""
     return Layer("dropout", {"share": share})
@@ -154,6 +162,26 @@ class PatchSpec:
 
 
 @dataclass(frozen=True)
+class CropSpec:
+    """A detector of pictures, and networks that see crops about what it finds: each a part with weights of its own."""
+
+    detector: str  # a row of `networks.crop_network.DETECTORS`
+    score_map: str  # how its maps become keypoints, a row of `detection.score_maps.SCORE_MAPS`
+    descriptor: PatchSpec
+    orientation: PatchSpec | None = None  # gives (cosine, sine) of a crop's angle; None: the detector gives angles
+
+    # what `MapSpec` says of the others; there is no map of descriptors
+    stride = 1
+    first_px = 0.0
+
+    @property
+    def patch_parts(self) -> dict[str, PatchSpec]:
+        """Return the parts that see crops, by their names."""
+        parts = {"orientation": self.orientation, "descriptor": self.descriptor}
+        return {name: spec for name, spec in parts.items() if spec}
+
+
+@dataclass(frozen=True)
 class DenseSpec:
     """MagicPoint and SuperPoint, networks from a picture to maps; `NetworkConfig` has their sizes."""
 
@@ -203,7 +231,7 @@ class System:
     """One row of the table of systems."""
 
     paper: str
-    network: PatchSpec | DenseSpec | MapSpec | DigitSpec
+    network: PatchSpec | DenseSpec | MapSpec | DigitSpec | CropSpec
     train: str  # the section of the config that trains it
     losses: tuple[str, ...]  # that may train it; the first is the paper's
     gives: str  # MAPS, VECTORS, SCORES or CLASSES: what evaluation and tools may ask of it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .crop_systems import CROP_SYSTEMS
 from .dense_systems import DENSE_SYSTEMS
 from .digit_systems import DIGIT_SYSTEMS
 from .map_systems import MAP_SYSTEMS
@@ -9,4 +10,11 @@ from .pair_systems import PAIR_SYSTEMS
 from .patch_systems import PATCH_SYSTEMS
 from .system import System
 
-SYSTEMS: dict[str, System] = {**DENSE_SYSTEMS, **MAP_SYSTEMS, **PATCH_SYSTEMS, **PAIR_SYSTEMS, **DIGIT_SYSTEMS}
+SYSTEMS: dict[str, System] = {
+    **DENSE_SYSTEMS,
+    **MAP_SYSTEMS,
+    **PATCH_SYSTEMS,
+    **PAIR_SYSTEMS,
+    **DIGIT_SYSTEMS,
+    **CROP_SYSTEMS,
+}

@@ -19,7 +19,7 @@ from superpoint_tf.data.patch_sets.set_source import PatchSetSource
 from superpoint_tf.data.photographs.detected_photographs import DetectedPhotographs
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.photographs.photograph_pairs import PhotographPairs
-from superpoint_tf.data.photographs.photograph_sets import find_photographs
+from superpoint_tf.data.photographs.photograph_sets import PhotographSet, find_photographs
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.shapes.record_folder import record_settings
 from superpoint_tf.data.shapes.record_reader import read_record_manifest
@@ -29,6 +29,7 @@ from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.systems import SYSTEMS, PatchSpec
 from superpoint_tf.training.digit_validation import DigitValidator
+from superpoint_tf.training.lift_validation import LiftValidator
 from superpoint_tf.training.patch_validation import PatchValidator, cut_from_photographs, cut_from_set
 from superpoint_tf.training.tasks import Task, make_task
 from superpoint_tf.training.validation import PairsValidator, ShapesValidator, Validator
@@ -131,11 +132,7 @@ def build_patches_task(config: Config) -> Task:
 
 
 def _detected_patches_task(config: Config) -> Task:
-    photographs = find_photographs(config.photographs).with_readable_validation()
-    if not photographs.validation:
-        raise ConfigError(f"{photographs.root}: {_TOO_FEW}")
-    names = json.dumps(photographs.train)
-    inputs = {"photographs": storage.sha256(names.encode())} | init_input(config.patches.init)
+    photographs, inputs = _photographs_with_some_held_out(config)
     key = stage_key(config.seed, inputs)
     source = DetectedPhotographs(config, photographs.root, photographs.train, key)
     source.description += f"; {len(photographs.validation)} held out"
@@ -143,16 +140,33 @@ def _detected_patches_task(config: Config) -> Task:
     return make_task(config, source, PatchValidator(config, cut), inputs)
 
 
+def build_lift_task(config: Config) -> Task:
+    """Build the training of one of LIFT's networks, on patches about the keypoints of differences of Gaussians.
+
+    Raises ConfigError if no photograph is held out, or if the weights to begin with are not LIFT's.
+    """
+    photographs, inputs = _photographs_with_some_held_out(config)
+    key = stage_key(config.seed, inputs)
+    source = DetectedPhotographs(config, photographs.root, photographs.train, key)
+    source.description += f"; {len(photographs.validation)} held out"
+    return make_task(config, source, LiftValidator(config, photographs.root, photographs.validation), inputs)
+
+
+def _photographs_with_some_held_out(config: Config) -> tuple[PhotographSet, dict[str, str]]:
+    """Return the photographs, and the fingerprints of their names and of the weights that training begins with."""
+    photographs = find_photographs(config.photographs).with_readable_validation()
+    if not photographs.validation:
+        raise ConfigError(f"{photographs.root}: {_TOO_FEW}")
+    names = storage.sha256(json.dumps(photographs.train).encode())
+    return photographs, {"photographs": names} | init_input(config.training.init)
+
+
 def build_dense_task(config: Config) -> Task:
     """Build the training of maps on pairs of views of photographs, without labels.
 
     Raises ConfigError if no photograph is held out.
     """
-    photographs = find_photographs(config.photographs).with_readable_validation()
-    if not photographs.validation:
-        raise ConfigError(f"{photographs.root}: {_TOO_FEW}")
-    names = json.dumps(photographs.train)
-    inputs = {"photographs": storage.sha256(names.encode())} | init_input(config.dense.init)
+    photographs, inputs = _photographs_with_some_held_out(config)
     source = PhotographPairs(config, photographs.root, photographs.train, stage_key(config.seed, inputs))
     source.description += f"; {len(photographs.validation)} held out"
     return make_task(config, source, PairsValidator(config, photographs.root, photographs.validation), inputs)
@@ -254,6 +268,8 @@ BUILDERS = {
     "patches": build_patches_task,
     "dense": build_dense_task,
     "digits": build_digits_task,
+    "lift": build_lift_task,
+    "lfnet": build_dense_task,
 }
 
 
