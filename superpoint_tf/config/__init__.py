@@ -22,6 +22,7 @@ from superpoint_tf.config.sections import (
     PatchesSection,
     PhotographsSection,
     PhotometricConfig,
+    PlanesConfig,
     SyntheticSection,
     TrainingConfig,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "PatchesSection",
     "PhotographsSection",
     "PhotometricConfig",
+    "PlanesConfig",
     "SyntheticSection",
     "TrainingConfig",
 ]

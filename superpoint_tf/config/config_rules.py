@@ -25,6 +25,7 @@ def check_rules(config: Config, source: str) -> None:
     """Raise ConfigError, beginning with `source`, for settings that contradict each other, naming key and remedy."""
     _check_name(config.name, source)
     _check_ranges(config, source)
+    _check_planes(config, source)
     _check_shapes(config, source)
     _check_borders(config, source)
     _check_keypoints(config, source)
@@ -115,6 +116,11 @@ def _check_dense(config: Config, source: str) -> None:
     if dense.loss and dense.loss not in SYSTEMS[system].losses:
         losses = ", ".join(SYSTEMS[system].losses)
         raise ConfigError(f"{source}: `dense.loss`: {dense.loss} does not train {system}; use {losses}")
+    if dense.truth == "planes" and config.photographs.source_scale != 1:
+        raise ConfigError(
+            f"{source}: `photographs.source_scale`: {config.photographs.source_scale:g} is for homographies; "
+            "`dense.truth: planes` draws both views in the frame's pixels: give 1"
+        )
     if dense.min_points > dense.points_per_pair:
         raise ConfigError(
             f"{source}: `dense.min_points`: {dense.min_points} is above `dense.points_per_pair`: "
@@ -139,6 +145,13 @@ def _check_ranges(config: Config, source: str) -> None:
             low, high = getattr(photometric, name)
             if low > high:
                 raise ConfigError(f"{source}: `{key}.photometric.{name}`: {low:g} is above {high:g}; give [low, high]")
+
+
+def _check_planes(config: Config, source: str) -> None:
+    for key, planes in (("dense", config.dense.planes), ("evaluation", config.evaluation.planes)):
+        low, high = planes.segments
+        if low > high:
+            raise ConfigError(f"{source}: `{key}.planes.segments`: {low} is above {high}; give [low, high]")
 
 
 def _check_shapes(config: Config, source: str) -> None:

@@ -100,6 +100,17 @@ class HomographyConfig:
 
 
 @dataclass(frozen=True)
+class PlanesConfig:
+    """How a scene of planes is drawn, one plane a segment of a photograph, and how far the camera moves."""
+
+    segments: tuple[int, int] = _setting((4, 24), minimum=1, maximum=1024)  # about so many, log-uniform
+    depth_ratio: float = _setting(2.0, minimum=1.0, maximum=16.0)  # of the farthest plane to the nearest
+    max_slope: float = _setting(0.5, minimum=0.0, maximum=4.0)  # of a plane: change of 1 / depth over a focal length
+    baseline: float = _setting(0.3, minimum=0.0, maximum=2.0)  # the camera's way at most, in depths of the scene
+    max_angle_deg: float = _setting(30.0, minimum=0.0, maximum=180.0)  # roll of the camera is uniform in +- this
+
+
+@dataclass(frozen=True)
 class PhotometricConfig:
     """Ranges of the photometric change on 0..255 grey levels; every change is applied, in random order."""
 
@@ -369,8 +380,11 @@ class DenseSection(TrainingConfig):
     points_per_pair: int = _setting(512, minimum=1, maximum=2**16)  # drawn uniformly; those count that both views show
     min_points: int = _setting(32, minimum=1, maximum=2**16)  # a pair with fewer that count trains nothing
     radius_px: float | None = _setting(None, minimum=0.0, maximum=1024.0)  # nearer is no negative; None: the loss's own
-    # How it is known which points correspond: by the `homography` of the warped view.
-    truth: str = _setting("homography", choices=("homography",))
+    # How it is known which points correspond: by the `homography` of the warped view, or by the `planes` of a scene.
+    truth: str = _setting("homography", choices=("homography", "planes"))
+    planes: PlanesConfig = PlanesConfig()
+    # How the second view looks beside the first: under another `photometric` change, or `changed` altogether.
+    appearance: str = _setting("photometric", choices=("photometric", "changed"))
 
 
 @dataclass(frozen=True)
@@ -446,6 +460,7 @@ class EvaluationSection:
     distance_px: float = _setting(3.0, free=True, minimum=0.0, maximum=1024.0)  # epsilon
     num_synthetic: int = _setting(50, free=True, minimum=1, maximum=10**6)  # pictures a primitive in the validation mAP
     homography: HomographyConfig = HomographyConfig(symmetric_axes=True)
+    planes: PlanesConfig = PlanesConfig()  # of the pairs of `tools/evaluate.py pck`
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,9 @@ class Stream(enum.IntEnum):
     SHIFTS_ORDER = 0x0D05  # of those that are moved
     PATCH_VIEWS = 0x0D06  # which two patches of a point in a set of patches are a sample
     DISTORTION = 0x0D17  # how a digit is turned, moved or bent
+    PLANES = 0x0D07  # segments, planes and camera of a piecewise-planar pair
+    DENSE_POINTS = 0x0D08  # the points whose partners are asked for
+    APPEARANCE = 0x0D09  # how the second view of a cross-appearance pair looks
     PHOTOMETRIC = 0x50_686F_746F
 
 

@@ -44,6 +44,14 @@ def coarse_pool() -> Layer:
     return Layer("coarse_pool", {})
 
 
+def transformer(channels: int, side: int) -> Layer:
+    """Return a convolution of `side` x `side` pixels that reads each pixel's neighbourhood through an affine map.
+
+    (UCN's convolutional spatial transformer: Choy et al. 2016, section 3.3.)
+    """
+    return Layer("transformer", {"channels": channels, "side": side})
+
+
 def fc(channels: int, bias: bool = True) -> Layer:
     """Return a matrix and an offset, on all numbers of a patch as one vector: row by row, all channels of a pixel."""
     return Layer("fc", {"channels": channels, "bias": bias})

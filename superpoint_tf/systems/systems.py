@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .correspondence_systems import CORRESPONDENCE_SYSTEMS
 from .crop_systems import CROP_SYSTEMS
 from .dense_systems import DENSE_SYSTEMS
 from .digit_systems import DIGIT_SYSTEMS
@@ -17,4 +18,5 @@ SYSTEMS: dict[str, System] = {
     **PAIR_SYSTEMS,
     **DIGIT_SYSTEMS,
     **CROP_SYSTEMS,
+    **CORRESPONDENCE_SYSTEMS,
 }

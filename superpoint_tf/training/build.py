@@ -20,6 +20,7 @@ from superpoint_tf.data.photographs.detected_photographs import DetectedPhotogra
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.photographs.photograph_pairs import PhotographPairs
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet, find_photographs
+from superpoint_tf.data.photographs.plane_pairs import PlanePairs
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.shapes.record_folder import record_settings
 from superpoint_tf.data.shapes.record_reader import read_record_manifest
@@ -27,7 +28,8 @@ from superpoint_tf.data.shapes.shape_sources import GeneratedShapes, RecordedSha
 from superpoint_tf.data.sources import Source
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
-from superpoint_tf.systems import SYSTEMS, PatchSpec
+from superpoint_tf.systems import SYSTEMS, DenseSpec, MapSpec, PatchSpec
+from superpoint_tf.training.correspondence_validation import CorrespondenceValidator
 from superpoint_tf.training.digit_validation import DigitValidator
 from superpoint_tf.training.lift_validation import LiftValidator
 from superpoint_tf.training.patch_validation import PatchValidator, cut_from_photographs, cut_from_set
@@ -167,9 +169,19 @@ def build_dense_task(config: Config) -> Task:
     Raises ConfigError if no photograph is held out.
     """
     photographs, inputs = _photographs_with_some_held_out(config)
-    source = PhotographPairs(config, photographs.root, photographs.train, stage_key(config.seed, inputs))
+    planes = config.dense.truth == "planes"
+    of_pairs = PlanePairs if planes else PhotographPairs
+    source = of_pairs(config, photographs.root, photographs.train, stage_key(config.seed, inputs))
     source.description += f"; {len(photographs.validation)} held out"
-    return make_task(config, source, PairsValidator(config, photographs.root, photographs.validation), inputs)
+    validator = _map_validator(config, photographs.root, photographs.validation)
+    return make_task(config, source, validator, inputs, kind="planes" if planes else "")
+
+
+def _map_validator(config: Config, root: str, photographs: Sequence[str]) -> Validator:
+    """Return the validation of what a system gives: keypoints and their matches, or where every point is put."""
+    spec = SYSTEMS[config.network.system].network
+    detects = isinstance(spec, DenseSpec | MapSpec) and spec.score_map
+    return (PairsValidator if detects else CorrespondenceValidator)(config, root, photographs)
 
 
 def _set_patches_task(config: Config) -> Task:

@@ -15,10 +15,12 @@ from superpoint_tf.data.batches.digit_batch import digit_batch
 from superpoint_tf.data.batches.lfnet_batch import LfnetSettings, lfnet_batch
 from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.batches.patch_batch import PatchSettings, patch_batch
+from superpoint_tf.data.batches.planes_batch import planes_batch
 from superpoint_tf.data.batches.quadruplet_batch import QuadrupletSettings, quadruplet_batch
 from superpoint_tf.data.batches.set_batch import set_batch
 from superpoint_tf.data.digits.digit_source import NUM_UNIFORMS, DigitSource
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
+from superpoint_tf.data.photographs.plane_pairs import PlanePairs
 from superpoint_tf.data.sources import Source
 from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.networks.lift_chain import PATCH_SIDE_PX
@@ -71,6 +73,17 @@ def _digit_signature(source: DigitSource, size: int) -> dict[str, tf.TensorSpec]
         "images": tf.TensorSpec((size, *source.picture_shape), tf.uint8),
         "labels": tf.TensorSpec((size,), tf.int64),
         "uniforms": tf.TensorSpec((size, NUM_UNIFORMS), tf.float32),
+    }
+
+
+def _planes_signature(source: PlanePairs, size: int) -> dict[str, tf.TensorSpec]:
+    picture = tf.TensorSpec((size, *source.picture_shape), tf.uint8)
+    points = tf.TensorSpec((size, source.points_per_pair, 2), tf.float32)
+    numbers = tf.TensorSpec((size,), tf.int64)
+    return {
+        **{"numbers": numbers, "pictures": numbers, "images": picture, "images1": picture},
+        **{"points0": points, "points1": points},
+        "mask1": tf.TensorSpec((size, *source.image_shape), tf.bool),
     }
 
 
@@ -129,5 +142,6 @@ BATCHES = {
     "dense": BatchKind(_picture_signature, _dense_settings, dense_batch),
     "digits": BatchKind(_digit_signature, _distortion, digit_batch),
     "lfnet": BatchKind(_picture_signature, _lfnet_settings, lfnet_batch),
+    "planes": BatchKind(_planes_signature, _no_settings, planes_batch),
     "patch set": BatchKind(_point_signature, _no_settings, set_batch),
 }

@@ -106,6 +106,24 @@ def _measure_patches(request: Request) -> Measured:
     return measure_patches(request, cast(Sequence[PatchMethod], request.methods))
 
 
+def _load_dense_methods(names: Sequence[str], detection: DetectionConfig) -> Sequence[NamedMethod]:
+    from superpoint_tf.evaluation.methods.dense_methods import load_dense_methods
+
+    return load_dense_methods(names)
+
+
+def _measure_pck(request: Request) -> Measured:
+    from superpoint_tf.evaluation.methods.dense_methods import DenseMethod
+    from superpoint_tf.evaluation.protocols.pck_run import measure_pck
+
+    return measure_pck(request, cast(Sequence[DenseMethod], request.methods))
+
+
+def _sampling_of_dense_pairs(config: Config) -> dict[str, Any]:
+    pairs = PAIR_SETS["random-homography"].sampling(config)
+    return {**pairs, "planes": config_to_dict(config.evaluation.planes)}
+
+
 PROTOCOLS: dict[str, Protocol] = {
     **{name: protocol_of_pairs(name, pair_set) for name, pair_set in PAIR_SETS.items()},
     "synthetic": Protocol(
@@ -130,5 +148,14 @@ PROTOCOLS: dict[str, Protocol] = {
         _measure_patches,
         refused={**_NO_VIEWS, "{name} are measured as the folder has them": ("num", "presets")},
         load=_load_patch_methods,
+    ),
+    "pck": Protocol(
+        "maps of descriptors, on pairs of images or on photographs that are warped, cut into planes, or changed",
+        _measure_pck,
+        num="photographs",
+        default_num="40",
+        refused={"{name} compares maps, not keypoints": ("compare", "transposed")},
+        sampling=_sampling_of_dense_pairs,
+        load=_load_dense_methods,
     ),
 }
