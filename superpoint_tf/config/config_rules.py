@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from superpoint_tf.config.sections import CELL, DOG, Config, ConfigError, NetworkConfig, shown
-from superpoint_tf.systems import SYSTEMS, VECTORS
+from superpoint_tf.systems import SYSTEMS, VECTORS, DenseSpec
 
 MAX_SAMPLES = 2**40  # of a training; other sets have the numbers from there on (data/random_streams.py)
 _LONGEST_NAME = 100  # it becomes the name of folders
@@ -38,8 +38,12 @@ def _check_system(config: Config, source: str) -> None:
         trained = ", ".join(name for name, row in SYSTEMS.items() if row.train == config.train)
         own = SYSTEMS[system].train
         raise ConfigError(f"{source}: `train: {config.train}` trains {trained}; {system} is trained by `train: {own}`")
+    if not isinstance(SYSTEMS[system].network, DenseSpec):
+        _check_without_effect(config, source)
     if config.train == "patches":
         _check_patches(config, source)
+    if config.train == "dense":
+        _check_dense(config, source)
 
 
 def _check_patches(config: Config, source: str) -> None:
@@ -56,7 +60,6 @@ def _check_patches(config: Config, source: str) -> None:
             f"{source}: `patches.gor_weight`: {patches.gor_weight:g} is for vectors that gradients train; "
             f"{config.network.system} has none: give 0"
         )
-    _check_without_effect(config, source)
     side = min(photographs.image_shape if photographs.crop_shape == (0, 0) else photographs.crop_shape)
     cut_about_labels = not patches.data and patches.labels != DOG
     if cut_about_labels and 2 * patches.half_side_px >= side:
@@ -71,8 +74,20 @@ def _check_patches(config: Config, source: str) -> None:
         )
 
 
+def _check_dense(config: Config, source: str) -> None:
+    dense, system = config.dense, config.network.system
+    if dense.loss and dense.loss not in SYSTEMS[system].losses:
+        losses = ", ".join(SYSTEMS[system].losses)
+        raise ConfigError(f"{source}: `dense.loss`: {dense.loss} does not train {system}; use {losses}")
+    if dense.min_points > dense.points_per_pair:
+        raise ConfigError(
+            f"{source}: `dense.min_points`: {dense.min_points} is above `dense.points_per_pair`: "
+            f"{dense.points_per_pair}, so no pair would train; give fewer"
+        )
+
+
 def _check_without_effect(config: Config, source: str) -> None:
-    """Refuse settings that change nothing of a system of patches: its row alone says what the network is."""
+    """Refuse settings that change nothing of a system: its row alone says what the network is."""
     usual, system = NetworkConfig(system=config.network.system), config.network.system
     for field in fields(NetworkConfig):
         if getattr(config.network, field.name) != getattr(usual, field.name):
@@ -133,7 +148,12 @@ def _check_keypoints(config: Config, source: str) -> None:
 
 
 def _check_training(config: Config, source: str) -> None:
-    for key, training in (("detector", config.detector), ("joint", config.joint), ("patches", config.patches)):
+    for key, training in (
+        ("detector", config.detector),
+        ("joint", config.joint),
+        ("patches", config.patches),
+        ("dense", config.dense),
+    ):
         if training.num_samples % training.accumulate:
             multiple = training.accumulate * max(training.batch_size // max(training.num_samples, 1), 1)
             raise ConfigError(

@@ -353,6 +353,25 @@ class PatchesSection(TrainingConfig):
         return self.batch_size // self.points_per_picture
 
 
+def _losses_of_maps() -> tuple[str, ...]:
+    losses = [loss for row in SYSTEMS.values() if row.train == "dense" for loss in row.losses]
+    return tuple(dict.fromkeys(losses))
+
+
+@dataclass(frozen=True)
+class DenseSection(TrainingConfig):
+    """Maps of features of whole pictures, trained on pairs of views of photographs; nothing is labelled."""
+
+    batch_size: int = _setting(8, minimum=1, maximum=2**16)  # pairs
+    loss: str = _setting("", choices=("", *_losses_of_maps()))  # one of its system's; "": the paper's
+    margin: float | None = _setting(None, minimum=0.0, maximum=100.0)  # None: the loss's own
+    points_per_pair: int = _setting(512, minimum=1, maximum=2**16)  # drawn uniformly; those count that both views show
+    min_points: int = _setting(32, minimum=1, maximum=2**16)  # a pair with fewer that count trains nothing
+    radius_px: float | None = _setting(None, minimum=0.0, maximum=1024.0)  # nearer is no negative; None: the loss's own
+    # How it is known which points correspond: by the `homography` of the warped view.
+    truth: str = _setting("homography", choices=("homography",))
+
+
 @dataclass(frozen=True)
 class EvaluationSection:
     """Validation in the training loop by the definitions of `superpoint_tf.evaluation`."""
@@ -372,7 +391,7 @@ class Config:
     """The whole pipeline; a YAML file holds what differs from these defaults."""
 
     name: str = _setting("default", free=True)  # the file's stem unless it says otherwise
-    train: str = _setting("joint", choices=("detector", "joint", "patches"))  # what tools/train.py trains
+    train: str = _setting("joint", choices=("detector", "joint", "patches", "dense"))  # what tools/train.py trains
     seed: int = _setting(0, minimum=0, maximum=2**31 - 1)
     workers: int = _setting(-1, free=True, minimum=-1, maximum=1024)  # data processes; -1: one a core, 0: none
     synthetic: SyntheticSection = field(default_factory=SyntheticSection)
@@ -382,6 +401,7 @@ class Config:
     adaptation: AdaptationSection = AdaptationSection()
     joint: JointSection = JointSection()
     patches: PatchesSection = PatchesSection()
+    dense: DenseSection = DenseSection()
     evaluation: EvaluationSection = EvaluationSection()
 
     def trained_as(self, train: str) -> Config:

@@ -145,7 +145,7 @@ class Exporter(AnyExporter):
     def _compare(self, request: Request, run: Run) -> Difference:
         detection = request.form.detection or DetectionConfig()
         ours = extractor_of(self.model, detection)
-        theirs, radius = extractor_of_file(run, request.form, detection), detection.nms_radius_px
+        theirs, radius = extractor_of_file(run, request.form, detection, self.model.spec), detection.nms_radius_px
         judged = self.photographs.for_judging if request.precision == "int8" else self.photographs
         frames = judged.frames(request.form.image_shape)
         difference = compare_features((ours(frame, radius), theirs(frame, radius)) for frame in frames)
@@ -162,7 +162,7 @@ class Exporter(AnyExporter):
         detection = request.form.detection or FOR_MEASURING
         methods = {
             TENSORFLOW: extractor_of(self.model, detection),
-            request.format: extractor_of_file(run, request.form, detection),
+            request.format: extractor_of_file(run, request.form, detection, self.model.spec),
         }
         judged, shape = self.photographs.for_judging, request.form.image_shape
         rows = measure_repeatability(methods, judged, shape, detection.nms_radius_px, NUM_PAIRS)

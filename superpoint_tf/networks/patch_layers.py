@@ -44,10 +44,11 @@ class Convolution(tf.keras.layers.Layer):
     """
 
     def __init__(
-        self, name: str, channels: int, side: int, stride: int, padding_px: int, bias: bool, kernel: Any
+        self, name: str, channels: int, side: int, stride: int, padding_px: int, bias: bool, kernel: Any, step: int = 1
     ) -> None:
         super().__init__(name=name)
         self.channels, self.side, self.stride, self.padding_px, self.use_bias = channels, side, stride, padding_px, bias
+        self.step_at_use = step  # from one weight to the next, in pixels; in training it is 1
         self._initializer = kernel
 
     def build(self, input_shape: Any) -> None:
@@ -57,10 +58,11 @@ class Convolution(tf.keras.layers.Layer):
             self.bias = self.add_weight(name="bias", shape=(self.channels,), initializer="zeros")
         self.built = True
 
-    def call(self, features: tf.Tensor) -> tf.Tensor:
-        around = [self.padding_px] * 2
+    def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
+        step = 1 if training else self.step_at_use
+        around = [self.padding_px * step] * 2
         kernel = tf.cast(self.kernel, features.dtype)
-        features = tf.nn.conv2d(features, kernel, self.stride, [[0, 0], around, around, [0, 0]])
+        features = tf.nn.conv2d(features, kernel, self.stride, [[0, 0], around, around, [0, 0]], dilations=step)
         return tf.nn.bias_add(features, tf.cast(self.bias, features.dtype)) if self.use_bias else features
 
 
@@ -86,6 +88,18 @@ class Pooling(tf.keras.layers.Layer):
             return tf.nn.max_pool2d(features, self.side, self.stride, "VALID")
         sums = self.side**2 * tf.nn.avg_pool2d(features, self.side, self.stride, "VALID")
         return tf.sqrt(tf.maximum(sums, tf.cast(_LEAST_SQUARES, sums.dtype)))
+
+
+class CoarsePooling(tf.keras.layers.Layer):
+    """The maxima of 2 x 2 features in training; at use their means, one pixel apart (see `systems.coarse_pool`)."""
+
+    def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if training:
+            return tf.nn.max_pool2d(features, 2, 2, "VALID")
+        return tf.nn.avg_pool2d(features, 2, 1, "VALID")
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (input_shape[0], None, None, input_shape[-1])
 
 
 class SubtractLocalMean(tf.keras.layers.Layer):
@@ -195,29 +209,35 @@ class Nearness(Score):
 def named_layers(layers: Sequence[Layer]) -> Iterator[tuple[str, Layer]]:
     """Yield each layer with its name: those with weights are numbered, the others named after the last of these."""
     numbers = {"conv": 0, "fc": 0}
-    last = ""
+    last, given = "", set[str]()
     for layer in layers:
-        if layer.kind in numbers:
-            numbers[layer.kind] += 1
-            last = f"{layer.kind}_{numbers[layer.kind]}"
-            yield last, layer
+        kind = layer.kind.removeprefix("coarse_")
+        if kind in numbers:
+            numbers[kind] += 1
+            last = name = f"{kind}_{numbers[kind]}"
         else:
-            yield f"{last}_{layer.kind}".lstrip("_"), layer
+            name = f"{last}_{kind}".lstrip("_")
+        name = f"{name}_again" if name in given else name  # ReLU before and after a batch norm
+        given.add(name)
+        yield name, layer
 
 
 def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.Layer]:
     """Return the Keras layers of one layer, in order; the last has its name."""
     values = layer.values
     match layer.kind:
-        case "conv":
+        case "conv" | "coarse_conv":
             padding_px = values["side"] // 2 if values["padding"] == "same" else 0
             sizes = values["channels"], values["side"], values["stride"], padding_px
-            return [Convolution(name, *sizes, values["bias"], start.kernel(name))]
+            step = 2 if layer.kind == "coarse_conv" else 1
+            return [Convolution(name, *sizes, values["bias"], start.kernel(name), step)]
         case "fc":
             dense = tf.keras.layers.Dense(
                 values["channels"], use_bias=values["bias"], kernel_initializer=start.kernel(name), name=name
             )
             return [tf.keras.layers.Flatten(name=f"{name}_flat"), dense]
+        case "bn" if values["affine"]:
+            return [BatchNormalization(name)]
         case "bn":
             return [BatchNormalization(name, affine=False, epsilon=_EPSILON, momentum=_MOMENTUM)]
         case "relu" | "tanh":
@@ -225,13 +245,14 @@ def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.
         case "dropout":
             return [Dropout(values["share"], start.seed, start.scope + name)]
     if layer.kind in _PLAIN:
-        return [_PLAIN[layer.kind](name, **values)]
-    known = ", ".join(("conv", "fc", "bn", "relu", "tanh", "dropout", *_PLAIN))
+        return [_PLAIN[layer.kind](name=name, **values)]
+    known = ", ".join(("conv", "coarse_conv", "fc", "bn", "relu", "tanh", "dropout", *_PLAIN))
     raise ValueError(f"layer {layer.kind!r} is not known; use {known}")
 
 
 _PLAIN: dict[str, Any] = {
     "pool": Pooling,
+    "coarse_pool": CoarsePooling,
     "subtract": SubtractLocalMean,
     "spp": PyramidPooling,
     "gradients": GradientMaps,

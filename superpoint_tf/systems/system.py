@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 MAPS = "maps"  # a heatmap, and perhaps a map of descriptors, of a whole picture
@@ -28,14 +29,28 @@ def conv(channels: int, side: int = 3, padding: str = "same", stride: int = 1, b
     return Layer("conv", values)
 
 
+def coarse_conv(channels: int, side: int = 3, bias: bool = False) -> Layer:
+    """Return a `same` convolution behind a `coarse_pool`: at use it looks two pixels apart, at what it learnt from."""
+    values = {"channels": channels, "side": side, "padding": "same", "stride": 1, "bias": bias}
+    return Layer("coarse_conv", values)
+
+
+def coarse_pool() -> Layer:
+    """Return the maximum of 2 x 2 pixels in training, and at use the mean of 2 x 2 one pixel apart (D2-Net).
+
+    Maps of twice the resolution then come out of the same weights.
+    """
+    return Layer("coarse_pool", {})
+
+
 def fc(channels: int, bias: bool = True) -> Layer:
     """Return a matrix and an offset, on all numbers of a patch as one vector: row by row, all channels of a pixel."""
     return Layer("fc", {"channels": channels, "bias": bias})
 
 
-def bn() -> Layer:
-    """Return batch normalisation without scale and offset."""
-    return Layer("bn", {})
+def bn(affine: bool = False) -> Layer:
+    """Return batch normalisation, `affine` with scale and offset (SuperPoint's, of its epsilon and momentum)."""
+    return Layer("bn", {"affine": affine})
 
 
 def relu() -> Layer:
@@ -137,10 +152,36 @@ class PatchSpec:
 
 @dataclass(frozen=True)
 class DenseSpec:
-    """A network from a picture to maps; `NetworkConfig` has its sizes."""
+    """MagicPoint and SuperPoint, networks from a picture to maps; `NetworkConfig` has their sizes."""
 
     detector: str  # how its maps become keypoints: `cells`
     descriptor: bool  # whether it has a map of descriptors
+
+    # what `MapSpec` says of the others
+    stride = 8
+    first_px = 3.5
+
+    @property
+    def score_map(self) -> str:
+        """Return the row of `detection.score_maps.SCORE_MAPS`."""
+        return self.detector
+
+
+@dataclass(frozen=True)
+class MapSpec:
+    """A network from a picture to maps, whose sizes are all in its row."""
+
+    body: str  # how it is put together, a row of `networks.map_networks.MAP_BODIES`
+    score_map: str  # how its maps become keypoints, a row of `detection.score_maps.SCORE_MAPS`; "": it describes alone
+    dimension: int  # of its descriptors; 0: it has none
+    stride: int  # pixels of the picture from one descriptor to the next
+    first_px: float = 0.0  # where the centre of what the first descriptor sees is, on both axes
+    options: Mapping[str, Any] = field(default_factory=dict)  # what the body is told; `layers` reads `MapLayers`
+
+    @property
+    def descriptor(self) -> bool:
+        """Whether it has a map of descriptors."""
+        return self.dimension > 0
 
 
 @dataclass(frozen=True)
@@ -148,7 +189,7 @@ class System:
     """One row of the table of systems."""
 
     paper: str
-    network: PatchSpec | DenseSpec
+    network: PatchSpec | DenseSpec | MapSpec
     train: str  # the section of the config that trains it
     losses: tuple[str, ...]  # that may train it; the first is the paper's
     gives: str  # MAPS, VECTORS or SCORES: what evaluation and tools may ask of it

@@ -16,6 +16,7 @@ from superpoint_tf.data.patch_sets.read_sets import read_patch_sets
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
 from superpoint_tf.data.photographs.detected_photographs import DetectedPhotographs
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
+from superpoint_tf.data.photographs.photograph_pairs import PhotographPairs
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.shapes.record_folder import record_settings
@@ -139,6 +140,21 @@ def _detected_patches_task(config: Config) -> Task:
     return make_task(config, source, PatchValidator(config, cut), inputs)
 
 
+def build_dense_task(config: Config) -> Task:
+    """Build the training of maps on pairs of views of photographs, without labels.
+
+    Raises ConfigError if no photograph is held out.
+    """
+    photographs = find_photographs(config.photographs).with_readable_validation()
+    if not photographs.validation:
+        raise ConfigError(f"{photographs.root}: {_TOO_FEW}")
+    names = json.dumps(photographs.train)
+    inputs = {"photographs": storage.sha256(names.encode())} | init_input(config.dense.init)
+    source = PhotographPairs(config, photographs.root, photographs.train, stage_key(config.seed, inputs))
+    source.description += f"; {len(photographs.validation)} held out"
+    return make_task(config, source, PairsValidator(config, photographs.root, photographs.validation), inputs)
+
+
 def _set_patches_task(config: Config) -> Task:
     spec, folder = SYSTEMS[config.network.system].network, config.patches.data
     assert isinstance(spec, PatchSpec)  # the config's rules say so
@@ -218,7 +234,12 @@ def _pairs_validator(config: Config, root: str, photographs: Sequence[str]) -> V
     return ShapesValidator(config)
 
 
-BUILDERS = {"detector": build_shapes_task, "joint": build_joint_task, "patches": build_patches_task}
+BUILDERS = {
+    "detector": build_shapes_task,
+    "joint": build_joint_task,
+    "patches": build_patches_task,
+    "dense": build_dense_task,
+}
 
 
 def build_task(config: Config) -> Task:

@@ -14,11 +14,13 @@ import tensorflow as tf
 
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.batches.batch import TensorBatch
+from superpoint_tf.networks.beginnings import first_layers
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.patch_network import set_input_statistics
 from superpoint_tf.networks.superpoint import named_variables, precision_policy
 from superpoint_tf.networks.weights import Weights, assign_weights, get_weights, load_weights
 from superpoint_tf.networks.widening import can_widen, widen_weights
+from superpoint_tf.systems import SYSTEMS, MapSpec
 from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
 from superpoint_tf.training.freezing import train_only
 from superpoint_tf.training.gradients import BatchGradients
@@ -88,6 +90,11 @@ class TrainingState:
             return "random weights"
         weights, config = load_weights(path), self._task.config
         origin = path
+        if isinstance(SYSTEMS[config.network.system].network, MapSpec) and weights.network != config.network:
+            arrays, taken = first_layers(weights, config.network, path)
+            for name, array in arrays.items():
+                self._variables[name].assign(array)
+            return f"{taken} of {path}, the others random"
         if can_widen(weights, config.network):
             origin = f"{path}, widened from {weights.network.width:g} to {config.network.width:g}"
             weights = widen_weights(weights, config.network, config.seed)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import Config, PhotographsSection, SyntheticSection
 from superpoint_tf.data.batches.batch import TensorBatch
+from superpoint_tf.data.batches.dense_batch import DenseSettings, dense_batch
 from superpoint_tf.data.batches.detector_batch import detector_batch
 from superpoint_tf.data.batches.pair_batch import pair_batch
 from superpoint_tf.data.batches.patch_batch import PatchSettings, patch_batch
@@ -72,6 +73,11 @@ def _patch_settings(config: Config, pictures: Pictures) -> PatchSettings:
     )
 
 
+def _dense_settings(config: Config, pictures: Pictures) -> DenseSettings:
+    section = config.dense
+    return DenseSettings(ViewSettings.of(pictures, section), section.points_per_pair, section.truth)
+
+
 def _no_settings(config: Config, pictures: Pictures) -> None:
     return None
 
@@ -80,5 +86,6 @@ BATCHES = {
     "detector": BatchKind(_picture_signature, _view_settings, detector_batch),
     "joint": BatchKind(_picture_signature, _view_settings, pair_batch),
     "patches": BatchKind(_picture_signature, _patch_settings, patch_batch),
+    "dense": BatchKind(_picture_signature, _dense_settings, dense_batch),
     "patch set": BatchKind(_point_signature, _no_settings, set_batch),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from superpoint_tf.config import Config
+from superpoint_tf.training.objectives.dense_objective import DenseObjective
 from superpoint_tf.training.objectives.detector_objective import DetectorObjective
 from superpoint_tf.training.objectives.joint_objective import JointObjective
 from superpoint_tf.training.objectives.objective import Objective
@@ -14,4 +15,5 @@ OBJECTIVES: dict[str, Callable[[Config], Objective]] = {
     "detector": DetectorObjective,
     "joint": JointObjective,
     "patches": patch_objective,
+    "dense": DenseObjective,
 }

@@ -1,0 +1,8 @@
+"""The losses of maps by name: a new one is a module and a row."""
+
+from __future__ import annotations
+
+from superpoint_tf.losses.d2_loss import D2, SOFTMAX
+from superpoint_tf.losses.dense_points import DenseLoss
+
+DENSE_LOSSES: dict[str, DenseLoss] = {"d2": D2, "softmax": SOFTMAX}
