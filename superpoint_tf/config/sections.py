@@ -145,6 +145,9 @@ class NetworkConfig:
     descriptor_dim: int = _setting(256, minimum=8, maximum=4096)
     # max: 2x2 maximum, the paper's. blur: maximum at stride 1, binomial filter, stride 2 (Zhang 2019): no aliasing.
     pooling: str = _setting("max", choices=("max", "blur"))
+    # Photographs that it is trained to tell apart (`train: classes`), which gives it the heads of that training; 0: as
+    # many as there are to train on. Files of weights hold no heads.
+    classes: int = _setting(0, minimum=0, maximum=2**24)
     # Which row of `superpoint_tf.systems` it is; `train: detector` makes it magicpoint.
     system: str = _setting("superpoint", choices=tuple(SYSTEMS))
 
@@ -373,6 +376,16 @@ class DenseSection(TrainingConfig):
 
 
 @dataclass(frozen=True)
+class ClassesSection(TrainingConfig):
+    """Telling photographs apart (DELF): each is a class, seen in two views; first the body, then the attention."""
+
+    batch_size: int = _setting(16, minimum=1, maximum=2**16)  # photographs
+    # What is trained: the `body`, by the mean of its features, or on weights of that (`init`) the `attention`, by the
+    # mean that it weighs; the body then stays as it is, and its features' principal components are taken first.
+    stage: str = _setting("body", choices=("body", "attention"))
+
+
+@dataclass(frozen=True)
 class EvaluationSection:
     """Validation in the training loop by the definitions of `superpoint_tf.evaluation`."""
 
@@ -391,7 +404,9 @@ class Config:
     """The whole pipeline; a YAML file holds what differs from these defaults."""
 
     name: str = _setting("default", free=True)  # the file's stem unless it says otherwise
-    train: str = _setting("joint", choices=("detector", "joint", "patches", "dense"))  # what tools/train.py trains
+    train: str = _setting(
+        "joint", choices=("detector", "joint", "patches", "dense", "classes")
+    )  # what tools/train.py trains
     seed: int = _setting(0, minimum=0, maximum=2**31 - 1)
     workers: int = _setting(-1, free=True, minimum=-1, maximum=1024)  # data processes; -1: one a core, 0: none
     synthetic: SyntheticSection = field(default_factory=SyntheticSection)
@@ -402,6 +417,7 @@ class Config:
     joint: JointSection = JointSection()
     patches: PatchesSection = PatchesSection()
     dense: DenseSection = DenseSection()
+    classes: ClassesSection = ClassesSection()
     evaluation: EvaluationSection = EvaluationSection()
 
     def trained_as(self, train: str) -> Config:

@@ -8,6 +8,7 @@ from superpoint_tf.config import NetworkConfig
 from superpoint_tf.networks.map_networks import build_map_network, map_weight_shapes
 from superpoint_tf.networks.patch_network import build_patch_network
 from superpoint_tf.networks.patch_shapes import patch_weight_shapes
+from superpoint_tf.networks.residual_network import with_class_heads
 from superpoint_tf.networks.superpoint import build_dense_network, dense_weight_shapes
 from superpoint_tf.systems import SYSTEMS, MapSpec, PatchSpec
 
@@ -17,13 +18,14 @@ def build_network(config: NetworkConfig, seed: int = 0) -> tf.keras.Model:
 
     MagicPoint and SuperPoint return `logits` and perhaps `descriptors` (`networks.superpoint`), other networks for
     pictures what `networks.map_networks` says, those for patches `vector` or `score` (`networks.patch_network`); the
-    sizes in `config` are of the first two alone.
+    sizes in `config` are of the first two alone. With `config.classes` it has the heads that train it, too.
     """
     spec = SYSTEMS[config.system].network
     if isinstance(spec, PatchSpec):
         return build_patch_network(spec, config.system, seed)
     if isinstance(spec, MapSpec):
-        return build_map_network(spec, config.system, seed)
+        network = build_map_network(spec, config.system, seed)
+        return with_class_heads(network, config.classes, seed) if config.classes else network
     return build_dense_network(spec, config, seed)
 
 

@@ -12,6 +12,7 @@ from superpoint_tf.networks.patch_inputs import INPUTS
 from superpoint_tf.networks.patch_layers import Start
 from superpoint_tf.networks.patch_network import apply_layers
 from superpoint_tf.networks.patch_shapes import walk_layers
+from superpoint_tf.networks.residual_network import build_residual, residual_shapes
 from superpoint_tf.networks.superpoint import PadToCells
 from superpoint_tf.systems import Layer, MapSpec
 
@@ -82,4 +83,5 @@ def total_stride(layers: tuple[Layer, ...]) -> int:
 
 MAP_BODIES: dict[str, MapBody] = {
     "layers": MapBody(_build_layers, _layers_shapes),
+    "residual": MapBody(build_residual, residual_shapes),
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from .delf_systems import DELF_SYSTEMS
 from .dense_systems import DENSE_SYSTEMS
 from .map_systems import MAP_SYSTEMS
 from .pair_systems import PAIR_SYSTEMS
 from .patch_systems import PATCH_SYSTEMS
 from .system import System
 
-SYSTEMS: dict[str, System] = {**DENSE_SYSTEMS, **MAP_SYSTEMS, **PATCH_SYSTEMS, **PAIR_SYSTEMS}
+SYSTEMS: dict[str, System] = {**DENSE_SYSTEMS, **MAP_SYSTEMS, **DELF_SYSTEMS, **PATCH_SYSTEMS, **PAIR_SYSTEMS}

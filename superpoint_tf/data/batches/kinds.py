@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import Config, PhotographsSection, SyntheticSection
 from superpoint_tf.data.batches.batch import TensorBatch
+from superpoint_tf.data.batches.class_batch import class_batch
 from superpoint_tf.data.batches.dense_batch import DenseSettings, dense_batch
 from superpoint_tf.data.batches.detector_batch import detector_batch
 from superpoint_tf.data.batches.pair_batch import pair_batch
@@ -87,5 +88,6 @@ BATCHES = {
     "joint": BatchKind(_picture_signature, _view_settings, pair_batch),
     "patches": BatchKind(_picture_signature, _patch_settings, patch_batch),
     "dense": BatchKind(_picture_signature, _dense_settings, dense_batch),
+    "classes": BatchKind(_picture_signature, _view_settings, class_batch),
     "patch set": BatchKind(_point_signature, _no_settings, set_batch),
 }

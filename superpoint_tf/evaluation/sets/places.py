@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,40 +84,38 @@ def _warped_places(root: str, config: Config, image_shape: tuple[int, int], num:
             "both: --num less, or more photographs"
         )
     order = stream_generator(Stream.RETRIEVAL_ORDER, config.seed, 0).permutation(len(paths))
+    views = [(place, view) for place in range(len(paths)) for view in range(VIEWS if place < num else 1)]
+    numbers = [RETRIEVAL_VIEWS.first + VIEWS * place + view for place, view in views]
+    homographies = _homographies(config, image_shape, numbers)
     pictures = []
-    for place, path in enumerate(paths[index] for index in order):
-        views = VIEWS if place < num else 1
-        for view in range(views):
-            make = _warp(config, image_shape, VIEWS * place + view)
-            name, asks = f"{place:05d}/{view}", views > 1 and view == 0
-            pictures.append(Picture(name, f"{place:05d}" if views > 1 else "", asks, not asks, path, make))
+    for (place, view), number, homography in zip(views, numbers, homographies, strict=True):
+        make = functools.partial(warped_view, image_shape=image_shape, config=config, number=number, warp=homography)
+        name, asks = f"{place:05d}/{view}", place < num and view == 0
+        path = paths[order[place]]
+        pictures.append(Picture(name, f"{place:05d}" if place < num else "", asks, not asks, path, make))
     return pictures
 
 
-def _warp(config: Config, image_shape: tuple[int, int], number: int) -> Callable[[np.ndarray], np.ndarray]:
-    def make(image: np.ndarray) -> np.ndarray:
-        return warped_view(cover_and_crop(image, image_shape)[0], config, number)
+def _homographies(config: Config, image_shape: tuple[int, int], numbers: Sequence[int]) -> np.ndarray:
+    from superpoint_tf.geometry.homography import sample_homographies  # TensorFlow: only where something is warped
 
-    return make
+    seeds = np.array([[first_word(config.seed, Purpose.EVALUATION), number] for number in numbers], np.int64)
+    homographies: np.ndarray = sample_homographies(seeds, image_shape, config.evaluation.homography).numpy()
+    return homographies
 
 
-def warped_view(image: np.ndarray, config: Config, number: int) -> np.ndarray:
-    """Return view `number` of a picture uint8 (H, W): photometrically changed, then warped by a random homography.
+def warped_view(
+    image: np.ndarray, image_shape: tuple[int, int], config: Config, number: int, warp: np.ndarray
+) -> np.ndarray:
+    """Return one view of a picture uint8 (H, W): cut to a frame, photometrically changed, then warped, black beyond.
 
-    A pure function of picture, seed and number, and of the config's `evaluation.homography` and
-    `photographs.photometric`.
+    `number` decides the photometric change, by the ranges of `photographs.photometric`.
     """
     from superpoint_tf.data.photometric import photometric_change  # imgaug takes a second to import
-    from superpoint_tf.geometry.homography import sample_homographies  # TensorFlow: only where something is warped
-    from superpoint_tf.geometry.warp import warp_images
 
-    number = RETRIEVAL_VIEWS.first + number
-    changed = photometric_change(image, config.photographs.photometric, config.seed, number)
-    seeds = np.array([[first_word(config.seed, Purpose.EVALUATION), number]], np.int64)
-    homography = sample_homographies(seeds, (image.shape[0], image.shape[1]), config.evaluation.homography)
-    warped = warp_images(changed[None, :, :, None].astype(np.float32), homography).numpy()[0, :, :, 0]
-    rounded: np.ndarray = np.clip(np.rint(warped), 0, 255).astype(np.uint8)
-    return rounded
+    frame = cover_and_crop(image, image_shape)[0]
+    changed = photometric_change(frame, config.photographs.photometric, config.seed, number)
+    return np.asarray(cv2.warpPerspective(changed, warp.astype(np.float64), image_shape[::-1], flags=cv2.INTER_LINEAR))
 
 
 def shrink_to(image: np.ndarray, longest_px: int) -> np.ndarray:

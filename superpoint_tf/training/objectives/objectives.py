@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from superpoint_tf.config import Config
+from superpoint_tf.training.objectives.class_objective import ClassObjective
 from superpoint_tf.training.objectives.dense_objective import DenseObjective
 from superpoint_tf.training.objectives.detector_objective import DetectorObjective
 from superpoint_tf.training.objectives.joint_objective import JointObjective
@@ -16,4 +17,5 @@ OBJECTIVES: dict[str, Callable[[Config], Objective]] = {
     "joint": JointObjective,
     "patches": patch_objective,
     "dense": DenseObjective,
+    "classes": ClassObjective,
 }
