@@ -40,8 +40,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--data",
         type=command_line.place,
-        help="folder in HPatches layout, of photographs (`bundled`: scikit-image's; for retrieval also places/<place>/*.jpg "
-        "and distractors/*.jpg), or of patches: HPatches' strips "
+        help="folder in HPatches layout, of photographs (`bundled`: scikit-image's; for retrieval perhaps "
+        "places/<place>/*.jpg and distractors/*.jpg), or of patches: HPatches' strips "
         "(<sequence>/ref.png, e1.png, ...) or Brown's sets (patches0000.bmp, info.txt, m50_..._0.txt)",
     )
     parser.add_argument("--methods", nargs="+", default=["classical", "controls"], help=METHODS_HELP)

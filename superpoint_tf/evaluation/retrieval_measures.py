@@ -68,7 +68,8 @@ def _mean(name: str) -> Callable[[Sequence[MeasuredQuery]], float]:
 RETRIEVAL_MEASURES: dict[str, RetrievalMeasure] = {
     "map": RetrievalMeasure(
         "mAP", 3, HIGH, mean_average_precision,
-        meaning="The pictures of the database in the order of their inliers, of equal ones in that of their matches; "
+        meaning="Of each feature of a query the ten nearest in the whole database are its matches; of the 25 pictures "
+        "with the most of them RANSAC counts the inliers. Pictures are ranked by inliers, of equal ones by matches; "
         "those without a match are not found. Average precision is the area, in steps and not by trapezoids, under "
         "precision that does not rise, over recall of all pictures of the query's place; pictures that nothing orders "
         "are one step. Mean over places.",

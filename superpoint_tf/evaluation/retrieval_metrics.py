@@ -11,7 +11,8 @@ from superpoint_tf.evaluation.metrics import average_precision, match_errors
 from superpoint_tf.evaluation.pair_protocol import estimate_homography
 from superpoint_tf.features import Features
 
-NEIGHBOURS = 20  # in the whole database, of each feature of a query
+NEIGHBOURS = 10  # in the whole database, of each feature of a query
+SHORTLIST = 25  # pictures whose matches are verified by RANSAC: those with the most
 _BLOCK_ELEMENTS = 2**22  # distances held at once
 
 
@@ -110,17 +111,24 @@ class Answer(NamedTuple):
 
 
 def answer_query(
-    database: Database, query: Features, ransac_px: float, without: int | None = None, neighbours: int = NEIGHBOURS
+    database: Database,
+    query: Features,
+    ransac_px: float,
+    without: int | None = None,
+    neighbours: int = NEIGHBOURS,
+    shortlist: int = SHORTLIST,
 ) -> Answer:
     """Count, for each picture, the query's matches and those of them within `ransac_px` of one homography.
 
-    Fewer than four matches give no homography, and no inliers.
+    Pictures beyond the first `shortlist` by their matches (of equal ones the first) have no inliers, nor have those of
+    fewer than four matches, which give no homography.
     """
     count = len(database.points)
-    answer = Answer(np.zeros(count, int), np.zeros(count, int))
+    answer, found = Answer(np.zeros(count, int), np.zeros(count, int)), dict[int, np.ndarray]()
     for picture, matches in database.neighbours(query, neighbours, without):
-        points = database.points[picture]
-        answer.matches[picture] = len(matches)
+        answer.matches[picture], found[picture] = len(matches), matches
+    for picture in sorted(found, key=lambda each: -len(found[each]))[:shortlist]:
+        matches, points = found[picture], database.points[picture]
         answer.inliers[picture] = count_inliers(query.keypoints[matches[:, 0]], points[matches[:, 1]], ransac_px)
     return answer
 

@@ -165,7 +165,8 @@ def residual_shapes(spec: MapSpec) -> dict[str, tuple[int, ...]]:
 def with_class_heads(network: tf.keras.Model, classes: int, seed: int) -> tf.keras.Model:
     """Return the network with what trains it besides: "features" (B, h, w, C), and logits (B, N) of the photographs.
 
-    "body_logits" are of the mean feature, "attention_logits" of the mean by attention; one matrix each.
+    "body_logits" are of the mean feature, "attention_logits" of the mean by attention; one matrix each, small at first:
+    the loss begins at that of a guess.
     """
     features, attention = network.get_layer("features").output, network.get_layer("attention_softplus").output
     means = {
@@ -174,7 +175,7 @@ def with_class_heads(network: tf.keras.Model, classes: int, seed: int) -> tf.ker
     }
     logits = {
         f"{name}_logits": tf.keras.layers.Dense(
-            classes, kernel_initializer=ScaledNormal(1.0, seed, HEADS + name), dtype="float32", name=HEADS + name
+            classes, kernel_initializer=ScaledNormal(0.01, seed, HEADS + name), dtype="float32", name=HEADS + name
         )(mean)
         for name, mean in means.items()
     }

@@ -90,8 +90,9 @@ def load_methods(names: Sequence[str], detection: DetectionConfig = FOR_PAIRS) -
     A name is `classical`, `controls`, one of either, or `WHAT` or `ROW NAME=WHAT`, where WHAT is weights (a file, run
     folder or checkpoint), `config.yaml` (that network before any training), `module:function` or `file.py:function`
     (see `plug_ins`), `features.h5` (see `features_on_disk`), or `WHAT+WEIGHTS`: keypoints of any of these, described by
-    a patch system, whose weights alone stand for `SIFT+WEIGHTS` (see `described_keypoints`). `uniform:WHAT` is a control
-    that takes what WHAT finds in random order. `detection` is for networks. Raises ValueError that names what cannot be used and says what there is.
+    a patch system, whose weights alone stand for `SIFT+WEIGHTS` (see `described_keypoints`). `uniform:WHAT` is a
+    control: what WHAT finds, in random order. `detection` is for networks. Raises ValueError that names what cannot be
+    used and says what there is.
     """
     methods = [_load(part, detection) for given in names for part in GROUPS.get(given, (given,))]
     check_names(methods)
