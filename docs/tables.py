@@ -14,7 +14,8 @@ left out; lists are split at semicolons, or at commas if there are none.
   group    of pairs: v, i shifted, i (default: all, each under its name); of synthetic shapes: a primitive
            (default: all of them together); of a benchmark: network, loss, ... (default: all)
   rows     METHOD or METHOD=TITLE; a row of another file is results/other.json:METHOD=TITLE (default: all of the file)
-  columns  of pairs: keys of `MEASURES`, of patches of `PATCH_MEASURES`; of shapes: `clean`, `noisy`,
+  columns  of pairs: keys of `MEASURES`, of patches of `PATCH_MEASURES`, of retrieval of
+           `RETRIEVAL_MEASURES`; of shapes: `clean`, `noisy`,
            `clean localization_px`, ...; of a benchmark:
            value, limit, set by, fraction, mark, peak MB, note
   setting  of pairs: 240x320 or 480x640 (default: the first for repeatability and localization, else the last)
@@ -39,7 +40,9 @@ sys.path.insert(0, str(DOCS.parent))
 from superpoint_tf.evaluation.measures import DETECTOR, MEASURES, TABLES, shown
 from superpoint_tf.evaluation.patch_measures import PATCH_MEASURES
 from superpoint_tf.evaluation.report.markdown import ABSENT, markdown_table
+from superpoint_tf.evaluation.retrieval_measures import RETRIEVAL_MEASURES
 
+OWN_MEASURES: dict[str, Mapping[str, Any]] = {"patches": PATCH_MEASURES, "retrieval": RETRIEVAL_MEASURES}
 MARK = re.compile(r"(<!-- (table|run): ((?:(?!-->).)*?) -->\n)(?:(?!<!-- (?:table|run): ).)*?(<!-- end -->)", re.DOTALL)
 BENCHMARK_COLUMNS = ("value", "limit", "set by", "fraction", "mark", "peak MB")
 KEYS = ("group", "rows", "columns", "setting")
@@ -107,9 +110,9 @@ def wanted_rows(
 
 def pairs_table(rows: list[tuple[dict[str, Any], str, str]], options: Mapping[str, str]) -> list[str]:
     """Return a table of averages over pairs, under a heading row a group if there are several."""
-    patches = rows[0][0].get("protocol") == "patches"
-    measures = PATCH_MEASURES if patches else MEASURES
-    usual = [name for name, measure in measures.items() if TABLES in measure.shown] if patches else list(shown(TABLES))
+    measures: Mapping[str, Any] = OWN_MEASURES.get(str(rows[0][0].get("protocol")), MEASURES)
+    own = measures is not MEASURES
+    usual = [name for name, measure in measures.items() if TABLES in measure.shown] if own else list(shown(TABLES))
     columns = split(options.get("columns", "")) or usual
     for column in columns:
         one_of(column, measures, "column")

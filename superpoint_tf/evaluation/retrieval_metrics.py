@@ -90,7 +90,8 @@ def _smallest(distances: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray
     limit = np.partition(distances, count - 1, axis=1)[:, count - 1 : count]
     below, equal = distances < limit, (distances == limit) & np.isfinite(distances)
     room = count - below.sum(axis=1, keepdims=True)
-    return np.nonzero(below | (equal & (np.cumsum(equal, axis=1) <= room)))
+    rows, columns = np.nonzero(below | (equal & (np.cumsum(equal, axis=1) <= room)))
+    return rows, columns
 
 
 def _one_to_one(matches: np.ndarray, distances: np.ndarray) -> np.ndarray:

@@ -216,8 +216,8 @@ SuperPoint = DenseModel
 
 def join_features(found: Sequence[Features]) -> Features:
     """Return the features of several looks at one picture together; all have the same fields."""
-    fields = zip(*found, strict=True)
-    return Features(*(None if parts[0] is None else np.concatenate(parts) for parts in fields))
+    joined: list[Any] = [None if parts[0] is None else np.concatenate(parts) for parts in zip(*found, strict=True)]
+    return Features(*joined)
 
 
 def read_frames(

@@ -52,9 +52,9 @@ def measure_retrieval(request: Request) -> MeasuredRetrieval:
     Methods without descriptors are named and take no part.
     """
     protocol = RETRIEVAL_PROTOCOL
-    pictures = open_places(request.data, request.config, protocol.image_shape, request.num)
     with open_request(request) as stores:
-        pictures = _extract(request, pictures, stores, protocol)
+        wanted = open_places(request.data, request.config, protocol.image_shape, request.num)
+        pictures = _extract(request, wanted, stores, protocol)
     request.say_left_out()
     queries = _queries(pictures)
     if not queries:
