@@ -15,7 +15,7 @@ docs/. All keys may be left out; lists are split at semicolons, or at commas if 
            (default: all of them together); of a benchmark: network, loss, ... (default: all); of a file of ready
            tables: which one (default: the first)
   rows     METHOD or METHOD=TITLE; a row of another file is results/other.json:METHOD=TITLE (default: all of the file)
-  columns  of pairs: keys of `MEASURES`, of patches of `PATCH_MEASURES`, of maps of `PCK_MEASURES`; of shapes: `clean`,
+  columns  of pairs: keys of `MEASURES`, of another protocol those of its own (`OWN_MEASURES`); of shapes: `clean`,
            `noisy`, `clean localization_px`, ...; of a benchmark:
            value, limit, set by, fraction, mark, peak MB, note; of ready tables: their keys
   setting  of pairs: 240x320 or 480x640 (default: the first for repeatability and localization, else the last)
@@ -41,12 +41,17 @@ from superpoint_tf.evaluation.measures import DETECTOR, MEASURES, TABLES, shown
 from superpoint_tf.evaluation.patch_measures import PATCH_MEASURES
 from superpoint_tf.evaluation.pck_measures import PCK_MEASURES
 from superpoint_tf.evaluation.report.markdown import ABSENT, markdown_table
+from superpoint_tf.evaluation.retrieval_measures import RETRIEVAL_MEASURES
 
 MARK = re.compile(r"(<!-- (table|run): ((?:(?!-->).)*?) -->\n)(?:(?!<!-- (?:table|run): ).)*?(<!-- end -->)", re.DOTALL)
 BENCHMARK_COLUMNS = ("value", "limit", "set by", "fraction", "mark", "peak MB")
 KEYS = ("group", "rows", "columns", "setting")
 LONGEST_LINE = 116
-OWN_MEASURES: dict[str, Mapping[str, Any]] = {"patches": PATCH_MEASURES, "pck": PCK_MEASURES}  # by protocol
+OWN_MEASURES: dict[str, Mapping[str, Any]] = {  # by protocol
+    "patches": PATCH_MEASURES,
+    "pck": PCK_MEASURES,
+    "retrieval": RETRIEVAL_MEASURES,
+}
 
 
 class TableError(ValueError):
@@ -112,9 +117,9 @@ def wanted_rows(
 
 def pairs_table(rows: list[tuple[dict[str, Any], str, str]], options: Mapping[str, str]) -> list[str]:
     """Return a table of averages over pairs, under a heading row a group if there are several."""
-    own = OWN_MEASURES.get(rows[0][0].get("protocol", ""))
-    measures = own or MEASURES
-    usual = [name for name, measure in own.items() if TABLES in measure.shown] if own else list(shown(TABLES))
+    measures: Mapping[str, Any] = OWN_MEASURES.get(str(rows[0][0].get("protocol")), MEASURES)
+    own = measures is not MEASURES
+    usual = [name for name, measure in measures.items() if TABLES in measure.shown] if own else list(shown(TABLES))
     columns = split(options.get("columns", "")) or usual
     for column in columns:
         one_of(column, measures, "column")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from superpoint_tf.config.sections import (
     CELL,
@@ -59,6 +59,11 @@ def _check_system(config: Config, source: str) -> None:
         _check_lfnet(config, source)
     if config.train == "dense":
         _check_dense(config, source)
+    if config.train == "classes" and config.classes.stage == "attention" and not config.classes.init:
+        raise ConfigError(
+            f"{source}: `classes.stage`: attention is trained on a body that is; give its weights, `classes.init`, or "
+            "train it first, `classes.stage: body`"
+        )
 
 
 def _check_patches(config: Config, source: str) -> None:
@@ -131,6 +136,9 @@ def _check_dense(config: Config, source: str) -> None:
 def _check_without_effect(config: Config, source: str) -> None:
     """Refuse settings that change nothing of a system: its row alone says what the network is."""
     usual, system = NetworkConfig(system=config.network.system), config.network.system
+    if config.network.classes and config.train != "classes":
+        raise ConfigError(f"{source}: `network.classes`: of `train: classes`; {system} has none: leave it out")
+    usual = replace(usual, classes=config.network.classes)
     for field in fields(NetworkConfig):
         if getattr(config.network, field.name) != getattr(usual, field.name):
             raise ConfigError(f"{source}: `network.{field.name}`: the layers of {system} are fixed; leave it out")

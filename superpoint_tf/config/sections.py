@@ -15,7 +15,16 @@ from synthetic.config import SyntheticConfig
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
 DOG = "dog"  # `patches.labels` of this name: no labels, but the keypoints of differences of Gaussians
-TRAININGS = ("detector", "joint", "patches", "dense", "digits", "lift", "lfnet")  # the sections that `train` may name
+TRAININGS = (
+    "detector",
+    "joint",
+    "patches",
+    "dense",
+    "digits",
+    "lift",
+    "lfnet",
+    "classes",
+)  # the sections that `train` may name
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -157,6 +166,9 @@ class NetworkConfig:
     descriptor_dim: int = _setting(256, minimum=8, maximum=4096)
     # max: 2x2 maximum, the paper's. blur: maximum at stride 1, binomial filter, stride 2 (Zhang 2019): no aliasing.
     pooling: str = _setting("max", choices=("max", "blur"))
+    # Photographs that it is trained to tell apart (`train: classes`), which gives it the heads of that training; 0: as
+    # many as there are to train on. Files of weights hold no heads.
+    classes: int = _setting(0, minimum=0, maximum=2**24)
     # Which row of `superpoint_tf.systems` it is; `train: detector` makes it magicpoint.
     system: str = _setting("superpoint", choices=tuple(SYSTEMS))
 
@@ -449,6 +461,16 @@ class LfnetSection(TrainingConfig):
 
 
 @dataclass(frozen=True)
+class ClassesSection(TrainingConfig):
+    """Telling photographs apart (DELF): each is a class, seen in two views; first the body, then the attention."""
+
+    batch_size: int = _setting(16, minimum=1, maximum=2**16)  # photographs
+    # What is trained: the `body`, by the mean of its features, or on weights of that (`init`) the `attention`, by the
+    # mean that it weighs; the body then stays as it is, and its features' principal components are taken first.
+    stage: str = _setting("body", choices=("body", "attention"))
+
+
+@dataclass(frozen=True)
 class EvaluationSection:
     """Validation in the training loop by the definitions of `superpoint_tf.evaluation`."""
 
@@ -482,6 +504,7 @@ class Config:
     lfnet: LfnetSection = LfnetSection()
     dense: DenseSection = DenseSection()
     digits: DigitsSection = DigitsSection()
+    classes: ClassesSection = ClassesSection()
     evaluation: EvaluationSection = EvaluationSection()
 
     def trained_as(self, train: str) -> Config:

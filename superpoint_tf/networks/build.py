@@ -13,6 +13,7 @@ from superpoint_tf.networks.digit_network import build_digit_network, digit_weig
 from superpoint_tf.networks.map_networks import build_map_network, map_weight_shapes
 from superpoint_tf.networks.patch_network import build_patch_network
 from superpoint_tf.networks.patch_shapes import patch_weight_shapes
+from superpoint_tf.networks.residual_network import with_class_heads
 from superpoint_tf.networks.superpoint import build_dense_network, dense_weight_shapes
 from superpoint_tf.systems import SYSTEMS, CropSpec, DenseSpec, DigitSpec, MapSpec, PatchSpec
 
@@ -34,11 +35,13 @@ def build_network(config: NetworkConfig, seed: int = 0) -> tf.keras.Model:
     """Build the network of `config.system`; its random weights are a function of the seed.
 
     MagicPoint and SuperPoint return `logits` and perhaps `descriptors` (`networks.superpoint`); the sizes in `config`
-    are theirs. What others return is said where they are built (`_KINDS`).
+    are theirs. What others return is said where they are built (`_KINDS`). With `config.classes` it has the heads
+    that train it, too.
     """
     spec = SYSTEMS[config.system].network
     if kind := _KINDS.get(type(spec)):
-        return kind.build(spec, config.system, seed)
+        network = kind.build(spec, config.system, seed)
+        return with_class_heads(network, config.classes, seed) if config.classes else network
     assert isinstance(spec, DenseSpec)  # all others are in the table
     return build_dense_network(spec, config, seed)
 

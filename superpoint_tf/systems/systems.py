@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .correspondence_systems import CORRESPONDENCE_SYSTEMS
 from .crop_systems import CROP_SYSTEMS
+from .delf_systems import DELF_SYSTEMS
 from .dense_systems import DENSE_SYSTEMS
 from .digit_systems import DIGIT_SYSTEMS
 from .map_systems import MAP_SYSTEMS
@@ -19,4 +20,5 @@ SYSTEMS: dict[str, System] = {
     **DIGIT_SYSTEMS,
     **CROP_SYSTEMS,
     **CORRESPONDENCE_SYSTEMS,
+    **DELF_SYSTEMS,
 }

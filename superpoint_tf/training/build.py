@@ -26,9 +26,11 @@ from superpoint_tf.data.shapes.record_folder import record_settings
 from superpoint_tf.data.shapes.record_reader import read_record_manifest
 from superpoint_tf.data.shapes.shape_sources import GeneratedShapes, RecordedShapes
 from superpoint_tf.data.sources import Source
+from superpoint_tf.networks.residual_network import HEADS
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.systems import SYSTEMS, DenseSpec, MapSpec, PatchSpec
+from superpoint_tf.training.class_validation import ClassValidator
 from superpoint_tf.training.correspondence_validation import CorrespondenceValidator
 from superpoint_tf.training.digit_validation import DigitValidator
 from superpoint_tf.training.lift_validation import LiftValidator
@@ -274,6 +276,32 @@ def _pairs_validator(config: Config, root: str, photographs: Sequence[str]) -> V
     return ShapesValidator(config)
 
 
+_STAGES = {"body": "conv, block", "attention": "attention"}  # what each stage of `classes` trains, beside its head
+
+
+def build_classes_task(config: Config) -> Task:
+    """Build the training that tells photographs apart: each of those to train on is a class.
+
+    Raises ConfigError for fewer than two, if none is held out, or if `network.classes` are fewer than there are.
+    """
+    photographs = find_photographs(config.photographs).with_readable_validation()
+    count, stage = len(photographs.train), config.classes.stage
+    if not photographs.validation:
+        raise ConfigError(f"{photographs.root}: {_TOO_FEW}")
+    if count < 2:
+        raise ConfigError(f"{photographs.root}: {count} photograph to train on, which nothing tells apart; give more")
+    if config.network.classes and config.network.classes < count:
+        raise ConfigError(f"`network.classes`: {config.network.classes} for {count} photographs; 0 takes their number")
+    network = dataclasses.replace(config.network, classes=config.network.classes or count)
+    trainable = f"{config.classes.trainable or _STAGES[stage]}, {HEADS}{stage}"
+    section = dataclasses.replace(config.classes, trainable=trainable)
+    config = dataclasses.replace(config, network=network, classes=section)
+    inputs = {"photographs": storage.sha256(json.dumps(photographs.train).encode())} | init_input(section.init)
+    source = PhotographPairs(config, photographs.root, photographs.train, stage_key(config.seed, inputs))
+    source.description += f", a class each; {len(photographs.validation)} held out"
+    return make_task(config, source, ClassValidator(config, photographs.root, photographs.validation), inputs)
+
+
 BUILDERS = {
     "detector": build_shapes_task,
     "joint": build_joint_task,
@@ -282,6 +310,7 @@ BUILDERS = {
     "digits": build_digits_task,
     "lift": build_lift_task,
     "lfnet": build_dense_task,
+    "classes": build_classes_task,
 }
 
 

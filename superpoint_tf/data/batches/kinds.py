@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import Config, PhotographsSection, SyntheticSection
 from superpoint_tf.data.batches.batch import TensorBatch
+from superpoint_tf.data.batches.class_batch import class_batch
 from superpoint_tf.data.batches.dense_batch import DenseSettings, dense_batch
 from superpoint_tf.data.batches.detector_batch import detector_batch
 from superpoint_tf.data.batches.digit_batch import digit_batch
@@ -143,5 +144,6 @@ BATCHES = {
     "digits": BatchKind(_digit_signature, _distortion, digit_batch),
     "lfnet": BatchKind(_picture_signature, _lfnet_settings, lfnet_batch),
     "planes": BatchKind(_planes_signature, _no_settings, planes_batch),
+    "classes": BatchKind(_picture_signature, _view_settings, class_batch),
     "patch set": BatchKind(_point_signature, _no_settings, set_batch),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from superpoint_tf.config import Config
+from superpoint_tf.training.objectives.class_objective import ClassObjective
 from superpoint_tf.training.objectives.dense_objective import DenseObjective
 from superpoint_tf.training.objectives.detector_objective import DetectorObjective
 from superpoint_tf.training.objectives.digit_objective import DigitObjective
@@ -22,4 +23,5 @@ OBJECTIVES: dict[str, Callable[[Config], Objective]] = {
     "patches": patch_objective,
     "dense": DenseObjective,
     "digits": DigitObjective,
+    "classes": ClassObjective,
 }
