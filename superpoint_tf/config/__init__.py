@@ -18,6 +18,8 @@ from superpoint_tf.config.sections import (
     PatchesSection,
     PhotographsSection,
     PhotometricConfig,
+    StereoChanges,
+    StereoSection,
     SyntheticSection,
     TrainingConfig,
 )
@@ -40,6 +42,8 @@ __all__ = [
     "PatchesSection",
     "PhotographsSection",
     "PhotometricConfig",
+    "StereoChanges",
+    "StereoSection",
     "SyntheticSection",
     "TrainingConfig",
 ]

@@ -40,6 +40,39 @@ def _check_system(config: Config, source: str) -> None:
         raise ConfigError(f"{source}: `train: {config.train}` trains {trained}; {system} is trained by `train: {own}`")
     if config.train == "patches":
         _check_patches(config, source)
+    if config.train == "stereo":
+        _check_stereo(config, source)
+
+
+def _check_stereo(config: Config, source: str) -> None:
+    stereo, system = config.stereo, config.network.system
+    if stereo.loss and stereo.loss not in SYSTEMS[system].losses:
+        raise ConfigError(
+            f"{source}: `stereo.loss`: {stereo.loss} does not train {system}; use {', '.join(SYSTEMS[system].losses)}"
+        )
+    _check_fixed_layers(config, source)
+    if stereo.batch_size % stereo.points_per_pair:
+        raise ConfigError(
+            f"{source}: `stereo.batch_size`: {stereo.batch_size} points do not come from whole pairs; make it a "
+            f"multiple of `stereo.points_per_pair`, {stereo.points_per_pair}"
+        )
+    low, high = stereo.negative_px
+    if not stereo.positive_px < low <= high:
+        raise ConfigError(
+            f"{source}: `stereo.negative_px`: [{low:g}, {high:g}]; give [low, high], both above `stereo.positive_px`, "
+            f"{stereo.positive_px:g}: nearer patches match"
+        )
+    width = config.photographs.image_shape[1]
+    if stereo.max_disparity_px >= width:
+        raise ConfigError(
+            f"{source}: `stereo.max_disparity_px`: {stereo.max_disparity_px:g} leaves nothing that pictures of {width} "
+            f"px both show; give less"
+        )
+    changes = stereo.changes
+    for name in ("scale", "scale_x", "right_scale_x"):
+        low, high = getattr(changes, name)
+        if low > high:
+            raise ConfigError(f"{source}: `stereo.changes.{name}`: {low:g} is above {high:g}; give [low, high]")
 
 
 def _check_patches(config: Config, source: str) -> None:
@@ -72,14 +105,20 @@ def _check_patches(config: Config, source: str) -> None:
 
 
 def _check_without_effect(config: Config, source: str) -> None:
-    """Refuse settings that change nothing of a system of patches: its row alone says what the network is."""
+    """Refuse settings that change nothing of a system of patches."""
+    system = config.network.system
+    _check_fixed_layers(config, source)
+    for name in ("init", "trainable", "flips"):
+        if SYSTEMS[system].solved and getattr(config.patches, name):
+            raise ConfigError(f"{source}: `patches.{name}`: {system} is solved for, without gradients; leave it out")
+
+
+def _check_fixed_layers(config: Config, source: str) -> None:
+    """Refuse sizes of a network whose row alone says what it is."""
     usual, system = NetworkConfig(system=config.network.system), config.network.system
     for field in fields(NetworkConfig):
         if getattr(config.network, field.name) != getattr(usual, field.name):
             raise ConfigError(f"{source}: `network.{field.name}`: the layers of {system} are fixed; leave it out")
-    for name in ("init", "trainable", "flips"):
-        if SYSTEMS[system].solved and getattr(config.patches, name):
-            raise ConfigError(f"{source}: `patches.{name}`: {system} is solved for, without gradients; leave it out")
 
 
 def _check_ranges(config: Config, source: str) -> None:
@@ -133,7 +172,8 @@ def _check_keypoints(config: Config, source: str) -> None:
 
 
 def _check_training(config: Config, source: str) -> None:
-    for key, training in (("detector", config.detector), ("joint", config.joint), ("patches", config.patches)):
+    sections = {"detector": config.detector, "joint": config.joint, "patches": config.patches, "stereo": config.stereo}
+    for key, training in sections.items():
         if training.num_samples % training.accumulate:
             multiple = training.accumulate * max(training.batch_size // max(training.num_samples, 1), 1)
             raise ConfigError(

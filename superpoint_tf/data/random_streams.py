@@ -49,6 +49,8 @@ class Stream(enum.IntEnum):
     EVALUATION_ORDER = 0x0D04  # of the photographs that evaluation pairs are made of
     SHIFTS_ORDER = 0x0D05  # of those that are moved
     PATCH_VIEWS = 0x0D06  # which two patches of a point in a set of patches are a sample
+    STEREO = 0x57E2  # the disparities of a drawn pair
+    STEREO_CROP = 0x57E3  # the part of a pair that a sample shows
     PHOTOMETRIC = 0x50_686F_746F
 
 

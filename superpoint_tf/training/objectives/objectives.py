@@ -9,9 +9,11 @@ from superpoint_tf.training.objectives.detector_objective import DetectorObjecti
 from superpoint_tf.training.objectives.joint_objective import JointObjective
 from superpoint_tf.training.objectives.objective import Objective
 from superpoint_tf.training.objectives.patch_objective import patch_objective
+from superpoint_tf.training.objectives.stereo_objective import StereoObjective
 
 OBJECTIVES: dict[str, Callable[[Config], Objective]] = {
     "detector": DetectorObjective,
     "joint": JointObjective,
     "patches": patch_objective,
+    "stereo": StereoObjective,
 }
