@@ -81,7 +81,19 @@ def _head(spec: StereoSpec, channels: int, start: Start) -> tf.keras.Model:
     descriptions = [tf.keras.Input((None, None, channels), name=name) for name in ("left", "right")]
     joined = tf.keras.layers.Concatenate(name="joined")(descriptions)
     logits = OneChannel("mismatch")(_apply(spec.head, joined, start))
-    return tf.keras.Model(descriptions, logits, name="head")
+    head = tf.keras.Model(descriptions, logits, name="head")
+    _start_with_differences(head)
+    return head
+
+
+def _start_with_differences(head: tf.keras.Model) -> None:
+    """Give the first full layer opposite weights for the two descriptions: it begins with their differences.
+
+    With independent ones the loss stayed at ln 2 for the first 50 steps and more.
+    """
+    kernel = head.get_layer("conv_1").kernel
+    left, _ = tf.split(tf.convert_to_tensor(kernel), 2, axis=2)
+    kernel.assign(tf.concat([left, -left], axis=2))
 
 
 def _apply(layers: Sequence[Layer], features: Any, start: Start) -> Any:

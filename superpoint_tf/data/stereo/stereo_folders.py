@@ -19,6 +19,8 @@ image_2/*_10.png, image_3/, disp_noc_0/, disp_occ_0/ (KITTI; image_0, image_1, d
 _SCALES = {"teddy": 4.0, "cones": 4.0, "tsukuba": 16.0}
 _OTHER_SCALE = 8.0
 _SCALE_FILE = "scale.txt"
+_LONGEST_TEXT = 4096
+_MOST_DISPARITIES = 2**12
 _SLACK_PX = 1.0  # left and right disparities of a point that both pictures show differ by no more
 _KITTI = (("image_2", "image_3", "_0"), ("image_0", "image_1", ""), ("colored_0", "colored_1", ""))
 
@@ -41,6 +43,17 @@ class PairFiles(NamedTuple):
         for path, picture in ((self.right, right), (self.truth, disparity)):
             _check_shape(path, picture, left)
         return StereoPair(left, right, disparity, self._occluded(disparity))
+
+    def stated_disparities(self) -> int:
+        """Return how many disparities the calibration of Middlebury 2014 says there are, 0 where none says so."""
+        path = self.left.parent / "calib.txt"
+        if self.kitti or not path.is_file():
+            return 0
+        lines = dict(line.partition("=")[::2] for line in path.read_text(errors="replace")[:_LONGEST_TEXT].splitlines())
+        stated = lines.get("ndisp", "").strip()
+        if not (stated.isascii() and stated.isdigit() and 0 < int(stated[:6]) <= _MOST_DISPARITIES):
+            raise ValueError(f"{path}: `ndisp` is {stated[:20]!r}; expected a whole number up to {_MOST_DISPARITIES}")
+        return int(stated[:6])
 
     def _disparity(self, path: Path) -> np.ndarray:
         return read_disparity_png(path, self.scale) if self.scale else read_pfm(path)
