@@ -12,12 +12,11 @@ from superpoint_tf.models.images import prepare_image
 from superpoint_tf.models.stereo_costs import PairCosts
 from superpoint_tf.networks.stereo_network import standardise_pictures
 from superpoint_tf.networks.weights import load_network
-from superpoint_tf.stereo.costs import least_cost
+from superpoint_tf.stereo.costs import DEFAULT_DISPARITIES, least_cost
 from superpoint_tf.stereo.postprocessing import Disparities, PostProcessing, postprocess
 from superpoint_tf.stereo.semiglobal import Penalties
 from superpoint_tf.systems import COSTS, SYSTEMS, StereoSpec
 
-DEFAULT_DISPARITIES = 64
 _MOST_DISPARITIES = 2**12
 # Chosen on pairs drawn from held-out photographs, costs in [0, 1]: (1 - dot product) / 2, and a probability.
 _BY_DOT = PostProcessing(Penalties(small=0.05, large=0.4), before=0)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 CENSUS_SIDE = 9
+DEFAULT_DISPARITIES = 64
 _BIT_COUNTS = np.array([bin(value).count("1") for value in range(256)], np.uint8)
 
 

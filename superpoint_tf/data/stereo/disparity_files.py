@@ -78,6 +78,11 @@ def save_disparity(path: str | Path, disparity: np.ndarray) -> None:
         raise ValueError(f"{path}: name a file that ends with {', '.join(SUFFIXES)}")
 
 
+def default_view(path: str | Path) -> str:
+    """Return where a coloured view of disparities goes if nobody says: beside them."""
+    return str(Path(path).with_name(f"{Path(path).stem}_view.png"))
+
+
 def _png_bytes(disparity: np.ndarray, path: str | Path) -> bytes:
     known = np.isfinite(disparity)
     largest = float(disparity[known].max(initial=0.0))
