@@ -64,9 +64,9 @@ def parse_arguments() -> argparse.Namespace:
         "--disparity",
         type=command_line.output_file,
         metavar="FILE",
-        help="A and B are the left and the right picture of a rectified pair: match all pixels by --weights of a stereo "
-        "system and write how far each lies to the left in B; .png of 16 bits times 256, .pfm or .npy. A view in colours "
-        "is --figure, or beside it",
+        help="A and B are the left and the right picture of a rectified pair: match all pixels by --weights of a "
+        "stereo system and write how far each lies to the left in B; .png of 16 bits times 256, .pfm or .npy. A view "
+        "in colours is --figure, or beside it",
     )
     parser.add_argument(
         "--disparities",

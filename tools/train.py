@@ -15,7 +15,9 @@ from superpoint_tf.systems import SYSTEMS
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser("Train the detector alone, the joint model, a descriptor of patches, or a stereo network.")
+    parser = command_line.Parser(
+        "Train the detector alone, the joint model, a descriptor of patches, or a stereo network."
+    )
     command_line.add_config_arguments(parser, default=None)
     parser.add_argument("--output", type=command_line.output_folder, help="run folder (default: outputs/<config name>)")
     parser.add_argument(

@@ -20,9 +20,7 @@ class MeasuredDisparities(NamedTuple):
     occluded: np.ndarray | None  # bool: hidden in the right picture; None: not known
 
     @classmethod
-    def of(
-        cls, found: np.ndarray, truth: np.ndarray, occluded: np.ndarray | None = None
-    ) -> MeasuredDisparities:
+    def of(cls, found: np.ndarray, truth: np.ndarray, occluded: np.ndarray | None = None) -> MeasuredDisparities:
         """Compare disparities (H, W) with true ones, NaN in either: no answer, not known."""
         known = np.isfinite(truth)
         errors = np.abs(found[known].astype(np.float64) - truth[known])
@@ -73,7 +71,9 @@ DISPARITY_MEASURES: dict[str, DisparityMeasure] = {
             3,
             LOW,
             _bad(limit),
-            meaning="" if limit > 1 else "The share of the answered pixels of known disparity, hidden ones too, whose "
+            meaning=""
+            if limit > 1
+            else "The share of the answered pixels of known disparity, hidden ones too, whose "
             "error is above 1, 2 or 3 pixels. Read it beside the density: a method may leave hard pixels out.",
         )
         for limit in LIMITS_PX

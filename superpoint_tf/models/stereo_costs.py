@@ -79,7 +79,8 @@ class PairCosts:
 
 def _layers_of_head(network: tf.keras.Model) -> list[tuple[tf.Variable, tf.Variable]]:
     """Return kernel and bias of the full layers, in order."""
-    variables, layers = named_variables(network), []
+    variables = named_variables(network)
+    layers: list[tuple[tf.Variable, tf.Variable]] = []
     while f"head/conv_{len(layers) + 1}/kernel" in variables:
         name = f"head/conv_{len(layers) + 1}"
         layers.append((variables[f"{name}/kernel"], variables[f"{name}/bias"]))

@@ -64,7 +64,8 @@ def build_stereo_network(spec: StereoSpec, system: str, seed: int = 0) -> tf.ker
 
 def stereo_weight_shapes(spec: StereoSpec) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all weights of `build_stereo_network`, by `layer/variable`, without building it."""
-    shapes, channels = {}, 1
+    shapes: dict[str, tuple[int, ...]] = {}
+    channels = 1
     for part, layers in (("describe", spec.layers), ("head", spec.head)):
         if part == "head":
             channels *= 2

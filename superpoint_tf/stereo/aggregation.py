@@ -48,9 +48,7 @@ def aggregate(volume: np.ndarray, left: np.ndarray, right: np.ndarray, length: i
     left_arms, right_arms = (cross_arms(picture, length, threshold) for picture in (left, right))
     result, width = volume.copy(), volume.shape[2]
     for d in range(min(len(volume), width)):
-        common = Arms(
-            *(np.minimum(a[:, d:], b[:, : width - d]) for a, b in zip(left_arms, right_arms, strict=True))
-        )
+        common = Arms(*(np.minimum(a[:, d:], b[:, : width - d]) for a, b in zip(left_arms, right_arms, strict=True)))
         result[d][:, d:] = _mean_over(volume[d][:, d:], common)
     return result
 

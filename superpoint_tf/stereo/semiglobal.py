@@ -25,11 +25,15 @@ def semiglobal(volume: np.ndarray, left: np.ndarray, right: np.ndarray, penaltie
     across = _both_ways(costs, _edges_across(left, right, len(volume)), penalties, penalties.small)
     total = across.transpose(1, 0, 2)
     costs = np.ascontiguousarray(costs.transpose(1, 0, 2))
-    total = total + _both_ways(costs, _edges_down(left, right, len(volume)), penalties, penalties.small / penalties.vertical)
+    total = total + _both_ways(
+        costs, _edges_down(left, right, len(volume)), penalties, penalties.small / penalties.vertical
+    )
     return np.ascontiguousarray((total / 4.0).transpose(2, 0, 1))
 
 
-Edges = tuple[np.ndarray, np.ndarray]  # differences of neighbours: of the left picture (N - 1, M), the right (N - 1, M, D)
+Edges = tuple[
+    np.ndarray, np.ndarray
+]  # differences of neighbours: of the left picture (N - 1, M), the right (N - 1, M, D)
 
 
 def _edges_across(left: np.ndarray, right: np.ndarray, num_disparities: int) -> Edges:

@@ -59,4 +59,3 @@ class StereoValidator:
             truth = colour_disparity(self._pairs["disparity"][row], self._config.stereo.max_disparity_px)
             rows.append(side_by_side([*pictures, truth]))
         return {"validation_pairs": stack(rows)} if rows else {}
-

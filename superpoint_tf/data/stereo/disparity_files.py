@@ -35,7 +35,8 @@ def read_pfm(path: str | Path) -> np.ndarray:
     Raises PhotographError for another file, or one that ends too early.
     """
     content = read_photograph_bytes(path)
-    head, lines, place = b"", [], 0
+    lines: list[bytes] = []
+    place = 0
     while len(lines) < 3 and (end := content.find(b"\n", place)) >= 0 and end < 256:
         head, place = content[place:end].strip(), end + 1
         if not head.startswith(b"#"):

@@ -25,10 +25,8 @@ class Surfaces(NamedTuple):
 def draw_surfaces(photograph: np.ndarray, largest_px: float, generator: np.random.Generator) -> Surfaces:
     """Draw disparities of a photograph uint8 (H, W); steps lie along its edges, as those of things do."""
     shape = photograph.shape
-    if generator.random() < _SMOOTH_SHARE:
-        segments = np.zeros(shape, np.int32)
-    else:
-        segments = _segment(photograph, generator)
+    smooth = generator.random() < _SMOOTH_SHARE
+    segments = np.zeros(shape, np.int32) if smooth else _segment(photograph, generator)
     count = int(segments.max()) + 1
     y, x = np.indices(shape, np.float32)
     offsets = generator.uniform(0.0, largest_px, count)
@@ -49,7 +47,7 @@ def _segment(photograph: np.ndarray, generator: np.random.Generator) -> np.ndarr
     count = int(np.exp(generator.uniform(low, high)))
     markers = np.zeros((height, width), np.int32)
     for number, (x, y) in enumerate(generator.uniform((0, 0), (width, height), (count, 2)).astype(int).tolist()):
-        cv2.circle(markers, (x, y), _SEED_RADIUS_PX, number + 1, -1)
+        cv2.circle(markers, (x, y), _SEED_RADIUS_PX, (number + 1,), -1)
     smooth = cv2.GaussianBlur(photograph, (0, 0), 1.5)
     cv2.watershed(np.dstack([smooth] * 3), markers)
     return _fill_lines(markers)
@@ -73,5 +71,7 @@ def _bumps(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray
     """Return a smooth random surface of mean 0, float32 (H, W)."""
     height, width = shape
     coarse = generator.normal(0.0, _BUMP_PX, (height // _BUMP_SIDE_PX + 3, width // _BUMP_SIDE_PX + 3))
-    grown = cv2.resize(coarse.astype(np.float32), None, fx=_BUMP_SIDE_PX, fy=_BUMP_SIDE_PX, interpolation=cv2.INTER_CUBIC)
+    grown = cv2.resize(
+        coarse.astype(np.float32), None, fx=_BUMP_SIDE_PX, fy=_BUMP_SIDE_PX, interpolation=cv2.INTER_CUBIC
+    )
     return grown[:height, :width]

@@ -70,9 +70,7 @@ def _nearest(x: np.ndarray, picture: np.ndarray, disparity: np.ndarray) -> _Poin
     return _Points(*(each.ravel() for each in parts))
 
 
-def _between(
-    x: np.ndarray, picture: np.ndarray, disparity: np.ndarray, segments: np.ndarray, number: int
-) -> _Points:
+def _between(x: np.ndarray, picture: np.ndarray, disparity: np.ndarray, segments: np.ndarray, number: int) -> _Points:
     """Return the `number`-th right pixel that lies between each two neighbours of one segment."""
     low, high = x[:, :-1], x[:, 1:]
     column = np.ceil(low) + number

@@ -125,4 +125,3 @@ def stack_pairs(numbers: list[int], pairs: Sequence[StereoPair]) -> Batch:
         "images1": np.stack([pair.right for pair in pairs]),
         "disparity": np.stack([pair.visible_disparity.astype(np.float32) for pair in pairs]),
     }
-

@@ -39,7 +39,12 @@ class MeasuredStereo(Measured):
         """Return the means over the pairs of each method, then its values pair by pair."""
         pairs = list(dict.fromkeys(result.pair for result in self.results))
         rows: list[Row] = [
-            {"group": f"{r.pair}, {r.num_disparities} disparities", "method": r.method, "pairs": 1, **values_of(r.measured)}
+            {
+                "group": f"{r.pair}, {r.num_disparities} disparities",
+                "method": r.method,
+                "pairs": 1,
+                **values_of(r.measured),
+            }
             for pair in pairs
             for r in self.results
             if r.pair == pair

@@ -14,7 +14,7 @@ from superpoint_tf.training.objectives.objective import LossTerm, sits_at
 class StereoObjective:
     """Train a stereo network by one of `STEREO_LOSSES`; the first of its system is the paper's."""
 
-    term_names = ("cost",)
+    term_names: tuple[str, ...] = ("cost",)
 
     def __init__(self, config: Config) -> None:
         self._loss = config.stereo.loss or SYSTEMS[config.network.system].losses[0]
