@@ -20,7 +20,8 @@ module:function or file.py:function (from a grey image to keypoints, scores, des
 described by a patch system, SIFT+hardnet (default: classical controls). uniform:WHAT: a control, what WHAT finds in
 random order. For patches: classical (pixels, SIFT, RootSIFT,
 ORB, BRISK), controls, weights of a patch system (HardNet=hardnet), or module:function from patches uint8 (N, S, S) to
-descriptors (N, D)"""
+descriptors (N, D). For stereo: classical (AD, census, BM, SGBM ...), controls, or weights of a stereo system, which
+give two rows, with post-processing and without"""
 
 
 EXAMPLES = """\
@@ -42,7 +43,8 @@ def parse_arguments() -> argparse.Namespace:
         type=command_line.place,
         help="folder in HPatches layout, of photographs (`bundled`: scikit-image's; for retrieval perhaps "
         "places/<place>/*.jpg and distractors/*.jpg), or of patches: HPatches' strips "
-        "(<sequence>/ref.png, e1.png, ...) or Brown's sets (patches0000.bmp, info.txt, m50_..._0.txt)",
+        "(<sequence>/ref.png, e1.png, ...) or Brown's sets (patches0000.bmp, info.txt, m50_..._0.txt), or of stereo "
+        "pairs: Middlebury's (<name>/im2.png, im6.png, disp2.png; im0.png, im1.png, disp0.pfm) or KITTI's",
     )
     parser.add_argument("--methods", nargs="+", default=["classical", "controls"], help=METHODS_HELP)
     parser.add_argument(

@@ -24,6 +24,8 @@ from superpoint_tf.config.sections import (
     PhotographsSection,
     PhotometricConfig,
     PlanesConfig,
+    StereoChanges,
+    StereoSection,
     SyntheticSection,
     TrainingConfig,
 )
@@ -52,6 +54,8 @@ __all__ = [
     "PhotographsSection",
     "PhotometricConfig",
     "PlanesConfig",
+    "StereoChanges",
+    "StereoSection",
     "SyntheticSection",
     "TrainingConfig",
 ]

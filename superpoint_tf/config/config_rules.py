@@ -64,6 +64,38 @@ def _check_system(config: Config, source: str) -> None:
             f"{source}: `classes.stage`: attention is trained on a body that is; give its weights, `classes.init`, or "
             "train it first, `classes.stage: body`"
         )
+    if config.train == "stereo":
+        _check_stereo(config, source)
+
+
+def _check_stereo(config: Config, source: str) -> None:
+    stereo, system = config.stereo, config.network.system
+    if stereo.loss and stereo.loss not in SYSTEMS[system].losses:
+        raise ConfigError(
+            f"{source}: `stereo.loss`: {stereo.loss} does not train {system}; use {', '.join(SYSTEMS[system].losses)}"
+        )
+    if stereo.batch_size % stereo.points_per_pair:
+        raise ConfigError(
+            f"{source}: `stereo.batch_size`: {stereo.batch_size} points do not come from whole pairs; make it a "
+            f"multiple of `stereo.points_per_pair`, {stereo.points_per_pair}"
+        )
+    low, high = stereo.negative_px
+    if not stereo.positive_px < low <= high:
+        raise ConfigError(
+            f"{source}: `stereo.negative_px`: [{low:g}, {high:g}]; give [low, high], both above `stereo.positive_px`, "
+            f"{stereo.positive_px:g}: nearer patches match"
+        )
+    width = config.photographs.image_shape[1]
+    if stereo.max_disparity_px >= width:
+        raise ConfigError(
+            f"{source}: `stereo.max_disparity_px`: {stereo.max_disparity_px:g} leaves nothing that pictures of {width} "
+            f"px both show; give less"
+        )
+    changes = stereo.changes
+    for name in ("scale", "scale_x", "right_scale_x"):
+        low, high = getattr(changes, name)
+        if low > high:
+            raise ConfigError(f"{source}: `stereo.changes.{name}`: {low:g} is above {high:g}; give [low, high]")
 
 
 def _check_patches(config: Config, source: str) -> None:

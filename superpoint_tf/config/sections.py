@@ -15,16 +15,10 @@ from synthetic.config import SyntheticConfig
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
 DOG = "dog"  # `patches.labels` of this name: no labels, but the keypoints of differences of Gaussians
-TRAININGS = (
-    "detector",
-    "joint",
-    "patches",
-    "dense",
-    "digits",
-    "lift",
-    "lfnet",
-    "classes",
-)  # the sections that `train` may name
+TRAININGS = (  # the sections that `train` may name
+    *("detector", "joint", "patches", "lift"),
+    *("dense", "lfnet", "classes", "stereo", "digits"),
+)
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -382,6 +376,11 @@ def _losses_of_maps() -> tuple[str, ...]:
     return tuple(dict.fromkeys(losses))
 
 
+def _losses_of_stereo() -> tuple[str, ...]:
+    losses = [loss for row in SYSTEMS.values() if row.train == "stereo" for loss in row.losses]
+    return tuple(dict.fromkeys(losses))
+
+
 @dataclass(frozen=True)
 class DenseSection(TrainingConfig):
     """Maps of features of whole pictures, trained on pairs of views of photographs; nothing is labelled."""
@@ -471,6 +470,48 @@ class ClassesSection(TrainingConfig):
 
 
 @dataclass(frozen=True)
+class StereoChanges:
+    """How the two patches of a pair are cut and lit: MC-CNN's augmentation with its ranges for KITTI.
+
+    Grey levels are those of standardised pictures: 1 is a deviation. The `right_` ones are of the right patch alone.
+    """
+
+    max_angle_deg: float = _setting(7.0, minimum=0.0, maximum=180.0)
+    scale: tuple[float, float] = _setting((1.0, 1.0), minimum=0.1, maximum=10.0)
+    scale_x: tuple[float, float] = _setting((0.9, 1.0), minimum=0.1, maximum=10.0)
+    max_shear_x: float = _setting(0.1, minimum=0.0, maximum=4.0)
+    max_brightness: float = _setting(0.7, minimum=0.0, maximum=100.0)
+    max_contrast: float = _setting(1.3, minimum=1.0, maximum=100.0)  # a factor in [1 / it, it]
+    right_max_shift_y_px: float = _setting(0.0, minimum=0.0, maximum=64.0)
+    right_max_angle_deg: float = _setting(0.0, minimum=0.0, maximum=180.0)
+    right_scale_x: tuple[float, float] = _setting((1.0, 1.0), minimum=0.1, maximum=10.0)
+    right_max_shear_x: float = _setting(0.0, minimum=0.0, maximum=4.0)
+    right_max_brightness: float = _setting(0.3, minimum=0.0, maximum=100.0)
+    right_max_contrast: float = _setting(1.0, minimum=1.0, maximum=100.0)
+
+
+@dataclass(frozen=True)
+class StereoSection(TrainingConfig):
+    """Costs of matching the pixels of rectified pairs; pairs are drawn from photographs, or read with their truth."""
+
+    # A folder of pairs in the layout of Middlebury or of KITTI, instead of pairs drawn from photographs; "": drawn.
+    data: str = _setting("", free=True)
+    loss: str = _setting("", choices=("", *_losses_of_stereo()))  # "": the paper's
+    margin: float = _setting(0.2, minimum=0.0, maximum=2.0)  # of the loss of that name
+    batch_size: int = _setting(128, minimum=1, maximum=2**16)  # points: each a matching and a wrong pair of patches
+    points_per_pair: int = _setting(32, minimum=1, maximum=2**16)
+    max_disparity_px: float = _setting(64.0, minimum=1.0, maximum=4096.0)  # of drawn pairs, and in validation
+    positive_px: float = _setting(1.0, minimum=0.0, maximum=64.0)  # a matching patch is off by up to it, either way
+    negative_px: tuple[float, float] = _setting((4.0, 10.0), minimum=0.0, maximum=4096.0)  # a wrong one by at least
+    changes: StereoChanges = StereoChanges()
+
+    @property
+    def num_samples(self) -> int:
+        """Return how many pairs of pictures give the points of one update."""
+        return self.batch_size // self.points_per_pair
+
+
+@dataclass(frozen=True)
 class EvaluationSection:
     """Validation in the training loop by the definitions of `superpoint_tf.evaluation`."""
 
@@ -505,6 +546,7 @@ class Config:
     dense: DenseSection = DenseSection()
     digits: DigitsSection = DigitsSection()
     classes: ClassesSection = ClassesSection()
+    stereo: StereoSection = StereoSection()
     evaluation: EvaluationSection = EvaluationSection()
 
     def trained_as(self, train: str) -> Config:

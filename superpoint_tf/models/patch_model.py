@@ -137,8 +137,9 @@ def load_patch_model(path: str | Path) -> tuple[PatchModel, Weights]:
     """Do `PatchModel.from_pretrained`, and return the weights too, which know what they are."""
     weights = load_weights(path)
     system = weights.network.system
-    if SYSTEMS[system].gives == MAPS:
-        raise WeightsError(f"{path}: {system} describes pictures; use SuperPoint, or name weights of a patch system")
+    if not isinstance(SYSTEMS[system].network, PatchSpec):
+        use = "SuperPoint" if SYSTEMS[system].gives == MAPS else "StereoModel"
+        raise WeightsError(f"{path}: {system} describes pictures; use {use}, or name weights of a patch system")
     network = build_network(weights.network)
     assign_weights(network, weights, str(path))
     return PatchModel(network, system), weights

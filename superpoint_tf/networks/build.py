@@ -14,8 +14,9 @@ from superpoint_tf.networks.map_networks import build_map_network, map_weight_sh
 from superpoint_tf.networks.patch_network import build_patch_network
 from superpoint_tf.networks.patch_shapes import patch_weight_shapes
 from superpoint_tf.networks.residual_network import with_class_heads
+from superpoint_tf.networks.stereo_network import build_stereo_network, stereo_weight_shapes
 from superpoint_tf.networks.superpoint import build_dense_network, dense_weight_shapes
-from superpoint_tf.systems import SYSTEMS, CropSpec, DenseSpec, DigitSpec, MapSpec, PatchSpec
+from superpoint_tf.systems import SYSTEMS, CropSpec, DenseSpec, DigitSpec, MapSpec, PatchSpec, StereoSpec
 
 
 class _Kind(NamedTuple):
@@ -28,6 +29,7 @@ _KINDS: dict[type, _Kind] = {  # by what a row of the table of systems holds; th
     PatchSpec: _Kind(build_patch_network, patch_weight_shapes),
     CropSpec: _Kind(build_crop_network, crop_weight_shapes),
     DigitSpec: _Kind(build_digit_network, digit_weight_shapes),
+    StereoSpec: _Kind(build_stereo_network, stereo_weight_shapes),
 }
 
 

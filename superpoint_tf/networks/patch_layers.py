@@ -189,6 +189,16 @@ class UnitLength(Vector):
         return normalize_descriptors(super().call(features))
 
 
+class UnitPixels(_Float32):
+    """Scale the channels of each pixel of features (P, H, W, C) to unit L2 length."""
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        return normalize_descriptors(tf.cast(features, tf.float32))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+
 class Sign(_Float32):
     """1 for numbers above 0 and -1 for the others; in training the numbers as they are (binary L2-Net)."""
 
@@ -282,6 +292,7 @@ _PLAIN: dict[str, Any] = {
     "gradients": GradientMaps,
     "regions": PooledRegions,
     "l2": UnitLength,
+    "unit": UnitPixels,
     "sign": Sign,
     "difference": Difference,
     "nearness": Nearness,

@@ -10,6 +10,7 @@ MAPS = "maps"  # a heatmap, and perhaps a map of descriptors, of a whole picture
 VECTORS = "vectors"  # one descriptor of one patch
 SCORES = "scores"  # one number of two patches, larger = more alike
 CLASSES = "classes"  # which of some classes a small picture is of
+COSTS = "costs"  # of taking a pixel of one picture and one of another for the same point
 
 
 class Layer(NamedTuple):
@@ -125,6 +126,11 @@ def l2() -> Layer:
     return Layer("l2", {})
 
 
+def unit() -> Layer:
+    """Return the scaling of the channels of each pixel to unit length."""
+    return Layer("unit", {})
+
+
 def sign() -> Layer:
     """Return 1 for numbers above 0 and -1 for the others; in training the numbers as they are."""
     return Layer("sign", {})
@@ -235,14 +241,30 @@ class DigitSpec:
 
 
 @dataclass(frozen=True)
+class StereoSpec:
+    """A network of rectified pairs: it describes the pixels of each picture, and says how unlike two of them are."""
+
+    layers: tuple[Layer, ...]  # of the description: `valid` convolutions, and what acts on each pixel by itself
+    head: tuple[Layer, ...] = ()  # on two descriptions joined: the logit of a mismatch; (): minus their dot product
+    start: str = "relu"  # as `PatchSpec.start`
+
+    descriptor = False  # what it says of a pixel is for pixels of the same row alone
+
+    @property
+    def side_px(self) -> int:
+        """Return the side of the patch that the description of a pixel sees."""
+        return 1 + sum(layer.values["side"] - 1 for layer in self.layers if layer.kind == "conv")
+
+
+@dataclass(frozen=True)
 class System:
     """One row of the table of systems."""
 
     paper: str
-    network: PatchSpec | DenseSpec | MapSpec | DigitSpec | CropSpec
+    network: PatchSpec | DenseSpec | MapSpec | DigitSpec | CropSpec | StereoSpec
     train: str  # the section of the config that trains it
     losses: tuple[str, ...]  # that may train it; the first is the paper's
-    gives: str  # MAPS, VECTORS, SCORES or CLASSES: what evaluation and tools may ask of it
+    gives: str  # MAPS, VECTORS, SCORES, CLASSES or COSTS: what evaluation and tools may ask of it
 
     @property
     def solved(self) -> bool:

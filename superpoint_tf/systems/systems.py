@@ -10,6 +10,7 @@ from .digit_systems import DIGIT_SYSTEMS
 from .map_systems import MAP_SYSTEMS
 from .pair_systems import PAIR_SYSTEMS
 from .patch_systems import PATCH_SYSTEMS
+from .stereo_systems import STEREO_SYSTEMS
 from .system import System
 
 SYSTEMS: dict[str, System] = {
@@ -21,4 +22,5 @@ SYSTEMS: dict[str, System] = {
     **CROP_SYSTEMS,
     **CORRESPONDENCE_SYSTEMS,
     **DELF_SYSTEMS,
+    **STEREO_SYSTEMS,
 }

@@ -19,13 +19,15 @@ from superpoint_tf.data.patch_sets.set_source import PatchSetSource
 from superpoint_tf.data.photographs.detected_photographs import DetectedPhotographs
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.photographs.photograph_pairs import PhotographPairs
-from superpoint_tf.data.photographs.photograph_sets import PhotographSet, find_photographs
+from superpoint_tf.data.photographs.photograph_sets import PhotographSet, find_photographs, num_held_out
 from superpoint_tf.data.photographs.plane_pairs import PlanePairs
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.shapes.record_folder import record_settings
 from superpoint_tf.data.shapes.record_reader import read_record_manifest
 from superpoint_tf.data.shapes.shape_sources import GeneratedShapes, RecordedShapes
 from superpoint_tf.data.sources import Source
+from superpoint_tf.data.stereo.stereo_folders import find_pairs
+from superpoint_tf.data.stereo.stereo_source import DrawnPairs, ReadPairs
 from superpoint_tf.networks.residual_network import HEADS
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
@@ -35,6 +37,7 @@ from superpoint_tf.training.correspondence_validation import CorrespondenceValid
 from superpoint_tf.training.digit_validation import DigitValidator
 from superpoint_tf.training.lift_validation import LiftValidator
 from superpoint_tf.training.patch_validation import PatchValidator, cut_from_photographs, cut_from_set
+from superpoint_tf.training.stereo_validation import StereoValidator
 from superpoint_tf.training.tasks import Task, make_task
 from superpoint_tf.training.validation import PairsValidator, ShapesValidator, Validator
 
@@ -209,6 +212,37 @@ def build_digits_task(config: Config) -> Task:
     return make_task(config, source, DigitValidator(config), inputs)
 
 
+def build_stereo_task(config: Config) -> Task:
+    """Build the training of a stereo network, on pairs drawn from photographs or those of a folder with their truth.
+
+    Raises ConfigError if nothing is held out.
+    """
+    if config.stereo.data:
+        return _read_stereo_task(config)
+    photographs, inputs = _photographs_with_some_held_out(config)
+    key = stage_key(config.seed, inputs)
+    source = DrawnPairs(config, photographs.root, photographs.train, key)
+    source.description += f"; {len(photographs.validation)} held out"
+    held_out = DrawnPairs(config, photographs.root, photographs.validation, config.seed)
+    return make_task(config, source, StereoValidator(config, held_out), inputs)
+
+
+def _read_stereo_task(config: Config) -> Task:
+    folder, shape = config.stereo.data, config.photographs.image_shape
+    pairs = find_pairs(folder)
+    count = num_held_out(len(pairs))
+    if not count:
+        raise ConfigError(f"{folder}: one pair of pictures; give at least two, of which one is held out")
+    training, held_out = pairs[:-count], pairs[-count:]
+    names = json.dumps([str(pair.truth.relative_to(folder)) for pair in training])
+    inputs = {"pairs": storage.sha256(names.encode())} | init_input(config.stereo.init)
+    key = stage_key(config.seed, inputs)
+    note = f"{len(training)} pairs of {folder}; held out: {', '.join(pair.name for pair in held_out[:3])}"
+    source = ReadPairs(shape, training, key, note)
+    validator = StereoValidator(config, ReadPairs(shape, held_out, config.seed, folder))
+    return make_task(config, source, validator, inputs)
+
+
 def _manifest_for(config: Config, labels: str) -> LabelManifest:
     manifest = read_manifest(labels)
     made_for = build_config(manifest.config, manifest_path(labels)).photographs.image_shape
@@ -311,6 +345,7 @@ BUILDERS = {
     "lift": build_lift_task,
     "lfnet": build_dense_task,
     "classes": build_classes_task,
+    "stereo": build_stereo_task,
 }
 
 

@@ -19,13 +19,15 @@ from superpoint_tf.data.batches.patch_batch import PatchSettings, patch_batch
 from superpoint_tf.data.batches.planes_batch import planes_batch
 from superpoint_tf.data.batches.quadruplet_batch import QuadrupletSettings, quadruplet_batch
 from superpoint_tf.data.batches.set_batch import set_batch
+from superpoint_tf.data.batches.stereo_batch import StereoSettings, stereo_batch
 from superpoint_tf.data.digits.digit_source import NUM_UNIFORMS, DigitSource
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
 from superpoint_tf.data.photographs.plane_pairs import PlanePairs
 from superpoint_tf.data.sources import Source
+from superpoint_tf.data.stereo.stereo_source import StereoSource
 from superpoint_tf.data.views import ViewSettings
 from superpoint_tf.networks.lift_chain import PATCH_SIDE_PX
-from superpoint_tf.systems import SYSTEMS, PatchSpec
+from superpoint_tf.systems import SYSTEMS, PatchSpec, StereoSpec
 
 Pictures = PhotographsSection | SyntheticSection
 
@@ -131,6 +133,23 @@ def _lfnet_settings(config: Config, pictures: Pictures) -> LfnetSettings:
     return LfnetSettings(ViewSettings.of(pictures, section), section.hardest, falls_every)
 
 
+def _stereo_signature(source: StereoSource, size: int) -> dict[str, tf.TensorSpec]:
+    picture = tf.TensorSpec((size, *source.image_shape), tf.uint8)
+    return {
+        "numbers": tf.TensorSpec((size,), tf.int64),
+        "images0": picture,
+        "images1": picture,
+        "disparity": tf.TensorSpec((size, *source.image_shape), tf.float32),
+    }
+
+
+def _stereo_settings(config: Config, pictures: Pictures) -> StereoSettings:
+    spec, section = SYSTEMS[config.network.system].network, config.stereo
+    assert isinstance(spec, StereoSpec)  # the config's rules say so
+    ranges = section.positive_px, section.negative_px
+    return StereoSettings(spec.side_px, section.points_per_pair, *ranges, section.changes)
+
+
 def _no_settings(config: Config, pictures: Pictures) -> None:
     return None
 
@@ -146,4 +165,5 @@ BATCHES = {
     "planes": BatchKind(_planes_signature, _no_settings, planes_batch),
     "classes": BatchKind(_picture_signature, _view_settings, class_batch),
     "patch set": BatchKind(_point_signature, _no_settings, set_batch),
+    "stereo": BatchKind(_stereo_signature, _stereo_settings, stereo_batch),
 }

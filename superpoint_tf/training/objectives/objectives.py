@@ -14,6 +14,7 @@ from superpoint_tf.training.objectives.lfnet_objective import LfnetObjective
 from superpoint_tf.training.objectives.lift_objective import LiftObjective
 from superpoint_tf.training.objectives.objective import Objective
 from superpoint_tf.training.objectives.patch_objective import patch_objective
+from superpoint_tf.training.objectives.stereo_objective import StereoObjective
 
 OBJECTIVES: dict[str, Callable[[Config], Objective]] = {
     "detector": DetectorObjective,
@@ -24,4 +25,5 @@ OBJECTIVES: dict[str, Callable[[Config], Objective]] = {
     "dense": DenseObjective,
     "digits": DigitObjective,
     "classes": ClassObjective,
+    "stereo": StereoObjective,
 }
