@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from superpoint_tf.data.photographs.orientation import stored_shape, turn_back
 from superpoint_tf.data.photographs.reading import PhotographError
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_archive import FeatureArchive
@@ -107,7 +108,10 @@ def _other_place(source: Source, archive: FeatureArchive) -> str:
 
 
 def _extract(picture: Picture, extractor: AnyExtractor, archive: FeatureArchive) -> Features | None:
-    """Extract and store a picture, if it is not stored already; raises PhotographError if it cannot be used."""
+    """Extract and store a picture, in its file's own pixels, if it is not stored already.
+
+    Raises PhotographError if it cannot be used.
+    """
     if picture.error:
         raise PhotographError(picture.path, picture.error)
     if picture.image is None:
@@ -116,7 +120,9 @@ def _extract(picture: Picture, extractor: AnyExtractor, archive: FeatureArchive)
         features = extractor(picture.image)
     except PictureTooLarge as error:
         raise PhotographError(picture.path, str(error)) from error
-    archive.write(picture.name, features, picture.image.shape, picture.sha256, picture.path)
+    features = turn_back(features, picture.image.shape, picture.orientation)
+    shape = stored_shape(picture.image.shape, picture.orientation)
+    archive.write(picture.name, features, shape, picture.sha256, picture.path)
     return features
 
 

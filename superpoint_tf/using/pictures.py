@@ -5,11 +5,13 @@ from __future__ import annotations
 import concurrent.futures
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from superpoint_tf.data.photographs.orientation import UPRIGHT, read_orientation
 from superpoint_tf.data.photographs.reading import PhotographError, decode_photograph, read_photograph_bytes
 from superpoint_tf.data.photographs.videos import VideoReader
 from superpoint_tf.runtime import storage
@@ -25,8 +27,9 @@ class Picture(NamedTuple):
 
     name: str
     path: str
-    sha256: str = ""  # of the file, or of the video and the frame's number
-    image: np.ndarray | None = None  # grey uint8 (H, W); None: done already, or cannot be read
+    sha256: str = ""  # of the file, or of the video and the frame's number; another for what is turned to be shown
+    image: np.ndarray | None = None  # grey uint8 (H, W), as it is shown; None: done already, or cannot be read
+    orientation: int = UPRIGHT  # of the file's pixels
     error: str = ""
 
 
@@ -64,8 +67,16 @@ def count_pictures(sources: Sequence[Source], every: int = 1) -> int:
 
 def first_digest(source: Source) -> str:
     """Return the hash of a picture, or of a video's first frame, as `Picture` has it; raises OSError."""
-    content = storage.sha256_file(source.path)
-    return _frame_digest(content, 0) if source.is_video else content
+    if source.is_video:
+        return _frame_digest(storage.sha256_file(source.path), 0)
+    content = Path(source.path).read_bytes()
+    return _digest(content, read_orientation(content))
+
+
+def _digest(content: bytes, orientation: int) -> str:
+    """Return the hash of a picture: of one that is turned not its file's, which features of its shown pixels had."""
+    plain = storage.sha256(content)
+    return plain if orientation == UPRIGHT else storage.sha256(f"{plain} stored pixels".encode())
 
 
 def _frame_digest(content: str, number: int) -> str:
@@ -75,10 +86,10 @@ def _frame_digest(content: str, number: int) -> str:
 def _read_file(is_done: Callable[[str, str], bool], source: Source) -> Picture:
     try:
         content = read_photograph_bytes(source.path)
-        digest = storage.sha256(content)
-        if is_done(source.name, digest):
-            return Picture(source.name, source.path, digest)
-        return Picture(source.name, source.path, digest, decode_photograph(content, source.path))
+        orientation = read_orientation(content)
+        digest = _digest(content, orientation)
+        image = None if is_done(source.name, digest) else decode_photograph(content, source.path)
+        return Picture(source.name, source.path, digest, image, orientation)
     except PhotographError as error:
         return Picture(source.name, source.path, error=error.reason)
 
