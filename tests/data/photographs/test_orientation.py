@@ -7,12 +7,12 @@ import io
 import cv2
 import numpy as np
 import pytest
+from picture_zoo import ORIENTATIONS, encode, turn
 from PIL import Image
 
 from superpoint_tf.data.photographs.orientation import read_orientation, stored_shape, stored_to_upright, turn_back
 from superpoint_tf.data.photographs.reading import decode_photograph
 from superpoint_tf.features import NO_ANGLE, Features
-from picture_zoo import ORIENTATIONS, encode, turn
 
 STORED = np.arange(12, dtype=np.uint8).reshape(3, 4)  # each pixel its own number
 
