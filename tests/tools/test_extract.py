@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from picture_zoo import ORIENTATIONS, turn
 from PIL import Image
+from turned_video import write_turned_video
 
 from superpoint_tf.features import Features
 from superpoint_tf.runtime import memory
@@ -310,3 +311,22 @@ def test_features_that_an_earlier_version_left_in_the_pixels_shown_are_made_anew
         assert extract("trip") == 0
         with h5py.File("features.h5") as file:
             assert file["turned.png/image_size"][()].tolist() == [48, 64]
+
+
+def test_a_video_filmed_upright_is_seen_upright_and_its_frames_are_left_as_files(
+    extract: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    frames = [np.repeat(cv2.resize(picture(number, (12, 16)), (64, 48))[:, :, None], 3, axis=2) for number in range(3)]
+    write_turned_video(tmp_path / "v.mp4", frames, 90)
+    assert extract("v.mp4") == 0
+    with h5py.File("features.h5") as file:
+        assert file["v.mp4/000001.jpg/image_size"][()].tolist() == [48, 64]
+    for _ in range(2):  # the features are there; the files are written once
+        assert extract("v.mp4", "--write-frames", "frames") == 0
+        assert "0 extracted" in capsys.readouterr().out.splitlines()[-1]
+        assert sorted(path.name for path in Path("frames/v.mp4").iterdir()) == [f"00000{n}.jpg" for n in range(3)]
+    upright = cv2.imread("frames/v.mp4/000001.jpg")
+    assert np.abs(upright.astype(int) - cv2.rotate(frames[1], cv2.ROTATE_90_CLOCKWISE)).mean() < 8
+    capsys.readouterr()
+    assert extract("v.mp4", "--write-frames", ".") == 2
+    assert "frames go into a folder v.mp4, which is a file there" in capsys.readouterr().err
