@@ -119,6 +119,25 @@ class SubtractLocalMean(tf.keras.layers.Layer):
         return features - sums / there
 
 
+class HingingHyperplanes(tf.keras.layers.Layer):
+    """Sums of maxima with alternating signs over groups of the channels (..., C); see `systems.system.ghh`."""
+
+    def __init__(self, name: str, sums: int, maxima: int) -> None:
+        super().__init__(name=name)
+        self.sums, self.maxima = sums, maxima
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        groups = features.shape[-1] // (self.sums * self.maxima)
+        parted = tf.reshape(features, tf.concat([tf.shape(features)[:-1], (groups, self.sums, self.maxima)], 0))
+        signs = tf.constant([1 - 2 * (number % 2) for number in range(self.sums)], features.dtype)
+        result = tf.reduce_sum(signs * tf.reduce_max(parted, -1), -1)
+        result.set_shape((*features.shape[:-1], groups))
+        return result
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (*input_shape[:-1], input_shape[-1] // (self.sums * self.maxima))
+
+
 class PyramidPooling(tf.keras.layers.Layer):
     """The maxima of features (P, H, W, C) over bins x bins parts that cover the map and may share pixels."""
 
@@ -168,6 +187,16 @@ class UnitLength(Vector):
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
         return normalize_descriptors(super().call(features))
+
+
+class UnitPixels(_Float32):
+    """Scale the channels of each pixel of features (P, H, W, C) to unit L2 length."""
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        return normalize_descriptors(tf.cast(features, tf.float32))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
 
 
 class Sign(_Float32):
@@ -258,10 +287,12 @@ _PLAIN: dict[str, Any] = {
     "pool": Pooling,
     "coarse_pool": CoarsePooling,
     "subtract": SubtractLocalMean,
+    "ghh": HingingHyperplanes,
     "spp": PyramidPooling,
     "gradients": GradientMaps,
     "regions": PooledRegions,
     "l2": UnitLength,
+    "unit": UnitPixels,
     "sign": Sign,
     "difference": Difference,
     "nearness": Nearness,

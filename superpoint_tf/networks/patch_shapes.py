@@ -29,6 +29,11 @@ def patch_weight_shapes(spec: PatchSpec) -> dict[str, Shape]:
     }
 
 
+def vector_dimension(spec: PatchSpec) -> int:
+    """Return how many numbers describe a patch, or with `two channels` both."""
+    return math.prod(_describing(spec, 1)[1])
+
+
 def _describing(spec: PatchSpec, channels: int) -> tuple[dict[str, Shape], Shape]:
     one = spec.streams == "one"
     side = spec.side_px if one else spec.side_px // 2
@@ -98,6 +103,8 @@ def _after(layer: Layer, features: Shape) -> Shape:
             return values["regions"], features[2]
         case "fc":
             return (values["channels"],)
+        case "ghh":
+            return *features[:-1], features[-1] // (values["sums"] * values["maxima"])
         case "l2":
             return (math.prod(features),)
     return features
