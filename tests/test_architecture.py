@@ -32,6 +32,7 @@ ONE_DOOR = {
     "imgaug": "superpoint_tf/data/photometric.py",
     "torch": "superpoint_tf/interop/pytorch.py",
     "scipy": "superpoint_tf/interop/matconvnet.py",
+    "sklearn": "superpoint_tf/data/digits/digit_set.py",
 }
 
 
