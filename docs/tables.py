@@ -9,13 +9,13 @@ A table is asked for by a mark and ends at the next `<!-- end -->`; a mark may h
          columns="repeatability, localization_px, mma_3" -->
     <!-- run: results/hpatches.json -->
 
-`table` takes a summary.json of tools/evaluate.py or the file of tools/benchmark.py, named from docs/. All keys may be
-left out; lists are split at semicolons, or at commas if there are none.
+`table` takes a summary.json of tools/evaluate.py, or the file of tools/benchmark.py or docs/stn_table.py, named from
+docs/. All keys may be left out; lists are split at semicolons, or at commas if there are none.
   group    of pairs: v, i shifted, i (default: all, each under its name); of synthetic shapes: a primitive
            (default: all of them together); of a benchmark: network, loss, ... (default: all)
   rows     METHOD or METHOD=TITLE; a row of another file is results/other.json:METHOD=TITLE (default: all of the file)
   columns  of pairs: keys of `MEASURES`, of patches of `PATCH_MEASURES`; of shapes: `clean`, `noisy`,
-           `clean localization_px`, ...; of a benchmark:
+           `clean localization_px`, ...; of digits: R, RTS, P, E; of a benchmark:
            value, limit, set by, fraction, mark, peak MB, note
   setting  of pairs: 240x320 or 480x640 (default: the first for repeatability and localization, else the last)
 `run` writes the command of that file, its date and versions.
@@ -87,6 +87,8 @@ def table(request: str, folder: Path) -> list[str]:
     content = read(name, folder)
     if "benchmarks" in content:
         return benchmark_table(content, options)
+    if "digit_errors" in content:
+        return digits_table(content, options)
     rows = wanted_rows(options, content, name, folder)
     return shapes_table(rows, options) if "average_precision" in content else pairs_table(rows, options)
 
@@ -206,6 +208,24 @@ def benchmark_cell(entry: Mapping[str, Any], column: str) -> str:
         value = entry["limit"] if column == "limit" else entry["peak_bytes"] and entry["peak_bytes"] / 1e6
         return ABSENT if value is None else three_digits(value)
     return entry["limit_name" if column == "set by" else column] or ABSENT
+
+
+def digits_table(content: dict[str, Any], options: Mapping[str, str]) -> list[str]:
+    """Return the errors of networks of digits in percent with their standard errors, in the order of `rows`."""
+    errors = content["digit_errors"]
+    columns = split(options.get("columns", "")) or list(dict.fromkeys(c for row in errors.values() for c in row))
+    lines = []
+    for row in split(options.get("rows", "")) or list(errors):
+        name, _, title = (part.strip() for part in row.partition("="))
+        one_of(name, errors, "row")
+        cells = [errors[name].get(column) for column in columns]
+        lines.append([title or name, *(with_error(cell) if cell else ABSENT for cell in cells)])
+    return markdown_table(["error, %", *columns], lines)
+
+
+def with_error(cell: Mapping[str, float]) -> str:
+    """Return a percentage and its standard error."""
+    return f"{number(cell['percent'], 1)} ± {number(cell['standard_error'], 1)}"
 
 
 def run_lines(content: Mapping[str, Any]) -> list[str]:
