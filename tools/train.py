@@ -43,7 +43,7 @@ def main() -> None:
 
     output = arguments.output or f"outputs/{config.name}"
     quick_command = f"python tools/train_superpoint.py {QUICKSTART}"
-    if config.train in ("patches", "digits"):
+    if config.train in ("patches", "stereo", "digits"):
         quick_command = f"python tools/train.py {arguments.config} --set {config.train}.steps=200 --output ANOTHER"
     if config.train == "detector":
         quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
@@ -55,13 +55,19 @@ def main() -> None:
     else:
         weights = train(build_task(config), output, replicas=replicas, **given)
     if replicas.is_chief:
-        print(f" next | {next_command(config.train, arguments.config, str(weights))}")
+        trained = config.classes.stage if config.train == "classes" else config.train
+        print(f" next | {next_command(trained, arguments.config, str(weights))}")
 
 
 def next_command(trained: str, config: str, weights: str) -> str:
     """Return what a user does with these weights."""
     if trained == "patches":
         return f"python tools/train.py {config} --set patches.init={weights} --output ANOTHER  # or look at its figures"
+    if trained == "body":
+        stage = f"--set classes.stage=attention classes.trainable= classes.init={weights}"
+        return f"python tools/train.py {config} {stage} --output ANOTHER"
+    if trained == "stereo":
+        return f"python tools/match.py LEFT RIGHT --weights {weights} --disparity disparity.png"
     if trained == "digits":
         another = "network.system=digits-cnn --output ANOTHER"
         return f"python tools/train.py {config} --set {another}  # or look at its figures"

@@ -13,6 +13,7 @@ from superpoint_tf.geometry.sample import sample
 from superpoint_tf.networks.initialization import ScaledNormal
 
 _CORNER_REACH = 0.95  # of a homography's corners, in half sides of the kernel: none leaves its quadrant
+TRANSFORMER_HIDDEN = (32, 32)  # channels of the estimator of an affine map (UCN)
 _SHORTEST = 1e-12  # square of a direction without length
 
 
@@ -224,7 +225,7 @@ def convolutional_transformer(
         *(name, channels, side, "matrix", kernel),
         modulated=False,
         estimator_side=1,
-        hidden=(32, 32),
+        hidden=TRANSFORMER_HIDDEN,
         bias=bias,
         seed=seed,
     )

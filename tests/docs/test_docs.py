@@ -172,18 +172,6 @@ def test_a_table_of_a_benchmark_has_limits_and_marks(folder: Path):
         lines('results/b.json rows="forward"', folder)
 
 
-def test_a_table_of_digits_has_errors_with_their_standard_errors(folder: Path):
-    cell = {"percent": 7.104, "standard_error": 0.62, "seeds": [7.104]}
-    write(folder, "d.json", {"digit_errors": {"digits-cnn": {"R": cell, "P": cell}, "st-cnn-affine": {"R": cell}}})
-    assert lines("results/d.json", folder) == [
-        "| error, % | R | P |",
-        "| --- | --- | --- |",
-        "| digits-cnn | 7.1 ± .6 | 7.1 ± .6 |",
-        f"| st-cnn-affine | 7.1 ± .6 | {ABSENT} |",
-    ]
-    assert lines('results/d.json rows="digits-cnn=CNN" columns="P"', folder)[2:] == ["| CNN | 7.1 ± .6 |"]
-
-
 def test_a_run_has_its_command_date_and_versions(folder: Path):
     write(folder, "one.json", pairs_summary(0.6))
     assert lines("results/one.json", folder, kind="run") == [
