@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +13,7 @@ from superpoint_tf.models.patch_model import PatchModel
 from superpoint_tf.networks.build import build_network, describes, weight_shapes
 from superpoint_tf.networks.digit_network import cropped_grid
 from superpoint_tf.networks.superpoint import named_variables
+from superpoint_tf.networks.weights import WeightsError, get_weights, load_network
 from superpoint_tf.systems.digit_systems import DIGIT_SIDE_PX, DIGIT_SYSTEMS, TRANSFORMERS
 
 PICTURES = tf.random.stateless_uniform((3, DIGIT_SIDE_PX, DIGIT_SIDE_PX, 1), (0, 1))
@@ -52,7 +55,10 @@ def test_what_is_cropped_is_the_whole_picture_at_first_and_what_the_bias_says_la
     assert cropped_grid(build_network(NetworkConfig(system="digits-cnn")), PICTURES) is None
 
 
-def test_it_is_no_model_of_patches() -> None:
-    network = build_network(NetworkConfig(system="digits-fcn"))
-    with pytest.raises(ValueError, match="digits-fcn"):
-        PatchModel(network, "digits-fcn")
+def test_it_is_no_model_of_patches_and_none_of_pictures(tmp_path: Path) -> None:
+    config = NetworkConfig(system="digits-fcn")
+    get_weights(build_network(config), config).save(tmp_path / "weights.npz")
+    with pytest.raises(WeightsError, match=r"digits-fcn tells digits apart; name weights of a patch system"):
+        PatchModel.from_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match=r"digits-fcn gives classes, not maps"):
+        load_network(tmp_path)
