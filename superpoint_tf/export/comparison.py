@@ -10,13 +10,12 @@ import numpy as np
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.maps import sample_descriptors
-from superpoint_tf.detection.score_maps import SCORE_MAPS, SUPERPOINT
+from superpoint_tf.detection.score_maps import SCORE_MAPS, SUPERPOINT, Spec
 from superpoint_tf.evaluation.in_memory import Extractor
 from superpoint_tf.export.form import Form
 from superpoint_tf.export.graph import Outputs, Run
 from superpoint_tf.features import Features
 from superpoint_tf.models.images import prepare_image
-from superpoint_tf.systems import DenseSpec, MapSpec
 
 KEYPOINT_TOLERANCE_PX = 0.5
 DESCRIPTOR_TOLERANCE = 1e-3  # of each of a unit descriptor's numbers
@@ -110,9 +109,7 @@ def _compare(expected: Features, found: Features) -> Difference:
     return Difference(keypoints=count, alone=alone, score=score, descriptor=descriptor)
 
 
-def extractor_of_file(
-    run: Run, form: Form, detection: DetectionConfig, spec: DenseSpec | MapSpec = SUPERPOINT
-) -> Extractor:
+def extractor_of_file(run: Run, form: Form, detection: DetectionConfig, spec: Spec = SUPERPOINT) -> Extractor:
     """Return what an exported file of a system finds in an image.
 
     `detection` and the radius of each call cut its maps; one with postprocessing has its own settings inside.
@@ -133,7 +130,7 @@ def _from_keypoints(outputs: Outputs) -> Features:
     return Features(outputs["keypoints"][0, :number], outputs["scores"][0, :number], descriptors)
 
 
-def _from_maps(outputs: Outputs, detection: DetectionConfig, spec: DenseSpec | MapSpec) -> Features:
+def _from_maps(outputs: Outputs, detection: DetectionConfig, spec: Spec) -> Features:
     window_px = SCORE_MAPS[spec.score_map].window_px
     keypoints, scores = detect_keypoints(outputs["heatmap"][0], detection, window_px=window_px)
     if "descriptors" not in outputs:

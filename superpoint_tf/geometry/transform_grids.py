@@ -33,8 +33,7 @@ def square_to_pixels(grid: tf.Tensor, shape: Any) -> tf.Tensor:
 
 def affine_grid(theta: tf.Tensor, shape: Any) -> tf.Tensor:
     """Map the pixels of an output of `shape` (height, width) by matrices (..., 2, 3): uv (..., H, W, 2)."""
-    theta = theta[..., tf.newaxis, tf.newaxis, :, :]
-    return tf.reduce_sum(theta[..., :2] * square_grid(shape)[..., tf.newaxis, :], axis=-1) + theta[..., 2]
+    return _mapped(theta, shape)
 
 
 def attention_grid(theta: tf.Tensor, shape: Any) -> tf.Tensor:
@@ -45,9 +44,15 @@ def attention_grid(theta: tf.Tensor, shape: Any) -> tf.Tensor:
 
 def homography_grid(theta: tf.Tensor, shape: Any) -> tf.Tensor:
     """Map them by homographies (..., 3, 3); NaN, which `sample` reads as zeros, where they go behind the camera."""
+    return divide_by_last(_mapped(theta, shape))
+
+
+def _mapped(matrices: tf.Tensor, shape: Any) -> tf.Tensor:
+    """Map the homogeneous pixel centres by matrices (..., D, 3): (..., H, W, D)."""
     square = square_grid(shape)
-    places = tf.concat([square, tf.ones_like(square[..., :1])], axis=-1)
-    return divide_by_last(tf.reduce_sum(theta[..., tf.newaxis, tf.newaxis, :, :] * places[..., tf.newaxis, :], axis=-1))
+    places = tf.reshape(tf.concat([square, tf.ones_like(square[..., :1])], axis=-1), (-1, 3))
+    mapped = tf.matmul(places, matrices, transpose_b=True)
+    return tf.reshape(mapped, tf.concat([tf.shape(matrices)[:-2], tf.shape(square)[:2], [matrices.shape[-2]]], axis=0))
 
 
 def divide_by_last(places: tf.Tensor) -> tf.Tensor:

@@ -14,15 +14,17 @@ import tensorflow as tf
 
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE, check_scales
-from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
+from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints, suppress_keypoints
 from superpoint_tf.detection.maps import Level, look_at, sample_descriptors
 from superpoint_tf.detection.score_maps import SCORE_MAPS, Maps, spec_of
 from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors
+from superpoint_tf.models.crop_describer import CropDescriber
 from superpoint_tf.models.images import BATCH_PIXELS, Placed, groups_of_one_shape, prepare_image
 from superpoint_tf.networks.superpoint import named_variables, normalize_descriptors
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large
+from superpoint_tf.systems import CropSpec
 
 ALL_KEYPOINTS = DetectionConfig(max_keypoints=None)
 
@@ -44,6 +46,9 @@ class DenseModel:
         self.network, self.spec = network, spec_of(network)
         self.score_map = SCORE_MAPS[self.spec.score_map]
         self.with_descriptor = "descriptors" in network.output
+        self._maps_of, self._crops = network, None  # a system in parts detects with one, and describes with others
+        if isinstance(self.spec, CropSpec):
+            self._maps_of, self._crops = network.get_layer("detector"), CropDescriber(network, self.spec)
         self._first_channels = _first_channels(network)
         self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
         self._forward = tf.function(
@@ -63,7 +68,7 @@ class DenseModel:
 
     def _predict(self, images: tf.Tensor) -> Maps:
         shape = tf.shape(images)
-        return self.score_map.maps(self.network(images, training=False), (shape[1], shape[2]), self.spec)
+        return self.score_map.maps(self._maps_of(images, training=False), (shape[1], shape[2]), self.spec)
 
     def _prepare(self, image: Any, detection: DetectionConfig) -> tf.Tensor:
         """Do `prepare_image`; raises PictureTooLarge where the network has no memory for the largest scale."""
@@ -133,7 +138,10 @@ class DenseModel:
         detection = DetectionConfig(scales=check_scales(scales), phases=phases)
         tensor = self._prepare(image, detection)
         levels = self._look(tensor[None], detection)[1]
-        return self._describe(levels, 0, points, tensor.shape)
+        scores = np.zeros(len(points), np.float32)
+        descriptors = self._described(tensor[None], levels, 0, Features(points, scores)).descriptors
+        assert descriptors is not None
+        return descriptors
 
     def _look(self, images: tf.Tensor, detection: DetectionConfig) -> tuple[np.ndarray, list[Level]]:
         """Return the heatmaps (B, h, w) of images of one shape, and the looks, of a joint model with descriptors.
@@ -158,16 +166,36 @@ class DenseModel:
         return descriptors
 
     def _features(self, images: tf.Tensor, detection: DetectionConfig) -> list[Features]:
+        if self.score_map.scales_apart and len(detection.scales) > 1:
+            return self._features_apart(images, detection)
         heatmaps, levels = self._look(images, detection)
         shape = tuple(images.shape[1:3])
         features = []
         for place, heatmap in enumerate(heatmaps):
             found = Features(*detect_keypoints(heatmap, detection, shape, self.score_map.window_px))
-            if self.with_descriptor:
-                found = found._replace(descriptors=self._describe(levels, place, found.keypoints, shape))
-            found = found._replace(**read_frames(levels, place, found.keypoints, shape))
-            features.append(found)
+            features.append(self._described(images, levels, place, found))
         return features
+
+    def _described(self, images: tf.Tensor, levels: Sequence[Level], place: int, found: Features) -> Features:
+        """Return keypoints of the image in a place of the batch with all else that the network says of them."""
+        shape = tuple(images.shape[1:3])
+        found = found._replace(**read_frames(levels, place, found.keypoints, shape))
+        if self._crops is not None:
+            return self._crops.describe(images[place, ..., 0].numpy(), found)
+        if self.with_descriptor:
+            found = found._replace(descriptors=self._describe(levels, place, found.keypoints, shape))
+        return found
+
+    def _features_apart(self, images: tf.Tensor, detection: DetectionConfig) -> list[Features]:
+        """Return what each scale finds and describes by itself, suppressed and cut together."""
+        by_scale = []
+        for scale in detection.scales:
+            radius_px = math.ceil(1 / scale)  # a pixel that it sees
+            own = dataclasses.replace(detection, scales=(scale,), max_keypoints=None, nms_radius_px=radius_px)
+            by_scale.append(self._features(images, own))
+        joined = [join_features(found) for found in zip(*by_scale, strict=True)]
+        kept = [suppress_keypoints(f.keypoints, f.scores, detection.nms_radius_px) for f in joined]
+        return [f.take(rows).take(slice(detection.max_keypoints)) for f, rows in zip(joined, kept, strict=True)]
 
     def _group_features(
         self, group: list[Placed], left_out: dict[int, str], detection: DetectionConfig
@@ -199,6 +227,12 @@ class DenseModel:
 
 
 SuperPoint = DenseModel
+
+
+def join_features(found: Sequence[Features]) -> Features:
+    """Return the features of several looks at one picture together; all have the same fields."""
+    joined: list[Any] = [None if parts[0] is None else np.concatenate(parts) for parts in zip(*found, strict=True)]
+    return Features(*joined)
 
 
 def read_frames(

@@ -15,7 +15,7 @@ from superpoint_tf.networks.initialization import ScaledNormal
 from superpoint_tf.networks.orthogonal import ScaledOrthogonal
 from superpoint_tf.networks.pooled_gradients import GradientMaps, PooledRegions
 from superpoint_tf.networks.superpoint import normalize_descriptors
-from superpoint_tf.networks.transformers import DeformableConvolution
+from superpoint_tf.networks.transformers import DeformableConvolution, convolutional_transformer
 from superpoint_tf.systems import Layer
 
 _EPSILON, _MOMENTUM = 1e-5, 0.9  # of the batch norms: those of torch, whose momentum is 1 - ours
@@ -119,6 +119,25 @@ class SubtractLocalMean(tf.keras.layers.Layer):
         return features - sums / there
 
 
+class HingingHyperplanes(tf.keras.layers.Layer):
+    """Sums of maxima with alternating signs over groups of the channels (..., C); see `systems.system.ghh`."""
+
+    def __init__(self, name: str, sums: int, maxima: int) -> None:
+        super().__init__(name=name)
+        self.sums, self.maxima = sums, maxima
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        groups = features.shape[-1] // (self.sums * self.maxima)
+        parted = tf.reshape(features, tf.concat([tf.shape(features)[:-1], (groups, self.sums, self.maxima)], 0))
+        signs = tf.constant([1 - 2 * (number % 2) for number in range(self.sums)], features.dtype)
+        result = tf.reduce_sum(signs * tf.reduce_max(parted, -1), -1)
+        result.set_shape((*features.shape[:-1], groups))
+        return result
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (*input_shape[:-1], input_shape[-1] // (self.sums * self.maxima))
+
+
 class PyramidPooling(tf.keras.layers.Layer):
     """The maxima of features (P, H, W, C) over bins x bins parts that cover the map and may share pixels."""
 
@@ -170,6 +189,16 @@ class UnitLength(Vector):
         return normalize_descriptors(super().call(features))
 
 
+class UnitPixels(_Float32):
+    """Scale the channels of each pixel of features (P, H, W, C) to unit L2 length."""
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        return normalize_descriptors(tf.cast(features, tf.float32))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+
 class Sign(_Float32):
     """1 for numbers above 0 and -1 for the others; in training the numbers as they are (binary L2-Net)."""
 
@@ -209,7 +238,7 @@ class Nearness(Score):
 
 def named_layers(layers: Sequence[Layer]) -> Iterator[tuple[str, Layer]]:
     """Yield each layer with its name: those with weights are numbered, the others named after the last of these."""
-    numbers = {"conv": 0, "fc": 0}
+    numbers = {"conv": 0, "fc": 0, "transformer": 0}
     last, given = "", set[str]()
     for layer in layers:
         kind = layer.kind.removeprefix("coarse_").removeprefix("deformable_")
@@ -234,6 +263,9 @@ def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.
             return [Convolution(name, *sizes, values["bias"], start.kernel(name), step)]
         case "deformable_conv":
             return [DeformableConvolution(name, values["channels"], values["side"], values["taps"], start.kernel(name))]
+        case "transformer":
+            kernel = start.kernel(name)
+            return [convolutional_transformer(name, values["channels"], values["side"], kernel, seed=start.seed)]
         case "fc":
             dense = tf.keras.layers.Dense(
                 values["channels"], use_bias=values["bias"], kernel_initializer=start.kernel(name), name=name
@@ -249,7 +281,9 @@ def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.
             return [Dropout(values["share"], start.seed, start.scope + name)]
     if layer.kind in _PLAIN:
         return [_PLAIN[layer.kind](name=name, **values)]
-    known = ", ".join(("conv", "coarse_conv", "deformable_conv", "fc", "bn", "relu", "tanh", "dropout", *_PLAIN))
+    known = ", ".join(
+        ("conv", "coarse_conv", "deformable_conv", "transformer", "fc", "bn", "relu", "tanh", "dropout", *_PLAIN)
+    )
     raise ValueError(f"layer {layer.kind!r} is not known; use {known}")
 
 
@@ -257,10 +291,12 @@ _PLAIN: dict[str, Any] = {
     "pool": Pooling,
     "coarse_pool": CoarsePooling,
     "subtract": SubtractLocalMean,
+    "ghh": HingingHyperplanes,
     "spp": PyramidPooling,
     "gradients": GradientMaps,
     "regions": PooledRegions,
     "l2": UnitLength,
+    "unit": UnitPixels,
     "sign": Sign,
     "difference": Difference,
     "nearness": Nearness,

@@ -42,7 +42,8 @@ def build_patch_network(spec: PatchSpec, system: str, seed: int = 0) -> tf.keras
         features, _ = _describe(spec, pair, start)
         score = Score("score")(apply_layers(spec.head, features, "head_", start, pair[0])[-1])
     else:
-        branches = [_branch(spec, number, start) for number in range(1 + (spec.branches == "untied"))]
+        names = ["branch0", "branch1"][: 1 + (spec.branches == "untied")]
+        branches = [build_branch(spec, name, start) for name in names]
         vectors = [branches[0](pair[0]), branches[-1](pair[1])]
         score = _head(spec, vectors[0].shape[-1], start)(vectors)
     return tf.keras.Model(pair, {"score": score}, name=system)
@@ -66,8 +67,8 @@ def _patches(spec: PatchSpec, name: str) -> Any:
     return tf.keras.Input((side, side, 1), name=name)
 
 
-def _branch(spec: PatchSpec, number: int, start: Start) -> tf.keras.Model:
-    name = f"branch{number}"
+def build_branch(spec: PatchSpec, name: str, start: Start) -> tf.keras.Model:
+    """Build what maps patches (P, S, S, 1) in [0, 1] to vectors (P, D), as a part of a larger network."""
     patches = _patches(spec, "patches")
     vector, _ = _describe(spec, [patches], start._replace(scope=f"{name}/"))
     return tf.keras.Model(patches, vector, name=name)

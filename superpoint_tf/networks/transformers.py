@@ -13,6 +13,7 @@ from superpoint_tf.geometry.sample import sample
 from superpoint_tf.networks.initialization import ScaledNormal
 
 _CORNER_REACH = 0.95  # of a homography's corners, in half sides of the kernel: none leaves its quadrant
+TRANSFORMER_HIDDEN = (32, 32)  # channels of the estimator of an affine map (UCN)
 _SHORTEST = 1e-12  # square of a direction without length
 
 
@@ -68,7 +69,9 @@ class SpatialTransformer(tf.keras.layers.Layer):
         features, hidden = inputs
         shape = tf.shape(features)[1:3]
         grid = transform_grids.square_to_pixels(self.grid(hidden, shape if self._shape is None else self._shape), shape)
-        return sample(features, grid, "zeros")
+        result = sample(features, grid, "zeros")
+        result.set_shape(self.compute_output_shape([features.shape, hidden.shape]))  # full layers ask for it
+        return result
 
     def grid(self, hidden: tf.Tensor, shape: Any) -> tf.Tensor:
         """Return where the pixels of an output of `shape` (height, width) are read: uv (B, H, W, 2) in [-1, 1]."""
@@ -187,6 +190,7 @@ class DeformableConvolution(tf.keras.layers.Layer):
         columns = tf.cast(tf.reshape(taps, (shape[0], shape[1], shape[2], count)), features.dtype)
         kernel = tf.reshape(tf.cast(self.kernel, features.dtype), (1, 1, count, self.channels))
         result = tf.nn.conv2d(columns, kernel, 1, "VALID")
+        result.set_shape(self.compute_output_shape(features.shape))
         return tf.nn.bias_add(result, tf.cast(self.bias, features.dtype)) if self.use_bias else result
 
     def taps(self, features: tf.Tensor) -> tf.Tensor:
@@ -221,7 +225,7 @@ def convolutional_transformer(
         *(name, channels, side, "matrix", kernel),
         modulated=False,
         estimator_side=1,
-        hidden=(32, 32),
+        hidden=TRANSFORMER_HIDDEN,
         bias=bias,
         seed=seed,
     )

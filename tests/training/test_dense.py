@@ -100,7 +100,7 @@ def test_settings_that_contradict_each_other_are_refused(changes: dict[str, Any]
 
 
 def test_the_layers_of_a_system_of_maps_are_fixed() -> None:
-    with pytest.raises(ConfigError, match="`network.width`: the layers of aslfeat are fixed"):
+    with pytest.raises(ConfigError, match=r"`network\.width`: the layers of aslfeat are fixed"):
         build_config({"train": "dense", "network": {"system": "aslfeat", "width": 0.5}})
 
 
