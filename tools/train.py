@@ -15,7 +15,7 @@ from superpoint_tf.systems import SYSTEMS
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser("Train the detector alone, the joint model, or a descriptor of patches.")
+    parser = command_line.Parser("Train the detector alone, the joint model, or any other system of docs/zoo.md.")
     command_line.add_config_arguments(parser, default=None)
     parser.add_argument("--output", type=command_line.output_folder, help="run folder (default: outputs/<config name>)")
     parser.add_argument(
@@ -55,13 +55,20 @@ def main() -> None:
     else:
         weights = train(build_task(config), output, replicas=replicas, **given)
     if replicas.is_chief:
-        print(f" next | {next_command(config.train, arguments.config, str(weights))}")
+        trained = f"lift {config.lift.trainable}" if config.train == "lift" else config.train
+        print(f" next | {next_command(trained, arguments.config, str(weights))}")
+
+
+_NEXT_OF_LIFT = {"lift descriptor": "orientation", "lift orientation": "detector"}
 
 
 def next_command(trained: str, config: str, weights: str) -> str:
     """Return what a user does with these weights."""
     if trained == "patches":
         return f"python tools/train.py {config} --set patches.init={weights} --output ANOTHER  # or look at its figures"
+    if trained in _NEXT_OF_LIFT:
+        stage = f"lift.trainable={_NEXT_OF_LIFT[trained]} lift.init={weights}"
+        return f"python tools/train.py {config} --set {stage} --output ANOTHER"
     if trained == "detector":
         given = "" if Path(config).name == "magicpoint.yaml" else f" --config {config}"
         return f"python tools/homographic_adapt.py --iters 2 --detector {weights}{given}"
