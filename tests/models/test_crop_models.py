@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ from superpoint_tf.features import Features
 from superpoint_tf.models import SuperPoint
 from superpoint_tf.models.crop_describer import CropDescriber
 from superpoint_tf.networks.build import build_network
+from superpoint_tf.networks.weights import get_weights
+from superpoint_tf.using.extractor import Extractor
 
 DIMENSIONS = {"lift": 128, "lfnet": 256}
 
@@ -84,6 +87,15 @@ def test_a_crop_follows_the_keypoints_angle() -> None:
     )
     np.testing.assert_allclose(one, other, atol=0.02)  # crops are read at places rounded to 1/32 px
     assert np.abs(one - model._crops.describe(image, turned).descriptors).max() > 0.05
+
+
+def test_sizes_are_in_pixels_of_the_picture_however_small_the_network_saw_it(tmp_path: Path) -> None:
+    image = np.random.default_rng(3).integers(0, 256, (48, 64), np.uint8)
+    get_weights(model_of("lfnet").network, NetworkConfig(system="lfnet")).save(tmp_path / "lfnet.npz")
+    whole = Extractor(str(tmp_path / "lfnet.npz"))(image)
+    shrunk = Extractor(str(tmp_path / "lfnet.npz"), resize_px=64)(cv2.resize(image, (128, 96), interpolation=0))
+    assert whole.sizes is not None and shrunk.sizes is not None
+    np.testing.assert_allclose(shrunk.sizes[:5], 2 * whole.sizes[:5], rtol=1e-4)
 
 
 def test_lifts_orientation_turns_with_the_picture_by_what_its_network_says() -> None:
