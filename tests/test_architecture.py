@@ -16,7 +16,7 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 FLOORS = [
     ["runtime", "systems"],
     ["config", "features"],
-    ["geometry"],
+    ["geometry", "stereo"],
     ["networks"],
     ["detection"],
     ["losses", "drawing", "command_line", "models"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from superpoint_tf.config.sections import (
     CELL,
@@ -25,6 +25,7 @@ def check_rules(config: Config, source: str) -> None:
     """Raise ConfigError, beginning with `source`, for settings that contradict each other, naming key and remedy."""
     _check_name(config.name, source)
     _check_ranges(config, source)
+    _check_planes(config, source)
     _check_shapes(config, source)
     _check_borders(config, source)
     _check_keypoints(config, source)
@@ -58,6 +59,43 @@ def _check_system(config: Config, source: str) -> None:
         _check_lfnet(config, source)
     if config.train == "dense":
         _check_dense(config, source)
+    if config.train == "classes" and config.classes.stage == "attention" and not config.classes.init:
+        raise ConfigError(
+            f"{source}: `classes.stage`: attention is trained on a body that is; give its weights, `classes.init`, or "
+            "train it first, `classes.stage: body`"
+        )
+    if config.train == "stereo":
+        _check_stereo(config, source)
+
+
+def _check_stereo(config: Config, source: str) -> None:
+    stereo, system = config.stereo, config.network.system
+    if stereo.loss and stereo.loss not in SYSTEMS[system].losses:
+        raise ConfigError(
+            f"{source}: `stereo.loss`: {stereo.loss} does not train {system}; use {', '.join(SYSTEMS[system].losses)}"
+        )
+    if stereo.batch_size % stereo.points_per_pair:
+        raise ConfigError(
+            f"{source}: `stereo.batch_size`: {stereo.batch_size} points do not come from whole pairs; make it a "
+            f"multiple of `stereo.points_per_pair`, {stereo.points_per_pair}"
+        )
+    low, high = stereo.negative_px
+    if not stereo.positive_px < low <= high:
+        raise ConfigError(
+            f"{source}: `stereo.negative_px`: [{low:g}, {high:g}]; give [low, high], both above `stereo.positive_px`, "
+            f"{stereo.positive_px:g}: nearer patches match"
+        )
+    width = config.photographs.image_shape[1]
+    if stereo.max_disparity_px >= width:
+        raise ConfigError(
+            f"{source}: `stereo.max_disparity_px`: {stereo.max_disparity_px:g} leaves nothing that pictures of {width} "
+            f"px both show; give less"
+        )
+    changes = stereo.changes
+    for name in ("scale", "scale_x", "right_scale_x"):
+        low, high = getattr(changes, name)
+        if low > high:
+            raise ConfigError(f"{source}: `stereo.changes.{name}`: {low:g} is above {high:g}; give [low, high]")
 
 
 def _check_patches(config: Config, source: str) -> None:
@@ -115,6 +153,11 @@ def _check_dense(config: Config, source: str) -> None:
     if dense.loss and dense.loss not in SYSTEMS[system].losses:
         losses = ", ".join(SYSTEMS[system].losses)
         raise ConfigError(f"{source}: `dense.loss`: {dense.loss} does not train {system}; use {losses}")
+    if dense.truth == "planes" and config.photographs.source_scale != 1:
+        raise ConfigError(
+            f"{source}: `photographs.source_scale`: {config.photographs.source_scale:g} is for homographies; "
+            "`dense.truth: planes` draws both views in the frame's pixels: give 1"
+        )
     if dense.min_points > dense.points_per_pair:
         raise ConfigError(
             f"{source}: `dense.min_points`: {dense.min_points} is above `dense.points_per_pair`: "
@@ -125,6 +168,9 @@ def _check_dense(config: Config, source: str) -> None:
 def _check_without_effect(config: Config, source: str) -> None:
     """Refuse settings that change nothing of a system: its row alone says what the network is."""
     usual, system = NetworkConfig(system=config.network.system), config.network.system
+    if config.network.classes and config.train != "classes":
+        raise ConfigError(f"{source}: `network.classes`: of `train: classes`; {system} has none: leave it out")
+    usual = replace(usual, classes=config.network.classes)
     for field in fields(NetworkConfig):
         if getattr(config.network, field.name) != getattr(usual, field.name):
             raise ConfigError(f"{source}: `network.{field.name}`: the layers of {system} are fixed; leave it out")
@@ -139,6 +185,13 @@ def _check_ranges(config: Config, source: str) -> None:
             low, high = getattr(photometric, name)
             if low > high:
                 raise ConfigError(f"{source}: `{key}.photometric.{name}`: {low:g} is above {high:g}; give [low, high]")
+
+
+def _check_planes(config: Config, source: str) -> None:
+    for key, planes in (("dense", config.dense.planes), ("evaluation", config.evaluation.planes)):
+        low, high = planes.segments
+        if low > high:
+            raise ConfigError(f"{source}: `{key}.planes.segments`: {low} is above {high}; give [low, high]")
 
 
 def _check_shapes(config: Config, source: str) -> None:

@@ -15,7 +15,10 @@ from synthetic.config import SyntheticConfig
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
 DOG = "dog"  # `patches.labels` of this name: no labels, but the keypoints of differences of Gaussians
-TRAININGS = ("detector", "joint", "patches", "dense", "lift", "lfnet")  # the sections that `train` may name
+TRAININGS = (  # the sections that `train` may name
+    *("detector", "joint", "patches", "lift"),
+    *("dense", "lfnet", "classes", "stereo", "digits"),
+)
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -100,6 +103,17 @@ class HomographyConfig:
 
 
 @dataclass(frozen=True)
+class PlanesConfig:
+    """How a scene of planes is drawn, one plane a segment of a photograph, and how far the camera moves."""
+
+    segments: tuple[int, int] = _setting((4, 24), minimum=1, maximum=1024)  # about so many, log-uniform
+    depth_ratio: float = _setting(2.0, minimum=1.0, maximum=16.0)  # of the farthest plane to the nearest
+    max_slope: float = _setting(0.5, minimum=0.0, maximum=4.0)  # of a plane: change of 1 / depth over a focal length
+    baseline: float = _setting(0.3, minimum=0.0, maximum=2.0)  # the camera's way at most, in depths of the scene
+    max_angle_deg: float = _setting(30.0, minimum=0.0, maximum=180.0)  # roll of the camera is uniform in +- this
+
+
+@dataclass(frozen=True)
 class PhotometricConfig:
     """Ranges of the photometric change on 0..255 grey levels; every change is applied, in random order."""
 
@@ -146,6 +160,9 @@ class NetworkConfig:
     descriptor_dim: int = _setting(256, minimum=8, maximum=4096)
     # max: 2x2 maximum, the paper's. blur: maximum at stride 1, binomial filter, stride 2 (Zhang 2019): no aliasing.
     pooling: str = _setting("max", choices=("max", "blur"))
+    # Photographs that it is trained to tell apart (`train: classes`), which gives it the heads of that training; 0: as
+    # many as there are to train on. Files of weights hold no heads.
+    classes: int = _setting(0, minimum=0, maximum=2**24)
     # Which row of `superpoint_tf.systems` it is; `train: detector` makes it magicpoint.
     system: str = _setting("superpoint", choices=tuple(SYSTEMS))
 
@@ -359,6 +376,11 @@ def _losses_of_maps() -> tuple[str, ...]:
     return tuple(dict.fromkeys(losses))
 
 
+def _losses_of_stereo() -> tuple[str, ...]:
+    losses = [loss for row in SYSTEMS.values() if row.train == "stereo" for loss in row.losses]
+    return tuple(dict.fromkeys(losses))
+
+
 @dataclass(frozen=True)
 class DenseSection(TrainingConfig):
     """Maps of features of whole pictures, trained on pairs of views of photographs; nothing is labelled."""
@@ -369,8 +391,20 @@ class DenseSection(TrainingConfig):
     points_per_pair: int = _setting(512, minimum=1, maximum=2**16)  # drawn uniformly; those count that both views show
     min_points: int = _setting(32, minimum=1, maximum=2**16)  # a pair with fewer that count trains nothing
     radius_px: float | None = _setting(None, minimum=0.0, maximum=1024.0)  # nearer is no negative; None: the loss's own
-    # How it is known which points correspond: by the `homography` of the warped view.
-    truth: str = _setting("homography", choices=("homography",))
+    # How it is known which points correspond: by the `homography` of the warped view, or by the `planes` of a scene.
+    truth: str = _setting("homography", choices=("homography", "planes"))
+    planes: PlanesConfig = PlanesConfig()
+    # How the second view looks beside the first: under another `photometric` change, or `changed` altogether.
+    appearance: str = _setting("photometric", choices=("photometric", "changed"))
+
+
+@dataclass(frozen=True)
+class DigitsSection(TrainingConfig):
+    """Telling scikit-learn's digits apart, enlarged and distorted (spatial transformer networks)."""
+
+    # R: turned by up to 90 degrees; RTS: turned by 45, moved and scaled; P: in perspective; E: bent by a spline
+    distortion: str = _setting("R", choices=("R", "RTS", "P", "E"))
+    batch_size: int = _setting(64, minimum=1, maximum=2**16)
 
 
 @dataclass(frozen=True)
@@ -426,6 +460,58 @@ class LfnetSection(TrainingConfig):
 
 
 @dataclass(frozen=True)
+class ClassesSection(TrainingConfig):
+    """Telling photographs apart (DELF): each is a class, seen in two views; first the body, then the attention."""
+
+    batch_size: int = _setting(16, minimum=1, maximum=2**16)  # photographs
+    # What is trained: the `body`, by the mean of its features, or on weights of that (`init`) the `attention`, by the
+    # mean that it weighs; the body then stays as it is, and its features' principal components are taken first.
+    stage: str = _setting("body", choices=("body", "attention"))
+
+
+@dataclass(frozen=True)
+class StereoChanges:
+    """How the two patches of a pair are cut and lit: MC-CNN's augmentation with its ranges for KITTI.
+
+    Grey levels are those of standardised pictures: 1 is a deviation. The `right_` ones are of the right patch alone.
+    """
+
+    max_angle_deg: float = _setting(7.0, minimum=0.0, maximum=180.0)
+    scale: tuple[float, float] = _setting((1.0, 1.0), minimum=0.1, maximum=10.0)
+    scale_x: tuple[float, float] = _setting((0.9, 1.0), minimum=0.1, maximum=10.0)
+    max_shear_x: float = _setting(0.1, minimum=0.0, maximum=4.0)
+    max_brightness: float = _setting(0.7, minimum=0.0, maximum=100.0)
+    max_contrast: float = _setting(1.3, minimum=1.0, maximum=100.0)  # a factor in [1 / it, it]
+    right_max_shift_y_px: float = _setting(0.0, minimum=0.0, maximum=64.0)
+    right_max_angle_deg: float = _setting(0.0, minimum=0.0, maximum=180.0)
+    right_scale_x: tuple[float, float] = _setting((1.0, 1.0), minimum=0.1, maximum=10.0)
+    right_max_shear_x: float = _setting(0.0, minimum=0.0, maximum=4.0)
+    right_max_brightness: float = _setting(0.3, minimum=0.0, maximum=100.0)
+    right_max_contrast: float = _setting(1.0, minimum=1.0, maximum=100.0)
+
+
+@dataclass(frozen=True)
+class StereoSection(TrainingConfig):
+    """Costs of matching the pixels of rectified pairs; pairs are drawn from photographs, or read with their truth."""
+
+    # A folder of pairs in the layout of Middlebury or of KITTI, instead of pairs drawn from photographs; "": drawn.
+    data: str = _setting("", free=True)
+    loss: str = _setting("", choices=("", *_losses_of_stereo()))  # "": the paper's
+    margin: float = _setting(0.2, minimum=0.0, maximum=2.0)  # of the loss of that name
+    batch_size: int = _setting(128, minimum=1, maximum=2**16)  # points: each a matching and a wrong pair of patches
+    points_per_pair: int = _setting(32, minimum=1, maximum=2**16)
+    max_disparity_px: float = _setting(64.0, minimum=1.0, maximum=4096.0)  # of drawn pairs, and in validation
+    positive_px: float = _setting(1.0, minimum=0.0, maximum=64.0)  # a matching patch is off by up to it, either way
+    negative_px: tuple[float, float] = _setting((4.0, 10.0), minimum=0.0, maximum=4096.0)  # a wrong one by at least
+    changes: StereoChanges = StereoChanges()
+
+    @property
+    def num_samples(self) -> int:
+        """Return how many pairs of pictures give the points of one update."""
+        return self.batch_size // self.points_per_pair
+
+
+@dataclass(frozen=True)
 class EvaluationSection:
     """Validation in the training loop by the definitions of `superpoint_tf.evaluation`."""
 
@@ -437,6 +523,7 @@ class EvaluationSection:
     distance_px: float = _setting(3.0, free=True, minimum=0.0, maximum=1024.0)  # epsilon
     num_synthetic: int = _setting(50, free=True, minimum=1, maximum=10**6)  # pictures a primitive in the validation mAP
     homography: HomographyConfig = HomographyConfig(symmetric_axes=True)
+    planes: PlanesConfig = PlanesConfig()  # of the pairs of `tools/evaluate.py pck`
 
 
 @dataclass(frozen=True)
@@ -457,6 +544,9 @@ class Config:
     lift: LiftSection = LiftSection()
     lfnet: LfnetSection = LfnetSection()
     dense: DenseSection = DenseSection()
+    digits: DigitsSection = DigitsSection()
+    classes: ClassesSection = ClassesSection()
+    stereo: StereoSection = StereoSection()
     evaluation: EvaluationSection = EvaluationSection()
 
     def trained_as(self, train: str) -> Config:

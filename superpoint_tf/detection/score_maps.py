@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from superpoint_tf.detection.maps import combine_heatmaps, logits_to_heatmap
 from superpoint_tf.detection.peak_maps import draw_peaks, join_peaks
-from superpoint_tf.detection.peaks import channel_peaks
+from superpoint_tf.detection.peaks import Peaks, channel_peaks
 from superpoint_tf.detection.refinement import WINDOW_RADIUS_PX
 from superpoint_tf.detection.scale_space import lfnet_maps, lift_maps
 from superpoint_tf.systems import SYSTEMS, CropSpec, DenseSpec, MapSpec
@@ -40,6 +40,7 @@ class ScoreMap(NamedTuple):
     # several looks at a picture to one heatmap, of the size of the largest
     combine: Callable[[Sequence[tf.Tensor]], tf.Tensor] = combine_heatmaps
     window_px: int = WINDOW_RADIUS_PX  # of sub-pixel refinement, on every side of a peak
+    scales_apart: bool = False  # each scale finds keypoints of its own, which it alone describes
 
 
 def spec_of(network: tf.keras.Model) -> Spec:
@@ -76,10 +77,19 @@ def _lift(outputs: Outputs, image_shape: Shape, spec: Spec) -> Maps:
     return Maps(heatmap, None, sizes)
 
 
+def _attention(outputs: Outputs, image_shape: Shape, spec: Spec) -> Maps:
+    """Find the middle of every cell, as DELF does; an attention of 1 is a score of a half."""
+    attention = outputs["attention"][..., 0]
+    scores = attention / (1.0 + attention)
+    peaks = Peaks(scores, tf.zeros_like(outputs["attention"]) * tf.zeros(2))
+    return Maps(draw_peaks(peaks, spec.stride, spec.first_px, image_shape), outputs["descriptors"])
+
+
 SCORE_MAPS: dict[str, ScoreMap] = {
     "cells": ScoreMap(_cells),
     "": ScoreMap(_nothing),
     "d2": ScoreMap(_d2, join_peaks, window_px=1),
     "scale space": ScoreMap(_scale_space),
     "lift": ScoreMap(_lift),
+    "attention": ScoreMap(_attention, join_peaks, window_px=1, scales_apart=True),
 }

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from superpoint_tf.losses.consistent_matches import CONSISTENCY
+from superpoint_tf.losses.correspondence_loss import HARD_CORRESPONDENCE, RANDOM_CORRESPONDENCE
 from superpoint_tf.losses.d2_loss import D2, SOFTMAX
 from superpoint_tf.losses.dense_points import DenseLoss
 
-DENSE_LOSSES: dict[str, DenseLoss] = {"d2": D2, "softmax": SOFTMAX}
+DENSE_LOSSES: dict[str, DenseLoss] = {
+    "d2": D2,
+    "softmax": SOFTMAX,
+    "hard_correspondence": HARD_CORRESPONDENCE,
+    "random_correspondence": RANDOM_CORRESPONDENCE,
+    "consistency": CONSISTENCY,
+}

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE, check_scales
-from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
+from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints, suppress_keypoints
 from superpoint_tf.detection.maps import Level, look_at, sample_descriptors
 from superpoint_tf.detection.score_maps import SCORE_MAPS, Maps, spec_of
 from superpoint_tf.features import Features
@@ -166,6 +166,8 @@ class DenseModel:
         return descriptors
 
     def _features(self, images: tf.Tensor, detection: DetectionConfig) -> list[Features]:
+        if self.score_map.scales_apart and len(detection.scales) > 1:
+            return self._features_apart(images, detection)
         heatmaps, levels = self._look(images, detection)
         shape = tuple(images.shape[1:3])
         features = []
@@ -183,6 +185,17 @@ class DenseModel:
         if self.with_descriptor:
             found = found._replace(descriptors=self._describe(levels, place, found.keypoints, shape))
         return found
+
+    def _features_apart(self, images: tf.Tensor, detection: DetectionConfig) -> list[Features]:
+        """Return what each scale finds and describes by itself, suppressed and cut together."""
+        by_scale = []
+        for scale in detection.scales:
+            radius_px = math.ceil(1 / scale)  # a pixel that it sees
+            own = dataclasses.replace(detection, scales=(scale,), max_keypoints=None, nms_radius_px=radius_px)
+            by_scale.append(self._features(images, own))
+        joined = [join_features(found) for found in zip(*by_scale, strict=True)]
+        kept = [suppress_keypoints(f.keypoints, f.scores, detection.nms_radius_px) for f in joined]
+        return [f.take(rows).take(slice(detection.max_keypoints)) for f, rows in zip(joined, kept, strict=True)]
 
     def _group_features(
         self, group: list[Placed], left_out: dict[int, str], detection: DetectionConfig
@@ -214,6 +227,12 @@ class DenseModel:
 
 
 SuperPoint = DenseModel
+
+
+def join_features(found: Sequence[Features]) -> Features:
+    """Return the features of several looks at one picture together; all have the same fields."""
+    joined: list[Any] = [None if parts[0] is None else np.concatenate(parts) for parts in zip(*found, strict=True)]
+    return Features(*joined)
 
 
 def read_frames(

@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from superpoint_tf.networks.googlenet import build_googlenet, googlenet_shapes
 from superpoint_tf.networks.patch_inputs import INPUTS
 from superpoint_tf.networks.patch_layers import Start
 from superpoint_tf.networks.patch_network import apply_layers
 from superpoint_tf.networks.patch_shapes import walk_layers
+from superpoint_tf.networks.residual_network import build_residual, residual_shapes
+from superpoint_tf.networks.self_similarity import build_self_similarity, self_similarity_shapes
 from superpoint_tf.networks.superpoint import PadToCells
 from superpoint_tf.systems import Layer, MapSpec
 
@@ -82,4 +85,7 @@ def total_stride(layers: tuple[Layer, ...]) -> int:
 
 MAP_BODIES: dict[str, MapBody] = {
     "layers": MapBody(_build_layers, _layers_shapes),
+    "googlenet": MapBody(build_googlenet, googlenet_shapes),
+    "self similarity": MapBody(build_self_similarity, self_similarity_shapes),
+    "residual": MapBody(build_residual, residual_shapes),
 }

@@ -15,6 +15,7 @@ from superpoint_tf.networks.initialization import ScaledNormal
 from superpoint_tf.networks.orthogonal import ScaledOrthogonal
 from superpoint_tf.networks.pooled_gradients import GradientMaps, PooledRegions
 from superpoint_tf.networks.superpoint import normalize_descriptors
+from superpoint_tf.networks.transformers import convolutional_transformer
 from superpoint_tf.systems import Layer
 
 _EPSILON, _MOMENTUM = 1e-5, 0.9  # of the batch norms: those of torch, whose momentum is 1 - ours
@@ -188,6 +189,16 @@ class UnitLength(Vector):
         return normalize_descriptors(super().call(features))
 
 
+class UnitPixels(_Float32):
+    """Scale the channels of each pixel of features (P, H, W, C) to unit L2 length."""
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        return normalize_descriptors(tf.cast(features, tf.float32))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+
 class Sign(_Float32):
     """1 for numbers above 0 and -1 for the others; in training the numbers as they are (binary L2-Net)."""
 
@@ -227,7 +238,7 @@ class Nearness(Score):
 
 def named_layers(layers: Sequence[Layer]) -> Iterator[tuple[str, Layer]]:
     """Yield each layer with its name: those with weights are numbered, the others named after the last of these."""
-    numbers = {"conv": 0, "fc": 0}
+    numbers = {"conv": 0, "fc": 0, "transformer": 0}
     last, given = "", set[str]()
     for layer in layers:
         kind = layer.kind.removeprefix("coarse_")
@@ -250,6 +261,9 @@ def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.
             sizes = values["channels"], values["side"], values["stride"], padding_px
             step = 2 if layer.kind == "coarse_conv" else 1
             return [Convolution(name, *sizes, values["bias"], start.kernel(name), step)]
+        case "transformer":
+            kernel = start.kernel(name)
+            return [convolutional_transformer(name, values["channels"], values["side"], kernel, seed=start.seed)]
         case "fc":
             dense = tf.keras.layers.Dense(
                 values["channels"], use_bias=values["bias"], kernel_initializer=start.kernel(name), name=name
@@ -265,7 +279,7 @@ def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.
             return [Dropout(values["share"], start.seed, start.scope + name)]
     if layer.kind in _PLAIN:
         return [_PLAIN[layer.kind](name=name, **values)]
-    known = ", ".join(("conv", "coarse_conv", "fc", "bn", "relu", "tanh", "dropout", *_PLAIN))
+    known = ", ".join(("conv", "coarse_conv", "transformer", "fc", "bn", "relu", "tanh", "dropout", *_PLAIN))
     raise ValueError(f"layer {layer.kind!r} is not known; use {known}")
 
 
@@ -278,6 +292,7 @@ _PLAIN: dict[str, Any] = {
     "gradients": GradientMaps,
     "regions": PooledRegions,
     "l2": UnitLength,
+    "unit": UnitPixels,
     "sign": Sign,
     "difference": Difference,
     "nearness": Nearness,

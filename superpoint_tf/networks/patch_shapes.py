@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from superpoint_tf.networks.patch_inputs import INPUTS
 from superpoint_tf.networks.patch_layers import named_layers
+from superpoint_tf.networks.transformers import TRANSFORMER_HIDDEN
 from superpoint_tf.systems import Layer, PatchSpec
 
+_AFFINE = 6  # numbers of an affine map
 Shape = tuple[int, ...]  # of the features of a patch: (H, W, C) or (D,)
 
 
@@ -25,6 +27,11 @@ def patch_weight_shapes(spec: PatchSpec) -> dict[str, Shape]:
     return {f"{name}/{weight}": shape for name in names for weight, shape in branch.items()} | {
         f"head/{weight}": shape for weight, shape in head.items()
     }
+
+
+def vector_dimension(spec: PatchSpec) -> int:
+    """Return how many numbers describe a patch, or with `two channels` both."""
+    return math.prod(_describing(spec, 1)[1])
 
 
 def _describing(spec: PatchSpec, channels: int) -> tuple[dict[str, Shape], Shape]:
@@ -54,6 +61,8 @@ def _weights(layer: Layer, features: Shape) -> dict[str, Shape]:
         case "conv" | "coarse_conv":
             kernel = {"kernel": (values["side"], values["side"], features[-1], values["channels"])}
             return kernel | ({"bias": (values["channels"],)} if values["bias"] else {})
+        case "transformer":
+            return transformer_shapes(values["side"], features[-1], values["channels"])
         case "fc":
             matrix = {"kernel": (math.prod(features), values["channels"])}
             return matrix | ({"bias": (values["channels"],)} if values["bias"] else {})
@@ -65,12 +74,22 @@ def _weights(layer: Layer, features: Shape) -> dict[str, Shape]:
     return {}
 
 
+def transformer_shapes(side: int, inputs: int, outputs: int) -> dict[str, Shape]:
+    """Return the shapes of the weights of `transformers.convolutional_transformer`, by their names in it."""
+    sizes = (inputs, *TRANSFORMER_HIDDEN, _AFFINE)
+    estimators = {f"deform_{n}_kernel": (1, 1, *sizes[n - 1 : n + 1]) for n in range(1, len(sizes))}
+    offsets = {f"deform_{n}_bias": (sizes[n],) for n in range(1, len(sizes))}
+    return {"kernel": (side, side, inputs, outputs), "bias": (outputs,), **estimators, **offsets}
+
+
 def _after(layer: Layer, features: Shape) -> Shape:
     values = layer.values
     match layer.kind:
         case "conv" | "coarse_conv":
             zeros = 2 * (values["side"] // 2) if values["padding"] == "same" else 0
             return *((n + zeros - values["side"]) // values["stride"] + 1 for n in features[:2]), values["channels"]
+        case "transformer":
+            return *features[:2], values["channels"]
         case "pool":
             rounding = values["stride"] - 1 if values["ceil"] else 0
             return *((n - values["side"] + rounding) // values["stride"] + 1 for n in features[:2]), features[2]

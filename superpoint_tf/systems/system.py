@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 MAPS = "maps"  # a heatmap, and perhaps a map of descriptors, of a whole picture
 VECTORS = "vectors"  # one descriptor of one patch
 SCORES = "scores"  # one number of two patches, larger = more alike
+CLASSES = "classes"  # which of some classes a small picture is of
+COSTS = "costs"  # of taking a pixel of one picture and one of another for the same point
 
 
 class Layer(NamedTuple):
@@ -41,6 +43,14 @@ def coarse_pool() -> Layer:
     Maps of twice the resolution then come out of the same weights.
     """
     return Layer("coarse_pool", {})
+
+
+def transformer(channels: int, side: int) -> Layer:
+    """Return a convolution of `side` x `side` pixels that reads each pixel's neighbourhood through an affine map.
+
+    (UCN's convolutional spatial transformer: Choy et al. 2016, section 3.3.)
+    """
+    return Layer("transformer", {"channels": channels, "side": side})
 
 
 def fc(channels: int, bias: bool = True) -> Layer:
@@ -116,6 +126,11 @@ def l2() -> Layer:
     return Layer("l2", {})
 
 
+def unit() -> Layer:
+    """Return the scaling of the channels of each pixel to unit length."""
+    return Layer("unit", {})
+
+
 def sign() -> Layer:
     """Return 1 for numbers above 0 and -1 for the others; in training the numbers as they are."""
     return Layer("sign", {})
@@ -146,6 +161,8 @@ class PatchSpec:
     head: tuple[Layer, ...] = ()  # on the joined features of two patches: a score; (): the vector is the answer
     taps: tuple[int, ...] = ()  # numbers of the layers, of each stream, whose outputs a loss sees too (L2-Net's E3)
     start: str = "orthogonal"  # the first weights, a row of `networks.patch_layers.STARTS`
+
+    descriptor = True  # it describes
 
     @property
     def any_side(self) -> bool:
@@ -213,14 +230,41 @@ class MapSpec:
 
 
 @dataclass(frozen=True)
+class DigitSpec:
+    """A network from the picture of a digit to one number of each of the ten, perhaps behind a spatial transformer."""
+
+    layers: tuple[Layer, ...]
+    front: str = ""  # the transformer's warps, a row of `networks.transformers.TRANSFORMS`; "": none
+    localisation: tuple[Layer, ...] = ()  # from the picture to what decides the warp
+
+    descriptor = False  # it tells classes apart
+
+
+@dataclass(frozen=True)
+class StereoSpec:
+    """A network of rectified pairs: it describes the pixels of each picture, and says how unlike two of them are."""
+
+    layers: tuple[Layer, ...]  # of the description: `valid` convolutions, and what acts on each pixel by itself
+    head: tuple[Layer, ...] = ()  # on two descriptions joined: the logit of a mismatch; (): minus their dot product
+    start: str = "relu"  # as `PatchSpec.start`
+
+    descriptor = False  # what it says of a pixel is for pixels of the same row alone
+
+    @property
+    def side_px(self) -> int:
+        """Return the side of the patch that the description of a pixel sees."""
+        return 1 + sum(layer.values["side"] - 1 for layer in self.layers if layer.kind == "conv")
+
+
+@dataclass(frozen=True)
 class System:
     """One row of the table of systems."""
 
     paper: str
-    network: PatchSpec | DenseSpec | MapSpec | CropSpec
+    network: PatchSpec | DenseSpec | MapSpec | DigitSpec | CropSpec | StereoSpec
     train: str  # the section of the config that trains it
     losses: tuple[str, ...]  # that may train it; the first is the paper's
-    gives: str  # MAPS, VECTORS or SCORES: what evaluation and tools may ask of it
+    gives: str  # MAPS, VECTORS, SCORES, CLASSES or COSTS: what evaluation and tools may ask of it
 
     @property
     def solved(self) -> bool:

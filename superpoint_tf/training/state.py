@@ -25,6 +25,7 @@ from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
 from superpoint_tf.training.freezing import train_only
 from superpoint_tf.training.gradients import BatchGradients
 from superpoint_tf.training.optimizers import OPTIMIZERS
+from superpoint_tf.training.reduction_statistics import set_reduction
 from superpoint_tf.training.replicas import Replicas, single_replica
 from superpoint_tf.training.schedule import learning_rate
 from superpoint_tf.training.tasks import Task
@@ -90,7 +91,8 @@ class TrainingState:
             return "random weights"
         weights, config = load_weights(path), self._task.config
         origin = path
-        if isinstance(SYSTEMS[config.network.system].network, MapSpec) and weights.network != config.network:
+        other = weights.network.system != config.network.system
+        if other and isinstance(SYSTEMS[config.network.system].network, MapSpec):
             arrays, taken = first_layers(weights, config.network, path)
             for name, array in arrays.items():
                 self._variables[name].assign(array)
@@ -222,6 +224,11 @@ class TrainingState:
     def set_input_statistics(self, patches: np.ndarray) -> None:
         """Set the images of the data that a network of patches begins with, from patches (N, S, S, 1) in [0, 1]."""
         set_input_statistics(self.model, patches)
+        self._copy_average()
+
+    def set_reduction(self) -> None:
+        """Set the principal components that a network's descriptors are reduced to, if it is the time for it."""
+        set_reduction(self._task, self.model)
         self._copy_average()
 
     def _copy_average(self) -> None:

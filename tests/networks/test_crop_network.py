@@ -123,5 +123,5 @@ def test_one_part_alone_is_trained_by_its_name() -> None:
     network = build_network(NetworkConfig(system="lift"))
     train_only(network, "orientation")
     assert {name.partition("/")[0] for name in named_variables(network, only_trainable=True)} == {"orientation"}
-    with pytest.raises(ConfigError, match="'orientating'; the layers are .*detector/conv_1"):
+    with pytest.raises(ConfigError, match=r"'orientating'; the layers are .*detector/conv_1"):
         train_only(network, "orientating")

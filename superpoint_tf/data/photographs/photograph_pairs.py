@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from superpoint_tf.config import Config
+from superpoint_tf.data.appearance import change_appearance
 from superpoint_tf.data.batches.batch import Batch
 from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, stack_views, take_part
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.reading import read_photograph
+from superpoint_tf.data.photometric import photometric_change
+
+CHANGED = "changed"  # `dense.appearance`: another light is not all
 
 
 class PhotographPairs(NumberedPhotographs):
@@ -22,7 +26,7 @@ class PhotographPairs(NumberedPhotographs):
 
     def __init__(self, config: Config, image_root: str, photographs: Sequence[str], key: int) -> None:
         super().__init__(image_root, photographs, key)
-        self._settings = RenderSettings.of(config, key)
+        self._settings, self._appearance = RenderSettings.of(config, key), config.dense.appearance
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
         self.description = f"{len(photographs)} photographs of {image_root}"
 
@@ -31,11 +35,23 @@ class PhotographPairs(NumberedPhotographs):
 
     @property
     def render(self) -> Callable[[list[Any]], Batch]:
-        return functools.partial(render_pairs, self._settings)
+        return functools.partial(render_pairs, self._settings, self._appearance)
 
 
-def render_pairs(settings: RenderSettings, payloads: list[Any]) -> Batch:
+def render_pairs(settings: RenderSettings, appearance: str, payloads: list[Any]) -> Batch:
     """Return the batch of samples (number, photograph, which photograph), as `Source.render` says."""
     nothing = np.zeros((0, 2), np.float32), np.ones(settings.image_shape, bool)
     samples = [take_part(settings, number, read_photograph(path), *nothing) for number, path, _ in payloads]
-    return stack_views(settings, [number for number, *_ in payloads], samples, [index for *_, index in payloads])
+    numbers = [number for number, *_ in payloads]
+    batch = stack_views(settings, numbers, samples, [index for *_, index in payloads])
+    if appearance == CHANGED:
+        named = zip(numbers, samples, strict=True)
+        batch["images1"] = np.stack([second_picture(s.picture, settings, number, CHANGED) for number, s in named])
+    return batch
+
+
+def second_picture(picture: np.ndarray, settings: RenderSettings, number: int, appearance: str) -> np.ndarray:
+    """Return how sample `number` shows a picture uint8 (H, W) the second time, before any warp."""
+    if appearance == CHANGED:
+        picture = change_appearance(picture, settings.key, number)
+    return photometric_change(picture, settings.photometric, settings.key, number, 1)
