@@ -120,7 +120,7 @@ def test_the_pair_term_reaches_the_detector_through_orientation_and_descriptor(p
 def test_the_later_stages_of_lift_want_the_weights_of_the_one_before(photographs: Path) -> None:
     with pytest.raises(ConfigError, match=r"`lift.init`: the detector is trained through .*lift.trainable=orientation"):
         config("lift", photographs, trainable="detector")
-    with pytest.raises(ConfigError, match="`lift.batch_size`: 9 points do not come from whole pictures"):
+    with pytest.raises(ConfigError, match=r"`lift\.batch_size`: 9 points do not come from whole pictures"):
         config("lift", photographs, batch_size=9)
 
 

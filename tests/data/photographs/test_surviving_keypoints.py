@@ -30,7 +30,7 @@ def test_blobs_survive_and_places_without_any_do_not() -> None:
         np.append(keypoints.diameters, np.float32(8)),
         np.append(keypoints.angles, np.float32(0)),
     )
-    survive = surviving_keypoints(image, made_up, 3, 1, 5)
+    survive = surviving_keypoints(image, made_up, 1, 1, 5)
     centred = np.min(np.linalg.norm(made_up.points[:, None] - [[50, 40], [90, 70], [70, 80]], axis=2), axis=1) < 1
     assert survive[centred].any() and not survive[-1]
 
