@@ -15,7 +15,7 @@ from superpoint_tf.systems import SYSTEMS
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser("Train the detector alone, the joint model, or what a row of systems names.")
+    parser = command_line.Parser("Train the detector alone, the joint model, or any other system of docs/zoo.md.")
     command_line.add_config_arguments(parser, default=None)
     parser.add_argument("--output", type=command_line.output_folder, help="run folder (default: outputs/<config name>)")
     parser.add_argument(
@@ -56,13 +56,20 @@ def main() -> None:
         weights = train(build_task(config), output, replicas=replicas, **given)
     if replicas.is_chief:
         trained = config.classes.stage if config.train == "classes" else config.train
+        trained = f"lift {config.lift.trainable}" if config.train == "lift" else trained
         print(f" next | {next_command(trained, arguments.config, str(weights))}")
+
+
+_NEXT_OF_LIFT = {"lift descriptor": "orientation", "lift orientation": "detector"}
 
 
 def next_command(trained: str, config: str, weights: str) -> str:
     """Return what a user does with these weights."""
     if trained == "patches":
         return f"python tools/train.py {config} --set patches.init={weights} --output ANOTHER  # or look at its figures"
+    if trained in _NEXT_OF_LIFT:
+        stage = f"lift.trainable={_NEXT_OF_LIFT[trained]} lift.init={weights}"
+        return f"python tools/train.py {config} --set {stage} --output ANOTHER"
     if trained == "body":
         stage = f"--set classes.stage=attention classes.trainable= classes.init={weights}"
         return f"python tools/train.py {config} {stage} --output ANOTHER"
