@@ -37,9 +37,9 @@ class ExportGraph(tf.Module):
     """A network in the form that is exported.
 
     `run` takes images float32 (B, H, W, 1) in [0, 1] and returns a dict: `heatmap` (B, H, W) of probabilities and
-    `descriptors` (B, Hc, Wc, D) of unit length, of SuperPoint Hc = ceil(H/8); with postprocessing `keypoints` (B, K, 2)
-    xy pixels, `scores` (B, K), `num_keypoints` int32 (B,) and `descriptors` (B, K, D), see `detect_in_graph`. A detector
-    alone has no descriptors. All float32 but the number.
+    `descriptors` (B, Hc, Wc, D) of unit length, of SuperPoint Hc = ceil(H/8); with postprocessing `keypoints`
+    (B, K, 2) xy pixels, `scores` (B, K), `num_keypoints` int32 (B,) and `descriptors` (B, K, D), see
+    `detect_in_graph`. A detector alone has no descriptors. All float32 but the number.
     """
 
     def __init__(self, network: tf.keras.Model, form: Form) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import tensorflow as tf
 
 
-def sample(features: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+def sample(features: tf.Tensor, points: tf.Tensor, outside: str = "edge") -> tf.Tensor:
     """Read features (B, H, W, C) bilinearly at points xy (B, ..., 2): float32 (B, ..., C).
 
-    Pixel centres are whole numbers; beyond the outer ones the edge is repeated. A point that is not finite gives zeros.
-    Gradients reach both arguments; that of a point beyond the edge is zero across the edge.
+    Pixel centres are whole numbers. Beyond the outer ones the `edge` is repeated, or there are `zeros`: values fall to
+    0 over one pixel, as if the map had a rim of zeros (the sum of Jaderberg et al. 2015, equation 5). A point that is
+    not finite gives zeros. Gradients reach both arguments; beyond the edge or the rim that of a point is zero across it.
     """
     features = tf.cast(features, tf.float32)
     points = tf.cast(points, tf.float32)
+    if outside == "zeros":
+        features, points = tf.pad(features, ((0, 0), (1, 1), (1, 1), (0, 0))), points + 1.0
     batch, height, width, channels = tf.unstack(tf.shape(features))
     places = tf.reshape(points, (batch, -1, 2))
     present = tf.reduce_all(tf.math.is_finite(places), axis=-1, keepdims=True)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from superpoint_tf.losses.aslfeat_loss import CIRCLE, HARDEST_CONTRASTIVE
 from superpoint_tf.losses.d2_loss import D2, SOFTMAX
 from superpoint_tf.losses.dense_points import DenseLoss
 
-DENSE_LOSSES: dict[str, DenseLoss] = {"d2": D2, "softmax": SOFTMAX}
+DENSE_LOSSES: dict[str, DenseLoss] = {
+    "d2": D2,
+    "softmax": SOFTMAX,
+    "hardest_contrastive": HARDEST_CONTRASTIVE,
+    "circle": CIRCLE,
+}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from superpoint_tf.networks.patch_inputs import INPUTS
 from superpoint_tf.networks.patch_layers import named_layers
+from superpoint_tf.networks.transformers import TAPS
 from superpoint_tf.systems import Layer, PatchSpec
 
 Shape = tuple[int, ...]  # of the features of a patch: (H, W, C) or (D,)
@@ -54,6 +55,13 @@ def _weights(layer: Layer, features: Shape) -> dict[str, Shape]:
         case "conv" | "coarse_conv":
             kernel = {"kernel": (values["side"], values["side"], features[-1], values["channels"])}
             return kernel | ({"bias": (values["channels"],)} if values["bias"] else {})
+        case "deformable_conv":
+            moves = deformation_numbers(values["taps"], values["side"])
+            return {
+                "kernel": (values["side"], values["side"], features[-1], values["channels"]),
+                "deform_1_kernel": (3, 3, features[-1], moves),
+                "deform_1_bias": (moves,),
+            }
         case "fc":
             matrix = {"kernel": (math.prod(features), values["channels"])}
             return matrix | ({"bias": (values["channels"],)} if values["bias"] else {})
@@ -65,12 +73,19 @@ def _weights(layer: Layer, features: Shape) -> dict[str, Shape]:
     return {}
 
 
+def deformation_numbers(kind: str, side: int) -> int:
+    """Return how many numbers move a pixel's taps in a modulated convolution: its warp's, and an amplitude a tap."""
+    return len(TAPS[kind].identity(side)) + side * side
+
+
 def _after(layer: Layer, features: Shape) -> Shape:
     values = layer.values
     match layer.kind:
         case "conv" | "coarse_conv":
             zeros = 2 * (values["side"] // 2) if values["padding"] == "same" else 0
             return *((n + zeros - values["side"]) // values["stride"] + 1 for n in features[:2]), values["channels"]
+        case "deformable_conv":
+            return *features[:2], values["channels"]
         case "pool":
             rounding = values["stride"] - 1 if values["ceil"] else 0
             return *((n - values["side"] + rounding) // values["stride"] + 1 for n in features[:2]), features[2]

@@ -40,7 +40,7 @@ class PadToCells(tf.keras.layers.Layer):
     Zeros would draw an edge that the detector answers to.
     """
 
-    def __init__(self, name: str, side: int = CELL) -> None:
+    def __init__(self, name: str = "pad", side: int = CELL) -> None:
         super().__init__(name=name)
         self.side = side
 
