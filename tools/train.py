@@ -57,13 +57,17 @@ def main() -> None:
     else:
         weights = train(build_task(config), output, replicas=replicas, **given)
     if replicas.is_chief:
-        print(f" next | {next_command(config.train, arguments.config, str(weights))}")
+        trained = config.classes.stage if config.train == "classes" else config.train
+        print(f" next | {next_command(trained, arguments.config, str(weights))}")
 
 
 def next_command(trained: str, config: str, weights: str) -> str:
     """Return what a user does with these weights."""
     if trained == "patches":
         return f"python tools/train.py {config} --set patches.init={weights} --output ANOTHER  # or look at its figures"
+    if trained == "body":
+        stage = f"--set classes.stage=attention classes.trainable= classes.init={weights}"
+        return f"python tools/train.py {config} {stage} --output ANOTHER"
     if trained == "stereo":
         return f"python tools/match.py LEFT RIGHT --weights {weights} --disparity disparity.png"
     if trained == "detector":

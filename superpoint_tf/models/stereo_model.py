@@ -19,8 +19,8 @@ from superpoint_tf.systems import COSTS, SYSTEMS, StereoSpec
 
 _MOST_DISPARITIES = 2**12
 # Chosen on pairs drawn from held-out photographs, costs in [0, 1]: (1 - dot product) / 2, and a probability.
-_BY_DOT = PostProcessing(Penalties(small=0.05, large=0.4), before=0)
-_BY_HEAD = PostProcessing(Penalties(small=0.3, large=4.0), before=2)
+_BY_DOT = PostProcessing(Penalties(small=0.15, large=2.5))
+_BY_HEAD = PostProcessing(Penalties(small=0.3, large=4.0))
 
 
 class StereoModel:

@@ -70,7 +70,7 @@ class Extractor:
         The heatmap has the size of the image at the largest scale. Keypoints are those of `extract`; errors as above.
         """
         heatmap = self.model.heatmap(image, self.detection.scales, self.detection.phases)
-        return heatmap, *detect_keypoints(heatmap, self.detection, image.shape)
+        return heatmap, *detect_keypoints(heatmap, self.detection, image.shape, self.model.score_map.window_px)
 
     def shrink(self, image: np.ndarray) -> np.ndarray:
         """Return what the network is to see of uint8 (H, W[, C])."""

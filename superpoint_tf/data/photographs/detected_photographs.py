@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from superpoint_tf.config import Config
+from superpoint_tf.config import Config, LiftSection, PatchesSection
 from superpoint_tf.data.batches.batch import Batch, pad_keypoints
 from superpoint_tf.data.photographs.dog_keypoints import dog_keypoints
 from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, Sample, stack_views, take_part
@@ -24,8 +24,10 @@ class FrameSettings(NamedTuple):
 
     @classmethod
     def of(cls, config: Config) -> FrameSettings:
-        """Take the settings from a config."""
-        return cls(config.patches.support, config.patches.max_keypoints)
+        """Take the settings from the section that trains."""
+        section = config.training
+        assert isinstance(section, PatchesSection | LiftSection)  # the others have no frames
+        return cls(section.support, section.max_keypoints)
 
 
 class DetectedPhotographs(NumberedPhotographs):
