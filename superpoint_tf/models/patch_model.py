@@ -14,7 +14,7 @@ from superpoint_tf.geometry.patches import build_levels, cut_patches, keypoint_f
 from superpoint_tf.models.images import prepare_image
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import Weights, WeightsError, assign_weights, load_weights
-from superpoint_tf.systems import MAPS, SCORES, SYSTEMS, PatchSpec
+from superpoint_tf.systems import COSTS, MAPS, SCORES, SYSTEMS, PatchSpec
 
 SUPPORT = 6.0  # side of a keypoint's patch in its diameters, as `patches.support` of the training has it
 DEFAULT_SIDE_PX = 32.0  # of the patch of a keypoint without a size, as `patches.half_side_px` has it
@@ -138,8 +138,9 @@ def load_patch_model(path: str | Path) -> tuple[PatchModel, Weights]:
     weights = load_weights(path)
     system = weights.network.system
     if not isinstance(SYSTEMS[system].network, PatchSpec):
-        use = "SuperPoint" if SYSTEMS[system].gives == MAPS else "StereoModel"
-        raise WeightsError(f"{path}: {system} describes pictures; use {use}, or name weights of a patch system")
+        gives = SYSTEMS[system].gives
+        uses = {MAPS: "describes pictures; use SuperPoint, or ", COSTS: "matches pictures; use StereoModel, or "}
+        raise WeightsError(f"{path}: {system} {uses.get(gives, f'gives {gives}; ')}name weights of a patch system")
     network = build_network(weights.network)
     assign_weights(network, weights, str(path))
     return PatchModel(network, system), weights
