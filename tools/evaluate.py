@@ -42,9 +42,9 @@ def parse_arguments() -> argparse.Namespace:
         "--data",
         type=command_line.place,
         help="folder in HPatches layout, of photographs (`bundled`: scikit-image's; for retrieval perhaps "
-        "places/<place>/*.jpg and distractors/*.jpg), of patches: HPatches' strips (<sequence>/ref.png, e1.png, ...) "
-        "or Brown's sets (patches0000.bmp, info.txt, m50_..._0.txt), or of stereo pairs: Middlebury's (<name>/im2.png, "
-        "im6.png, disp2.png; im0.png, im1.png, disp0.pfm) or KITTI's",
+        "places/<place>/*.jpg and distractors/*.jpg), or of patches: HPatches' strips "
+        "(<sequence>/ref.png, e1.png, ...) or Brown's sets (patches0000.bmp, info.txt, m50_..._0.txt), or of stereo "
+        "pairs: Middlebury's (<name>/im2.png, im6.png, disp2.png; im0.png, im1.png, disp0.pfm) or KITTI's",
     )
     parser.add_argument("--methods", nargs="+", default=["classical", "controls"], help=METHODS_HELP)
     parser.add_argument(

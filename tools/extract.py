@@ -38,6 +38,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--every", type=command_line.positive_int, default=1, metavar="N", help="take each N-th frame of videos"
     )
+    parser.add_argument(
+        "--write-frames",
+        type=command_line.output_folder,
+        metavar="FOLDER",
+        help="also write the frames of videos there as pictures, under their names in the file: COLMAP reads colours",
+    )
     parser.add_argument("--strict", action="store_true", help="stop at a picture that cannot be used")
     parser.add_argument("--overwrite", action="store_true", help="replace a file made by other weights or settings")
     parser.add_argument(
@@ -73,6 +79,7 @@ def main() -> None:
 
     sources = find_sources(arguments.images)
     command_line.set_up_tensorflow()
+    from superpoint_tf.data.photographs.videos import FrameFolder
     from superpoint_tf.interop.colmap import check_names
     from superpoint_tf.runtime.progress import Console
     from superpoint_tf.using.database import export_database
@@ -88,9 +95,11 @@ def main() -> None:
     if arguments.colmap and not extractor.describes:
         what_detects = f"--keypoints {arguments.keypoints}" if arguments.keypoints else f"--weights {arguments.weights}"
         raise ValueError(f"{what_detects}: a detector alone gives nothing to match; --colmap needs both")
-    found = extract_batch(
-        sources, extractor, arguments.output, console, arguments.every, arguments.strict, arguments.overwrite
-    )
+    frames = FrameFolder(arguments.write_frames) if arguments.write_frames else None
+    for video in (source for source in sources if frames and source.is_video):
+        frames.check(video.name)
+    extraction = (arguments.every, arguments.strict, arguments.overwrite, frames)
+    found = extract_batch(sources, extractor, arguments.output, console, *extraction)
     if arguments.colmap:
         settings = (arguments.colmap_overlap, arguments.colmap_single_camera)
         export_database(arguments.colmap, arguments.output, found.names, sources, console, *settings)

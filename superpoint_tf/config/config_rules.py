@@ -53,8 +53,6 @@ def _check_system(config: Config, source: str) -> None:
         _check_without_effect(config, source)
     if config.train == "patches":
         _check_patches(config, source)
-    if config.train == "stereo":
-        _check_stereo(config, source)
     if config.train == "lift":
         _check_lift(config, source)
     if config.train == "lfnet":
@@ -66,6 +64,8 @@ def _check_system(config: Config, source: str) -> None:
             f"{source}: `classes.stage`: attention is trained on a body that is; give its weights, `classes.init`, or "
             "train it first, `classes.stage: body`"
         )
+    if config.train == "stereo":
+        _check_stereo(config, source)
 
 
 def _check_stereo(config: Config, source: str) -> None:

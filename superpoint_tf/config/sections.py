@@ -15,17 +15,10 @@ from synthetic.config import SyntheticConfig
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
 DOG = "dog"  # `patches.labels` of this name: no labels, but the keypoints of differences of Gaussians
-TRAININGS = (
-    "detector",
-    "joint",
-    "patches",
-    "dense",
-    "digits",
-    "lift",
-    "lfnet",
-    "classes",
-    "stereo",
-)  # the sections that `train` may name
+TRAININGS = (  # the sections that `train` may name
+    *("detector", "joint", "patches", "lift"),
+    *("dense", "lfnet", "classes", "stereo", "digits"),
+)
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -383,6 +376,11 @@ def _losses_of_maps() -> tuple[str, ...]:
     return tuple(dict.fromkeys(losses))
 
 
+def _losses_of_stereo() -> tuple[str, ...]:
+    losses = [loss for row in SYSTEMS.values() if row.train == "stereo" for loss in row.losses]
+    return tuple(dict.fromkeys(losses))
+
+
 @dataclass(frozen=True)
 class DenseSection(TrainingConfig):
     """Maps of features of whole pictures, trained on pairs of views of photographs; nothing is labelled."""
@@ -469,11 +467,6 @@ class ClassesSection(TrainingConfig):
     # What is trained: the `body`, by the mean of its features, or on weights of that (`init`) the `attention`, by the
     # mean that it weighs; the body then stays as it is, and its features' principal components are taken first.
     stage: str = _setting("body", choices=("body", "attention"))
-
-
-def _losses_of_stereo() -> tuple[str, ...]:
-    losses = [loss for row in SYSTEMS.values() if row.train == "stereo" for loss in row.losses]
-    return tuple(dict.fromkeys(losses))
 
 
 @dataclass(frozen=True)

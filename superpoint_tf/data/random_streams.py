@@ -48,7 +48,7 @@ class Stream(enum.IntEnum):
     ORDER = 0x0D03  # of the pictures of an epoch; number is the epoch
     EVALUATION_ORDER = 0x0D04  # of the photographs that evaluation pairs are made of
     SHIFTS_ORDER = 0x0D05  # of those that are moved
-    RETRIEVAL_ORDER = 0x0D07  # of those that are places, the others distractors
+    RETRIEVAL_ORDER = 0x0D0A  # of those that are places, the others distractors
     PATCH_VIEWS = 0x0D06  # which two patches of a point in a set of patches are a sample
     DISTORTION = 0x0D17  # how a digit is turned, moved or bent
     PLANES = 0x0D07  # segments, planes and camera of a piecewise-planar pair

@@ -13,8 +13,8 @@ class Origin:
     """The file that a frame was cut from, and where its pixels went."""
 
     path: str  # below the data folder, with slashes
-    image_shape: tuple[int, int]  # (height, width) of the whole picture
-    to_frame: np.ndarray  # float64 (3, 3), from xy of the picture to xy of the frame
+    image_shape: tuple[int, int]  # (height, width) of the whole picture as the file stores it
+    to_frame: np.ndarray  # float64 (3, 3), from xy of its stored pixels to xy of the frame
 
 
 @dataclass(frozen=True)

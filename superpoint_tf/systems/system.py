@@ -248,7 +248,7 @@ class StereoSpec:
     head: tuple[Layer, ...] = ()  # on two descriptions joined: the logit of a mismatch; (): minus their dot product
     start: str = "relu"  # as `PatchSpec.start`
 
-    descriptor = False  # of keypoints: it compares pixels
+    descriptor = False  # what it says of a pixel is for pixels of the same row alone
 
     @property
     def side_px(self) -> int:

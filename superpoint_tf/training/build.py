@@ -219,11 +219,7 @@ def build_stereo_task(config: Config) -> Task:
     """
     if config.stereo.data:
         return _read_stereo_task(config)
-    photographs = find_photographs(config.photographs).with_readable_validation()
-    if not photographs.validation:
-        raise ConfigError(f"{photographs.root}: {_TOO_FEW}")
-    names = json.dumps(photographs.train)
-    inputs = {"photographs": storage.sha256(names.encode())} | init_input(config.stereo.init)
+    photographs, inputs = _photographs_with_some_held_out(config)
     key = stage_key(config.seed, inputs)
     source = DrawnPairs(config, photographs.root, photographs.train, key)
     source.description += f"; {len(photographs.validation)} held out"

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from superpoint_tf.data.photographs.orientation import stored_shape, turn_back
 from superpoint_tf.data.photographs.reading import PhotographError
+from superpoint_tf.data.photographs.videos import FrameFolder
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_archive import FeatureArchive
 from superpoint_tf.runtime.interruption import StopRequest
@@ -48,8 +50,9 @@ def extract_batch(
     every: int = 1,
     strict: bool = False,
     overwrite: bool = False,
+    frames: FrameFolder | None = None,
 ) -> Extraction:
-    """Extract every picture of `sources` into the file `output`.
+    """Extract every picture of `sources` into the file `output`, and write the frames of videos into `frames`.
 
     Raises PhotographError for the first that cannot be used if `strict`, ValueError if none can be, and for an
     `output` that cannot be continued (see FeatureArchive) or has a name from another file, Interrupted after Ctrl-C or
@@ -62,7 +65,7 @@ def extract_batch(
         Progress(count_pictures(sources, every), "feat", "pictures", console=console) as progress,
     ):
         _check_names(sources, archive)
-        for picture in read_pictures(sources, archive.has, every):
+        for picture in read_pictures(sources, archive.has, every, frames):
             try:
                 features = _extract(picture, extractor, archive)
             except PhotographError as error:
@@ -102,12 +105,15 @@ def _other_place(source: Source, archive: FeatureArchive) -> str:
         return ""
     try:
         return "" if archive.has(name, first_digest(source)) else place
-    except OSError:  # cannot be read: left out and named in its turn
+    except (OSError, PhotographError):  # cannot be read: left out and named in its turn
         return ""
 
 
 def _extract(picture: Picture, extractor: AnyExtractor, archive: FeatureArchive) -> Features | None:
-    """Extract and store a picture, if it is not stored already; raises PhotographError if it cannot be used."""
+    """Extract and store a picture, in its file's own pixels, if it is not stored already.
+
+    Raises PhotographError if it cannot be used.
+    """
     if picture.error:
         raise PhotographError(picture.path, picture.error)
     if picture.image is None:
@@ -116,7 +122,9 @@ def _extract(picture: Picture, extractor: AnyExtractor, archive: FeatureArchive)
         features = extractor(picture.image)
     except PictureTooLarge as error:
         raise PhotographError(picture.path, str(error)) from error
-    archive.write(picture.name, features, picture.image.shape, picture.sha256, picture.path)
+    features = turn_back(features, picture.image.shape, picture.orientation)
+    shape = stored_shape(picture.image.shape, picture.orientation)
+    archive.write(picture.name, features, shape, picture.sha256, picture.path)
     return features
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import signal
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +14,9 @@ import cv2
 import h5py
 import numpy as np
 import pytest
+from picture_zoo import ORIENTATIONS, turn
+from PIL import Image
+from turned_video import write_turned_video
 
 from superpoint_tf.features import Features
 from superpoint_tf.runtime import memory
@@ -250,3 +256,77 @@ def test_sigterm_ends_after_the_picture_at_hand_with_one_file_and_the_same_comma
         assert list(file) == ["b.png"]
     assert extract(str(folder)) == 0
     assert "1 extracted" in capsys.readouterr().out
+
+
+def save_turned(path: Path, shown: np.ndarray, orientation: int) -> None:
+    """Write the file of a picture that is seen as `shown`, without loss."""
+    back = {2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(turn(shown, back))).save(path, exif=exif)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_keypoints_of_a_turned_picture_are_in_the_pixels_that_other_programs_read(
+    extract: Run, tmp_path: Path, orientation: int
+):
+    (tmp_path / "trip").mkdir()
+    shown = picture(3)
+    cv2.imwrite(str(tmp_path / "trip/shown.png"), shown)
+    save_turned(tmp_path / "trip/turned.png", shown, orientation)
+    assert extract("trip") == 0
+    stored = cv2.imread("trip/turned.png", cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    with h5py.File("features.h5") as file:
+        seen, written = file["shown.png"], file["turned.png"]
+        assert written["image_size"][()].tolist() == [stored.shape[1], stored.shape[0]]
+        np.testing.assert_array_equal(written["descriptors"][()], seen["descriptors"][()])  # found as it is shown
+        at_seen, at_written = (group["keypoints"][()].astype(int) for group in (seen, written))
+    np.testing.assert_array_equal(stored[at_written[:, 1], at_written[:, 0]], shown[at_seen[:, 1], at_seen[:, 0]])
+
+
+def test_pictures_of_one_phone_held_both_ways_share_a_camera_of_the_files_size(extract: Run, tmp_path: Path):
+    (tmp_path / "trip").mkdir()
+    cv2.imwrite(str(tmp_path / "trip/across.png"), picture(0))
+    for name, orientation in (("up", 6), ("down", 8), ("over", 3)):
+        shown = picture(orientation, (48, 64) if orientation == 3 else (64, 48))
+        save_turned(tmp_path / f"trip/{name}.png", shown, orientation)
+    assert extract("trip", "--colmap", "d.db", "--colmap-single-camera") == 0
+    with contextlib.closing(sqlite3.connect("d.db")) as connection:
+        assert connection.execute("SELECT width, height FROM cameras").fetchall() == [(64, 48)]
+        assert connection.execute("SELECT DISTINCT camera_id FROM images").fetchall() == [(1,)]
+        blobs = connection.execute("SELECT rows, cols, data FROM keypoints").fetchall()
+    points = np.vstack([np.frombuffer(data, np.float32).reshape(rows, columns) for rows, columns, data in blobs])
+    assert (points > 0).all() and (points < (64, 48)).all() and points[:, 0].max() > 50
+
+
+def test_features_that_an_earlier_version_left_in_the_pixels_shown_are_made_anew(extract: Run, tmp_path: Path):
+    (tmp_path / "trip").mkdir()
+    save_turned(tmp_path / "trip/turned.png", picture(3), 6)
+    assert extract("trip") == 0
+    with h5py.File("features.h5", "a") as file:  # as it was: the file's hash, and what is shown
+        group = file["turned.png"]
+        group.attrs["image_sha256"] = hashlib.sha256(Path("trip/turned.png").read_bytes()).hexdigest()
+        group["image_size"][...] = [64, 48]
+    for _ in range(2):
+        assert extract("trip") == 0
+        with h5py.File("features.h5") as file:
+            assert file["turned.png/image_size"][()].tolist() == [48, 64]
+
+
+def test_a_video_filmed_upright_is_seen_upright_and_its_frames_are_left_as_files(
+    extract: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    frames = [np.repeat(cv2.resize(picture(number, (12, 16)), (64, 48))[:, :, None], 3, axis=2) for number in range(3)]
+    write_turned_video(tmp_path / "v.mp4", frames, 90)
+    assert extract("v.mp4") == 0
+    with h5py.File("features.h5") as file:
+        assert file["v.mp4/000001.jpg/image_size"][()].tolist() == [48, 64]
+    for _ in range(2):  # the features are there; the files are written once
+        assert extract("v.mp4", "--write-frames", "frames") == 0
+        assert "0 extracted" in capsys.readouterr().out.splitlines()[-1]
+        assert sorted(path.name for path in Path("frames/v.mp4").iterdir()) == [f"00000{n}.jpg" for n in range(3)]
+    upright = cv2.imread("frames/v.mp4/000001.jpg")
+    assert np.abs(upright.astype(int) - cv2.rotate(frames[1], cv2.ROTATE_90_CLOCKWISE)).mean() < 8
+    capsys.readouterr()
+    assert extract("v.mp4", "--write-frames", ".") == 2
+    assert "frames go into a folder v.mp4, which is a file there" in capsys.readouterr().err

@@ -26,7 +26,7 @@ def is_video(path: str | Path) -> bool:
 
 
 class VideoReader:
-    """The frames of a video file, in order."""
+    """The frames of a video file, in order, as they are shown: a phone held upright notes by how much to turn them."""
 
     def __init__(self, path: str | Path) -> None:
         """Open a video; raises PhotographError if it cannot be read."""
@@ -37,6 +37,8 @@ class VideoReader:
         self._capture = cv2.VideoCapture(str(path))
         if not self._capture.isOpened():
             raise PhotographError(path, "not a video in a format that this OpenCV reads")
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # which is the default of some versions of OpenCV only
+        self.turned_deg = int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
         self.announced = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)  # 0: unknown; often off by a few
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))
         self.rate = rate if 0 < rate < 1000 else _DEFAULT_RATE
@@ -76,6 +78,29 @@ class VideoReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class FrameFolder:
+    """Frames as JPEG files below a folder, by their names in a feature file, for programs that read pictures alone."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+
+    def has(self, name: str) -> bool:
+        """Tell whether a frame is there."""
+        return (self._folder / name).is_file()
+
+    def write(self, name: str, frame: np.ndarray) -> None:
+        """Write a uint8 BGR frame (H, W, 3), whole or not at all; raises WriteError if the disk refuses."""
+        _, content = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        storage.write_bytes(self._folder / name, content.tobytes())
+
+    def check(self, video_name: str) -> None:
+        """Raise ValueError if the frames of a video would go into a folder where the video is."""
+        if (self._folder / video_name).is_file():
+            raise ValueError(
+                f"{self._folder}: frames go into a folder {video_name}, which is a file there; name another"
+            )
 
 
 class VideoWriter:

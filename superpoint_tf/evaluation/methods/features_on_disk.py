@@ -72,7 +72,7 @@ def _suppress(features: Features, frame_shape: tuple[int, int], nms_radius_px: i
 
 def _scale(to_frame: np.ndarray) -> float:
     """Return by how much lengths grow from the picture to the frame cut from it."""
-    return float(np.sqrt(np.linalg.det(to_frame[:2, :2])))
+    return float(np.sqrt(abs(np.linalg.det(to_frame[:2, :2]))))
 
 
 def _check_shape(found: tuple[int, int] | None, expected: tuple[int, int], where: str) -> None:

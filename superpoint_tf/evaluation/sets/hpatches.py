@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from superpoint_tf.config import Config
+from superpoint_tf.data.photographs.orientation import read_orientation, stored_shape, stored_to_upright
 from superpoint_tf.data.photographs.reading import cover_and_crop, decode_photograph, read_photograph_bytes
 from superpoint_tf.evaluation.pairs import Group, ImagePair, MakePairs, Origin, View
 
@@ -94,8 +95,10 @@ def hpatches_pairs(
 
 
 def _view(name: str, image: np.ndarray, path: Path, original: np.ndarray, to_frame: np.ndarray) -> View:
-    shape = (original.shape[0], original.shape[1])
-    return View(name, image, Origin(f"{path.parent.name}/{path.name}", shape, to_frame))
+    """Return a frame whose origin is in the pixels that the file stores, as features on disk are."""
+    orientation = read_orientation(path.read_bytes())
+    shape, upright = stored_shape(original.shape, orientation), stored_to_upright(original.shape, orientation)
+    return View(name, image, Origin(f"{path.parent.name}/{path.name}", shape, to_frame @ upright))
 
 
 def _cover_and_crop_shifted(image: np.ndarray, image_shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

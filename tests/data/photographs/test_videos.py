@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from turned_video import write_turned_video
 
 from superpoint_tf.data.photographs.reading import PhotographError
 from superpoint_tf.data.photographs.videos import VideoReader, VideoWriter, is_video
@@ -82,3 +83,16 @@ def test_nothing_is_left_of_a_video_whose_writing_failed(tmp_path: Path):
 
 def test_names_tell_videos_from_pictures():
     assert is_video("a/B.MP4") and is_video("x.mov") and not is_video("a.gif")
+
+
+@pytest.mark.parametrize(("degrees", "code"), [(90, cv2.ROTATE_90_CLOCKWISE), (180, cv2.ROTATE_180), (270, 2)])
+def test_frames_come_as_players_show_them(tmp_path: Path, degrees: int, code: int):
+    frame = grey(60)
+    frame[4:20, 8:28], frame[30:40, 40:60] = 230, 10
+    write_turned_video(tmp_path / "phone.mp4", [frame] * 3, degrees)
+    with VideoReader(tmp_path / "phone.mp4") as reader:
+        assert reader.turned_deg == degrees
+        shown = dict(reader.frames())[1]
+    expected = cv2.rotate(frame, code)
+    assert shown is not None and shown.shape == expected.shape
+    assert np.abs(shown.astype(int) - expected).mean() < 4
