@@ -16,6 +16,7 @@ from superpoint_tf.evaluation.methods.stereo_methods import load_stereo_methods
 from superpoint_tf.models.stereo_model import StereoModel
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.systems import COSTS, SYSTEMS
+from superpoint_tf.training import stereo_validation
 from superpoint_tf.training.build import build_task
 from superpoint_tf.training.objectives.objectives import OBJECTIVES
 from superpoint_tf.training.trainer import train
@@ -45,6 +46,12 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image = cv2.GaussianBlur(random.integers(0, 256, (60, 100), np.uint8), (0, 0), 1.5)
         cv2.imwrite(str(folder / f"{number}.png"), cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def few_held_out_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stereo_validation, "_NUM_PAIRS", 2)
+    monkeypatch.setattr(stereo_validation, "_POINTS_A_PAIR", 32)
 
 
 @pytest.mark.parametrize("system", ROWS)
