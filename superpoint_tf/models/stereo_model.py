@@ -21,7 +21,7 @@ _MOST_DISPARITIES = 2**12
 _MOST_ROWS, _CHECKED_SIDE = 4, 16  # by which a pair may be off and it shows; rows and columns of the points that tell
 # Chosen on pairs drawn from held-out photographs, costs in [0, 1]: (1 - dot product) / 2, and a probability.
 _BY_DOT = PostProcessing(Penalties(small=0.15, large=2.5))
-_BY_HEAD = PostProcessing(Penalties(small=0.3, large=4.0))
+_BY_HEAD = PostProcessing(Penalties(small=0.4, large=3.0))
 
 
 class StereoModel:
