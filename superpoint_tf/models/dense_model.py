@@ -18,6 +18,7 @@ from superpoint_tf.detection.maps import Level, logits_to_heatmap, look_at, samp
 from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.models.images import BATCH_PIXELS, Placed, groups_of_one_shape, prepare_image
+from superpoint_tf.models.inference import CompiledInference
 from superpoint_tf.networks.superpoint import ENCODER, normalize_descriptors
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large
@@ -40,9 +41,7 @@ class SuperPoint:
         self.with_descriptor = "descriptors" in network.output
         self._first_channels = int(network.get_layer(ENCODER[0][0]).filters)
         self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
-        self._forward = tf.function(
-            self._predict, input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)], autograph=False
-        )
+        self._forward = CompiledInference(self._predict, tf.TensorSpec((None, None, None, 1), tf.float32))
         descriptor_map, keypoints = tf.TensorSpec((None, None, None), tf.float32), tf.TensorSpec((None, 2), tf.float32)
         self._sample = tf.function(sample_descriptors, input_signature=[descriptor_map, keypoints], autograph=False)
 
