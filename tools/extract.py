@@ -96,8 +96,9 @@ def main() -> None:
         what_detects = f"--keypoints {arguments.keypoints}" if arguments.keypoints else f"--weights {arguments.weights}"
         raise ValueError(f"{what_detects}: a detector alone gives nothing to match; --colmap needs both")
     frames = FrameFolder(arguments.write_frames) if arguments.write_frames else None
-    for video in (source for source in sources if frames and source.is_video):
-        frames.check(video.name)
+    for source in sources:
+        if frames is not None and source.is_video:
+            frames.check(source.name)
     extraction = (arguments.every, arguments.strict, arguments.overwrite, frames)
     found = extract_batch(sources, extractor, arguments.output, console, *extraction)
     if arguments.colmap:
