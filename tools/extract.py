@@ -75,7 +75,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    from superpoint_tf.using.picture_sources import find_sources
+    from superpoint_tf.using.picture_sources import find_sources, list_passed_over
 
     sources = find_sources(arguments.images)
     command_line.set_up_tensorflow()
@@ -87,6 +87,8 @@ def main() -> None:
     from superpoint_tf.using.keypoint_extractors import open_extractor
 
     console = Console()
+    for kind in list_passed_over(arguments.images):
+        console.line("left", f"passed over: {kind}")
     detection = detection_from_options(arguments, DEFAULT_DETECTION)
     what = (arguments.weights, arguments.keypoints, arguments.descriptor)
     extractor = open_extractor(*what, detection, arguments.resize)
