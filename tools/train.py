@@ -43,7 +43,7 @@ def main() -> None:
 
     output = arguments.output or f"outputs/{config.name}"
     quick_command = f"python tools/train_superpoint.py {QUICKSTART}"
-    if config.train in ("patches", "stereo"):
+    if config.train in ("patches", "stereo", "digits"):
         quick_command = f"python tools/train.py {arguments.config} --set {config.train}.steps=200 --output ANOTHER"
     if config.train == "detector":
         quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
@@ -75,6 +75,9 @@ def next_command(trained: str, config: str, weights: str) -> str:
         return f"python tools/train.py {config} {stage} --output ANOTHER"
     if trained == "stereo":
         return f"python tools/match.py LEFT RIGHT --weights {weights} --disparity disparity.png"
+    if trained == "digits":
+        another = "network.system=digits-cnn --output ANOTHER"
+        return f"python tools/train.py {config} --set {another}  # or look at its figures"
     if trained == "detector":
         given = "" if Path(config).name == "magicpoint.yaml" else f" --config {config}"
         return f"python tools/homographic_adapt.py --iters 2 --detector {weights}{given}"

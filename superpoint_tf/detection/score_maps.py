@@ -13,9 +13,10 @@ import tensorflow as tf
 
 from superpoint_tf.detection.maps import combine_heatmaps, logits_to_heatmap
 from superpoint_tf.detection.peak_maps import draw_peaks, join_peaks
-from superpoint_tf.detection.peaks import Peaks, channel_peaks
+from superpoint_tf.detection.peaks import Peaks, channel_peaks, map_peaks
 from superpoint_tf.detection.refinement import WINDOW_RADIUS_PX
 from superpoint_tf.detection.scale_space import lfnet_maps, lift_maps
+from superpoint_tf.detection.soft_scores import CONSTANT_PEAKINESS, peakiness_scores
 from superpoint_tf.systems import SYSTEMS, CropSpec, DenseSpec, MapSpec
 
 SUPERPOINT = DenseSpec("cells", descriptor=True)
@@ -65,6 +66,12 @@ def _d2(outputs: Outputs, image_shape: Shape, spec: Spec) -> Maps:
     return Maps(draw_peaks(peaks, spec.stride, spec.first_px, image_shape), outputs["descriptors"])
 
 
+def _peaks(outputs: Outputs, image_shape: Shape, spec: Spec) -> Maps:
+    """Find what ASLFeat finds: peaks of the peakiness of all levels, above that of a constant map."""
+    scores = peakiness_scores(outputs)[:, : image_shape[0], : image_shape[1]] - CONSTANT_PEAKINESS
+    return Maps(draw_peaks(map_peaks(tf.nn.relu(scores)), 1, 0.0, image_shape), outputs["descriptors"])
+
+
 def _scale_space(outputs: Outputs, image_shape: Shape, spec: Spec) -> Maps:
     """Find what LF-Net finds; its descriptors are of crops."""
     heatmap, sizes, angles = lfnet_maps(outputs)
@@ -89,6 +96,7 @@ SCORE_MAPS: dict[str, ScoreMap] = {
     "cells": ScoreMap(_cells),
     "": ScoreMap(_nothing),
     "d2": ScoreMap(_d2, join_peaks, window_px=1),
+    "peaks": ScoreMap(_peaks, join_peaks, window_px=1),
     "scale space": ScoreMap(_scale_space),
     "lift": ScoreMap(_lift),
     "attention": ScoreMap(_attention, join_peaks, window_px=1, scales_apart=True),

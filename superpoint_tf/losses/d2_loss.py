@@ -26,7 +26,6 @@ from superpoint_tf.networks.superpoint import normalize_descriptors
 
 D2_MARGIN = 1.0
 D2_RADIUS_PX = 32.0  # four features of stride 8
-_FAR = 4.0  # no squared distance of unit vectors is above
 _TEMPERATURE = 0.05  # of the warm-up's softmax
 
 

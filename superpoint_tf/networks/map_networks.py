@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from superpoint_tf.networks.googlenet import build_googlenet, googlenet_shapes
+from superpoint_tf.networks.moving_maximum import MovingMaximum
 from superpoint_tf.networks.patch_inputs import INPUTS
 from superpoint_tf.networks.patch_layers import Start
 from superpoint_tf.networks.patch_network import apply_layers
@@ -65,17 +66,20 @@ def padded_to(images: Any, side_px: int) -> Any:
 def _build_layers(images: Any, spec: MapSpec, start: Start) -> dict[str, Any]:
     """Run `layers` of the row fully convolutional; the last gives the descriptors, `taps` name others' outputs.
 
-    `input` is a row of `networks.patch_inputs.INPUTS`, of the picture as it is given, before it is padded.
+    `input` is a row of `networks.patch_inputs.INPUTS`, of the picture as it is given, before it is padded. `levels`
+    name outputs too, of layers in whose maps a system detects: each is divided by its `MovingMaximum`.
     """
     layers: tuple[Layer, ...] = spec.options["layers"]
     seen = padded_to(INPUTS[spec.options.get("input", "unit")]("input")(images), total_stride(layers))
     outputs = apply_layers(layers, seen, "", start, images)
     taps = {name: outputs[number] for name, number in spec.options.get("taps", {}).items()}
-    return {"descriptors": outputs[-1]} | taps
+    levels = {name: MovingMaximum(f"{name}_scale")(outputs[at]) for name, at in spec.options.get("levels", {}).items()}
+    return {"descriptors": outputs[-1]} | taps | levels
 
 
 def _layers_shapes(spec: MapSpec) -> dict[str, tuple[int, ...]]:
-    return walk_layers(spec.options["layers"], (_ANY_SIDE, _ANY_SIDE, 1), "")[0]
+    shapes = walk_layers(spec.options["layers"], (_ANY_SIDE, _ANY_SIDE, 1), "")[0]
+    return shapes | {f"{name}_scale/moving_maximum": (1,) for name in spec.options.get("levels", {})}
 
 
 def total_stride(layers: tuple[Layer, ...]) -> int:

@@ -15,7 +15,7 @@ from superpoint_tf.networks.initialization import ScaledNormal
 from superpoint_tf.networks.orthogonal import ScaledOrthogonal
 from superpoint_tf.networks.pooled_gradients import GradientMaps, PooledRegions
 from superpoint_tf.networks.superpoint import normalize_descriptors
-from superpoint_tf.networks.transformers import convolutional_transformer
+from superpoint_tf.networks.transformers import DeformableConvolution, convolutional_transformer
 from superpoint_tf.systems import Layer
 
 _EPSILON, _MOMENTUM = 1e-5, 0.9  # of the batch norms: those of torch, whose momentum is 1 - ours
@@ -241,7 +241,7 @@ def named_layers(layers: Sequence[Layer]) -> Iterator[tuple[str, Layer]]:
     numbers = {"conv": 0, "fc": 0, "transformer": 0}
     last, given = "", set[str]()
     for layer in layers:
-        kind = layer.kind.removeprefix("coarse_")
+        kind = layer.kind.removeprefix("coarse_").removeprefix("deformable_")
         if kind in numbers:
             numbers[kind] += 1
             last = name = f"{kind}_{numbers[kind]}"
@@ -261,6 +261,8 @@ def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.
             sizes = values["channels"], values["side"], values["stride"], padding_px
             step = 2 if layer.kind == "coarse_conv" else 1
             return [Convolution(name, *sizes, values["bias"], start.kernel(name), step)]
+        case "deformable_conv":
+            return [DeformableConvolution(name, values["channels"], values["side"], values["taps"], start.kernel(name))]
         case "transformer":
             kernel = start.kernel(name)
             return [convolutional_transformer(name, values["channels"], values["side"], kernel, seed=start.seed)]
@@ -279,7 +281,9 @@ def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.
             return [Dropout(values["share"], start.seed, start.scope + name)]
     if layer.kind in _PLAIN:
         return [_PLAIN[layer.kind](name=name, **values)]
-    known = ", ".join(("conv", "coarse_conv", "transformer", "fc", "bn", "relu", "tanh", "dropout", *_PLAIN))
+    known = ", ".join(
+        ("conv", "coarse_conv", "deformable_conv", "transformer", "fc", "bn", "relu", "tanh", "dropout", *_PLAIN)
+    )
     raise ValueError(f"layer {layer.kind!r} is not known; use {known}")
 
 

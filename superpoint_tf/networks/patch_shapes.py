@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from superpoint_tf.networks.patch_inputs import INPUTS
 from superpoint_tf.networks.patch_layers import named_layers
-from superpoint_tf.networks.transformers import TRANSFORMER_HIDDEN
+from superpoint_tf.networks.transformers import TAPS, TRANSFORMER_HIDDEN
 from superpoint_tf.systems import Layer, PatchSpec
 
 _AFFINE = 6  # numbers of an affine map
@@ -61,6 +61,13 @@ def _weights(layer: Layer, features: Shape) -> dict[str, Shape]:
         case "conv" | "coarse_conv":
             kernel = {"kernel": (values["side"], values["side"], features[-1], values["channels"])}
             return kernel | ({"bias": (values["channels"],)} if values["bias"] else {})
+        case "deformable_conv":
+            moves = deformation_numbers(values["taps"], values["side"])
+            return {
+                "kernel": (values["side"], values["side"], features[-1], values["channels"]),
+                "deform_1_kernel": (3, 3, features[-1], moves),
+                "deform_1_bias": (moves,),
+            }
         case "transformer":
             return transformer_shapes(values["side"], features[-1], values["channels"])
         case "fc":
@@ -72,6 +79,11 @@ def _weights(layer: Layer, features: Shape) -> dict[str, Shape]:
             scale = ("gamma", "beta") if values["affine"] else ()
             return dict.fromkeys((*scale, "moving_mean", "moving_variance"), (features[-1],))
     return {}
+
+
+def deformation_numbers(kind: str, side: int) -> int:
+    """Return how many numbers move a pixel's taps in a modulated convolution: its warp's, and an amplitude a tap."""
+    return len(TAPS[kind].identity(side)) + side * side
 
 
 def transformer_shapes(side: int, inputs: int, outputs: int) -> dict[str, Shape]:
@@ -88,7 +100,7 @@ def _after(layer: Layer, features: Shape) -> Shape:
         case "conv" | "coarse_conv":
             zeros = 2 * (values["side"] // 2) if values["padding"] == "same" else 0
             return *((n + zeros - values["side"]) // values["stride"] + 1 for n in features[:2]), values["channels"]
-        case "transformer":
+        case "deformable_conv" | "transformer":
             return *features[:2], values["channels"]
         case "pool":
             rounding = values["stride"] - 1 if values["ceil"] else 0

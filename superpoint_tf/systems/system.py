@@ -37,6 +37,11 @@ def coarse_conv(channels: int, side: int = 3, bias: bool = False) -> Layer:
     return Layer("coarse_conv", values)
 
 
+def deformable_conv(channels: int, kind: str, side: int = 3) -> Layer:
+    """Return a modulated convolution whose taps move, as a row of `networks.transformers.TAPS` says (ASLFeat)."""
+    return Layer("deformable_conv", {"channels": channels, "side": side, "taps": kind})
+
+
 def coarse_pool() -> Layer:
     """Return the maximum of 2 x 2 pixels in training, and at use the mean of 2 x 2 one pixel apart (D2-Net).
 
