@@ -9,14 +9,15 @@ A table is asked for by a mark and ends at the next `<!-- end -->`; a mark may h
          columns="repeatability, localization_px, mma_3" -->
     <!-- run: results/hpatches.json -->
 
-`table` takes a summary.json of tools/evaluate.py or the file of tools/benchmark.py, named from docs/. All keys may be
-left out; lists are split at semicolons, or at commas if there are none.
+`table` takes a summary.json of tools/evaluate.py, the file of tools/benchmark.py, or one of ready tables, named from
+docs/. All keys may be left out; lists are split at semicolons, or at commas if there are none.
   group    of pairs: v, i shifted, i (default: all, each under its name); of synthetic shapes: a primitive
-           (default: all of them together); of a benchmark: network, loss, ... (default: all)
+           (default: all of them together); of a benchmark: network, loss, ... (default: all); of a file of ready
+           tables: which one (default: the first)
   rows     METHOD or METHOD=TITLE; a row of another file is results/other.json:METHOD=TITLE (default: all of the file)
-  columns  of pairs: keys of `MEASURES`, of patches of `PATCH_MEASURES`; of shapes: `clean`, `noisy`,
-           `clean localization_px`, ...; of a benchmark:
-           value, limit, set by, fraction, mark, peak MB, note
+  columns  of pairs: keys of `MEASURES`, of another protocol those of its own (`OWN_MEASURES`); of shapes: `clean`,
+           `noisy`, `clean localization_px`, ...; of a benchmark:
+           value, limit, set by, fraction, mark, peak MB, note; of ready tables: their keys
   setting  of pairs: 240x320 or 480x640 (default: the first for repeatability and localization, else the last)
 `run` writes the command of that file, its date and versions.
 """
@@ -36,14 +37,23 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
+from superpoint_tf.evaluation.disparity_measures import DISPARITY_MEASURES
 from superpoint_tf.evaluation.measures import DETECTOR, MEASURES, TABLES, shown
 from superpoint_tf.evaluation.patch_measures import PATCH_MEASURES
+from superpoint_tf.evaluation.pck_measures import PCK_MEASURES
 from superpoint_tf.evaluation.report.markdown import ABSENT, markdown_table
+from superpoint_tf.evaluation.retrieval_measures import RETRIEVAL_MEASURES
 
 MARK = re.compile(r"(<!-- (table|run): ((?:(?!-->).)*?) -->\n)(?:(?!<!-- (?:table|run): ).)*?(<!-- end -->)", re.DOTALL)
 BENCHMARK_COLUMNS = ("value", "limit", "set by", "fraction", "mark", "peak MB")
 KEYS = ("group", "rows", "columns", "setting")
 LONGEST_LINE = 116
+OWN_MEASURES: dict[str, Mapping[str, Any]] = {  # by protocol
+    "patches": PATCH_MEASURES,
+    "pck": PCK_MEASURES,
+    "retrieval": RETRIEVAL_MEASURES,
+    "stereo": DISPARITY_MEASURES,
+}
 
 
 class TableError(ValueError):
@@ -87,6 +97,8 @@ def table(request: str, folder: Path) -> list[str]:
     content = read(name, folder)
     if "benchmarks" in content:
         return benchmark_table(content, options)
+    if "tables" in content:
+        return ready_table(content["tables"], options)
     rows = wanted_rows(options, content, name, folder)
     return shapes_table(rows, options) if "average_precision" in content else pairs_table(rows, options)
 
@@ -107,9 +119,9 @@ def wanted_rows(
 
 def pairs_table(rows: list[tuple[dict[str, Any], str, str]], options: Mapping[str, str]) -> list[str]:
     """Return a table of averages over pairs, under a heading row a group if there are several."""
-    patches = rows[0][0].get("protocol") == "patches"
-    measures = PATCH_MEASURES if patches else MEASURES
-    usual = [name for name, measure in measures.items() if TABLES in measure.shown] if patches else list(shown(TABLES))
+    measures: Mapping[str, Any] = OWN_MEASURES.get(str(rows[0][0].get("protocol")), MEASURES)
+    own = measures is not MEASURES
+    usual = [name for name, measure in measures.items() if TABLES in measure.shown] if own else list(shown(TABLES))
     columns = split(options.get("columns", "")) or usual
     for column in columns:
         one_of(column, measures, "column")
@@ -206,6 +218,24 @@ def benchmark_cell(entry: Mapping[str, Any], column: str) -> str:
         value = entry["limit"] if column == "limit" else entry["peak_bytes"] and entry["peak_bytes"] / 1e6
         return ABSENT if value is None else three_digits(value)
     return entry["limit_name" if column == "set by" else column] or ABSENT
+
+
+def ready_table(tables: Mapping[str, Any], options: Mapping[str, str]) -> list[str]:
+    """Return one of the tables of a file that holds them ready: columns with title and digits, rows of values."""
+    group = options.get("group") or next(iter(tables))
+    one_of(group, tables, "group")
+    columns, rows = tables[group]["columns"], tables[group]["rows"]
+    wanted = split(options.get("columns", "")) or list(columns)
+    for column in wanted:
+        one_of(column, columns, "column")
+
+    def cell(row: Mapping[str, Any], column: str) -> str:
+        value, digits = row.get(column), columns[column].get("digits")
+        return str(value) if digits is None and value is not None else number(value, digits or 0)
+
+    return markdown_table(
+        [columns[column]["title"] for column in wanted], [[cell(row, column) for column in wanted] for row in rows]
+    )
 
 
 def run_lines(content: Mapping[str, Any]) -> list[str]:

@@ -16,12 +16,10 @@ import dataclasses
 import datetime
 import json
 import os
-import platform
 import resource
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,13 +31,18 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from zoo_results import zoo_tables
+
 from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import build_config
+from superpoint_tf.networks.patch_shapes import vector_dimension
+from superpoint_tf.runtime.hardware import cpu_name
 from superpoint_tf.systems import SYSTEMS, PatchSpec
 
 SIDE_PX, A_SIDE = 64, 16  # of a patch of Brown's sets; patches of a side of its pictures
 BATCH = 256  # points a step, of every row
 TIMED_STEPS = 3
+SOLVED_STEPS, SOLVED_BATCHES = 150, 20  # of a row that is solved for
 THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 VARIANTS = {  # rows of one system by several losses or settings
     "tfeat-ratio": ("tfeat", {"loss": "ratio"}),
@@ -79,7 +82,7 @@ def main() -> None:
 
 
 def all_rows() -> list[str]:
-    """Return the systems of patches that are trained by gradients, and the variants."""
+    """Return the systems of patches but those that are read as another's, and the variants."""
     patches = [name for name, row in SYSTEMS.items() if isinstance(row.network, PatchSpec)]
     return [name for name in patches if name not in READ_AS] + list(VARIANTS)
 
@@ -190,6 +193,9 @@ def train_row(row: str, output: Path, seconds: float) -> None:
     from superpoint_tf.training.trainer import train
 
     patches: dict[str, Any] = {"data": str(output / "patches")}
+    if row in SYSTEMS and SYSTEMS[row].solved:
+        solve_row(row, output, patches)
+        return
     task = build_task(config_of(row, patches))
     state = TrainingState(task)
     with BatchStream(task.source, task.kind, task.settings.num_samples, task.source.key, task.views, 0) as stream:
@@ -202,16 +208,26 @@ def train_row(row: str, output: Path, seconds: float) -> None:
     steps = max(10, int(seconds / step_s))
     intervals = {"validate_every": steps, "log_every": max(steps // 20, 1), "checkpoint_every": steps}
     task = build_task(config_of(row, {**patches, **intervals, "steps": steps}))
-    start, clock = cpu_seconds(), time.monotonic()
+    start = cpu_seconds()
     train(task, output / row, overwrite=True)
-    cost = {
-        "steps": steps,
-        "step_s": step_s,
-        "cpu_s": cpu_seconds() - start,
-        "wall_s": time.monotonic() - clock,
-        "points": steps * task.settings.batch_size,
-    }
-    (output / row / "cost.json").write_text(json.dumps(cost))
+    write_cost(output / row, steps, cpu_seconds() - start, steps * task.settings.batch_size)
+
+
+def solve_row(row: str, output: Path, patches: dict[str, Any]) -> None:
+    """Solve for a row that has no gradients, on as many patches and steps as take about a minute and a half."""
+    from superpoint_tf.training.build import build_task
+    from superpoint_tf.training.convex.convex_run import train_convex_run
+
+    settings = {"steps": SOLVED_STEPS, "validate_every": 50, "checkpoint_every": SOLVED_STEPS}
+    task = build_task(config_of(row, {**patches, **settings, "convex": {"batches": SOLVED_BATCHES}}))
+    start = cpu_seconds()
+    train_convex_run(task, output / row, overwrite=True)
+    write_cost(output / row, SOLVED_STEPS, cpu_seconds() - start, SOLVED_BATCHES * task.settings.batch_size)
+
+
+def write_cost(folder: Path, steps: int, cpu_s: float, points: int) -> None:
+    """Note what a row took: the last thing that is written of it."""
+    (folder / "cost.json").write_text(json.dumps({"steps": steps, "cpu_s": cpu_s, "points": points}))
 
 
 def cpu_seconds() -> float:
@@ -241,10 +257,9 @@ def write_results(rows: Sequence[str], arguments: argparse.Namespace) -> None:
     result = {
         "command": shlex.join(["python", "docs/zoo_table.py", "--seconds", f"{arguments.seconds:g}"]),
         "date": datetime.date.today().isoformat(),
-        "machine": f"{os.cpu_count()} CPUs, {platform.processor() or platform.machine()}",
+        "device": f"{os.cpu_count()} threads, {cpu_name()}",
         "points": arguments.points,
-        "systems": {row: facts_of(row, output) for row in trained},
-        "rows": summaries,
+        "tables": zoo_tables({row: facts_of(row, output) for row in trained}, summaries),
     }
     (ROOT / "docs" / "results" / "zoo.json").write_text(json.dumps(result, indent=1) + "\n")
 
@@ -267,7 +282,8 @@ def facts_of(row: str, output: Path) -> dict[str, Any]:
     assert isinstance(spec, PatchSpec)
     cost = json.loads((output / row / "cost.json").read_text())
     loss = config_of(row, {}).patches.loss or SYSTEMS[system].losses[0]
-    return {"system": system, "gives": SYSTEMS[system].gives, "side_px": spec.side_px, "loss": loss, **cost}
+    dimension = None if spec.branches == "two channels" else vector_dimension(spec)
+    return {"gives": SYSTEMS[system].gives, "dimension": dimension, "loss": loss, **cost}
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from superpoint_tf.features import Features
     from superpoint_tf.models.dense_model import SuperPoint
+    from superpoint_tf.models.patch_model import PatchModel
 
 __version__ = "0.1.0"
-__all__ = ["Features", "SuperPoint", "__version__"]
+__all__ = ["Features", "PatchModel", "SuperPoint", "__version__"]
 
 if not (3, 10) <= sys.version_info < (3, 13):
     raise ImportError(
@@ -26,7 +27,11 @@ if _missing:
         "run `source .venv/bin/activate` if make has made .venv, else `pip install -e .`"
     )
 
-_MODULES = {"SuperPoint": "superpoint_tf.models.dense_model", "Features": "superpoint_tf.features"}
+_MODULES = {
+    "SuperPoint": "superpoint_tf.models.dense_model",
+    "PatchModel": "superpoint_tf.models.patch_model",
+    "Features": "superpoint_tf.features",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 FLOORS = [
     ["runtime", "systems"],
     ["config", "features"],
-    ["geometry"],
+    ["geometry", "stereo"],
     ["networks"],
     ["detection"],
     ["losses", "drawing", "command_line", "models"],
@@ -33,6 +33,7 @@ ONE_DOOR = {
     "torch": "superpoint_tf/interop/pytorch.py",
     "pillow_heif": "superpoint_tf/data/photographs/reading.py",
     "scipy": "superpoint_tf/interop/matconvnet.py",
+    "sklearn": "superpoint_tf/data/digits/digit_set.py",
 }
 
 

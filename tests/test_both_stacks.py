@@ -27,7 +27,6 @@ from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.shapes.record_format import encode_sample
 from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
-from superpoint_tf.features import Features
 from superpoint_tf.models.patch_model import PatchModel
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.pretrained import pretrained_names
@@ -83,7 +82,7 @@ def _seen_by(name: str) -> dict[str, np.ndarray]:
     """Return every tenth pixel of the heatmap of a photograph, and descriptors; or those of patches about keypoints."""
     photograph = skimage.data.camera()[100:220, 150:310]
     if SYSTEMS[load_weights(name).network.system].gives == VECTORS:
-        return {"descriptors": PatchModel.load(name).describe(photograph, Features(KEYPOINTS, np.ones(3), None))}
+        return {"descriptors": PatchModel.from_pretrained(name).describe(photograph, KEYPOINTS)}
     model = SuperPoint.from_pretrained(name)
     seen = {"heatmap": model.heatmap(photograph)[::10, ::10]}
     return {**seen, "descriptors": model.describe(photograph, KEYPOINTS)} if model.with_descriptor else seen

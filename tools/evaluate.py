@@ -17,9 +17,11 @@ METHODS_HELP = """\
 classical, controls, one of either by name (Harris, "grid (control)"), or WHAT or 'ROW NAME=WHAT', where WHAT is weights
 (file, run folder, checkpoint, or the name of some that come with the package), config.yaml (that network untrained),
 module:function or file.py:function (from a grey image to keypoints, scores, descriptors), features.h5, or any of these
-described by a patch system, SIFT+hardnet (default: classical controls). For patches: classical (pixels, SIFT, RootSIFT,
+described by a patch system, SIFT+hardnet (default: classical controls). uniform:WHAT: a control, what WHAT finds in
+random order. For patches: classical (pixels, SIFT, RootSIFT,
 ORB, BRISK), controls, weights of a patch system (HardNet=hardnet), or module:function from patches uint8 (N, S, S) to
-descriptors (N, D)"""
+descriptors (N, D). For stereo: classical (AD, census, BM, SGBM ...), controls, or weights of a stereo system, which
+give two rows, with post-processing and without"""
 
 
 EXAMPLES = """\
@@ -39,8 +41,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--data",
         type=command_line.place,
-        help="folder in HPatches layout, of photographs (`bundled`: scikit-image's), or of patches: HPatches' strips "
-        "(<sequence>/ref.png, e1.png, ...) or Brown's sets (patches0000.bmp, info.txt, m50_..._0.txt)",
+        help="folder in HPatches layout, of photographs (`bundled`: scikit-image's; for retrieval perhaps "
+        "places/<place>/*.jpg and distractors/*.jpg), or of patches: HPatches' strips "
+        "(<sequence>/ref.png, e1.png, ...) or Brown's sets (patches0000.bmp, info.txt, m50_..._0.txt), or of stereo "
+        "pairs: Middlebury's (<name>/im2.png, im6.png, disp2.png; im0.png, im1.png, disp0.pfm) or KITTI's",
     )
     parser.add_argument("--methods", nargs="+", default=["classical", "controls"], help=METHODS_HELP)
     parser.add_argument(

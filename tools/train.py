@@ -15,7 +15,7 @@ from superpoint_tf.systems import SYSTEMS
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser("Train the detector alone, the joint model, or a descriptor of patches.")
+    parser = command_line.Parser("Train the detector alone, the joint model, or any other system of docs/zoo.md.")
     command_line.add_config_arguments(parser, default=None)
     parser.add_argument("--output", type=command_line.output_folder, help="run folder (default: outputs/<config name>)")
     parser.add_argument(
@@ -43,8 +43,8 @@ def main() -> None:
 
     output = arguments.output or f"outputs/{config.name}"
     quick_command = f"python tools/train_superpoint.py {QUICKSTART}"
-    if config.train == "patches":
-        quick_command = f"python tools/train.py {arguments.config} --set patches.steps=200 --output ANOTHER"
+    if config.train in ("patches", "stereo", "digits"):
+        quick_command = f"python tools/train.py {arguments.config} --set {config.train}.steps=200 --output ANOTHER"
     if config.train == "detector":
         quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
     given: dict[str, Any] = {"quick_command": quick_command, "overwrite": arguments.overwrite}
@@ -55,13 +55,29 @@ def main() -> None:
     else:
         weights = train(build_task(config), output, replicas=replicas, **given)
     if replicas.is_chief:
-        print(f" next | {next_command(config.train, arguments.config, str(weights))}")
+        trained = config.classes.stage if config.train == "classes" else config.train
+        trained = f"lift {config.lift.trainable}" if config.train == "lift" else trained
+        print(f" next | {next_command(trained, arguments.config, str(weights))}")
+
+
+_NEXT_OF_LIFT = {"lift descriptor": "orientation", "lift orientation": "detector"}
 
 
 def next_command(trained: str, config: str, weights: str) -> str:
     """Return what a user does with these weights."""
     if trained == "patches":
         return f"python tools/train.py {config} --set patches.init={weights} --output ANOTHER  # or look at its figures"
+    if trained in _NEXT_OF_LIFT:
+        stage = f"lift.trainable={_NEXT_OF_LIFT[trained]} lift.init={weights}"
+        return f"python tools/train.py {config} --set {stage} --output ANOTHER"
+    if trained == "body":
+        stage = f"--set classes.stage=attention classes.trainable= classes.init={weights}"
+        return f"python tools/train.py {config} {stage} --output ANOTHER"
+    if trained == "stereo":
+        return f"python tools/match.py LEFT RIGHT --weights {weights} --disparity disparity.png"
+    if trained == "digits":
+        another = "network.system=digits-cnn --output ANOTHER"
+        return f"python tools/train.py {config} --set {another}  # or look at its figures"
     if trained == "detector":
         given = "" if Path(config).name == "magicpoint.yaml" else f" --config {config}"
         return f"python tools/homographic_adapt.py --iters 2 --detector {weights}{given}"

@@ -15,6 +15,10 @@ from synthetic.config import SyntheticConfig
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
 DOG = "dog"  # `patches.labels` of this name: no labels, but the keypoints of differences of Gaussians
+TRAININGS = (  # the sections that `train` may name
+    *("detector", "joint", "patches", "lift"),
+    *("dense", "lfnet", "classes", "stereo", "digits"),
+)
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -99,6 +103,17 @@ class HomographyConfig:
 
 
 @dataclass(frozen=True)
+class PlanesConfig:
+    """How a scene of planes is drawn, one plane a segment of a photograph, and how far the camera moves."""
+
+    segments: tuple[int, int] = _setting((4, 24), minimum=1, maximum=1024)  # about so many, log-uniform
+    depth_ratio: float = _setting(2.0, minimum=1.0, maximum=16.0)  # of the farthest plane to the nearest
+    max_slope: float = _setting(0.5, minimum=0.0, maximum=4.0)  # of a plane: change of 1 / depth over a focal length
+    baseline: float = _setting(0.3, minimum=0.0, maximum=2.0)  # the camera's way at most, in depths of the scene
+    max_angle_deg: float = _setting(30.0, minimum=0.0, maximum=180.0)  # roll of the camera is uniform in +- this
+
+
+@dataclass(frozen=True)
 class PhotometricConfig:
     """Ranges of the photometric change on 0..255 grey levels; every change is applied, in random order."""
 
@@ -145,6 +160,9 @@ class NetworkConfig:
     descriptor_dim: int = _setting(256, minimum=8, maximum=4096)
     # max: 2x2 maximum, the paper's. blur: maximum at stride 1, binomial filter, stride 2 (Zhang 2019): no aliasing.
     pooling: str = _setting("max", choices=("max", "blur"))
+    # Photographs that it is trained to tell apart (`train: classes`), which gives it the heads of that training; 0: as
+    # many as there are to train on. Files of weights hold no heads.
+    classes: int = _setting(0, minimum=0, maximum=2**24)
     # Which row of `superpoint_tf.systems` it is; `train: detector` makes it magicpoint.
     system: str = _setting("superpoint", choices=tuple(SYSTEMS))
 
@@ -353,6 +371,148 @@ class PatchesSection(TrainingConfig):
         return self.batch_size // self.points_per_picture
 
 
+def _losses_of_maps() -> tuple[str, ...]:
+    losses = [loss for row in SYSTEMS.values() if row.train == "dense" for loss in row.losses]
+    return tuple(dict.fromkeys(losses))
+
+
+def _losses_of_stereo() -> tuple[str, ...]:
+    losses = [loss for row in SYSTEMS.values() if row.train == "stereo" for loss in row.losses]
+    return tuple(dict.fromkeys(losses))
+
+
+@dataclass(frozen=True)
+class DenseSection(TrainingConfig):
+    """Maps of features of whole pictures, trained on pairs of views of photographs; nothing is labelled."""
+
+    batch_size: int = _setting(8, minimum=1, maximum=2**16)  # pairs
+    loss: str = _setting("", choices=("", *_losses_of_maps()))  # one of its system's; "": the paper's
+    margin: float | None = _setting(None, minimum=0.0, maximum=100.0)  # None: the loss's own
+    points_per_pair: int = _setting(512, minimum=1, maximum=2**16)  # drawn uniformly; those count that both views show
+    min_points: int = _setting(32, minimum=1, maximum=2**16)  # a pair with fewer that count trains nothing
+    radius_px: float | None = _setting(None, minimum=0.0, maximum=1024.0)  # nearer is no negative; None: the loss's own
+    # How it is known which points correspond: by the `homography` of the warped view, or by the `planes` of a scene.
+    truth: str = _setting("homography", choices=("homography", "planes"))
+    planes: PlanesConfig = PlanesConfig()
+    # How the second view looks beside the first: under another `photometric` change, or `changed` altogether.
+    appearance: str = _setting("photometric", choices=("photometric", "changed"))
+
+
+@dataclass(frozen=True)
+class DigitsSection(TrainingConfig):
+    """Telling scikit-learn's digits apart, enlarged and distorted (spatial transformer networks)."""
+
+    # R: turned by up to 90 degrees; RTS: turned by 45, moved and scaled; P: in perspective; E: bent by a spline
+    distortion: str = _setting("R", choices=("R", "RTS", "P", "E"))
+    batch_size: int = _setting(64, minimum=1, maximum=2**16)
+
+
+@dataclass(frozen=True)
+class LiftSection(TrainingConfig):
+    """LIFT's networks, one after the other, on patches about the DoG keypoints of photographs (Yi et al. 2016)."""
+
+    # Which one: the descriptor, then through it the orientation, then through both the detector. The two later ones
+    # begin with the weights that the one before left (`init`), and the others stay as they are.
+    trainable: str = _setting("descriptor", choices=("descriptor", "orientation", "detector"))
+    batch_size: int = _setting(128, minimum=1, maximum=2**16)  # points, of two patches each, over all devices
+    points_per_picture: int = _setting(16, minimum=1, maximum=4096)
+    max_keypoints: int = _setting(512, minimum=1, maximum=2**16 - 1)  # of a picture, the strongest
+    # A point is a keypoint that is found again in so many turned and zoomed copies of the photograph; 0: every one.
+    copies: int = _setting(1, minimum=0, maximum=64)
+    jitter: float = _setting(1.0, minimum=0.0, maximum=4.0)  # of the second frame, as `patches.jitter`
+    radius_px: float = _setting(8.0, minimum=0.0, maximum=1024.0)  # nearer points of a picture are no negatives
+    margin: float = _setting(4.0, minimum=0.0, maximum=100.0)  # of the descriptor's wrong pairs
+    mining_ratio: int = _setting(8, minimum=1, maximum=2**16)  # of so many pairs the hardest one trains it
+    # The detector: how far off the middle its keypoints are, in half sides of a patch; how far from any keypoint the
+    # middles of empty patches, in their sigmas; and what telling both apart weighs beside the pairs.
+    shift: float = _setting(0.4, minimum=0.0, maximum=0.5)
+    clearance: float = _setting(6.0, minimum=0.1, maximum=12.0)
+    class_weight: float = _setting(1.0, minimum=0.0, maximum=1e9)
+
+    @property
+    def support(self) -> float:
+        """Return the side of a patch, in diameters of its keypoint: 24 sigmas."""
+        return 12.0
+
+    @property
+    def num_samples(self) -> int:
+        """Return how many pictures give the points of one update."""
+        return self.batch_size // self.points_per_picture
+
+
+@dataclass(frozen=True)
+class LfnetSection(TrainingConfig):
+    """LF-Net on pairs of views of photographs; nothing is labelled (Ono et al. 2018)."""
+
+    batch_size: int = _setting(6, minimum=1, maximum=2**16)  # pairs
+    num_keypoints: int = _setting(512, minimum=1, maximum=2**16)  # of a view, the strongest
+    # Of the heatmap, of the descriptors where the detector says, of orientation and scale, which train the detector;
+    # and of the triplets, which train the descriptor. A weight of 0 takes a term out.
+    image_weight: float = _setting(1.0, minimum=0.0, maximum=1e9)
+    pair_weight: float = _setting(0.01, minimum=0.0, maximum=1e9)
+    orientation_weight: float = _setting(0.1, minimum=0.0, maximum=1e9)
+    scale_weight: float = _setting(0.1, minimum=0.0, maximum=1e9)
+    descriptor_weight: float = _setting(1.0, minimum=0.0, maximum=1e9)
+    margin: float = _setting(1.0, minimum=0.0, maximum=100.0)  # of the triplets, of squared distances
+    radius_px: float = _setting(32.0, minimum=0.0, maximum=1024.0)  # nearer keypoints are no negatives
+    # A negative is drawn from the hardest ones: from `hardest` of them at first, times .9 every so many steps, but at
+    # least 5.
+    hardest: int = _setting(64, minimum=5, maximum=2**16)
+    hardest_fall_every: int = _setting(1000, minimum=1, maximum=10**9)
+
+
+@dataclass(frozen=True)
+class ClassesSection(TrainingConfig):
+    """Telling photographs apart (DELF): each is a class, seen in two views; first the body, then the attention."""
+
+    batch_size: int = _setting(16, minimum=1, maximum=2**16)  # photographs
+    # What is trained: the `body`, by the mean of its features, or on weights of that (`init`) the `attention`, by the
+    # mean that it weighs; the body then stays as it is, and its features' principal components are taken first.
+    stage: str = _setting("body", choices=("body", "attention"))
+
+
+@dataclass(frozen=True)
+class StereoChanges:
+    """How the two patches of a pair are cut and lit: MC-CNN's augmentation with its ranges for KITTI.
+
+    Grey levels are those of standardised pictures: 1 is a deviation. The `right_` ones are of the right patch alone.
+    """
+
+    max_angle_deg: float = _setting(7.0, minimum=0.0, maximum=180.0)
+    scale: tuple[float, float] = _setting((1.0, 1.0), minimum=0.1, maximum=10.0)
+    scale_x: tuple[float, float] = _setting((0.9, 1.0), minimum=0.1, maximum=10.0)
+    max_shear_x: float = _setting(0.1, minimum=0.0, maximum=4.0)
+    max_brightness: float = _setting(0.7, minimum=0.0, maximum=100.0)
+    max_contrast: float = _setting(1.3, minimum=1.0, maximum=100.0)  # a factor in [1 / it, it]
+    right_max_shift_y_px: float = _setting(0.0, minimum=0.0, maximum=64.0)
+    right_max_angle_deg: float = _setting(0.0, minimum=0.0, maximum=180.0)
+    right_scale_x: tuple[float, float] = _setting((1.0, 1.0), minimum=0.1, maximum=10.0)
+    right_max_shear_x: float = _setting(0.0, minimum=0.0, maximum=4.0)
+    right_max_brightness: float = _setting(0.3, minimum=0.0, maximum=100.0)
+    right_max_contrast: float = _setting(1.0, minimum=1.0, maximum=100.0)
+
+
+@dataclass(frozen=True)
+class StereoSection(TrainingConfig):
+    """Costs of matching the pixels of rectified pairs; pairs are drawn from photographs, or read with their truth."""
+
+    # A folder of pairs in the layout of Middlebury or of KITTI, instead of pairs drawn from photographs; "": drawn.
+    data: str = _setting("", free=True)
+    loss: str = _setting("", choices=("", *_losses_of_stereo()))  # "": the paper's
+    margin: float = _setting(0.2, minimum=0.0, maximum=2.0)  # of the loss of that name
+    batch_size: int = _setting(128, minimum=1, maximum=2**16)  # points: each a matching and a wrong pair of patches
+    points_per_pair: int = _setting(32, minimum=1, maximum=2**16)
+    max_disparity_px: float = _setting(64.0, minimum=1.0, maximum=4096.0)  # of drawn pairs, and in validation
+    positive_px: float = _setting(1.0, minimum=0.0, maximum=64.0)  # a matching patch is off by up to it, either way
+    negative_px: tuple[float, float] = _setting((4.0, 10.0), minimum=0.0, maximum=4096.0)  # a wrong one by at least
+    changes: StereoChanges = StereoChanges()
+
+    @property
+    def num_samples(self) -> int:
+        """Return how many pairs of pictures give the points of one update."""
+        return self.batch_size // self.points_per_pair
+
+
 @dataclass(frozen=True)
 class EvaluationSection:
     """Validation in the training loop by the definitions of `superpoint_tf.evaluation`."""
@@ -365,6 +525,7 @@ class EvaluationSection:
     distance_px: float = _setting(3.0, free=True, minimum=0.0, maximum=1024.0)  # epsilon
     num_synthetic: int = _setting(50, free=True, minimum=1, maximum=10**6)  # pictures a primitive in the validation mAP
     homography: HomographyConfig = HomographyConfig(symmetric_axes=True)
+    planes: PlanesConfig = PlanesConfig()  # of the pairs of `tools/evaluate.py pck`
 
 
 @dataclass(frozen=True)
@@ -372,7 +533,7 @@ class Config:
     """The whole pipeline; a YAML file holds what differs from these defaults."""
 
     name: str = _setting("default", free=True)  # the file's stem unless it says otherwise
-    train: str = _setting("joint", choices=("detector", "joint", "patches"))  # what tools/train.py trains
+    train: str = _setting("joint", choices=TRAININGS)  # what tools/train.py trains
     seed: int = _setting(0, minimum=0, maximum=2**31 - 1)
     workers: int = _setting(-1, free=True, minimum=-1, maximum=1024)  # data processes; -1: one a core, 0: none
     synthetic: SyntheticSection = field(default_factory=SyntheticSection)
@@ -382,6 +543,12 @@ class Config:
     adaptation: AdaptationSection = AdaptationSection()
     joint: JointSection = JointSection()
     patches: PatchesSection = PatchesSection()
+    lift: LiftSection = LiftSection()
+    lfnet: LfnetSection = LfnetSection()
+    dense: DenseSection = DenseSection()
+    digits: DigitsSection = DigitsSection()
+    classes: ClassesSection = ClassesSection()
+    stereo: StereoSection = StereoSection()
     evaluation: EvaluationSection = EvaluationSection()
 
     def trained_as(self, train: str) -> Config:

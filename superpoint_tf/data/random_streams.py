@@ -48,7 +48,15 @@ class Stream(enum.IntEnum):
     ORDER = 0x0D03  # of the pictures of an epoch; number is the epoch
     EVALUATION_ORDER = 0x0D04  # of the photographs that evaluation pairs are made of
     SHIFTS_ORDER = 0x0D05  # of those that are moved
+    RETRIEVAL_ORDER = 0x0D0A  # of those that are places, the others distractors
     PATCH_VIEWS = 0x0D06  # which two patches of a point in a set of patches are a sample
+    DISTORTION = 0x0D17  # how a digit is turned, moved or bent
+    PLANES = 0x0D07  # segments, planes and camera of a piecewise-planar pair
+    DENSE_POINTS = 0x0D08  # the points whose partners are asked for
+    APPEARANCE = 0x0D09  # how the second view of a cross-appearance pair looks
+    COPIES = 0x0D0B  # how a photograph is turned and zoomed to see which keypoints are found again
+    STEREO = 0x57E2  # the disparities of a drawn pair
+    STEREO_CROP = 0x57E3  # the part of a pair that a sample shows
     PHOTOMETRIC = 0x50_686F_746F
 
 
@@ -63,7 +71,8 @@ TRAINING = NumberRange(0, 2**40)
 VALIDATION_SHAPES = NumberRange(2**40, 2**40)
 TEST_SHAPES = NumberRange(2**41, 2**40)
 EVALUATION_PAIRS = NumberRange(2**42, 2**40)
-NUMBER_RANGES = (TRAINING, VALIDATION_SHAPES, TEST_SHAPES, EVALUATION_PAIRS)
+RETRIEVAL_VIEWS = NumberRange(2**43, 2**40)
+NUMBER_RANGES = (TRAINING, VALIDATION_SHAPES, TEST_SHAPES, EVALUATION_PAIRS, RETRIEVAL_VIEWS)
 
 # First words of TensorFlow's seeds: of samples, and of homographic adaptation, whose items are named by content.
 SAMPLE_WORDS = NumberRange(0, _PURPOSES * KEY_LIMIT)

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.detection.refinement import refine_keypoints
+from superpoint_tf.detection.refinement import WINDOW_RADIUS_PX, refine_keypoints
 
 
 def detect_keypoints(
     heatmap: NDArray[np.floating],
     config: DetectionConfig,
     image_shape: Sequence[int] | None = None,
+    window_px: int = WINDOW_RADIUS_PX,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Find the keypoints of a heatmap (H, W) of probabilities.
 
@@ -23,7 +24,7 @@ def detect_keypoints(
     the frame, and keeps the `max_keypoints` strongest. What the border drops has suppressed its neighbours: cut before,
     it would leave the shoulders of outer peaks, a line of keypoints along the border. Returns keypoints (N, 2) xy
     pixels and scores (N,), strongest first, ties by row, then column. With `subpixel` they lie between pixels
-    (`refine_keypoints`). Of the heatmap of a resized image give the `image_shape` (H, W)
+    (`refine_keypoints`, within `window_px`). Of the heatmap of a resized image give the `image_shape` (H, W)
     it had: radius, border and the keypoints returned are in its pixels.
     """
     heatmap = np.asarray(heatmap, np.float32)
@@ -40,7 +41,7 @@ def detect_keypoints(
     keypoints, scores = keypoints[kept], scores[kept]
     inside = ((keypoints >= border) & (keypoints < np.array([width, height]) - border)).all(axis=-1)
     if config.subpixel:
-        keypoints = refine_keypoints(heatmap, keypoints, radius_px)  # whatever border and budget
+        keypoints = refine_keypoints(heatmap, keypoints, radius_px, window_px)  # whatever border and budget
     keypoints, scores = (values[inside][: config.max_keypoints] for values in (keypoints, scores))
     if image_shape is not None:
         keypoints = scale_keypoints(keypoints, heatmap.shape, image_shape).astype(np.float32)

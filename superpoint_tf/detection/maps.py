@@ -34,13 +34,16 @@ class Level(NamedTuple):
 
 
 def look_at(
-    images: tf.Tensor, detection: DetectionConfig, forward: Callable[[tf.Tensor], Sequence[tf.Tensor]]
+    images: tf.Tensor,
+    detection: DetectionConfig,
+    forward: Callable[[tf.Tensor], Sequence[tf.Tensor]],
+    combine: Callable[[Sequence[tf.Tensor]], tf.Tensor] | None = None,
 ) -> tuple[tf.Tensor, list[Level]]:
     """Return the heatmaps (B, h, w) of images (B, H, W, 1) of a known size, and each look's other outputs.
 
     `forward` goes from images of any size to their heatmaps and whatever else the network returns. At each scale of
-    `detection` the images are resized, in each phase moved; the heatmaps are moved back and combined by their geometric
-    mean, at the size of the largest scale. One look at one size is `forward` alone.
+    `detection` the images are resized, in each phase moved; the heatmaps are moved back and combined at the size of the
+    largest scale: by their geometric mean, unless `combine` says how. One look at one size is `forward` alone.
     """
     heatmaps: list[tf.Tensor] = []
     levels = []
@@ -52,7 +55,7 @@ def look_at(
                 heatmap, *others = forward(move_images(resized, offset))
             heatmaps.append(heatmap[:, offset[1] : offset[1] + height, offset[0] : offset[0] + width])
             levels.append(Level((height, width), offset, tuple(others)))
-    return combine_heatmaps(heatmaps), levels
+    return (combine or combine_heatmaps)(heatmaps), levels
 
 
 def move_images(images: tf.Tensor, offset: tuple[int, int]) -> tf.Tensor:
@@ -85,14 +88,23 @@ def combine_heatmaps(heatmaps: Sequence[tf.Tensor]) -> tf.Tensor:
     return tf.exp(tf.add_n(logarithms) / float(len(heatmaps)))
 
 
-def sample_descriptors(descriptor_map: tf.Tensor, keypoints: tf.Tensor) -> tf.Tensor:
+def sample_descriptors(
+    descriptor_map: tf.Tensor, keypoints: tf.Tensor, stride: int = CELL, first_px: float = (CELL - 1) / 2
+) -> tf.Tensor:
     """Sample the coarse map at keypoints: (Hc, Wc, D) and (N, 2) give (N, D); batched, (B, Hc, Wc, D) and (B, K, 2).
 
-    keypoints are xy pixels of the image. The stride-8 map is read bilinearly at (x + 0.5) / 8 - 0.5, clamped to its
-    edge; descriptors are brought to unit length before and after. A keypoint that is NaN gives zeros. float32.
+    keypoints are xy pixels of the image, whose pixels `stride` i + `first_px` the map describes: SuperPoint's are read
+    bilinearly at (x + 0.5) / 8 - 0.5. Clamped to the map's edge; descriptors are brought to unit length before and
+    after. A keypoint that is NaN gives zeros. float32.
     """
     descriptor_map, keypoints = tf.convert_to_tensor(descriptor_map), tf.cast(keypoints, tf.float32)
     if keypoints.shape.rank == 2:
-        return sample_descriptors(descriptor_map[tf.newaxis], keypoints[tf.newaxis])[0]
+        return sample_descriptors(descriptor_map[tf.newaxis], keypoints[tf.newaxis], stride, first_px)[0]
     descriptor_map = tf.cast(normalize_descriptors(descriptor_map), tf.float32)
-    return normalize_descriptors(sample(descriptor_map, (keypoints + 0.5) / CELL - 0.5))
+    return normalize_descriptors(sample(descriptor_map, place_in_map(keypoints, stride, first_px)))
+
+
+def place_in_map(points: tf.Tensor, stride: int, first_px: float) -> tf.Tensor:
+    """Return where points xy of an image are read in a map that describes its pixels `stride` i + `first_px`."""
+    half = (stride - 1) / 2  # the half-pixel rule, where the map's pixels are squares of the image's
+    return (points + 0.5 - (first_px - half)) / stride - 0.5

@@ -12,17 +12,20 @@ _HALF_PX = 0.499  # a limited keypoint rounds to the pixel that it came from, in
 
 
 def refine_keypoints(
-    heatmap: NDArray[np.floating], keypoints: NDArray[np.floating], radius_px: int
+    heatmap: NDArray[np.floating],
+    keypoints: NDArray[np.floating],
+    radius_px: int,
+    window_px: int = WINDOW_RADIUS_PX,
 ) -> NDArray[np.float32]:
     """Move keypoints (N, 2) on whole pixels of a heatmap (H, W) to the mean position of the pixels of their peaks.
 
     Takes all keypoints that suppression with `radius_px` kept. The mean is weighted by probability, over those of the
-    7x7 pixels around a keypoint that no other is nearer to (max(|dx|, |dy|)); outside the frame there are none, and
-    without any probability a keypoint stays. Two that would come as near as `radius_px`, on rounded coordinates, move
-    by less than half a pixel in x and in y: what suppression kept it keeps again.
+    pixels within `window_px` (square) of a keypoint that no other is nearer to (max(|dx|, |dy|)); outside the frame
+    there are none, and without any probability a keypoint stays. Two that would come as near as `radius_px`, on rounded
+    coordinates, move by less than half a pixel in x and in y: what suppression kept it keeps again.
     """
     pixels = np.asarray(keypoints).astype(np.int64).reshape(-1, 2)
-    shift = _peak_centres(np.asarray(heatmap), pixels)
+    shift = _peak_centres(np.asarray(heatmap), pixels, window_px)
     limited = np.zeros(len(pixels), bool)
     while True:
         refined: NDArray[np.float32] = (pixels + shift).astype(np.float32)
@@ -33,15 +36,15 @@ def refine_keypoints(
         limited |= near
 
 
-def _peak_centres(heatmap: NDArray[np.floating], pixels: NDArray[np.int64]) -> NDArray[np.float64]:
+def _peak_centres(heatmap: NDArray[np.floating], pixels: NDArray[np.int64], window_px: int) -> NDArray[np.float64]:
     """Return the weighted mean of the offsets (N, 2) xy from each keypoint to the pixels that are its own."""
-    padded = np.pad(heatmap, WINDOW_RADIUS_PX)
-    x, y = (pixels + WINDOW_RADIUS_PX).T
-    nearest = np.full(padded.shape, WINDOW_RADIUS_PX + 1, np.int8)  # distance to the nearest keypoint
-    for dx, dy in reversed(list(_window())):
+    padded = np.pad(heatmap, window_px)
+    x, y = (pixels + window_px).T
+    nearest = np.full(padded.shape, window_px + 1, np.int8)  # distance to the nearest keypoint
+    for dx, dy in reversed(list(_window(window_px))):
         nearest[y + dy, x + dx] = max(abs(dx), abs(dy))
     total, moments = np.zeros(len(pixels)), np.zeros((len(pixels), 2))
-    for dx, dy in _window():
+    for dx, dy in _window(window_px):
         weights = np.nan_to_num(padded[y + dy, x + dx].astype(np.float64), posinf=0.0).clip(0.0)
         weights *= nearest[y + dy, x + dx] == max(abs(dx), abs(dy))
         total += weights
@@ -52,9 +55,9 @@ def _peak_centres(heatmap: NDArray[np.floating], pixels: NDArray[np.int64]) -> N
     return centres
 
 
-def _window() -> Iterator[tuple[int, int]]:
+def _window(window_px: int) -> Iterator[tuple[int, int]]:
     """Yield the offsets (dx, dy) of the window, the nearest first."""
-    side = range(-WINDOW_RADIUS_PX, WINDOW_RADIUS_PX + 1)
+    side = range(-window_px, window_px + 1)
     yield from sorted(((dx, dy) for dy in side for dx in side), key=lambda xy: max(abs(xy[0]), abs(xy[1])))
 
 

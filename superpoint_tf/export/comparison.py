@@ -10,6 +10,7 @@ import numpy as np
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.maps import sample_descriptors
+from superpoint_tf.detection.score_maps import SCORE_MAPS, SUPERPOINT, Spec
 from superpoint_tf.evaluation.in_memory import Extractor
 from superpoint_tf.export.form import Form
 from superpoint_tf.export.graph import Outputs, Run
@@ -108,8 +109,8 @@ def _compare(expected: Features, found: Features) -> Difference:
     return Difference(keypoints=count, alone=alone, score=score, descriptor=descriptor)
 
 
-def extractor_of_file(run: Run, form: Form, detection: DetectionConfig) -> Extractor:
-    """Return what an exported file finds in an image.
+def extractor_of_file(run: Run, form: Form, detection: DetectionConfig, spec: Spec = SUPERPOINT) -> Extractor:
+    """Return what an exported file of a system finds in an image.
 
     `detection` and the radius of each call cut its maps; one with postprocessing has its own settings inside.
     """
@@ -118,7 +119,7 @@ def extractor_of_file(run: Run, form: Form, detection: DetectionConfig) -> Extra
         outputs = run(prepare_image(image).numpy()[None])
         if form.detection:
             return _from_keypoints(outputs)
-        return _from_maps(outputs, replace(detection, nms_radius_px=nms_radius_px))
+        return _from_maps(outputs, replace(detection, nms_radius_px=nms_radius_px), spec)
 
     return extract
 
@@ -129,8 +130,10 @@ def _from_keypoints(outputs: Outputs) -> Features:
     return Features(outputs["keypoints"][0, :number], outputs["scores"][0, :number], descriptors)
 
 
-def _from_maps(outputs: Outputs, detection: DetectionConfig) -> Features:
-    keypoints, scores = detect_keypoints(outputs["heatmap"][0], detection)
+def _from_maps(outputs: Outputs, detection: DetectionConfig, spec: Spec) -> Features:
+    window_px = SCORE_MAPS[spec.score_map].window_px
+    keypoints, scores = detect_keypoints(outputs["heatmap"][0], detection, window_px=window_px)
     if "descriptors" not in outputs:
         return Features(keypoints, scores)
-    return Features(keypoints, scores, sample_descriptors(outputs["descriptors"][0], keypoints).numpy())
+    descriptors = sample_descriptors(outputs["descriptors"][0], keypoints, spec.stride, spec.first_px)
+    return Features(keypoints, scores, descriptors.numpy())

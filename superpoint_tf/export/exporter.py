@@ -33,6 +33,7 @@ from superpoint_tf.models.images import prepare_image
 from superpoint_tf.networks.weights import Weights, load_network
 from superpoint_tf.runtime.progress import Console, format_bytes
 from superpoint_tf.runtime.workers import resolve_workers
+from superpoint_tf.systems import CropSpec
 
 TENSORFLOW = "TensorFlow"
 
@@ -123,10 +124,15 @@ class Exporter(AnyExporter):
     """Exports of a network for pictures."""
 
     def __init__(self, weights: str, photographs: Photographs, console: Console) -> None:
-        """Load weights; raises WeightsError naming the path."""
+        """Load weights; raises WeightsError naming the path, ValueError for a system that describes crops."""
         network, loaded = load_network(weights)
         super().__init__(weights, loaded, photographs, console)
         self.model = SuperPoint(network)
+        if isinstance(self.model.spec, CropSpec):
+            raise ValueError(
+                f"{weights}: {loaded.network.system} cuts crops about its keypoints, which no exported graph does; use "
+                "it from Python, SuperPoint.from_pretrained, or by tools/extract.py"
+            )
 
     def graph(self, form: Form) -> ExportGraph:
         """Return the network, perhaps with its postprocessing."""
@@ -145,7 +151,7 @@ class Exporter(AnyExporter):
     def _compare(self, request: Request, run: Run) -> Difference:
         detection = request.form.detection or DetectionConfig()
         ours = extractor_of(self.model, detection)
-        theirs, radius = extractor_of_file(run, request.form, detection), detection.nms_radius_px
+        theirs, radius = extractor_of_file(run, request.form, detection, self.model.spec), detection.nms_radius_px
         judged = self.photographs.for_judging if request.precision == "int8" else self.photographs
         frames = judged.frames(request.form.image_shape)
         difference = compare_features((ours(frame, radius), theirs(frame, radius)) for frame in frames)
@@ -162,7 +168,7 @@ class Exporter(AnyExporter):
         detection = request.form.detection or FOR_MEASURING
         methods = {
             TENSORFLOW: extractor_of(self.model, detection),
-            request.format: extractor_of_file(run, request.form, detection),
+            request.format: extractor_of_file(run, request.form, detection, self.model.spec),
         }
         judged, shape = self.photographs.for_judging, request.form.image_shape
         rows = measure_repeatability(methods, judged, shape, detection.nms_radius_px, NUM_PAIRS)

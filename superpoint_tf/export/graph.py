@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.detection.keypoints_in_graph import detect_in_graph
-from superpoint_tf.detection.maps import logits_to_heatmap, sample_descriptors
+from superpoint_tf.detection.maps import sample_descriptors
+from superpoint_tf.detection.score_maps import SCORE_MAPS, spec_of
 from superpoint_tf.export.form import Form
 from superpoint_tf.networks.superpoint import normalize_descriptors
 
@@ -36,14 +37,14 @@ class ExportGraph(tf.Module):
     """A network in the form that is exported.
 
     `run` takes images float32 (B, H, W, 1) in [0, 1] and returns a dict: `heatmap` (B, H, W) of probabilities and
-    `descriptors` (B, Hc, Wc, D) of unit length, Hc = ceil(H/8); with postprocessing `keypoints` (B, K, 2) xy pixels,
-    `scores` (B, K), `num_keypoints` int32 (B,) and `descriptors` (B, K, D), see `detect_in_graph`. A detector alone has
-    no descriptors. All float32 but the number.
+    `descriptors` (B, Hc, Wc, D) of unit length, of SuperPoint Hc = ceil(H/8); with postprocessing `keypoints`
+    (B, K, 2) xy pixels, `scores` (B, K), `num_keypoints` int32 (B,) and `descriptors` (B, K, D), see
+    `detect_in_graph`. A detector alone has no descriptors. All float32 but the number.
     """
 
     def __init__(self, network: tf.keras.Model, form: Form) -> None:
         super().__init__(name="superpoint")
-        self.network, self.form = network, form
+        self.network, self.form, self.spec = network, form, spec_of(network)
         self.with_descriptor = "descriptors" in network.output
         batch = 1 if form.one_image else None
         height, width = form.image_shape or (None, None)
@@ -53,7 +54,7 @@ class ExportGraph(tf.Module):
     def _run(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = self.network(images, training=False)
         shape = self.form.image_shape or tuple(tf.unstack(tf.shape(images)[1:3]))
-        heatmap = logits_to_heatmap(outputs["logits"], shape)
+        heatmap = SCORE_MAPS[self.spec.score_map].maps(outputs, shape, self.spec).heatmap
         if self.form.detection is None:
             maps = {"heatmap": heatmap}
             if self.with_descriptor:
@@ -62,7 +63,7 @@ class ExportGraph(tf.Module):
         keypoints, scores, number = detect_in_graph(heatmap, self.form.detection)
         found = {"keypoints": keypoints, "scores": scores, "num_keypoints": number}
         if self.with_descriptor:
-            sampled = sample_descriptors(outputs["descriptors"], keypoints)
+            sampled = sample_descriptors(outputs["descriptors"], keypoints, self.spec.stride, self.spec.first_px)
             found["descriptors"] = tf.where(scores[..., tf.newaxis] > 0.0, sampled, 0.0)
         return found
 

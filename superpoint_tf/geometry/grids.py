@@ -17,11 +17,15 @@ def frames_of(points: tf.Tensor, half_sides_px: tf.Tensor | float, angles_rad: t
     Half sides and angles (...) broadcast with the points. An angle turns the patch's right, which at 0 is the
     picture's, towards the picture's down (clockwise as seen), as OpenCV's keypoints do.
     """
+    angles = tf.cast(angles_rad, tf.float32)
+    return frames_towards(points, half_sides_px, tf.stack([tf.cos(angles), tf.sin(angles)], axis=-1))
+
+
+def frames_towards(points: tf.Tensor, half_sides_px: tf.Tensor | float, directions: tf.Tensor) -> tf.Tensor:
+    """Do `frames_of` with the patch's right given by unit vectors (..., 2): cosine and sine of its angle."""
     points = tf.cast(points, tf.float32)
-    sides, angles = (
-        tf.broadcast_to(tf.cast(value, tf.float32), tf.shape(points)[:-1]) for value in (half_sides_px, angles_rad)
-    )
-    cosine, sine = sides * tf.cos(angles), sides * tf.sin(angles)
+    sides = tf.broadcast_to(tf.cast(half_sides_px, tf.float32), tf.shape(points)[:-1])
+    cosine, sine = tf.unstack(sides[..., tf.newaxis] * tf.cast(directions, tf.float32), axis=-1)
     return tf.stack([tf.stack([cosine, sine], -1), tf.stack([-sine, cosine], -1), points], axis=-1)
 
 
@@ -73,6 +77,12 @@ def nearest_similarity(frames: tf.Tensor) -> tf.Tensor:
     a, b, c, d = frames[..., 0, 0], frames[..., 0, 1], frames[..., 1, 0], frames[..., 1, 1]
     side = tf.sqrt(tf.abs(a * d - b * c))
     return frames_of(frames[..., 2], side, tf.atan2(c - b, a + d))
+
+
+def upright_frames(frames: tf.Tensor) -> tf.Tensor:
+    """Return frames (..., 2, 3) of the same centre and area that are neither turned nor tilted."""
+    frames = tf.convert_to_tensor(frames)
+    return frames_of(frames[..., 2], tf.sqrt(tf.abs(_determinant(frames))))
 
 
 def patch_points(frames: tf.Tensor, to_picture: tf.Tensor, side_px: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 # Purposes: numbers with different ones are independent.
 MOVE, CHOICE, POINTS, PARTNERS, SWAPS, SYMMETRIES = range(6)
+STEREO_POINTS = 64  # which points of a pair, and how their patches are cut
 _STEPS = 2**24  # that float32 tells apart in [0, 1)
 
 

@@ -1,9 +1,10 @@
-"""SuperPoint as people use it: an image in, keypoints with descriptors out, two sets matched."""
+"""Systems of whole pictures as people use them: an image in, keypoints with descriptors out, two sets matched."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,15 +14,18 @@ import tensorflow as tf
 
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE, check_scales
-from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
-from superpoint_tf.detection.maps import Level, logits_to_heatmap, look_at, sample_descriptors
+from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints, suppress_keypoints
+from superpoint_tf.detection.maps import Level, look_at, sample_descriptors
+from superpoint_tf.detection.score_maps import SCORE_MAPS, Maps, spec_of
 from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors
+from superpoint_tf.models.crop_describer import CropDescriber
 from superpoint_tf.models.images import BATCH_PIXELS, Placed, groups_of_one_shape, prepare_image
 from superpoint_tf.models.inference import CompiledInference
-from superpoint_tf.networks.superpoint import ENCODER, normalize_descriptors
+from superpoint_tf.networks.superpoint import named_variables, normalize_descriptors
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large
+from superpoint_tf.systems import CropSpec
 
 ALL_KEYPOINTS = DetectionConfig(max_keypoints=None)
 
@@ -33,31 +37,37 @@ class BatchFeatures(NamedTuple):
     left_out: dict[int, str]  # why, by its place in the batch
 
 
-class SuperPoint:
-    """A trained network, used on single pictures or batches; a detector alone (MagicPoint) gives no descriptors."""
+class DenseModel:
+    """A trained network, used on single pictures or batches; a detector alone (MagicPoint) gives no descriptors.
+
+    Its public name is `SuperPoint`, of the first system that it ran; `SYSTEMS` names all that it runs.
+    """
 
     def __init__(self, network: tf.keras.Model) -> None:
-        self.network = network
+        self.network, self.spec = network, spec_of(network)
+        self.score_map = SCORE_MAPS[self.spec.score_map]
         self.with_descriptor = "descriptors" in network.output
-        self._first_channels = int(network.get_layer(ENCODER[0][0]).filters)
+        self._maps_of, self._crops = network, None  # a system in parts detects with one, and describes with others
+        if isinstance(self.spec, CropSpec):
+            self._maps_of, self._crops = network.get_layer("detector"), CropDescriber(network, self.spec)
+        self._first_channels = _first_channels(network)
         self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
         self._forward = CompiledInference(self._predict, tf.TensorSpec((None, None, None, 1), tf.float32))
         descriptor_map, keypoints = tf.TensorSpec((None, None, None), tf.float32), tf.TensorSpec((None, 2), tf.float32)
-        self._sample = tf.function(sample_descriptors, input_signature=[descriptor_map, keypoints], autograph=False)
+        read = functools.partial(sample_descriptors, stride=self.spec.stride, first_px=self.spec.first_px)
+        self._sample = tf.function(read, input_signature=[descriptor_map, keypoints], autograph=False)
 
     @classmethod
-    def from_pretrained(cls, path: str | Path) -> SuperPoint:
+    def from_pretrained(cls, path: str | Path) -> DenseModel:
         """Load weights that come with the package by their name, a weights file, a run folder or a checkpoint.
 
         Raises WeightsError naming the path if nothing is there or the file does not fit.
         """
         return cls(load_network(path)[0])
 
-    def _predict(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        outputs = self.network(images, training=False)
+    def _predict(self, images: tf.Tensor) -> Maps:
         shape = tf.shape(images)
-        heatmap = logits_to_heatmap(outputs["logits"], (shape[1], shape[2]))
-        return (heatmap, outputs["descriptors"]) if self.with_descriptor else (heatmap,)
+        return self.score_map.maps(self._maps_of(images, training=False), (shape[1], shape[2]), self.spec)
 
     def _prepare(self, image: Any, detection: DetectionConfig) -> tf.Tensor:
         """Do `prepare_image`; raises PictureTooLarge where the network has no memory for the largest scale."""
@@ -127,7 +137,10 @@ class SuperPoint:
         detection = DetectionConfig(scales=check_scales(scales), phases=phases)
         tensor = self._prepare(image, detection)
         levels = self._look(tensor[None], detection)[1]
-        return self._describe(levels, 0, points, tensor.shape)
+        scores = np.zeros(len(points), np.float32)
+        descriptors = self._described(tensor[None], levels, 0, Features(points, scores)).descriptors
+        assert descriptors is not None
+        return descriptors
 
     def _look(self, images: tf.Tensor, detection: DetectionConfig) -> tuple[np.ndarray, list[Level]]:
         """Return the heatmaps (B, h, w) of images of one shape, and the looks, of a joint model with descriptors.
@@ -135,7 +148,7 @@ class SuperPoint:
         Raises PictureTooLarge if the memory runs out.
         """
         try:
-            heatmaps, levels = look_at(images, detection, self._forward)
+            heatmaps, levels = look_at(images, detection, self._forward, self.score_map.combine)
             return heatmaps.numpy(), levels
         except tf.errors.ResourceExhaustedError as error:
             raise too_large(tuple(images.shape[1:3]), "the network ran out of it") from error
@@ -152,15 +165,36 @@ class SuperPoint:
         return descriptors
 
     def _features(self, images: tf.Tensor, detection: DetectionConfig) -> list[Features]:
+        if self.score_map.scales_apart and len(detection.scales) > 1:
+            return self._features_apart(images, detection)
         heatmaps, levels = self._look(images, detection)
         shape = tuple(images.shape[1:3])
         features = []
         for place, heatmap in enumerate(heatmaps):
-            found = Features(*detect_keypoints(heatmap, detection, shape))
-            if self.with_descriptor:
-                found = found._replace(descriptors=self._describe(levels, place, found.keypoints, shape))
-            features.append(found)
+            found = Features(*detect_keypoints(heatmap, detection, shape, self.score_map.window_px))
+            features.append(self._described(images, levels, place, found))
         return features
+
+    def _described(self, images: tf.Tensor, levels: Sequence[Level], place: int, found: Features) -> Features:
+        """Return keypoints of the image in a place of the batch with all else that the network says of them."""
+        shape = tuple(images.shape[1:3])
+        found = found._replace(**read_frames(levels, place, found.keypoints, shape))
+        if self._crops is not None:
+            return self._crops.describe(images[place, ..., 0].numpy(), found)
+        if self.with_descriptor:
+            found = found._replace(descriptors=self._describe(levels, place, found.keypoints, shape))
+        return found
+
+    def _features_apart(self, images: tf.Tensor, detection: DetectionConfig) -> list[Features]:
+        """Return what each scale finds and describes by itself, suppressed and cut together."""
+        by_scale = []
+        for scale in detection.scales:
+            radius_px = math.ceil(1 / scale)  # a pixel that it sees
+            own = dataclasses.replace(detection, scales=(scale,), max_keypoints=None, nms_radius_px=radius_px)
+            by_scale.append(self._features(images, own))
+        joined = [join_features(found) for found in zip(*by_scale, strict=True)]
+        kept = [suppress_keypoints(f.keypoints, f.scores, detection.nms_radius_px) for f in joined]
+        return [f.take(rows).take(slice(detection.max_keypoints)) for f, rows in zip(joined, kept, strict=True)]
 
     def _group_features(
         self, group: list[Placed], left_out: dict[int, str], detection: DetectionConfig
@@ -189,6 +223,44 @@ class SuperPoint:
         if features0.descriptors is None or features1.descriptors is None:
             raise ValueError("a detector alone has no descriptors to match; load weights of a joint model")
         return match_descriptors(features0.descriptors, features1.descriptors, ratio, max_distance)
+
+
+SuperPoint = DenseModel
+
+
+def join_features(found: Sequence[Features]) -> Features:
+    """Return the features of several looks at one picture together; all have the same fields."""
+    joined: list[Any] = [None if parts[0] is None else np.concatenate(parts) for parts in zip(*found, strict=True)]
+    return Features(*joined)
+
+
+def read_frames(
+    levels: Sequence[Level], place: int, keypoints: np.ndarray, image_shape: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """Return sizes and angles of keypoints (N, 2) where a system's maps have them: those of the look nearest to 1:1."""
+    level = min(levels, key=lambda each: abs(math.log(each.image_shape[0] / image_shape[0])))
+    factor = image_shape[0] / level.image_shape[0]
+    own = scale_keypoints(keypoints, image_shape, level.image_shape) + np.array(level.offset)
+    _, sizes, angles = level.others
+    found = {}
+    if sizes is not None:
+        found["sizes"] = factor * _at_pixels(sizes[place], own)
+    if angles is not None:
+        found["angles_deg"] = np.rad2deg(_at_pixels(angles[place], own)) % 360.0
+    return {name: values.astype(np.float32) for name, values in found.items()}
+
+
+def _at_pixels(values: tf.Tensor, points: np.ndarray) -> np.ndarray:
+    """Read a map (H, W) at the pixels nearest to points (N, 2)."""
+    array = np.asarray(values)
+    x, y = np.clip(np.floor(points + 0.5).astype(int), 0, np.array(array.shape[::-1]) - 1).T
+    return array[y, x]
+
+
+def _first_channels(network: tf.keras.Model) -> int:
+    """Return how many channels the first convolution has: its maps, of the picture's size, are what memory goes to."""
+    variables = named_variables(network)
+    return next((int(variable.shape[-1]) for name, variable in variables.items() if name.endswith("kernel")), 1)
 
 
 def choose_detection(detection: DetectionConfig, changes: Mapping[str, Any]) -> DetectionConfig:

@@ -14,11 +14,16 @@ from superpoint_tf.geometry.patches import build_levels, cut_patches, keypoint_f
 from superpoint_tf.models.images import prepare_image
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import Weights, WeightsError, assign_weights, load_weights
-from superpoint_tf.systems import MAPS, SCORES, SYSTEMS, PatchSpec
+from superpoint_tf.systems import CLASSES, COSTS, MAPS, SCORES, SYSTEMS, PatchSpec
 
 SUPPORT = 6.0  # side of a keypoint's patch in its diameters, as `patches.support` of the training has it
 DEFAULT_SIDE_PX = 32.0  # of the patch of a keypoint without a size, as `patches.half_side_px` has it
 _BATCH = 512  # patches, or pairs of them, that are cut and seen at a time
+_OTHERS = {  # what systems do that do not see patches, and what to use
+    MAPS: "describes pictures; use SuperPoint, or name",
+    COSTS: "describes pictures; use StereoModel, or name",
+    CLASSES: "tells digits apart; name",
+}
 
 Forward = Callable[..., tf.Tensor]
 
@@ -40,7 +45,7 @@ class PatchModel:
         self._branches, self._pair, self.dimension = _parts(network, spec)  # numbers that describe a patch
 
     @classmethod
-    def load(cls, path: str | Path) -> PatchModel:
+    def from_pretrained(cls, path: str | Path) -> PatchModel:
         """Load a weights file, a run folder, a checkpoint, or weights that come with the package by their name.
 
         Raises WeightsError naming the path if nothing is there, or if it is of another kind of network.
@@ -94,17 +99,18 @@ class PatchModel:
             return self.compare_vectors(self.describe_patches(first), self.describe_patches(second, view=1))
         return self._scores(lambda patches: _to_unit(patches, self.side_px), first, second)
 
-    def cut(self, image: Any, features: Features, support: float = SUPPORT) -> np.ndarray:
+    def cut(self, image: Any, features: Features | np.ndarray, support: float = SUPPORT) -> np.ndarray:
         """Return the patches float32 (N, S, S) in [0, 1] that `describe` sees, about each keypoint of `features`.
 
-        `image` is what `SuperPoint.extract` takes. A patch is a square of `support` diameters a side, turned by the
-        keypoint's angle; without a size 32 px a side, without an angle upright. Beyond the image it is reflected.
-        Raises ValueError for other images, or keypoints, sizes or angles that are not finite.
+        `image` is what `SuperPoint.extract` takes, `features` what it returns, or keypoints xy (N, 2) alone. A patch is
+        a square of `support` diameters a side, turned by the keypoint's angle; without a size 32 px a side, without an
+        angle upright. Beyond the image it is reflected. Raises ValueError for other images, or keypoints, sizes or
+        angles that are not finite.
         """
         none = np.zeros((0, self.side_px, self.side_px), np.float32)
         return np.concatenate([none, *self._cut(image, features, support)])
 
-    def describe(self, image: Any, features: Features, support: float = SUPPORT) -> np.ndarray:
+    def describe(self, image: Any, features: Features | np.ndarray, support: float = SUPPORT) -> np.ndarray:
         """Return the descriptors (N, D) of an image at the keypoints of `features`, whoever found them.
 
         They are float32 and compared by L2, or of a binary system bit strings uint8 (N, D / 8). The patches are those
@@ -119,9 +125,9 @@ class PatchModel:
         vectors = np.concatenate([np.zeros((0, self.dimension), np.float32), *parts])
         return np.packbits(vectors > 0, axis=1) if self.binary else vectors
 
-    def _cut(self, image: Any, features: Features, support: float) -> Iterator[np.ndarray]:
+    def _cut(self, image: Any, features: Features | np.ndarray, support: float) -> Iterator[np.ndarray]:
         """Yield the patches of some keypoints at a time: so many of them are held, however many there are."""
-        frames = _frames(features, support)
+        frames = _frames(_features_of(features), support)
         levels = build_levels(prepare_image(image).numpy()[..., 0]) if len(frames) else []
         for rows in _batches(len(frames)):
             yield cut_patches(levels, frames[rows], self.side_px)
@@ -133,11 +139,11 @@ class PatchModel:
 
 
 def load_patch_model(path: str | Path) -> tuple[PatchModel, Weights]:
-    """Do `PatchModel.load`, and return the weights too, which know what they are."""
+    """Do `PatchModel.from_pretrained`, and return the weights too, which know what they are."""
     weights = load_weights(path)
     system = weights.network.system
-    if SYSTEMS[system].gives == MAPS:
-        raise WeightsError(f"{path}: {system} describes pictures; use SuperPoint, or name weights of a patch system")
+    if not isinstance(SYSTEMS[system].network, PatchSpec):
+        raise WeightsError(f"{path}: {system} {_OTHERS[SYSTEMS[system].gives]} weights of a patch system")
     network = build_network(weights.network)
     assign_weights(network, weights, str(path))
     return PatchModel(network, system), weights
@@ -169,8 +175,17 @@ def _batches(count: int) -> list[slice]:
     return [slice(start, start + _BATCH) for start in range(0, count, _BATCH)]
 
 
+def _features_of(features: Features | np.ndarray) -> Features:
+    """Return features with their keypoints (N, 2), of an array of these too; raises ValueError for other shapes."""
+    given = features if isinstance(features, Features) else Features(np.asarray(features), np.zeros(0), None)
+    shape = np.shape(given.keypoints)
+    if len(shape) != 2 or shape[1] != 2:
+        raise ValueError(f"keypoints have shape {shape}; expected Features, or xy (N, 2)")
+    return given
+
+
 def _frames(features: Features, support: float) -> np.ndarray:
-    keypoints = np.asarray(features.keypoints, np.float64).reshape(-1, 2)
+    keypoints = np.asarray(features.keypoints, np.float64)
     count = len(keypoints)
     sizes = np.zeros(count) if features.sizes is None else np.asarray(features.sizes, np.float64)
     angles = np.zeros(count) if features.angles_deg is None else np.asarray(features.angles_deg, np.float64)

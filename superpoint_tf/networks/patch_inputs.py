@@ -74,6 +74,13 @@ class Grey128Over160(PatchInput):
         return (255.0 * patches - 128.0) / 160.0
 
 
+class Grey111Over62(PatchInput):
+    """(grey level - 110.754) / 61.537, for levels between 0 and 255 (LIFT)."""
+
+    def prepare(self, patches: tf.Tensor) -> tf.Tensor:
+        return (255.0 * patches - 110.754) / 61.537
+
+
 class MinusImage(PatchInput):
     """Minus the mean image of the data, a weight that `set_input_statistics` sets (GLoss-Net).
 
@@ -130,6 +137,7 @@ INPUTS: dict[str, type[PatchInput]] = {
     "standardised": Standardise,
     "instance": InstanceNorm,
     "grey 128 over 160": Grey128Over160,
+    "grey 111 over 62": Grey111Over62,
     "mean image": MinusImage,
     "mean image, standardised": MinusImageStandardise,
     "mean and deviation image": StandardiseByImages,

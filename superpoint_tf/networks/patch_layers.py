@@ -15,6 +15,7 @@ from superpoint_tf.networks.initialization import ScaledNormal
 from superpoint_tf.networks.orthogonal import ScaledOrthogonal
 from superpoint_tf.networks.pooled_gradients import GradientMaps, PooledRegions
 from superpoint_tf.networks.superpoint import normalize_descriptors
+from superpoint_tf.networks.transformers import DeformableConvolution, convolutional_transformer
 from superpoint_tf.systems import Layer
 
 _EPSILON, _MOMENTUM = 1e-5, 0.9  # of the batch norms: those of torch, whose momentum is 1 - ours
@@ -44,10 +45,11 @@ class Convolution(tf.keras.layers.Layer):
     """
 
     def __init__(
-        self, name: str, channels: int, side: int, stride: int, padding_px: int, bias: bool, kernel: Any
+        self, name: str, channels: int, side: int, stride: int, padding_px: int, bias: bool, kernel: Any, step: int = 1
     ) -> None:
         super().__init__(name=name)
         self.channels, self.side, self.stride, self.padding_px, self.use_bias = channels, side, stride, padding_px, bias
+        self.step_at_use = step  # from one weight to the next, in pixels; in training it is 1
         self._initializer = kernel
 
     def build(self, input_shape: Any) -> None:
@@ -57,10 +59,11 @@ class Convolution(tf.keras.layers.Layer):
             self.bias = self.add_weight(name="bias", shape=(self.channels,), initializer="zeros")
         self.built = True
 
-    def call(self, features: tf.Tensor) -> tf.Tensor:
-        around = [self.padding_px] * 2
+    def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
+        step = 1 if training else self.step_at_use
+        around = [self.padding_px * step] * 2
         kernel = tf.cast(self.kernel, features.dtype)
-        features = tf.nn.conv2d(features, kernel, self.stride, [[0, 0], around, around, [0, 0]])
+        features = tf.nn.conv2d(features, kernel, self.stride, [[0, 0], around, around, [0, 0]], dilations=step)
         return tf.nn.bias_add(features, tf.cast(self.bias, features.dtype)) if self.use_bias else features
 
 
@@ -88,6 +91,18 @@ class Pooling(tf.keras.layers.Layer):
         return tf.sqrt(tf.maximum(sums, tf.cast(_LEAST_SQUARES, sums.dtype)))
 
 
+class CoarsePooling(tf.keras.layers.Layer):
+    """The maxima of 2 x 2 features in training; at use their means, one pixel apart (see `systems.coarse_pool`)."""
+
+    def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if training:
+            return tf.nn.max_pool2d(features, 2, 2, "VALID")
+        return tf.nn.avg_pool2d(features, 2, 1, "VALID")
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (input_shape[0], None, None, input_shape[-1])
+
+
 class SubtractLocalMean(tf.keras.layers.Layer):
     """Features (P, H, W, C) minus their mean over all channels and a Gaussian window; see `systems.system.subtract`."""
 
@@ -102,6 +117,25 @@ class SubtractLocalMean(tf.keras.layers.Layer):
         sums = tf.nn.conv2d(tf.reduce_mean(features, -1, keepdims=True), window, 1, "SAME")
         there = tf.nn.conv2d(tf.ones_like(features[:1, ..., :1]), window, 1, "SAME")
         return features - sums / there
+
+
+class HingingHyperplanes(tf.keras.layers.Layer):
+    """Sums of maxima with alternating signs over groups of the channels (..., C); see `systems.system.ghh`."""
+
+    def __init__(self, name: str, sums: int, maxima: int) -> None:
+        super().__init__(name=name)
+        self.sums, self.maxima = sums, maxima
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        groups = features.shape[-1] // (self.sums * self.maxima)
+        parted = tf.reshape(features, tf.concat([tf.shape(features)[:-1], (groups, self.sums, self.maxima)], 0))
+        signs = tf.constant([1 - 2 * (number % 2) for number in range(self.sums)], features.dtype)
+        result = tf.reduce_sum(signs * tf.reduce_max(parted, -1), -1)
+        result.set_shape((*features.shape[:-1], groups))
+        return result
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (*input_shape[:-1], input_shape[-1] // (self.sums * self.maxima))
 
 
 class PyramidPooling(tf.keras.layers.Layer):
@@ -155,6 +189,16 @@ class UnitLength(Vector):
         return normalize_descriptors(super().call(features))
 
 
+class UnitPixels(_Float32):
+    """Scale the channels of each pixel of features (P, H, W, C) to unit L2 length."""
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        return normalize_descriptors(tf.cast(features, tf.float32))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+
 class Sign(_Float32):
     """1 for numbers above 0 and -1 for the others; in training the numbers as they are (binary L2-Net)."""
 
@@ -194,30 +238,41 @@ class Nearness(Score):
 
 def named_layers(layers: Sequence[Layer]) -> Iterator[tuple[str, Layer]]:
     """Yield each layer with its name: those with weights are numbered, the others named after the last of these."""
-    numbers = {"conv": 0, "fc": 0}
-    last = ""
+    numbers = {"conv": 0, "fc": 0, "transformer": 0}
+    last, given = "", set[str]()
     for layer in layers:
-        if layer.kind in numbers:
-            numbers[layer.kind] += 1
-            last = f"{layer.kind}_{numbers[layer.kind]}"
-            yield last, layer
+        kind = layer.kind.removeprefix("coarse_").removeprefix("deformable_")
+        if kind in numbers:
+            numbers[kind] += 1
+            last = name = f"{kind}_{numbers[kind]}"
         else:
-            yield f"{last}_{layer.kind}".lstrip("_"), layer
+            name = f"{last}_{kind}".lstrip("_")
+        name = f"{name}_again" if name in given else name  # ReLU before and after a batch norm
+        given.add(name)
+        yield name, layer
 
 
 def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.Layer]:
     """Return the Keras layers of one layer, in order; the last has its name."""
     values = layer.values
     match layer.kind:
-        case "conv":
+        case "conv" | "coarse_conv":
             padding_px = values["side"] // 2 if values["padding"] == "same" else 0
             sizes = values["channels"], values["side"], values["stride"], padding_px
-            return [Convolution(name, *sizes, values["bias"], start.kernel(name))]
+            step = 2 if layer.kind == "coarse_conv" else 1
+            return [Convolution(name, *sizes, values["bias"], start.kernel(name), step)]
+        case "deformable_conv":
+            return [DeformableConvolution(name, values["channels"], values["side"], values["taps"], start.kernel(name))]
+        case "transformer":
+            kernel = start.kernel(name)
+            return [convolutional_transformer(name, values["channels"], values["side"], kernel, seed=start.seed)]
         case "fc":
             dense = tf.keras.layers.Dense(
                 values["channels"], use_bias=values["bias"], kernel_initializer=start.kernel(name), name=name
             )
             return [tf.keras.layers.Flatten(name=f"{name}_flat"), dense]
+        case "bn" if values["affine"]:
+            return [BatchNormalization(name)]
         case "bn":
             return [BatchNormalization(name, affine=False, epsilon=_EPSILON, momentum=_MOMENTUM)]
         case "relu" | "tanh":
@@ -225,18 +280,23 @@ def keras_layers(name: str, layer: Layer, start: Start) -> list[tf.keras.layers.
         case "dropout":
             return [Dropout(values["share"], start.seed, start.scope + name)]
     if layer.kind in _PLAIN:
-        return [_PLAIN[layer.kind](name, **values)]
-    known = ", ".join(("conv", "fc", "bn", "relu", "tanh", "dropout", *_PLAIN))
+        return [_PLAIN[layer.kind](name=name, **values)]
+    known = ", ".join(
+        ("conv", "coarse_conv", "deformable_conv", "transformer", "fc", "bn", "relu", "tanh", "dropout", *_PLAIN)
+    )
     raise ValueError(f"layer {layer.kind!r} is not known; use {known}")
 
 
 _PLAIN: dict[str, Any] = {
     "pool": Pooling,
+    "coarse_pool": CoarsePooling,
     "subtract": SubtractLocalMean,
+    "ghh": HingingHyperplanes,
     "spp": PyramidPooling,
     "gradients": GradientMaps,
     "regions": PooledRegions,
     "l2": UnitLength,
+    "unit": UnitPixels,
     "sign": Sign,
     "difference": Difference,
     "nearness": Nearness,

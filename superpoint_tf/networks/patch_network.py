@@ -40,9 +40,10 @@ def build_patch_network(spec: PatchSpec, system: str, seed: int = 0) -> tf.keras
     pair = [_patches(spec, f"patches{number}") for number in (0, 1)]
     if spec.branches == "two channels":
         features, _ = _describe(spec, pair, start)
-        score = Score("score")(_apply(spec.head, features, "head_", start, pair[0])[-1])
+        score = Score("score")(apply_layers(spec.head, features, "head_", start, pair[0])[-1])
     else:
-        branches = [_branch(spec, number, start) for number in range(1 + (spec.branches == "untied"))]
+        names = ["branch0", "branch1"][: 1 + (spec.branches == "untied")]
+        branches = [build_branch(spec, name, start) for name in names]
         vectors = [branches[0](pair[0]), branches[-1](pair[1])]
         score = _head(spec, vectors[0].shape[-1], start)(vectors)
     return tf.keras.Model(pair, {"score": score}, name=system)
@@ -66,8 +67,8 @@ def _patches(spec: PatchSpec, name: str) -> Any:
     return tf.keras.Input((side, side, 1), name=name)
 
 
-def _branch(spec: PatchSpec, number: int, start: Start) -> tf.keras.Model:
-    name = f"branch{number}"
+def build_branch(spec: PatchSpec, name: str, start: Start) -> tf.keras.Model:
+    """Build what maps patches (P, S, S, 1) in [0, 1] to vectors (P, D), as a part of a larger network."""
     patches = _patches(spec, "patches")
     vector, _ = _describe(spec, [patches], start._replace(scope=f"{name}/"))
     return tf.keras.Model(patches, vector, name=name)
@@ -76,7 +77,7 @@ def _branch(spec: PatchSpec, number: int, start: Start) -> tf.keras.Model:
 def _head(spec: PatchSpec, dimension: int, start: Start) -> tf.keras.Model:
     vectors = [tf.keras.Input((dimension,), name=f"vectors{number}") for number in (0, 1)]
     joined = tf.keras.layers.Concatenate(name="joined", dtype="float32")(vectors)
-    score = _apply(spec.head, joined, "", start._replace(scope="head/"), vectors[0])[-1]
+    score = apply_layers(spec.head, joined, "", start._replace(scope="head/"), vectors[0])[-1]
     return tf.keras.Model(vectors, Score("score")(score), name="head")
 
 
@@ -88,13 +89,13 @@ def _describe(spec: PatchSpec, patches: list[Any], start: Start) -> tuple[Any, l
     for prefix, views in _streams(spec, patches):
         views = views if whole else _normalised(spec.input, f"{prefix}input", views)
         seen = views[0] if len(views) == 1 else tf.keras.layers.Concatenate(name=f"{prefix}two_channels")(views)
-        outputs = _apply(spec.layers, seen, prefix, start, raw)
+        outputs = apply_layers(spec.layers, seen, prefix, start, raw)
         vectors.append(Vector(f"{prefix}vector")(outputs[-1]))
         taps += [outputs[number] for number in spec.taps]
     if len(vectors) == 1:
         return vectors[0], taps
     joined = tf.keras.layers.Concatenate(name="streams", dtype="float32")(vectors)
-    return Vector("vector")(_apply(spec.join, joined, "joined_", start, raw)[-1] if spec.join else joined), taps
+    return Vector("vector")(apply_layers(spec.join, joined, "joined_", start, raw)[-1] if spec.join else joined), taps
 
 
 def _normalised(kind: str, name: str, patches: list[Any]) -> list[Any]:
@@ -117,7 +118,7 @@ def _view(stream: str, side_px: int) -> tf.keras.layers.Layer:
     return tf.keras.layers.AveragePooling2D(2, name=stream, dtype="float32")
 
 
-def _apply(layers: Sequence[Layer], features: Any, prefix: str, start: Start, seen: Any) -> list[Any]:
+def apply_layers(layers: Sequence[Layer], features: Any, prefix: str, start: Start, seen: Any) -> list[Any]:
     """Return the output of every layer, in order; what the network sees decides what dropout drops."""
     outputs = []
     for name, layer in named_layers(layers):

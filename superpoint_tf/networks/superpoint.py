@@ -35,17 +35,23 @@ def scale_channels(channels: int, width: float) -> int:
 
 
 class PadToCells(tf.keras.layers.Layer):
-    """Pad images at the right and the bottom to multiples of 8 by repeating the last column and row.
+    """Pad images at the right and the bottom to multiples of 8, or of `side`, by repeating the last column and row.
 
     Zeros would draw an edge that the detector answers to.
     """
 
+    def __init__(self, name: str = "pad", side: int = CELL) -> None:
+        super().__init__(name=name)
+        self.side = side
+
     def call(self, images: tf.Tensor) -> tf.Tensor:
         for axis in (1, 2):
             static = images.shape[axis]
-            if static is not None and static % CELL == 0:
+            if static is not None and static % self.side == 0:
                 continue
-            missing = CELL - 1 - (tf.shape(images)[axis] - 1) % CELL  # no negative remainder: ONNX has another
+            missing = (
+                self.side - 1 - (tf.shape(images)[axis] - 1) % self.side
+            )  # no negative remainder: ONNX has another
             last = images[:, -1:] if axis == 1 else images[:, :, -1:]
             repeats = tf.stack([missing if axis == of else 1 for of in range(4)])
             images = tf.concat([images, tf.tile(last, repeats)], axis)
@@ -53,7 +59,8 @@ class PadToCells(tf.keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         batch, height, width, channels = input_shape
-        return (batch, *(None if side is None else side + -side % CELL for side in (height, width)), channels)
+        sides = (None if side is None else side + -side % self.side for side in (height, width))
+        return (batch, *sides, channels)
 
 
 class BlurPooling(tf.keras.layers.Layer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ from superpoint_tf.config import Config, NetworkConfig
 from superpoint_tf.config.config_files import build_config, config_to_dict, load_config
 from superpoint_tf.networks.build import build_network, weight_shapes
 from superpoint_tf.networks.pretrained import pretrained_names, pretrained_path
+from superpoint_tf.networks.residual_network import HEADS
 from superpoint_tf.networks.superpoint import named_variables, precision_policy
 from superpoint_tf.runtime import storage
 from superpoint_tf.systems import MAPS, SYSTEMS
 
 WEIGHTS_FILE = "weights.npz"
 _HEADER = "__header__"
-_HEAD = "descriptor_"  # how the names of the descriptor head begin
+_NEW_HEADS = ("descriptor_", HEADS)  # how the names begin of what weights may lack
 
 
 class WeightsError(ValueError):
@@ -30,7 +31,7 @@ class WeightsError(ValueError):
 
 # Settings younger than the format, with the value that all files of before have: left out of the header, as they are
 # there, else the fingerprint of every one of them would change, and with it features, labels and stages.
-_SINCE_FORMAT_1 = {"pooling": "max"}
+_SINCE_FORMAT_1 = {"pooling": "max", "classes": 0}
 _ABSENT = object()
 # The systems of format 1, by whether they have a descriptor: written as ever, so that their fingerprints stay. Format 2
 # holds any other, whose sizes are in its row of the table.
@@ -66,15 +67,20 @@ class Weights:
 
 
 def get_weights(model: tf.keras.Model, network: NetworkConfig, step: int = 0) -> Weights:
-    """Copy a network's weights into NumPy arrays (float32)."""
-    arrays = {name: np.asarray(variable.numpy(), np.float32) for name, variable in named_variables(model).items()}
-    return Weights(network, arrays, step)
+    """Copy a network's weights into NumPy arrays (float32), without the heads of the classes that trained it."""
+    arrays = {
+        name: np.asarray(variable.numpy(), np.float32)
+        for name, variable in named_variables(model).items()
+        if not name.startswith(HEADS)
+    }
+    return Weights(replace(network, classes=0), arrays, step)
 
 
 def assign_weights(model: tf.keras.Model, weights: Weights, source: str, allow_new_head: bool = False) -> None:
     """Copy `weights` into a network.
 
-    `allow_new_head` leaves a descriptor head that the weights lack as it is, and ignores one that the network lacks.
+    `allow_new_head` leaves a head, of descriptors or of classes, that the weights lack as it is, and ignores one of
+    descriptors that the network lacks.
     Raises WeightsError listing the names or shapes that do not fit; the network is unchanged then.
     """
     variables = named_variables(model)
@@ -95,8 +101,8 @@ def _misfits(arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]], 
     missing = [name for name in shapes if name not in arrays]
     surplus = [name for name in arrays if name not in shapes]
     if allow_new_head:
-        missing = [name for name in missing if not name.startswith(_HEAD)]
-        surplus = [name for name in surplus if not name.startswith(_HEAD)]
+        missing = [name for name in missing if not name.startswith(_NEW_HEADS)]
+        surplus = [name for name in surplus if not name.startswith(_NEW_HEADS)]
     others = [
         f"{name} {array.shape} instead of {shapes[name]}"
         for name, array in arrays.items()

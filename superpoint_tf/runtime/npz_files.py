@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import io
 import math
+import re
+import struct
 import zipfile
+from typing import Any, Literal
 
 import numpy as np
 
 MAX_BYTES = 2**30  # unpacked, of all arrays; full-width weights take 5 MB
-_READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_LENGTH = {(1, 0): "<H", (2, 0): "<I"}  # of an array's header, by the version of the format
+# NumPy's own reader parses the header as Python source; before Python 3.11.9 that may raise SystemError where another
+# thread, TensorFlow's tracing, parses source at the same time.
+_HEADER = re.compile(
+    rb"\{'descr': '(?P<dtype>[<>|=]?[A-Za-z]\d{0,9})', 'fortran_order': (?P<fortran>True|False), "
+    rb"'shape': \((?P<shape>(?:\d{1,19}(?:, \d{1,19})*,?)?)\), \} *\n"
+)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 
 
@@ -42,14 +51,26 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 def _read_array(content: bytes) -> np.ndarray:
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
-    if version not in _READ_HEADER:
+    if version not in _LENGTH:
         raise ValueError(f"an array in format {version}")
-    shape, _, dtype = _READ_HEADER[version](stream)
+    length = _LENGTH[version]
+    (size,) = struct.unpack(length, stream.read(struct.calcsize(length)))
+    header = _HEADER.fullmatch(stream.read(size))
+    if header is None:
+        raise ValueError("an array whose header is not of the form that NumPy writes")
+    dtype, shape = _read_dtype(header["dtype"].decode()), tuple(map(int, re.findall(rb"\d+", header["shape"])))
+    needed, there = math.prod(shape) * dtype.itemsize, len(content) - stream.tell()
+    if needed != there:
+        raise ValueError(f"an array of shape {shape} and type {dtype} in {there} bytes")
+    order: Literal["C", "F"] = "F" if header["fortran"] == b"True" else "C"
+    return np.ndarray(shape, dtype, content, stream.tell(), order=order).copy(order)
+
+
+def _read_dtype(name: str) -> np.dtype[Any]:
+    try:
+        dtype = np.dtype(name)
+    except TypeError as error:
+        raise ValueError(f"an array of the unknown type {name}") from error
     if dtype.hasobject:
         raise ValueError("holds Python objects, which are not read")
-    needed, there = math.prod(shape) * dtype.itemsize, len(content) - stream.tell()
-    if min(shape, default=0) < 0 or needed != there:
-        raise ValueError(f"an array of shape {shape} and type {dtype} in {there} bytes")
-    stream.seek(0)
-    array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
-    return array
+    return dtype

@@ -11,21 +11,33 @@ from pathlib import Path
 from superpoint_tf.config import DOG, Config, ConfigError, SyntheticSection
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.config.differences import differences
+from superpoint_tf.data.digits.digit_set import load_digits
+from superpoint_tf.data.digits.digit_source import DigitSource
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
 from superpoint_tf.data.patch_sets.read_sets import read_patch_sets
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
 from superpoint_tf.data.photographs.detected_photographs import DetectedPhotographs
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
-from superpoint_tf.data.photographs.photograph_sets import find_photographs
+from superpoint_tf.data.photographs.photograph_pairs import PhotographPairs
+from superpoint_tf.data.photographs.photograph_sets import PhotographSet, find_photographs, num_held_out
+from superpoint_tf.data.photographs.plane_pairs import PlanePairs
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.shapes.record_folder import record_settings
 from superpoint_tf.data.shapes.record_reader import read_record_manifest
 from superpoint_tf.data.shapes.shape_sources import GeneratedShapes, RecordedShapes
 from superpoint_tf.data.sources import Source
+from superpoint_tf.data.stereo.stereo_folders import find_pairs
+from superpoint_tf.data.stereo.stereo_source import DrawnPairs, ReadPairs
+from superpoint_tf.networks.residual_network import HEADS
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
-from superpoint_tf.systems import SYSTEMS, PatchSpec
+from superpoint_tf.systems import SYSTEMS, DenseSpec, MapSpec, PatchSpec
+from superpoint_tf.training.class_validation import ClassValidator
+from superpoint_tf.training.correspondence_validation import CorrespondenceValidator
+from superpoint_tf.training.digit_validation import DigitValidator
+from superpoint_tf.training.lift_validation import LiftValidator
 from superpoint_tf.training.patch_validation import PatchValidator, cut_from_photographs, cut_from_set
+from superpoint_tf.training.stereo_validation import StereoValidator
 from superpoint_tf.training.tasks import Task, make_task
 from superpoint_tf.training.validation import PairsValidator, ShapesValidator, Validator
 
@@ -127,16 +139,62 @@ def build_patches_task(config: Config) -> Task:
 
 
 def _detected_patches_task(config: Config) -> Task:
-    photographs = find_photographs(config.photographs).with_readable_validation()
-    if not photographs.validation:
-        raise ConfigError(f"{photographs.root}: {_TOO_FEW}")
-    names = json.dumps(photographs.train)
-    inputs = {"photographs": storage.sha256(names.encode())} | init_input(config.patches.init)
+    photographs, inputs = _photographs_with_some_held_out(config)
     key = stage_key(config.seed, inputs)
     source = DetectedPhotographs(config, photographs.root, photographs.train, key)
     source.description += f"; {len(photographs.validation)} held out"
     cut = functools.partial(cut_from_photographs, config, photographs.root, photographs.validation)
     return make_task(config, source, PatchValidator(config, cut), inputs)
+
+
+def build_lift_task(config: Config) -> Task:
+    """Build the training of one of LIFT's networks, on patches about the keypoints of differences of Gaussians.
+
+    Raises ConfigError if no photograph is held out, or if the weights to begin with are not LIFT's.
+    """
+    photographs, inputs = _photographs_with_some_held_out(config)
+    key = stage_key(config.seed, inputs)
+    source = DetectedPhotographs(config, photographs.root, photographs.train, key)
+    source.description += f"; {len(photographs.validation)} held out"
+    return make_task(config, source, LiftValidator(config, photographs.root, photographs.validation), inputs)
+
+
+def _photographs_with_some_held_out(config: Config) -> tuple[PhotographSet, dict[str, str]]:
+    """Return the photographs, and the fingerprints of their names and of the weights that training begins with."""
+    photographs = find_photographs(config.photographs).with_readable_validation()
+    if not photographs.validation:
+        raise ConfigError(f"{photographs.root}: {_TOO_FEW}")
+    names = storage.sha256(json.dumps(photographs.train).encode())
+    return photographs, {"photographs": names} | init_input(config.training.init)
+
+
+def build_dense_task(config: Config) -> Task:
+    """Build the training of maps on pairs of views of photographs, without labels.
+
+    Raises ConfigError if no photograph is held out.
+    """
+    photographs, inputs = _photographs_with_some_held_out(config)
+    planes = config.dense.truth == "planes"
+    of_pairs = PlanePairs if planes else PhotographPairs
+    source = of_pairs(config, photographs.root, photographs.train, stage_key(config.seed, inputs))
+    source.description += f"; {len(photographs.validation)} held out"
+    validator = _map_validator(config, photographs.root, photographs.validation)
+    return make_task(config, source, validator, inputs, kind="planes" if planes else "")
+
+
+def build_lfnet_task(config: Config) -> Task:
+    """Build the training of LF-Net on pairs of views of photographs; raises ConfigError as `build_dense_task`."""
+    photographs, inputs = _photographs_with_some_held_out(config)
+    source = PhotographPairs(config, photographs.root, photographs.train, stage_key(config.seed, inputs))
+    source.description += f"; {len(photographs.validation)} held out"
+    return make_task(config, source, PairsValidator(config, photographs.root, photographs.validation), inputs)
+
+
+def _map_validator(config: Config, root: str, photographs: Sequence[str]) -> Validator:
+    """Return the validation of what a system gives: keypoints and their matches, or where every point is put."""
+    spec = SYSTEMS[config.network.system].network
+    detects = isinstance(spec, DenseSpec | MapSpec) and spec.score_map
+    return (PairsValidator if detects else CorrespondenceValidator)(config, root, photographs)
 
 
 def _set_patches_task(config: Config) -> Task:
@@ -149,6 +207,48 @@ def _set_patches_task(config: Config) -> Task:
     held_source = PatchSetSource(validation, size, key, folder)
     cut = functools.partial(cut_from_set, config, held_source)
     return make_task(config, source, PatchValidator(config, cut), inputs, kind="patch set")
+
+
+def build_digits_task(config: Config) -> Task:
+    """Build the training of a network that tells distorted digits apart.
+
+    Raises ConfigError if scikit-learn, which brings them, is not installed.
+    """
+    digits = load_digits()["train"]
+    inputs = {"digits": digits.fingerprint()} | init_input(config.digits.init)
+    source = DigitSource(digits, stage_key(config.seed, inputs))
+    return make_task(config, source, DigitValidator(config), inputs)
+
+
+def build_stereo_task(config: Config) -> Task:
+    """Build the training of a stereo network, on pairs drawn from photographs or those of a folder with their truth.
+
+    Raises ConfigError if nothing is held out.
+    """
+    if config.stereo.data:
+        return _read_stereo_task(config)
+    photographs, inputs = _photographs_with_some_held_out(config)
+    key = stage_key(config.seed, inputs)
+    source = DrawnPairs(config, photographs.root, photographs.train, key)
+    source.description += f"; {len(photographs.validation)} held out"
+    held_out = DrawnPairs(config, photographs.root, photographs.validation, config.seed)
+    return make_task(config, source, StereoValidator(config, held_out), inputs)
+
+
+def _read_stereo_task(config: Config) -> Task:
+    folder, shape = config.stereo.data, config.photographs.image_shape
+    pairs = find_pairs(folder)
+    count = num_held_out(len(pairs))
+    if not count:
+        raise ConfigError(f"{folder}: one pair of pictures; give at least two, of which one is held out")
+    training, held_out = pairs[:-count], pairs[-count:]
+    names = json.dumps([str(pair.truth.relative_to(folder)) for pair in training])
+    inputs = {"pairs": storage.sha256(names.encode())} | init_input(config.stereo.init)
+    key = stage_key(config.seed, inputs)
+    note = f"{len(training)} pairs of {folder}; held out: {', '.join(pair.name for pair in held_out[:3])}"
+    source = ReadPairs(shape, training, key, note)
+    validator = StereoValidator(config, ReadPairs(shape, held_out, config.seed, folder))
+    return make_task(config, source, validator, inputs)
 
 
 def _manifest_for(config: Config, labels: str) -> LabelManifest:
@@ -218,7 +318,43 @@ def _pairs_validator(config: Config, root: str, photographs: Sequence[str]) -> V
     return ShapesValidator(config)
 
 
-BUILDERS = {"detector": build_shapes_task, "joint": build_joint_task, "patches": build_patches_task}
+_STAGES = {"body": "conv, block", "attention": "attention"}  # what each stage of `classes` trains, beside its head
+
+
+def build_classes_task(config: Config) -> Task:
+    """Build the training that tells photographs apart: each of those to train on is a class.
+
+    Raises ConfigError for fewer than two, if none is held out, or if `network.classes` are fewer than there are.
+    """
+    photographs = find_photographs(config.photographs).with_readable_validation()
+    count, stage = len(photographs.train), config.classes.stage
+    if not photographs.validation:
+        raise ConfigError(f"{photographs.root}: {_TOO_FEW}")
+    if count < 2:
+        raise ConfigError(f"{photographs.root}: {count} photograph to train on, which nothing tells apart; give more")
+    if config.network.classes and config.network.classes < count:
+        raise ConfigError(f"`network.classes`: {config.network.classes} for {count} photographs; 0 takes their number")
+    network = dataclasses.replace(config.network, classes=config.network.classes or count)
+    trainable = f"{config.classes.trainable or _STAGES[stage]}, {HEADS}{stage}"
+    section = dataclasses.replace(config.classes, trainable=trainable)
+    config = dataclasses.replace(config, network=network, classes=section)
+    inputs = {"photographs": storage.sha256(json.dumps(photographs.train).encode())} | init_input(section.init)
+    source = PhotographPairs(config, photographs.root, photographs.train, stage_key(config.seed, inputs))
+    source.description += f", a class each; {len(photographs.validation)} held out"
+    return make_task(config, source, ClassValidator(config, photographs.root, photographs.validation), inputs)
+
+
+BUILDERS = {
+    "detector": build_shapes_task,
+    "joint": build_joint_task,
+    "patches": build_patches_task,
+    "dense": build_dense_task,
+    "digits": build_digits_task,
+    "lift": build_lift_task,
+    "lfnet": build_lfnet_task,
+    "classes": build_classes_task,
+    "stereo": build_stereo_task,
+}
 
 
 def build_task(config: Config) -> Task:

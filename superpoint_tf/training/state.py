@@ -14,15 +14,18 @@ import tensorflow as tf
 
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.batches.batch import TensorBatch
+from superpoint_tf.networks.beginnings import first_layers
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.patch_network import set_input_statistics
 from superpoint_tf.networks.superpoint import named_variables, precision_policy
 from superpoint_tf.networks.weights import Weights, assign_weights, get_weights, load_weights
 from superpoint_tf.networks.widening import can_widen, widen_weights
+from superpoint_tf.systems import SYSTEMS, MapSpec
 from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
 from superpoint_tf.training.freezing import train_only
 from superpoint_tf.training.gradients import BatchGradients
 from superpoint_tf.training.optimizers import OPTIMIZERS
+from superpoint_tf.training.reduction_statistics import set_reduction
 from superpoint_tf.training.replicas import Replicas, single_replica
 from superpoint_tf.training.schedule import learning_rate
 from superpoint_tf.training.tasks import Task
@@ -88,6 +91,12 @@ class TrainingState:
             return "random weights"
         weights, config = load_weights(path), self._task.config
         origin = path
+        other = weights.network.system != config.network.system
+        if other and isinstance(SYSTEMS[config.network.system].network, MapSpec):
+            arrays, taken = first_layers(weights, config.network, path)
+            for name, array in arrays.items():
+                self._variables[name].assign(array)
+            return f"{taken} of {path}, the others random"
         if can_widen(weights, config.network):
             origin = f"{path}, widened from {weights.network.width:g} to {config.network.width:g}"
             weights = widen_weights(weights, config.network, config.seed)
@@ -215,6 +224,11 @@ class TrainingState:
     def set_input_statistics(self, patches: np.ndarray) -> None:
         """Set the images of the data that a network of patches begins with, from patches (N, S, S, 1) in [0, 1]."""
         set_input_statistics(self.model, patches)
+        self._copy_average()
+
+    def set_reduction(self) -> None:
+        """Set the principal components that a network's descriptors are reduced to, if it is the time for it."""
+        set_reduction(self._task, self.model)
         self._copy_average()
 
     def _copy_average(self) -> None:

@@ -79,6 +79,8 @@ def _open(task: Task, folder: RunFolder, replicas: Replicas, quick_command: str)
     start, settings = int(state.step), task.settings
     if not start and (patches := first_patches(task)) is not None:
         state.set_input_statistics(patches)
+    if not start:
+        state.set_reduction()
     if replicas.is_chief:
         folder.cut_metrics(start or -1)  # nothing is kept of a run that died before its first checkpoint
         reporter = Reporter(folder, settings.steps, settings.num_samples, start, quick_command)

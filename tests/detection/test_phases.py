@@ -66,7 +66,7 @@ def test_a_forward_that_answers_every_pixel_alone_answers_the_same_in_every_phas
 
 def test_one_phase_is_the_network_alone_to_the_bit(model: SuperPoint):
     image = noise(33, 57)
-    heatmap, _ = model._forward(prepare_image(image)[None])
+    heatmap, *_ = model._forward(prepare_image(image)[None])
     np.testing.assert_array_equal(model.heatmap(image, phases=1), heatmap[0])
 
 

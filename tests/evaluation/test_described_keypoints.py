@@ -42,7 +42,8 @@ def test_keypoints_are_those_of_the_left_and_the_strongest_are_described(hardnet
     np.testing.assert_array_equal(found.keypoints, expected.keypoints)
     assert len(found.keypoints) > 20 and found.descriptors.shape == (20, 128)
     strongest = expected.take(slice(20))
-    np.testing.assert_allclose(found.descriptors, PatchModel.load(hardnet).describe(VIEW.image, strongest), atol=1e-5)
+    described = PatchModel.from_pretrained(hardnet).describe(VIEW.image, strongest)
+    np.testing.assert_allclose(found.descriptors, described, atol=1e-5)
 
 
 def test_a_patch_system_alone_describes_sifts_keypoints(hardnet: str):

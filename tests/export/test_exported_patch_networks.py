@@ -54,7 +54,7 @@ def test_vectors_of_any_number_of_patches_equal_tensorflows_and_the_printed_line
     patches = np.random.default_rng(0).integers(0, 256, (5, side, side), dtype=np.uint8)
     outputs = open_file(format_name, exported.path, 1)(patches[..., None].astype(np.float32) / 255)
     assert set(outputs) == {"vectors"}
-    expected = PatchModel.load(weights).describe_patches(patches)
+    expected = PatchModel.from_pretrained(weights).describe_patches(patches)
     np.testing.assert_allclose(outputs["vectors"], expected, atol=1e-4)
     cv2.imwrite("patch.png", patches[0])
     found: dict = {}

@@ -64,6 +64,13 @@ def test_how_many_are_seen_at_a_time_does_not_matter(
     np.testing.assert_allclose(hardnet.describe(image, features()), described, atol=1e-5)
 
 
+def test_keypoints_alone_are_described_too(hardnet: PatchModel, image: np.ndarray):
+    plain = Features(features().keypoints, np.ones(3, np.float32))
+    np.testing.assert_array_equal(hardnet.describe(image, plain.keypoints), hardnet.describe(image, plain))
+    with pytest.raises(ValueError, match=r"keypoints have shape \(3,\); expected Features, or xy \(N, 2\)"):
+        hardnet.describe(image, np.zeros(3))
+
+
 def test_none_at_all_gives_empty_arrays(hardnet: PatchModel, image: np.ndarray):
     assert hardnet.describe_patches(np.zeros((0, 65, 65), np.uint8)).shape == (0, 128)
     none = Features(np.zeros((0, 2), np.float32), np.zeros(0, np.float32))
@@ -168,12 +175,12 @@ def test_weights_are_loaded_by_their_path_and_those_for_pictures_refused(
     hardnet: PatchModel, patches: np.ndarray, tmp_path: Path
 ):
     get_weights(hardnet.network, NetworkConfig(system="hardnet")).save(tmp_path / "run/weights.npz")
-    loaded = PatchModel.load(tmp_path / "run")
+    loaded = PatchModel.from_pretrained(tmp_path / "run")
     assert loaded.system == "hardnet" and loaded.side_px == 32
     np.testing.assert_array_equal(loaded.describe_patches(patches), hardnet.describe_patches(patches))
     with pytest.raises(WeightsError, match="superpoint-small: superpoint describes pictures; use SuperPoint"):
-        PatchModel.load("superpoint-small")
+        PatchModel.from_pretrained("superpoint-small")
     with pytest.raises(ValueError, match="superpoint describes pictures; use SuperPoint"):
         PatchModel(hardnet.network, "superpoint")
     with pytest.raises(WeightsError, match="nowhere: no weights there"):
-        PatchModel.load("nowhere")
+        PatchModel.from_pretrained("nowhere")

@@ -82,7 +82,7 @@ def test_shipped_detectors_find_corners(name: str):
 
 @pytest.mark.parametrize("name", shipped(VECTORS))
 def test_shipped_descriptors_know_patches_again_under_another_light_and_a_small_turn(name: str):
-    model, photograph = PatchModel.load(name), skimage.data.camera()
+    model, photograph = PatchModel.from_pretrained(name), skimage.data.camera()
     grid = np.stack(np.meshgrid(np.arange(60, 450, 40), np.arange(60, 450, 40)), axis=-1).reshape(-1, 2)
     sizes = np.full(len(grid), 8.0)
     first = Features(grid.astype(np.float32), np.ones(len(grid)), None, sizes, np.zeros(len(grid)))

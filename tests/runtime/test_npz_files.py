@@ -151,3 +151,38 @@ def test_two_arrays_of_one_name_and_other_packings_are_refused(tmp_path: Path):
     twice = packed(a=array, b=array).replace(b"b.npy", b"a.npy")
     with pytest.raises(ValueError, match="two arrays of one name"):
         load(tmp_path, twice)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.float32(2.5), np.arange(6, dtype=">i2"), np.asfortranarray(ARRAYS["a"]), np.zeros((0, 3), bool), np.array("é")],
+    ids=["a number", "another byte order", "column by column", "nothing", "text"],
+)
+def test_an_array_comes_back_as_numpy_reads_it(array: np.ndarray):
+    stream = io.BytesIO()
+    np.savez_compressed(stream, array=array)
+    (read,) = npz_files.unpack_npz(stream.getvalue()).values()
+    expected = np.load(io.BytesIO(stream.getvalue()))["array"]
+    assert (read.dtype, read.shape, read.flags.f_contiguous) == (
+        expected.dtype,
+        expected.shape,
+        expected.flags.f_contiguous,
+    )
+    np.testing.assert_array_equal(read, expected)
+    assert read.flags.writeable
+
+
+def test_no_header_is_parsed_as_python_source(monkeypatch: pytest.MonkeyPatch):
+    content = storage.npz_bytes(**ARRAYS)
+    monkeypatch.setattr("ast.literal_eval", None)
+    assert npz_files.unpack_npz(content).keys() == ARRAYS.keys()
+
+
+def test_a_header_of_endless_digits_is_refused_at_once():
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"1" * 50_000 + b" }\n"
+    member = b"\x93NUMPY\x02\x00" + struct.pack("<I", len(header)) + header
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a.npy", member)
+    with pytest.raises(ValueError, match="header"):
+        npz_files.unpack_npz(stream.getvalue())

@@ -46,7 +46,7 @@ def test_sifts_keypoints_are_described_by_the_patch_system(
     sift = CLASSICAL["SIFT"](image)
     assert {tuple(point) for point in stored["keypoints"].tolist()} <= {tuple(p) for p in sift.keypoints.tolist()}
     found = Features(stored["keypoints"], stored["scores"], None, stored["sizes"], stored["angles_deg"])
-    expected = PatchModel.load(patch_weights["hardnet"]).describe(image, found)
+    expected = PatchModel.from_pretrained(patch_weights["hardnet"]).describe(image, found)
     np.testing.assert_allclose(stored["descriptors"].T, expected, atol=1e-5)
 
 

@@ -15,10 +15,17 @@ import tensorflow as tf
 from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.random_streams import Purpose
 from superpoint_tf.data.views import ViewSettings, frame_shape, sample_seeds, sample_view_homographies, to_unit
-from superpoint_tf.geometry.grids import carry_frames, frame_corners, frames_of, nearest_similarity, patch_points
+from superpoint_tf.geometry.grids import (
+    carry_frames,
+    frame_corners,
+    frames_of,
+    nearest_similarity,
+    patch_points,
+    upright_frames,
+)
 from superpoint_tf.geometry.homography import exact_inverse, sample_homographies
 from superpoint_tf.geometry.patches import LEVEL_TOLERANCE, SUBSAMPLES
-from superpoint_tf.geometry.pyramid import Pyramid, build_pyramid, sample_pyramid
+from superpoint_tf.geometry.pyramid import build_pyramid, sample_pyramid
 from superpoint_tf.geometry.warp import warp_points
 
 # Standard deviations of the second frame at jitter 1: patches overlap by about .85, as the easy ones of HPatches
@@ -26,6 +33,7 @@ from superpoint_tf.geometry.warp import warp_points
 _ANGLE_DEG, _SCALE_OCTAVES, _SHIFT, _STRETCH_OCTAVES = 7.0, 0.08, 0.06, 0.05
 _UNIFORMS = 7  # a keypoint: its priority, then angle, scale, shift xy, stretch and the stretch's axis
 _MAX_KEYPOINTS = 2**16  # a picture: with the sample's number a point's fits into 63 bits
+_SHIFTS = 0  # what `more_uniforms` are for
 _LEVELS = 5  # of the pictures' pyramid: patches of up to 64 of the picture's pixels a pixel
 
 
@@ -38,17 +46,19 @@ class PatchSettings:
     points_per_picture: int = 64
     half_side_px: float = 16.0  # of the patch of a keypoint without a frame of its own, in pixels of the frame
     jitter: float = 1.0  # of the second frame; 1 is about HPatches' easy, 2 its hard; 0: none
-    carry: str = "affine"  # what of the homography a patch's frame follows: `affine` or `similarity`
+    carry: str = "affine"  # what of the homography a patch's frame follows: `affine`, `similarity`, or its `size`
+    shift: float = 0.0  # at most so far, in half sides along each axis, both frames lie off the keypoint
+    subsamples: int = SUBSAMPLES  # along each axis of a patch's pixel
 
 
-class _Places(NamedTuple):
+class Places(NamedTuple):
     """Where patches of one view lie, (B, N, ...)."""
 
     frames: tf.Tensor  # float32 (..., 2, 3), in the view
     to_picture: tf.Tensor  # float64 (B, 3, 3), from the view
 
 
-class _Choice(NamedTuple):
+class Choice(NamedTuple):
     """Points chosen in each picture, (B, N)."""
 
     indices: tf.Tensor  # int32, rows of the keypoints
@@ -75,14 +85,14 @@ def patch_batch(batch: TensorBatch, key: int, settings: PatchSettings) -> Tensor
     uniforms = _uniforms(sample_seeds(key, Purpose.PATCHES, numbers), tf.shape(keypoints)[1])
     places = _places(batch, key, uniforms, settings)
     picture_shape = (int(batch["images"].shape[1]), int(batch["images"].shape[2]))
-    seen = tf.reduce_all([_lie_in_picture(each, picture_shape) for each in places], axis=0)
-    chosen = _choose(seen, uniforms[..., 0], count)
+    seen = tf.reduce_all([lie_in_picture(each, picture_shape) for each in places], axis=0)
+    chosen = choose_points(seen, uniforms[..., 0], count)
     pictures = batch.get("pictures", numbers)
     valid = chosen.valid & is_first(pictures)[:, tf.newaxis]
     points = numbers[:, tf.newaxis] * _MAX_KEYPOINTS + tf.cast(chosen.indices, tf.int64)
     positions = tf.gather(tf.pad(keypoints, ((0, 0), (0, 1), (0, 0))), chosen.indices, batch_dims=1)
     patches0, patches1 = (
-        _cut(build_pyramid(to_unit(batch[name])[..., tf.newaxis], _LEVELS), each, chosen, settings.side_px)
+        cut_places(batch[name], each, chosen, settings)
         for name, each in zip(("images", "images1"), places, strict=True)
     )
     rows = {
@@ -107,7 +117,7 @@ def _uniforms(seeds: tf.Tensor, num_keypoints: tf.Tensor) -> tf.Tensor:
     return tf.map_fn(row, seeds, fn_output_signature=tf.TensorSpec((None, _UNIFORMS), tf.float64))
 
 
-def _places(batch: TensorBatch, key: int, uniforms: tf.Tensor, settings: PatchSettings) -> tuple[_Places, _Places]:
+def _places(batch: TensorBatch, key: int, uniforms: tf.Tensor, settings: PatchSettings) -> tuple[Places, Places]:
     """Return where the patches of all keypoints lie in both views."""
     shape, numbers = frame_shape(batch), batch["numbers"]
     homographies0 = tf.eye(3, batch_shape=tf.shape(numbers))
@@ -117,16 +127,40 @@ def _places(batch: TensorBatch, key: int, uniforms: tf.Tensor, settings: PatchSe
     homographies = homographies0, sample_view_homographies(numbers, key, settings.views, shape)
     frames = _frames(batch, settings.half_side_px)
     carried = [carry_frames(frames, homography) for homography in homographies]
-    if settings.carry == "similarity":
-        carried = [nearest_similarity(each) for each in carried]
+    if settings.carry != "affine":
+        carried = [(nearest_similarity if settings.carry == "similarity" else upright_frames)(each) for each in carried]
     carried[1] = _jittered(carried[1], uniforms, settings.jitter)
+    if settings.shift:
+        seeds = sample_seeds(key, Purpose.PATCHES, numbers)
+        moves = more_uniforms(seeds, _SHIFTS, (tf.shape(frames)[1], 4))
+        carried = [
+            _moved(each, settings.shift * (2.0 * move - 1.0))
+            for each, move in zip(carried, tf.split(moves, 2, -1), strict=True)
+        ]
     to_frame = tf.eye(3, batch_shape=tf.shape(numbers), dtype=tf.float64)
     to_frame = tf.cast(batch.get("picture_to_frame", to_frame), tf.float64)
     first, second = (
-        _Places(each, exact_inverse(tf.matmul(tf.cast(homography, tf.float64), to_frame)))
+        Places(each, exact_inverse(tf.matmul(tf.cast(homography, tf.float64), to_frame)))
         for each, homography in zip(carried, homographies, strict=True)
     )
     return first, second
+
+
+def more_uniforms(seeds: tf.Tensor, purpose: int, shape: tuple[int | tf.Tensor, ...]) -> tf.Tensor:
+    """Draw more numbers in [0, 1) of each sample, float32 (B, *shape), independent of those with another `purpose`."""
+
+    def row(seed: tf.Tensor) -> tf.Tensor:
+        own = tf.random.experimental.stateless_fold_in(seed, tf.constant(purpose, seed.dtype), alg="philox")
+        return tf.random.stateless_uniform(shape, own, alg="philox")
+
+    lengths = [length if isinstance(length, int) else None for length in shape]
+    return tf.map_fn(row, seeds, fn_output_signature=tf.TensorSpec(lengths, tf.float32))
+
+
+def _moved(frames: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+    """Move frames (B, K, 2, 3) by steps (B, K, 2) in their own half sides."""
+    centres = tf.linalg.matvec(frames[..., :2], steps) + frames[..., 2]
+    return tf.concat([frames[..., :2], centres[..., tf.newaxis]], axis=-1)
 
 
 def _frames(batch: TensorBatch, half_side_px: float) -> tf.Tensor:
@@ -137,7 +171,7 @@ def _frames(batch: TensorBatch, half_side_px: float) -> tf.Tensor:
     return frames_of(batch["keypoints"], half_sides, angles)
 
 
-def _choose(seen: tf.Tensor, priorities: tf.Tensor, count: int) -> _Choice:
+def choose_points(seen: tf.Tensor, priorities: tf.Tensor, count: int) -> Choice:
     """Choose `count` of the keypoints that are seen, bool (B, K), those of the highest priority; repeat if too few."""
     missing = tf.maximum(count - tf.shape(seen)[1], 0)
     priority = tf.pad(tf.where(seen, priorities, -1.0), ((0, 0), (0, missing)), constant_values=-1.0)
@@ -146,7 +180,7 @@ def _choose(seen: tf.Tensor, priorities: tf.Tensor, count: int) -> _Choice:
     number = tf.reduce_sum(tf.cast(valid, tf.int32), axis=1, keepdims=True)
     indices = tf.gather(indices, tf.range(count) % tf.maximum(number, 1), batch_dims=1)
     any_point = number > 0
-    return _Choice(tf.where(any_point, indices, 0), valid, any_point[:, 0])
+    return Choice(tf.where(any_point, indices, 0), valid, any_point[:, 0])
 
 
 def _jittered(frames: tf.Tensor, uniforms: tf.Tensor, jitter: float) -> tf.Tensor:
@@ -160,11 +194,11 @@ def _jittered(frames: tf.Tensor, uniforms: tf.Tensor, jitter: float) -> tf.Tenso
     factor = 2.0 ** (_STRETCH_OCTAVES * stretch)
     stretched = axis * tf.stack([factor, 1.0 / factor], axis=-1)[..., tf.newaxis, :]
     inner = tf.matmul(turn, tf.matmul(stretched, back))
-    moved = tf.linalg.matvec(frames[..., :2], _SHIFT * normals[..., 2:4]) + frames[..., 2]
-    return tf.concat([tf.matmul(frames[..., :2], inner), moved[..., tf.newaxis]], axis=-1)
+    centres = _moved(frames, _SHIFT * normals[..., 2:4])[..., 2:]
+    return tf.concat([tf.matmul(frames[..., :2], inner), centres], axis=-1)
 
 
-def _lie_in_picture(places: _Places, picture_shape: tuple[int, int]) -> tf.Tensor:
+def lie_in_picture(places: Places, picture_shape: tuple[int, int]) -> tf.Tensor:
     """Tell which frames have their corners in the picture, hence all of them: bool (B, K)."""
     corners = frame_corners(places.frames)
     batch, count = tf.shape(corners)[0], tf.shape(corners)[1]
@@ -180,12 +214,13 @@ def is_first(numbers: tf.Tensor) -> tf.Tensor:
     return tf.argmax(equal, axis=1) == tf.range(tf.size(numbers), dtype=tf.int64)
 
 
-def _cut(pyramid: Pyramid, places: _Places, chosen: _Choice, side_px: int) -> tf.Tensor:
-    """Read the chosen patches (B, N, S, S, 1); a pixel is the mean of its sub-samples."""
+def cut_places(images: tf.Tensor, places: Places, chosen: Choice, settings: PatchSettings) -> tf.Tensor:
+    """Read the chosen patches (B, N, S, S, 1) of pictures uint8 (B, Hs, Ws), a pixel the mean of its sub-samples."""
+    pyramid, side_px = build_pyramid(to_unit(images)[..., tf.newaxis], _LEVELS), settings.side_px
     frames = tf.gather(tf.pad(places.frames, ((0, 0), (0, 1), (0, 0), (0, 0))), chosen.indices, batch_dims=1)
     any_point = chosen.any_point[:, tf.newaxis, tf.newaxis, tf.newaxis]
     frames = tf.where(any_point, frames, tf.eye(2, 3))  # a row without a point may have no frame
-    side = side_px * SUBSAMPLES
+    side = side_px * settings.subsamples
     points, step_px, pixel_px = patch_points(frames, places.to_picture, side)
     step_px = tf.maximum(step_px, pixel_px)
     octaves = tf.math.ceil(tf.math.log(tf.maximum(step_px, 1.0)) / math.log(2.0) - LEVEL_TOLERANCE)
@@ -193,6 +228,8 @@ def _cut(pyramid: Pyramid, places: _Places, chosen: _Choice, side_px: int) -> tf
     batch, count = frames.shape[0], frames.shape[1]
     everywhere = tf.repeat(levels, side * side, axis=1)
     samples = sample_pyramid(pyramid, tf.reshape(points, (batch, -1, 2)), everywhere)
-    patches = tf.nn.avg_pool2d(tf.reshape(samples, (-1, side, side, 1)), SUBSAMPLES, SUBSAMPLES, "VALID")
+    patches = tf.nn.avg_pool2d(
+        tf.reshape(samples, (-1, side, side, 1)), settings.subsamples, settings.subsamples, "VALID"
+    )
     patches = tf.reshape(patches, (batch, count, side_px, side_px, 1))
     return tf.where(any_point[..., tf.newaxis], patches, 0.0)

@@ -16,7 +16,11 @@ class NumberedPhotographs:
 
     def picture_name(self, number: int) -> str:
         """Return the path of the photograph that sample `number` shows."""
-        return storage.join(self._image_root, self._photographs[self._index(number)])
+        return self.path(self._index(number))
+
+    def path(self, index: int) -> str:
+        """Return where the photograph of an index lies."""
+        return storage.join(self._image_root, self._photographs[index])
 
     def _index(self, number: int) -> int:
         return index_of_sample(self.key, number, len(self._photographs))

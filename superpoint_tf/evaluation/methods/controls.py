@@ -45,6 +45,12 @@ def position(image: np.ndarray) -> Features:
     return features._replace(descriptors=features.keypoints.copy())
 
 
+def shuffled(image: np.ndarray, features: Features) -> Features:
+    """Return features with random scores in place of theirs, seeded by the image's content."""
+    scores = generator_of(np.ascontiguousarray(image).tobytes()).random(len(features.scores), np.float32)
+    return features._replace(scores=scores).take(np.argsort(-scores, kind="stable"))
+
+
 def generator_of(content: bytes) -> np.random.Generator:
     """Return NumPy's generator of some content alone: the same in every run, another for other content."""
     digest = hashlib.sha256(content).digest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 _SUPPRESSION_CODE = ("detection", "features")
 _NETWORK_CODE = ("config/scales_and_phases.py", "geometry", "models", "networks", "systems", *_SUPPRESSION_CODE)
 _PATCH_CODE = (*_NETWORK_CODE, "evaluation/methods/described_keypoints.py")
+_UNIFORM = "uniform:"  # before a network whose keypoints are to be taken at random
 _KEYPOINTS = "SIFT"  # of a patch system that is named alone
 GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}
 FindFeatures = Callable[[View, str, PairProtocol], Features]
@@ -89,8 +90,9 @@ def load_methods(names: Sequence[str], detection: DetectionConfig = FOR_PAIRS) -
     A name is `classical`, `controls`, one of either, or `WHAT` or `ROW NAME=WHAT`, where WHAT is weights (a file, run
     folder or checkpoint), `config.yaml` (that network before any training), `module:function` or `file.py:function`
     (see `plug_ins`), `features.h5` (see `features_on_disk`), or `WHAT+WEIGHTS`: keypoints of any of these, described by
-    a patch system, whose weights alone stand for `SIFT+WEIGHTS` (see `described_keypoints`). `detection` is for
-    networks. Raises ValueError that names what cannot be used and says what there is.
+    a patch system, whose weights alone stand for `SIFT+WEIGHTS` (see `described_keypoints`). `uniform:WHAT` is a
+    control: what WHAT finds, in random order. `detection` is for networks. Raises ValueError that names what cannot be
+    used and says what there is.
     """
     methods = [_load(part, detection) for given in names for part in GROUPS.get(given, (given,))]
     check_names(methods)
@@ -111,6 +113,8 @@ def _load(given: str, detection: DetectionConfig) -> Method:
         return _built_in(given)
     title, what = split_name(given)
     name = title or what
+    if what.startswith(_UNIFORM):
+        return _uniform(title, what.removeprefix(_UNIFORM), detection)
     if described := _split_described(what):
         return _described(name, *described, detection)
     if what.endswith((".h5", ".hdf5")):
@@ -151,6 +155,19 @@ def _described(name: str, keypoints: str, weights: str, detection: DetectionConf
         return right.describe(view.image, left.find(view, setting, protocol), protocol)
 
     return Method(name, identity, find)
+
+
+def _uniform(title: str, what: str, detection: DetectionConfig) -> Method:
+    """Return a control: everything that a method could find, the same descriptors, in random order."""
+    every = replace(detection, threshold=0.0, max_keypoints=None)
+    left = _load(what, every)
+
+    def find(view: View, setting: str, protocol: PairProtocol) -> Features:
+        found = left.find(view, setting, replace(protocol, nms_radius_px=1))
+        return suppressed(lambda image: controls.shuffled(image, found))(view.image, protocol.nms_radius_px)
+
+    code = _code_sha256(("evaluation/methods/controls.py", *_SUPPRESSION_CODE))
+    return Method(title or f"{what}, uniform (control)", {"kind": "uniform", "of": left.identity, "code": code}, find)
 
 
 def _split_described(what: str) -> tuple[str, str] | None:

@@ -15,6 +15,7 @@ from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, FOR_SHAPES, Name
 from superpoint_tf.evaluation.pair_protocol import PRESETS
 from superpoint_tf.evaluation.results import Evaluation, Measured
 from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS, PairSet
+from superpoint_tf.evaluation.sets.places import DEFAULT_NUM_PLACES
 
 if TYPE_CHECKING:
     from superpoint_tf.evaluation.evaluate import Request
@@ -106,6 +107,47 @@ def _measure_patches(request: Request) -> Measured:
     return measure_patches(request, cast(Sequence[PatchMethod], request.methods))
 
 
+def _load_dense_methods(names: Sequence[str], detection: DetectionConfig) -> Sequence[NamedMethod]:
+    from superpoint_tf.evaluation.methods.dense_methods import load_dense_methods
+
+    return load_dense_methods(names)
+
+
+def _measure_pck(request: Request) -> Measured:
+    from superpoint_tf.evaluation.methods.dense_method import DenseMethod
+    from superpoint_tf.evaluation.protocols.pck_run import measure_pck
+
+    return measure_pck(request, cast(Sequence[DenseMethod], request.methods))
+
+
+def _sampling_of_dense_pairs(config: Config) -> dict[str, Any]:
+    pairs = PAIR_SETS["random-homography"].sampling(config)
+    return {**pairs, "planes": config_to_dict(config.evaluation.planes)}
+
+
+def _measure_retrieval(request: Request) -> Measured:
+    from superpoint_tf.evaluation.protocols.retrieval_run import measure_retrieval
+
+    return measure_retrieval(request)
+
+
+def _sampling_of_places(config: Config) -> dict[str, Any]:
+    return PAIR_SETS["random-homography"].sampling(config)
+
+
+def _load_stereo_methods(names: Sequence[str], detection: DetectionConfig) -> Sequence[NamedMethod]:
+    from superpoint_tf.evaluation.methods.stereo_methods import load_stereo_methods
+
+    return load_stereo_methods(names)
+
+
+def _measure_stereo(request: Request) -> Measured:
+    from superpoint_tf.evaluation.methods.stereo_methods import StereoMethod
+    from superpoint_tf.evaluation.protocols.stereo_run import measure_stereo
+
+    return measure_stereo(request, cast(Sequence[StereoMethod], request.methods))
+
+
 PROTOCOLS: dict[str, Protocol] = {
     **{name: protocol_of_pairs(name, pair_set) for name, pair_set in PAIR_SETS.items()},
     "synthetic": Protocol(
@@ -130,5 +172,30 @@ PROTOCOLS: dict[str, Protocol] = {
         _measure_patches,
         refused={**_NO_VIEWS, "{name} are measured as the folder has them": ("num", "presets")},
         load=_load_patch_methods,
+    ),
+    "pck": Protocol(
+        "maps of descriptors, on pairs of images or on photographs that are warped, cut into planes, or changed",
+        _measure_pck,
+        num="photographs",
+        default_num="40",
+        refused={"{name} compares maps, not keypoints": ("compare", "transposed")},
+        sampling=_sampling_of_dense_pairs,
+        load=_load_dense_methods,
+    ),
+    "retrieval": Protocol(
+        "places among distractors",
+        _measure_retrieval,
+        num="places",
+        default_num=f"{DEFAULT_NUM_PLACES}, or half of the photographs",
+        refused={"{name} is measured at 240x320, query by query": ("presets", "transposed")},
+        sampling=_sampling_of_places,
+    ),
+    "stereo": Protocol(
+        "rectified pairs in the layout of Middlebury or KITTI",
+        _measure_stereo,
+        num="disparities looked at",
+        default_num="what the calibration says, else from the truth",
+        refused={**_NO_VIEWS, "{name} pairs are measured as the folder has them": ("presets",)},
+        load=_load_stereo_methods,
     ),
 }

@@ -62,17 +62,17 @@ def random_homography_pairs(
     if not photographs:
         raise ValueError("no photographs to make pairs of; name a folder with at least one image")
     order = stream_generator(Stream.EVALUATION_ORDER, seed, 0).permutation(len(photographs))
-    readable = _endless_photographs([photographs[index] for index in order], image_shape, left_out)
+    readable = endless_photographs([photographs[index] for index in order], image_shape, left_out)
     for number, (path, image) in zip(range(num_pairs), readable, strict=False):
         seeds = np.array([[first_word(seed, Purpose.EVALUATION), number]], np.int64)
         homography_0to1 = sample_homographies(seeds, image_shape, homography).numpy()[0]
-        view0, view1 = _photometric_views(image, photometric, seed, number)
-        views = (View(f"{number:04d}/0", view0), View(f"{number:04d}/1", _warp(view1, homography_0to1)))
+        view0, view1 = photometric_views(image, photometric, seed, number)
+        views = (View(f"{number:04d}/0", view0), View(f"{number:04d}/1", warp_grey(view1, homography_0to1)))
         name = f"{number:04d} {Path(path).name}"
         yield ImagePair(name, "random", *views, homography_0to1.astype(np.float64))
 
 
-def _endless_photographs(
+def endless_photographs(
     paths: Sequence[str | Path], image_shape: tuple[int, int], left_out: list[str] | None
 ) -> Iterator[tuple[str | Path, np.ndarray]]:
     """Go round the photographs for ever; those that cannot be read are left out and named once."""
@@ -90,9 +90,10 @@ def _endless_photographs(
     raise ValueError(f"none of {len(paths)} photographs can be read, the first: {paths[0]}")
 
 
-def _photometric_views(
+def photometric_views(
     image: np.ndarray, config: PhotometricConfig, seed: int, number: int
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Return both photometric views of a grey uint8 image (H, W), as evaluation pair `number` has them."""
     from superpoint_tf.data.photometric import photometric_change  # imgaug takes a second to import
 
     return (
@@ -101,7 +102,8 @@ def _photometric_views(
     )
 
 
-def _warp(image: np.ndarray, homography: np.ndarray) -> np.ndarray:
+def warp_grey(image: np.ndarray, homography: np.ndarray) -> np.ndarray:
+    """Return a grey uint8 image (H, W) warped by a homography; black where nothing is."""
     from superpoint_tf.geometry.warp import warp_images
 
     warped = warp_images(image[None, :, :, None].astype(np.float32), homography[None]).numpy()[0, :, :, 0]

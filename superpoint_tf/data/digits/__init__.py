@@ -1,0 +1,1 @@
+"""Handwritten digits, enlarged and distorted."""
