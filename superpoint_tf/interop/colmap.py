@@ -158,8 +158,8 @@ def _write_pictures(
         raise ValueError(f"{path}: holds other pictures ({min(there)} ...); move it or name another file")
     cameras: dict[tuple[str, int, int], int] = {}
     for name in sorted(there.keys() & {*names}, key=there.__getitem__):
-        camera_id, *size = _camera_of_image(connection, there[name])
-        cameras.setdefault((camera_of(name), *size), camera_id)
+        camera_id, width, height = _camera_of_image(connection, there[name])
+        cameras.setdefault((camera_of(name), width, height), camera_id)
     described = dict(connection.execute("SELECT image_id, rows FROM keypoints"))
     for name in names:
         found, image_shape = read_features(features, name)
