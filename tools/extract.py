@@ -80,7 +80,6 @@ def main() -> None:
     sources = find_sources(arguments.images)
     command_line.set_up_tensorflow()
     from superpoint_tf.data.photographs.videos import FrameFolder
-    from superpoint_tf.interop.colmap import check_names
     from superpoint_tf.runtime.progress import Console
     from superpoint_tf.using.database import export_database
     from superpoint_tf.using.extract import extract_batch
@@ -92,8 +91,6 @@ def main() -> None:
     detection = detection_from_options(arguments, DEFAULT_DETECTION)
     what = (arguments.weights, arguments.keypoints, arguments.descriptor)
     extractor = open_extractor(*what, detection, arguments.resize)
-    if arguments.colmap:
-        check_names([source.name for source in sources])
     if arguments.colmap and not extractor.describes:
         what_detects = f"--keypoints {arguments.keypoints}" if arguments.keypoints else f"--weights {arguments.weights}"
         raise ValueError(f"{what_detects}: a detector alone gives nothing to match; --colmap needs both")

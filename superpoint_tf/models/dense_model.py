@@ -86,8 +86,8 @@ class DenseModel:
     def extract(self, image: Any, detection: DetectionConfig = ALL_KEYPOINTS, **changes: Any) -> Features:
         """Detect and describe keypoints in one image, strongest first.
 
-        `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1], NumPy or tensor, of any
-        size. `changes` are settings of `detection` by name, `extract(image, max_keypoints=1000, subpixel=True)`. Keeps
+        `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8, uint16 or float in [0, 1], NumPy or
+        tensor, of any size. `changes` are settings of `detection` by name, `extract(image, max_keypoints=1000)`. Keeps
         the `max_keypoints` strongest (None, unless it is given: all) of probability `threshold` or more (also called
         `detection_threshold`), suppresses others within `nms_radius_px` (square), then drops those nearer than
         `border_px` to the frame. With `subpixel` keypoints move to the soft-argmax of the 7x7 pixels around them. At

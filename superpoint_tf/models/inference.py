@@ -1,9 +1,9 @@
-"""A compiled forward pass whose memory does not grow with the number of picture sizes it has seen.
+"""Compiled forward passes whose memory does not grow with the number of sizes and counts they have seen.
 
 On a CPU TensorFlow's convolutions are oneDNN's, and it keeps those made for the last 1024 shapes of each thread. Where
 bias and ReLU were fused into a convolution, one that falls out of that store and is made again leaves some 50 kB behind
 (measured with TensorFlow 2.15). One that is not fused leaves nothing, but takes a few per cent more time. So a process
-fuses while few sizes have come by, and from then on no more.
+fuses while few sizes have come by, and from then on no more. Where the number of patches varies, few are seen at all.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
+_COUNTS = (1, 8, 32)  # of patches; above, multiples of the last
 _MAX_FUSED_SIZES = 48  # of all networks of the process together; some 12 convolutions each: well below 1024
 _FUSING = "remapping"  # what TensorFlow's optimizer calls it
 
@@ -42,6 +43,24 @@ class CompiledInference:
         if len(_seen) <= _MAX_FUSED_SIZES:
             _seen.add((self._number, shape))
         return len(_seen) <= _MAX_FUSED_SIZES
+
+
+def with_few_counts(run: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Return a function of tensors (N, ...) to (N, ...) that is run at few N alone: zeros fill up, and are cut off."""
+
+    def filled_up(*tensors: tf.Tensor) -> tf.Tensor:
+        count = int(tensors[0].shape[0])
+        missing = _next_count(count) - count
+        if not missing:
+            return run(*tensors)
+        return run(*(tf.pad(each, [[0, missing], *[[0, 0]] * (each.shape.rank - 1)]) for each in tensors))[:count]
+
+    return filled_up
+
+
+def _next_count(count: int) -> int:
+    largest = _COUNTS[-1]
+    return next((each for each in _COUNTS if each >= count), -(-count // largest) * largest)
 
 
 @contextlib.contextmanager

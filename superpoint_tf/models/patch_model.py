@@ -12,6 +12,7 @@ import tensorflow as tf
 from superpoint_tf.features import NO_ANGLE, Features
 from superpoint_tf.geometry.patches import build_levels, cut_patches, keypoint_frames, resize_patches
 from superpoint_tf.models.images import prepare_image
+from superpoint_tf.models.inference import with_few_counts
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import Weights, WeightsError, assign_weights, load_weights
 from superpoint_tf.systems import CLASSES, COSTS, MAPS, SCORES, SYSTEMS, PatchSpec
@@ -168,7 +169,7 @@ def _parts(network: tf.keras.Model, spec: PatchSpec) -> tuple[tuple[Forward, ...
 
 def _compiled(run: Forward, *signature: tf.TensorSpec) -> Forward:
     # traced here: TensorFlow takes the first calls of several models for one function that is traced again and again
-    return tf.function(run, input_signature=signature, autograph=False).get_concrete_function()
+    return with_few_counts(tf.function(run, input_signature=signature, autograph=False).get_concrete_function())
 
 
 def _batches(count: int) -> list[slice]:

@@ -82,3 +82,17 @@ def test_few_sizes_are_fused_and_many_no_more(monkeypatch: pytest.MonkeyPatch):
     forward(tf.zeros(3))
     forward(tf.zeros(1))
     assert len(seen) == 2
+
+
+def test_patches_are_seen_at_few_counts_and_what_fills_up_is_cut_off():
+    seen = []
+
+    def run(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        seen.append(int(first.shape[0]))
+        return first + second
+
+    run_at_few = inference.with_few_counts(run)
+    for count in (0, 1, 2, 8, 33, 64, 500):
+        numbers = tf.range(count, dtype=tf.float32)
+        np.testing.assert_array_equal(run_at_few(numbers, numbers), 2 * np.arange(count))
+    assert seen == [1, 1, 8, 8, 64, 64, 512]
