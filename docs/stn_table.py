@@ -1,4 +1,4 @@
-"""Train all networks of digits alike, on all four distortions, and measure them: docs/results/stn.json, docs/stn.png.
+"""Train all networks of digits alike, on all four distortions, and measure them: docs/results/stn.json, docs/stn.jpg.
 
     python docs/stn_table.py --seeds 2 --output outputs/stn
 
@@ -201,7 +201,7 @@ def write_results(arguments: argparse.Namespace) -> None:
 
 
 def draw_picture(output: Path) -> None:
-    """Draw what the convolutional rows crop of the first digits of the test: docs/stn.png, and in the output folder."""
+    """Draw what the convolutional rows crop of the first digits of the test: docs/stn.jpg, and in the output folder."""
     from superpoint_tf.training.digit_validation import distorted_digits, draw_digit_crops
 
     sheets = []
@@ -219,8 +219,9 @@ def draw_picture(output: Path) -> None:
             )
             sheets.append(np.hstack([label, sheet]))
     if sheets:
-        for path in (ROOT / "docs" / "stn.png", output / "crops.png"):
-            cv2.imwrite(str(path), np.vstack(sheets))
+        sheet = np.vstack(sheets)
+        cv2.imwrite(str(output / "crops.png"), sheet)
+        cv2.imwrite(str(ROOT / "docs" / "stn.jpg"), sheet, [cv2.IMWRITE_JPEG_QUALITY, 70])
 
 
 if __name__ == "__main__":
