@@ -188,4 +188,4 @@ class Exporter(AnyExporter):
         """Say how large and fast the file is, and how it is loaded."""
         request = exported.request
         what = "{}x{}".format(*request.form.image_shape or TABLE_SHAPE)
-        self._report(exported, what, usage(str(exported.path), request, self.model.with_descriptor))
+        self._report(exported, what, usage(str(exported.path), request, self.model.with_descriptor, self.model.spec))
