@@ -116,38 +116,61 @@ def read_cells(output: Path, seeds: int) -> tuple[Cells, list[float], set[int]]:
     return cells, seconds, steps
 
 
-def percent(values: np.ndarray) -> dict[str, float]:
+def percent(values: np.ndarray) -> tuple[float, float]:
     """Return the mean over seeds and digits (S, N) in percent, and its standard error over the digits."""
     by_digit = 100 * values.mean(axis=0)
-    return {
-        "percent": round(float(by_digit.mean()), 3),
-        "standard_error": round(float(by_digit.std(ddof=1) / math.sqrt(len(by_digit))), 3),
+    return float(by_digit.mean()), float(by_digit.std(ddof=1) / math.sqrt(len(by_digit)))
+
+
+def errors_table(cells: Cells) -> dict[str, Any]:
+    """Return the errors as docs/tables.py takes them, the lowest of a distortion in bold."""
+    best = {of: min(wrong.mean() for (at, _), wrong in cells.items() if at == of) for of, _ in cells}
+
+    def cell(row: str, distortion: str) -> str | None:
+        if (distortion, row) not in cells:
+            return None
+        error, deviation = percent(cells[distortion, row])
+        text = f"{error:.1f} ± {deviation:.1f}"
+        return f"**{text}**" if cells[distortion, row].mean() == best[distortion] else text
+
+    columns = {"row": {"title": "error, %"}, **{name: {"title": name} for name in DISTORTIONS}}
+    rows = [{"row": f"`{row}`", **{name: cell(row, name) for name in DISTORTIONS}} for row in ROWS]
+    return {"columns": columns, "rows": rows}
+
+
+def orderings_table(cells: Cells) -> dict[str, Any]:
+    """Return what is claimed of pairs of rows, with the paired differences that were measured.
+
+    Undecided is a difference within two of its standard errors.
+    """
+    rows = []
+    for distortion, lower, higher in claims():
+        if (distortion, lower) not in cells or (distortion, higher) not in cells:
+            continue
+        difference, deviation = percent(cells[distortion, lower] - cells[distortion, higher])
+        ratio = cells[distortion, lower].mean() / max(cells[distortion, higher].mean(), 1e-9)
+        clear, holds = abs(difference) > 2 * deviation, difference < 0
+        row = {"distortion": distortion, "claim": f"`{lower}` below `{higher}`"}
+        row |= {"difference": f"{difference:+.1f} ± {deviation:.1f}", "ratio": f"{ratio:.2f}"}
+        rows.append(row | {"verdict": ("holds" if holds else "does not hold") if clear else "undecided"})
+    titles = {
+        "distortion": "",
+        "claim": "the paper",
+        "difference": "difference, %",
+        "ratio": "ratio",
+        "verdict": "here",
     }
+    return {"columns": {name: {"title": title} for name, title in titles.items()}, "rows": rows}
 
 
-def orderings(cells: Cells) -> Iterator[dict[str, Any]]:
-    """Yield what the paper's table says of two rows, with the difference that was measured."""
-    claims = [
-        (distortion, st, rows[0], f"{st} below {rows[0]}")
-        for rows in FAMILIES.values()
-        for distortion in DISTORTIONS
-        for st in rows[1:]
-    ]
-    claims += [
-        (distortion, f"st-{family}-{kind}", f"st-{family}-affine", f"st-{family}-{kind} below st-{family}-affine")
-        for family in ("fcn", "cnn")
-        for distortion in ("P", "E")
-        for kind in ("projective", "spline")
-    ]
-    for distortion, lower, higher, claim in claims:
-        if (distortion, lower) in cells and (distortion, higher) in cells:
-            difference = percent(cells[distortion, lower] - cells[distortion, higher])
-            ratio = cells[distortion, lower].mean() / max(cells[distortion, higher].mean(), 1e-9)
-            clear = abs(difference["percent"]) > 2 * difference["standard_error"]
-            holds = difference["percent"] < 0
-            verdict = ("holds" if holds else "does not hold") if clear else "undecided"
-            facts = {**difference, "ratio": round(float(ratio), 3), "verdict": verdict}
-            yield {"distortion": distortion, "claim": claim, **facts}
+def claims() -> Iterator[tuple[str, str, str]]:
+    """Yield distortion, the row that should have the lower error, and the one it is compared with."""
+    for plain, *transformers in FAMILIES.values():
+        for distortion in DISTORTIONS:
+            yield from ((distortion, row, plain) for row in transformers)
+    for _, affine, *others in FAMILIES.values():
+        for distortion in ("P", "E"):
+            yield from ((distortion, row, affine) for row in others)
 
 
 def write_results(arguments: argparse.Namespace) -> None:
@@ -164,24 +187,16 @@ def write_results(arguments: argparse.Namespace) -> None:
         "seeds": arguments.seeds,
         "test": {"digits": first.shape[1], "distortions of each": TIMES},
         "cpu_seconds": round(sum(seconds), 1),
-        "digit_errors": {
-            row: {
-                distortion: {
-                    **percent(cells[distortion, row]),
-                    "seeds": [round(100 * float(each.mean()), 3) for each in cells[distortion, row]],
-                }
-                for distortion in DISTORTIONS
-                if (distortion, row) in cells
-            }
-            for row in ROWS
+        "tables": {"errors": errors_table(cells), "orderings": orderings_table(cells)},
+        "seeds_percent": {
+            f"{row} {distortion}": [round(100 * float(each.mean()), 3) for each in wrong]
+            for (distortion, row), wrong in cells.items()
         },
-        "orderings": list(orderings(cells)),
     }
-    (ROOT / "docs" / "results" / "stn.json").write_text(json.dumps(result, indent=1) + "\n")
-    for row, errors in result["digit_errors"].items():
-        print(f"{row:20}", *(f"{d} {e['percent']:5.2f} ± {e['standard_error']:.2f}" for d, e in errors.items()))
-    for each in result["orderings"]:
-        print(each["distortion"], each["claim"], each["percent"], "±", each["standard_error"], each["verdict"])
+    (ROOT / "docs" / "results" / "stn.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    for table in result["tables"].values():
+        for line in table["rows"]:
+            print(" | ".join(map(str, line.values())))
     draw_picture(arguments.output)
 
 

@@ -37,6 +37,7 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
+from superpoint_tf.evaluation.disparity_measures import DISPARITY_MEASURES
 from superpoint_tf.evaluation.measures import DETECTOR, MEASURES, TABLES, shown
 from superpoint_tf.evaluation.patch_measures import PATCH_MEASURES
 from superpoint_tf.evaluation.pck_measures import PCK_MEASURES
@@ -51,6 +52,7 @@ OWN_MEASURES: dict[str, Mapping[str, Any]] = {  # by protocol
     "patches": PATCH_MEASURES,
     "pck": PCK_MEASURES,
     "retrieval": RETRIEVAL_MEASURES,
+    "stereo": DISPARITY_MEASURES,
 }
 
 

@@ -31,7 +31,9 @@ ONE_DOOR = {
     "tensorflow_addons": "superpoint_tf/geometry/projective.py",
     "imgaug": "superpoint_tf/data/photometric.py",
     "torch": "superpoint_tf/interop/pytorch.py",
+    "pillow_heif": "superpoint_tf/data/photographs/reading.py",
     "scipy": "superpoint_tf/interop/matconvnet.py",
+    "sklearn": "superpoint_tf/data/digits/digit_set.py",
 }
 
 

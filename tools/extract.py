@@ -75,29 +75,29 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    from superpoint_tf.using.picture_sources import find_sources
+    from superpoint_tf.using.picture_sources import find_sources, list_passed_over
 
     sources = find_sources(arguments.images)
     command_line.set_up_tensorflow()
     from superpoint_tf.data.photographs.videos import FrameFolder
-    from superpoint_tf.interop.colmap import check_names
     from superpoint_tf.runtime.progress import Console
     from superpoint_tf.using.database import export_database
     from superpoint_tf.using.extract import extract_batch
     from superpoint_tf.using.keypoint_extractors import open_extractor
 
     console = Console()
+    for kind in list_passed_over(arguments.images):
+        console.line("left", f"passed over: {kind}")
     detection = detection_from_options(arguments, DEFAULT_DETECTION)
     what = (arguments.weights, arguments.keypoints, arguments.descriptor)
     extractor = open_extractor(*what, detection, arguments.resize)
-    if arguments.colmap:
-        check_names([source.name for source in sources])
     if arguments.colmap and not extractor.describes:
         what_detects = f"--keypoints {arguments.keypoints}" if arguments.keypoints else f"--weights {arguments.weights}"
         raise ValueError(f"{what_detects}: a detector alone gives nothing to match; --colmap needs both")
     frames = FrameFolder(arguments.write_frames) if arguments.write_frames else None
-    for video in (source for source in sources if frames and source.is_video):
-        frames.check(video.name)
+    for source in sources:
+        if frames is not None and source.is_video:
+            frames.check(source.name)
     extraction = (arguments.every, arguments.strict, arguments.overwrite, frames)
     found = extract_batch(sources, extractor, arguments.output, console, *extraction)
     if arguments.colmap:

@@ -48,7 +48,7 @@ def main() -> None:
     options = {"adaptation.num_homographies": arguments.num_homographies}
     config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
     shard = command_line.resolve_shard(arguments.shard)
-    from superpoint_tf.data.photographs.photograph_sets import find_photographs
+    from superpoint_tf.data.photographs.photograph_sets import find_photographs, passed_over
 
     photographs = find_photographs(config.photographs, arguments.images).with_readable_validation()
     command_line.set_up_tensorflow()
@@ -64,6 +64,8 @@ def main() -> None:
     console, output = Console(quick_command=quick_command), arguments.output or f"labels/{config.name}"
     check_output(output, arguments.iters, shard, arguments.overwrite)  # before a detector is trained
     console.line("data", photographs.note)
+    for kind in passed_over(photographs.root):
+        console.line("left", f"passed over: {kind}")
     console.line("data", f"{len(photographs.train)} photographs to label, {len(photographs.validation)} held out")
     detector = find_first_detector(config, arguments.detector, shard, console, replicas, arguments.from_scratch)
     config = dataclasses.replace(config, photographs=dataclasses.replace(config.photographs, root=photographs.root))

@@ -61,7 +61,7 @@ def check_output(sources: Sequence[Source], output: str) -> None:
 
 def main() -> None:
     arguments = parse_arguments()
-    from superpoint_tf.using.picture_sources import find_sources
+    from superpoint_tf.using.picture_sources import find_sources, list_passed_over
 
     sources = find_sources(arguments.images)
     if arguments.output:
@@ -73,6 +73,8 @@ def main() -> None:
     from superpoint_tf.using.window import Window, has_display
 
     console = Console()
+    for kind in list_passed_over(arguments.images):
+        console.line("left", f"passed over: {kind}")
     live = not arguments.output and has_display()
     if not live and not arguments.output:
         console.line("show", f"no display: saving in {DEFAULT_FOLDER}")

@@ -15,9 +15,7 @@ from superpoint_tf.systems import SYSTEMS
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser(
-        "Train the detector alone, the joint model, a descriptor of patches, or a stereo network."
-    )
+    parser = command_line.Parser("Train the detector alone, the joint model, or any other system of docs/zoo.md.")
     command_line.add_config_arguments(parser, default=None)
     parser.add_argument("--output", type=command_line.output_folder, help="run folder (default: outputs/<config name>)")
     parser.add_argument(
@@ -45,7 +43,7 @@ def main() -> None:
 
     output = arguments.output or f"outputs/{config.name}"
     quick_command = f"python tools/train_superpoint.py {QUICKSTART}"
-    if config.train in ("patches", "stereo"):
+    if config.train in ("patches", "stereo", "digits"):
         quick_command = f"python tools/train.py {arguments.config} --set {config.train}.steps=200 --output ANOTHER"
     if config.train == "detector":
         quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
@@ -58,18 +56,28 @@ def main() -> None:
         weights = train(build_task(config), output, replicas=replicas, **given)
     if replicas.is_chief:
         trained = config.classes.stage if config.train == "classes" else config.train
+        trained = f"lift {config.lift.trainable}" if config.train == "lift" else trained
         print(f" next | {next_command(trained, arguments.config, str(weights))}")
+
+
+_NEXT_OF_LIFT = {"lift descriptor": "orientation", "lift orientation": "detector"}
 
 
 def next_command(trained: str, config: str, weights: str) -> str:
     """Return what a user does with these weights."""
     if trained == "patches":
         return f"python tools/train.py {config} --set patches.init={weights} --output ANOTHER  # or look at its figures"
+    if trained in _NEXT_OF_LIFT:
+        stage = f"lift.trainable={_NEXT_OF_LIFT[trained]} lift.init={weights}"
+        return f"python tools/train.py {config} --set {stage} --output ANOTHER"
     if trained == "body":
         stage = f"--set classes.stage=attention classes.trainable= classes.init={weights}"
         return f"python tools/train.py {config} {stage} --output ANOTHER"
     if trained == "stereo":
         return f"python tools/match.py LEFT RIGHT --weights {weights} --disparity disparity.png"
+    if trained == "digits":
+        another = "network.system=digits-cnn --output ANOTHER"
+        return f"python tools/train.py {config} --set {another}  # or look at its figures"
     if trained == "detector":
         given = "" if Path(config).name == "magicpoint.yaml" else f" --config {config}"
         return f"python tools/homographic_adapt.py --iters 2 --detector {weights}{given}"

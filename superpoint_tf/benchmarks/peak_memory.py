@@ -124,7 +124,7 @@ def workers_peak_bytes() -> float | None:
 def main() -> None:
     from superpoint_tf.command_line import set_up_tensorflow
 
-    set_up_tensorflow()
+    set_up_tensorflow(announce=False)  # standard output is the figure alone
     module, _, name = sys.argv[1].partition(":")
     prepare = getattr(importlib.import_module(module), name)
     print(peak_of(prepare(**json.loads(sys.argv[2]))))

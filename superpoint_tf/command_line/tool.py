@@ -10,12 +10,17 @@ import warnings
 from collections.abc import Callable
 
 from superpoint_tf.config import ConfigError
+from superpoint_tf.runtime.devices import check_devices, describe_devices, gpus_of_machine
 from superpoint_tf.runtime.interruption import Interrupted
+from superpoint_tf.runtime.progress import Console
 from superpoint_tf.runtime.quiet import import_tensorflow
 
 
-def set_up_tensorflow() -> None:
-    """Import TensorFlow without its start-up messages and let GPU memory grow."""
+def set_up_tensorflow(announce: bool = True) -> None:
+    """Import TensorFlow without its start-up messages, let GPU memory grow, and say what it computes on.
+
+    A GPU that it does not see is a warning with the reason; raises MissingDevice where CUDA_VISIBLE_DEVICES names it.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TFA_CHECK_VERSION", "0")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras 3 has others, which cannot run the network
@@ -23,6 +28,12 @@ def set_up_tensorflow() -> None:
     # tensorflow-addons announces its end of life on every import; setup.cfg says which versions are used and why
     warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow_addons")
     import_tensorflow()
+    why_not = check_devices()
+    if announce:
+        console = Console()
+        console.line("on", describe_devices())
+        if why_not:
+            console.line("warn", f"TensorFlow does not use the GPU of this machine ({gpus_of_machine()[0]}): {why_not}")
 
 
 def run_tool(main: Callable[[], None]) -> None:

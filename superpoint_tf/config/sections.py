@@ -417,6 +417,8 @@ class LiftSection(TrainingConfig):
     batch_size: int = _setting(128, minimum=1, maximum=2**16)  # points, of two patches each, over all devices
     points_per_picture: int = _setting(16, minimum=1, maximum=4096)
     max_keypoints: int = _setting(512, minimum=1, maximum=2**16 - 1)  # of a picture, the strongest
+    # A point is a keypoint that is found again in so many turned and zoomed copies of the photograph; 0: every one.
+    copies: int = _setting(1, minimum=0, maximum=64)
     jitter: float = _setting(1.0, minimum=0.0, maximum=4.0)  # of the second frame, as `patches.jitter`
     radius_px: float = _setting(8.0, minimum=0.0, maximum=1024.0)  # nearer points of a picture are no negatives
     margin: float = _setting(4.0, minimum=0.0, maximum=100.0)  # of the descriptor's wrong pairs

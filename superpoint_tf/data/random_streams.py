@@ -54,6 +54,7 @@ class Stream(enum.IntEnum):
     PLANES = 0x0D07  # segments, planes and camera of a piecewise-planar pair
     DENSE_POINTS = 0x0D08  # the points whose partners are asked for
     APPEARANCE = 0x0D09  # how the second view of a cross-appearance pair looks
+    COPIES = 0x0D0B  # how a photograph is turned and zoomed to see which keypoints are found again
     STEREO = 0x57E2  # the disparities of a drawn pair
     STEREO_CROP = 0x57E3  # the part of a pair that a sample shows
     PHOTOMETRIC = 0x50_686F_746F

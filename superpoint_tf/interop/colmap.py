@@ -3,8 +3,9 @@
 COLMAP counts pixels from the corner of the first one, we from its centre: its coordinates are ours plus 0.5. Keypoints
 with a size have its four columns, x, y, scale and orientation, others two. Its scale is the deviation of the Gaussian
 that a keypoint was found with, half of OpenCV's diameter; its orientation is OpenCV's angle in radians. The schema is
-that of COLMAP 3, which later versions bring up to date when they open it. A camera is SIMPLE_RADIAL with a focal
-length of 1.2 times the longer side, which COLMAP refines, as it does with pictures that do not say theirs.
+that of COLMAP 3, which later versions bring up to date when they open it; a database of theirs is added to as they
+would, with a rig a camera and a frame an image. A new camera is SIMPLE_RADIAL with a focal length of 1.2 times the
+longer side, which COLMAP refines, as it does with pictures that do not say theirs.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from superpoint_tf.runtime import storage
 PIXEL_SHIFT = 0.5
 _MAX_IMAGE_ID = 2**31 - 1  # a pair is smaller id * this + larger id
 _SIMPLE_RADIAL = 2  # parameters: focal length, principal point x and y, one of distortion
+_CAMERA_SENSOR = 0  # what COLMAP 4 calls the kind of a sensor that is a camera
 _FOCAL_LENGTH = 1.2  # of the longer side
 _PAIRS_A_COMMIT = 50
 # What SQLite says when it is the disk; Python 3.10 does not give the number.
@@ -77,18 +79,12 @@ def pairs_path(path: str | Path) -> Path:
     return Path(path).with_name(Path(path).stem + "_pairs.txt")
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Raise ValueError for names that COLMAP's list of pairs cannot hold: it would leave their pairs out unsaid.
+def fits_pairs_list(name: str) -> bool:
+    """Tell whether COLMAP's list of pairs can hold a name; it would leave pairs of others out unsaid.
 
     A line there is two names with a space between them; one that begins with # is a comment.
     """
-    bad = [name for name in names if name.startswith("#") or len(name.split()) != 1 or name != name.strip()]
-    if bad:
-        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-        raise ValueError(
-            f"{bad[0]!r}{more}: COLMAP's list of pairs cannot hold a name with a space or a # in front; rename it, or "
-            "extract without --colmap"
-        )
+    return not name.startswith("#") and name.split() == [name]
 
 
 def write_database(
@@ -101,13 +97,14 @@ def write_database(
 ) -> int:
     """Write the pictures `names` of a feature file, and the matches of their pairs; return how many matches.
 
-    Names must be in the order in which `overlap` counts neighbours. Pictures with equal `camera_of(name)` and size
-    share a camera. The database has the name `<path>.unfinished` until it is complete; one of either name that holds
-    the same keypoints is gone on with, and pairs that are in it are not matched again. `on_pair` is called after each
-    pair; it may raise. Raises ValueError for features without descriptors, a database with other pictures or keypoints,
-    and as `check_names` does, WriteError if the disk refuses.
+    Names must be in the order in which `overlap` counts neighbours. New pictures with equal `camera_of(name)` and size
+    share a camera. The database has the name `<path>.unfinished` until it is complete. One of either name that holds
+    some of the pictures is added to, COLMAP's own too: its images, cameras and keypoints stay, pictures without
+    keypoints get them, pairs that are in it are not matched again. The list of pairs is written if it can hold all
+    names. `on_pair` is called after each pair; it may raise. Raises ValueError, and changes nothing, for features
+    without descriptors or a database with none of the pictures, other keypoints or sizes; WriteError if the disk
+    refuses.
     """
-    check_names(names)
     final = Path(path)
     storage.remove_unfinished_of(pairs_path(final))
     working = final if final.exists() else final.with_name(final.name + ".unfinished")
@@ -116,6 +113,8 @@ def write_database(
     try:
         connection = sqlite3.connect(working)
         try:
+            if working == final:
+                _check_is_colmap(connection, final)
             with connection:
                 connection.executescript(_SCHEMA)
                 identifiers = _write_pictures(connection, working, features, names, camera_of)
@@ -126,12 +125,24 @@ def write_database(
         if any(refusal in str(error) for refusal in _DISK_REFUSES):
             raise storage.WriteError(working, OSError(str(error))) from error
         raise ValueError(f"{working}: not a database that can be written ({error}); name another file") from error
-    lines = (f"{names[first]} {names[second]}\n" for first, second in pairs_of(len(names), overlap))
-    storage.write_bytes(pairs_path(final), "".join(lines).encode())
+    if all(fits_pairs_list(name) for name in names):
+        lines = (f"{names[first]} {names[second]}\n" for first, second in pairs_of(len(names), overlap))
+        storage.write_bytes(pairs_path(final), "".join(lines).encode())
+    else:
+        pairs_path(final).unlink(missing_ok=True)  # one of before would leave pairs out
     if working != final:
         with storage.writing(final):
             os.replace(working, final)
     return total
+
+
+def _check_is_colmap(connection: sqlite3.Connection, path: Path) -> None:
+    if (tables := _tables(connection)) and not {"cameras", "images", "keypoints", "matches"} <= tables:
+        raise ValueError(f"{path}: a database, but not COLMAP's (it has {min(tables)}); name another file")
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
 def _write_pictures(
@@ -143,27 +154,86 @@ def _write_pictures(
 ) -> dict[str, int]:
     """Add cameras, images and keypoints that are not there; return the number of each image by its name."""
     there = dict(connection.execute("SELECT name, image_id FROM images"))
-    strange = sorted(set(there) ^ set(names))
-    if there and strange:
-        raise ValueError(f"{path}: holds other pictures ({strange[0]} ...); move it or name another file")
+    if there and not there.keys() & {*names}:
+        raise ValueError(f"{path}: holds other pictures ({min(there)} ...); move it or name another file")
     cameras: dict[tuple[str, int, int], int] = {}
+    for name in sorted(there.keys() & {*names}, key=there.__getitem__):
+        camera_id, width, height = _camera_of_image(connection, there[name])
+        cameras.setdefault((camera_of(name), width, height), camera_id)
+    described = dict(connection.execute("SELECT image_id, rows FROM keypoints"))
     for name in names:
         found, image_shape = read_features(features, name)
         if found.descriptors is None or image_shape is None:
             raise ValueError(f"{features.filename}: {name} has no descriptors or no size; nothing can be matched")
-        points = _columns(found)
-        if name in there:
-            _check_same(connection, path, name, there[name], points)
-            continue
         height, width = image_shape
-        shared = (camera_of(name), width, height)
-        if shared not in cameras:
-            cameras[shared] = _write_camera(connection, width, height)
-        row = connection.execute("INSERT INTO images(name, camera_id) VALUES (?, ?)", (name, cameras[shared]))
-        there[name] = int(row.lastrowid or 0)
-        values = (there[name], *points.shape, points.tobytes())
-        connection.execute("INSERT INTO keypoints(image_id, rows, cols, data) VALUES (?, ?, ?, ?)", values)
+        if name not in there:
+            shared = (camera_of(name), width, height)
+            if shared not in cameras:
+                cameras[shared] = _write_camera(connection, width, height)
+            there[name] = _write_image(connection, name, cameras[shared])
+        else:
+            _check_size(connection, path, name, there[name], (width, height))
+        points = _columns(found)
+        if described.get(there[name]):
+            _check_same(connection, path, name, there[name], points)
+        else:
+            values = (there[name], *points.shape, points.tobytes())
+            connection.execute(
+                "INSERT OR REPLACE INTO keypoints(image_id, rows, cols, data) VALUES (?, ?, ?, ?)", values
+            )
     return there
+
+
+def _camera_of_image(connection: sqlite3.Connection, image_id: int) -> tuple[int, int, int]:
+    """Return number, width and height of an image's camera."""
+    query = "SELECT camera_id, width, height FROM cameras JOIN images USING (camera_id) WHERE image_id = ?"
+    row = connection.execute(query, (image_id,)).fetchone()
+    return row if row is not None else (0, 0, 0)
+
+
+def _write_image(connection: sqlite3.Connection, name: str, camera_id: int) -> int:
+    """Add an image, and where this database has them its frame; return its number."""
+    row = connection.execute("INSERT INTO images(name, camera_id) VALUES (?, ?)", (name, camera_id))
+    image_id = int(row.lastrowid or 0)
+    if _has_rigs(connection):
+        rig_id = _rig_of_camera(connection, camera_id)
+        frame_id = connection.execute("INSERT INTO frames(rig_id) VALUES (?)", (rig_id,)).lastrowid
+        values = (frame_id, image_id, camera_id, _CAMERA_SENSOR)
+        connection.execute(
+            "INSERT INTO frame_data(frame_id, data_id, sensor_id, sensor_type) VALUES (?, ?, ?, ?)", values
+        )
+    return image_id
+
+
+def _has_rigs(connection: sqlite3.Connection) -> bool:
+    """Tell whether this is a database of COLMAP 4 that has a rig for each camera and a frame for each image.
+
+    One of ours that it has opened has the tables, and nothing in them: COLMAP makes rigs and frames when it maps, of
+    all images or of none.
+    """
+    if not {"rigs", "rig_sensors", "frames", "frame_data"} <= _tables(connection):
+        return False
+    return connection.execute("SELECT 1 FROM frames LIMIT 1").fetchone() is not None
+
+
+def _rig_of_camera(connection: sqlite3.Connection, camera_id: int) -> int:
+    """Return the rig that a camera is in, a new one for a camera that is in none."""
+    row = connection.execute(
+        "SELECT rig_id FROM rigs WHERE ref_sensor_id = :camera AND ref_sensor_type = :kind "
+        "UNION SELECT rig_id FROM rig_sensors WHERE sensor_id = :camera AND sensor_type = :kind",
+        {"camera": camera_id, "kind": _CAMERA_SENSOR},
+    ).fetchone()
+    if row is not None:
+        return int(row[0])
+    query = "INSERT INTO rigs(ref_sensor_id, ref_sensor_type) VALUES (?, ?)"
+    return int(connection.execute(query, (camera_id, _CAMERA_SENSOR)).lastrowid or 0)
+
+
+def _check_size(connection: sqlite3.Connection, path: Path, name: str, image_id: int, size: tuple[int, int]) -> None:
+    _, *there = _camera_of_image(connection, image_id)
+    if tuple(there) != size:
+        sizes = f"{there[0]}x{there[1]} there, {size[0]}x{size[1]} in the features"
+        raise ValueError(f"{path}: the camera of {name} is of {sizes}; extract from the very pictures of this database")
 
 
 def _columns(features: Features) -> np.ndarray:
@@ -179,7 +249,7 @@ def _columns(features: Features) -> np.ndarray:
 def _check_same(connection: sqlite3.Connection, path: Path, name: str, image_id: int, points: np.ndarray) -> None:
     query = "SELECT rows, cols, data FROM keypoints WHERE image_id = ?"
     row = connection.execute(query, (image_id,)).fetchone()
-    if row is None or row[:2] != points.shape or bytes(row[2] or b"") != points.tobytes():
+    if row[:2] != points.shape or bytes(row[2] or b"") != points.tobytes():
         raise ValueError(f"{path}: {name} has other keypoints there; move the database or name another file")
 
 

@@ -39,6 +39,8 @@ def from_cv_keypoints(keypoints: Sequence[cv2.KeyPoint], descriptors: np.ndarray
 class OpenCVSuperPoint:
     """SuperPoint with the methods of `cv2.Feature2D`, so that code written for SIFT takes it in Python.
 
+    As there images are grey, BGR or BGRA, masks uint8 or bool, 0 where nothing is to be found, and without keypoints
+    descriptors are None.
     It is no subclass: OpenCV's C++ code would call methods that a Python object cannot give it, and crash.
     """
 
@@ -47,33 +49,33 @@ class OpenCVSuperPoint:
         self._model, self._detection = model, choose_detection(detection, changes)
 
     def detect(self, image: np.ndarray, mask: np.ndarray | None = None) -> tuple[cv2.KeyPoint, ...]:
-        """Return the keypoints of a grey or BGR image; where `mask` uint8 (H, W) is 0 none is kept."""
+        """Return the keypoints of an image; where `mask` (H, W) is 0 none is kept."""
         return self.detectAndCompute(image, mask)[0]
 
     def compute(
         self, image: np.ndarray, keypoints: Sequence[cv2.KeyPoint]
-    ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray]:
-        """Return the keypoints as given and their descriptors float32 (N, D)."""
+    ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray | None]:
+        """Return the keypoints as given and their descriptors float32 (N, D), None without any."""
         looks = self._detection.scales, self._detection.phases
-        return tuple(keypoints), self._model.describe(_to_rgb(image), _features(keypoints).keypoints, *looks)
+        descriptors = self._model.describe(_to_rgb(image), _features(keypoints).keypoints, *looks)
+        return tuple(keypoints), _or_none(descriptors)
 
     def detectAndCompute(
         self, image: np.ndarray, mask: np.ndarray | None = None
     ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray | None]:
-        """Return keypoints and descriptors float32 (N, D), None from a detector alone.
+        """Return keypoints and descriptors float32 (N, D), None without any or from a detector alone.
 
         Raises ValueError for an image that `SuperPoint.extract` refuses or a mask of another shape.
         """
         if mask is None:
             found = self._model.extract(_to_rgb(image), self._detection)
-            return tuple(to_cv_keypoints(found)), found.descriptors
-        if np.shape(mask) != np.shape(image)[:2]:
-            raise ValueError(f"the mask has shape {np.shape(mask)}, the image {np.shape(image)[:2]}; they must agree")
+            return tuple(to_cv_keypoints(found)), _or_none(found.descriptors)
+        allowed = _check_mask(mask, image)
         # the strongest below the mask, not in all
         found = self._model.extract(_to_rgb(image), self._detection, max_keypoints=None)
         pixels = np.floor(found.keypoints + 0.5).astype(int)
-        found = found.take(np.asarray(mask)[pixels[:, 1], pixels[:, 0]] != 0).take(slice(self._detection.max_keypoints))
-        return tuple(to_cv_keypoints(found)), found.descriptors
+        found = found.take(allowed[pixels[:, 1], pixels[:, 0]]).take(slice(self._detection.max_keypoints))
+        return tuple(to_cv_keypoints(found)), _or_none(found.descriptors)
 
     def descriptorSize(self) -> int:
         """Return the numbers of a descriptor, 0 for a detector alone."""
@@ -99,7 +101,7 @@ class OpenCVSuperPoint:
 class OpenCVPatchDescriptor:
     """A patch system with the methods of `cv2.Feature2D`: it describes keypoints of any detector of OpenCV.
 
-    It is no subclass, for the reason of `OpenCVSuperPoint`.
+    It is no subclass, for the reason of `OpenCVSuperPoint`, and takes and gives what that does.
     """
 
     def __init__(self, model: PatchModel, detector: cv2.Feature2D | None = None, support: float = SUPPORT) -> None:
@@ -113,21 +115,22 @@ class OpenCVPatchDescriptor:
         self._detector = cv2.SIFT.create() if detector is None else detector
 
     def detect(self, image: np.ndarray, mask: np.ndarray | None = None) -> tuple[cv2.KeyPoint, ...]:
-        """Return the keypoints that the detector finds in a grey or BGR image, none where `mask` is 0."""
-        return tuple(self._detector.detect(image, mask))
+        """Return the keypoints that the detector finds in an image, none where `mask` is 0."""
+        return tuple(self._detector.detect(image, None if mask is None else _check_mask(mask, image).astype(np.uint8)))
 
     def compute(
         self, image: np.ndarray, keypoints: Sequence[cv2.KeyPoint]
-    ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray]:
-        """Return the keypoints as given and their descriptors (N, D), float32, or uint8 bit strings.
+    ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray | None]:
+        """Return the keypoints as given and their descriptors (N, D), float32, or uint8 bit strings; None without any.
 
         Raises ValueError for an image that `SuperPoint.extract` refuses.
         """
-        return tuple(keypoints), self._model.describe(_to_rgb(image), _features(keypoints), self._support)
+        descriptors = self._model.describe(_to_rgb(image), _features(keypoints), self._support)
+        return tuple(keypoints), _or_none(descriptors)
 
     def detectAndCompute(
         self, image: np.ndarray, mask: np.ndarray | None = None
-    ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray]:
+    ) -> tuple[tuple[cv2.KeyPoint, ...], np.ndarray | None]:
         """Do `detect` and `compute`."""
         return self.compute(image, self.detect(image, mask))
 
@@ -159,6 +162,22 @@ def _features(keypoints: Sequence[cv2.KeyPoint]) -> Features:
 
 
 def _to_rgb(image: np.ndarray) -> np.ndarray:
-    """Turn OpenCV's order of colours around; anything else is for `prepare_image` to judge."""
-    colour = image is not None and np.ndim(image) == 3 and np.shape(image)[2] == 3
-    return np.ascontiguousarray(np.asarray(image)[..., ::-1]) if colour else image
+    """Turn OpenCV's order of colours around, without opacity; anything else is for `prepare_image` to judge."""
+    colour = image is not None and np.ndim(image) == 3 and np.shape(image)[2] in (3, 4)
+    return np.ascontiguousarray(np.asarray(image)[..., 2::-1]) if colour else image
+
+
+def _check_mask(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Return where a mask of (H, W) or (H, W, 1), of whole numbers or bool, is not 0; raises ValueError for others."""
+    array = np.asarray(mask)
+    if array.shape not in (np.shape(image)[:2], (*np.shape(image)[:2], 1)):
+        raise ValueError(f"the mask has shape {array.shape}, the image {np.shape(image)[:2]}; they must agree")
+    if array.dtype.kind not in "bui":
+        raise ValueError(f"the mask has dtype {array.dtype}; expected uint8 or bool, 0 where nothing is to be found")
+    allowed: np.ndarray = array.reshape(array.shape[:2]) != 0
+    return allowed
+
+
+def _or_none(descriptors: np.ndarray | None) -> np.ndarray | None:
+    """Return descriptors as OpenCV does: None where there is no keypoint."""
+    return descriptors if descriptors is not None and len(descriptors) else None

@@ -6,6 +6,8 @@ the whole other map that is far enough from the right one (hard), or any such fe
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from superpoint_tf.losses.dense_points import (
@@ -74,10 +76,10 @@ def _contrastive(
     return {"desc": tf.reduce_sum(tf.where(usable, positive + negative, 0.0)) / 4.0}
 
 
-def _row(sums: object) -> DenseLoss:
+def _row(sums: Callable[[Outputs, Outputs, Batch, DenseSettings], dict[str, tf.Tensor]]) -> DenseLoss:
     return DenseLoss(
         ("desc",),
-        sums,  # type: ignore[arg-type]
+        sums,
         lambda batch, settings: {"desc": count_points(batch, settings)},
         MARGIN,
         RADIUS_PX,

@@ -10,6 +10,7 @@ import tensorflow as tf
 from superpoint_tf.detection.scale_space import SUPPORT
 from superpoint_tf.features import Features
 from superpoint_tf.geometry.patches import build_levels, cut_patches, keypoint_frames
+from superpoint_tf.models.inference import with_few_counts
 from superpoint_tf.systems import CropSpec
 
 _BATCH = 512  # crops that are cut and seen at a time
@@ -54,4 +55,4 @@ class CropDescriber:
 def _compiled(part: tf.keras.Model, side_px: int) -> Callable[[tf.Tensor], tf.Tensor]:
     crops = tf.TensorSpec((None, side_px, side_px, 1), tf.float32)
     run = tf.function(lambda seen: part(seen, training=False), input_signature=[crops], autograph=False)
-    return run.get_concrete_function()
+    return with_few_counts(run.get_concrete_function())

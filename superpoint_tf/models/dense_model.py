@@ -21,6 +21,7 @@ from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.models.crop_describer import CropDescriber
 from superpoint_tf.models.images import BATCH_PIXELS, Placed, groups_of_one_shape, prepare_image
+from superpoint_tf.models.inference import CompiledInference
 from superpoint_tf.networks.superpoint import named_variables, normalize_descriptors
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large
@@ -51,9 +52,7 @@ class DenseModel:
             self._maps_of, self._crops = network.get_layer("detector"), CropDescriber(network, self.spec)
         self._first_channels = _first_channels(network)
         self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
-        self._forward = tf.function(
-            self._predict, input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)], autograph=False
-        )
+        self._forward = CompiledInference(self._predict, tf.TensorSpec((None, None, None, 1), tf.float32))
         descriptor_map, keypoints = tf.TensorSpec((None, None, None), tf.float32), tf.TensorSpec((None, 2), tf.float32)
         read = functools.partial(sample_descriptors, stride=self.spec.stride, first_px=self.spec.first_px)
         self._sample = tf.function(read, input_signature=[descriptor_map, keypoints], autograph=False)
@@ -87,8 +86,8 @@ class DenseModel:
     def extract(self, image: Any, detection: DetectionConfig = ALL_KEYPOINTS, **changes: Any) -> Features:
         """Detect and describe keypoints in one image, strongest first.
 
-        `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8 or float in [0, 1], NumPy or tensor, of any
-        size. `changes` are settings of `detection` by name, `extract(image, max_keypoints=1000, subpixel=True)`. Keeps
+        `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8, uint16 or float in [0, 1], NumPy or
+        tensor, of any size. `changes` are settings of `detection` by name, `extract(image, max_keypoints=1000)`. Keeps
         the `max_keypoints` strongest (None, unless it is given: all) of probability `threshold` or more (also called
         `detection_threshold`), suppresses others within `nms_radius_px` (square), then drops those nearer than
         `border_px` to the frame. With `subpixel` keypoints move to the soft-argmax of the 7x7 pixels around them. At

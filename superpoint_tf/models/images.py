@@ -15,7 +15,7 @@ Placed = tuple[int, tf.Tensor]  # place in the batch, float32 (H, W, 1)
 
 
 def prepare_image(image: Any) -> tf.Tensor:
-    """Return an image as float32 (H, W, 1) in [0, 1]; colour becomes grey by ITU-R 601.
+    """Return an image as float32 (H, W, 1) in [0, 1]; colour becomes grey by ITU-R 601, uint16 is divided by 65535.
 
     Raises ValueError for other shapes, other ranges, NaN, or an empty image.
     """
@@ -30,12 +30,14 @@ def prepare_image(image: Any) -> tf.Tensor:
         raise ValueError(f"image has shape {np.shape(image)}; expected (H, W), (H, W, 1) or (H, W, 3), not empty")
     if array.dtype == np.uint8:
         array = array.astype(np.float32) / 255.0
+    elif array.dtype == np.uint16:
+        array = array.astype(np.float32) / 65535.0
     elif np.issubdtype(array.dtype, np.floating):
         array = array.astype(np.float32)
         if not np.isfinite(array).all() or array.min() < 0.0 or array.max() > 1.0:
             raise ValueError("image has float values outside [0, 1] or not finite; divide grey levels by 255")
     else:
-        raise ValueError(f"image has dtype {array.dtype}; expected uint8, or float in [0, 1]")
+        raise ValueError(f"image has dtype {array.dtype}; expected uint8, uint16, or float in [0, 1]")
     if array.shape[2] == 3:
         array = array @ np.array([[0.299], [0.587], [0.114]], np.float32)
     return tf.constant(array, tf.float32)

@@ -12,13 +12,19 @@ import tensorflow as tf
 from superpoint_tf.features import NO_ANGLE, Features
 from superpoint_tf.geometry.patches import build_levels, cut_patches, keypoint_frames, resize_patches
 from superpoint_tf.models.images import prepare_image
+from superpoint_tf.models.inference import with_few_counts
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import Weights, WeightsError, assign_weights, load_weights
-from superpoint_tf.systems import MAPS, SCORES, SYSTEMS, PatchSpec
+from superpoint_tf.systems import CLASSES, COSTS, MAPS, SCORES, SYSTEMS, PatchSpec
 
 SUPPORT = 6.0  # side of a keypoint's patch in its diameters, as `patches.support` of the training has it
 DEFAULT_SIDE_PX = 32.0  # of the patch of a keypoint without a size, as `patches.half_side_px` has it
 _BATCH = 512  # patches, or pairs of them, that are cut and seen at a time
+_OTHERS = {  # what systems do that do not see patches, and what to use
+    MAPS: "describes pictures; use SuperPoint, or name",
+    COSTS: "describes pictures; use StereoModel, or name",
+    CLASSES: "tells digits apart; name",
+}
 
 Forward = Callable[..., tf.Tensor]
 
@@ -138,8 +144,7 @@ def load_patch_model(path: str | Path) -> tuple[PatchModel, Weights]:
     weights = load_weights(path)
     system = weights.network.system
     if not isinstance(SYSTEMS[system].network, PatchSpec):
-        use = "SuperPoint" if SYSTEMS[system].gives == MAPS else "StereoModel"
-        raise WeightsError(f"{path}: {system} describes pictures; use {use}, or name weights of a patch system")
+        raise WeightsError(f"{path}: {system} {_OTHERS[SYSTEMS[system].gives]} weights of a patch system")
     network = build_network(weights.network)
     assign_weights(network, weights, str(path))
     return PatchModel(network, system), weights
@@ -164,7 +169,7 @@ def _parts(network: tf.keras.Model, spec: PatchSpec) -> tuple[tuple[Forward, ...
 
 def _compiled(run: Forward, *signature: tf.TensorSpec) -> Forward:
     # traced here: TensorFlow takes the first calls of several models for one function that is traced again and again
-    return tf.function(run, input_signature=signature, autograph=False).get_concrete_function()
+    return with_few_counts(tf.function(run, input_signature=signature, autograph=False).get_concrete_function())
 
 
 def _batches(count: int) -> list[slice]:

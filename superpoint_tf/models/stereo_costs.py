@@ -55,12 +55,18 @@ class PairCosts:
 
     def at_points(self, left: np.ndarray, right: np.ndarray, points: np.ndarray, num_disparities: int) -> np.ndarray:
         """Return the costs float32 (N, D) of left pixels xy int (N, 2): what `volume` has there."""
-        first, second = self.describe(left, right)
+        return self.of_described(*self.describe(left, right), points, num_disparities)
+
+    def of_described(
+        self, first: np.ndarray, second: np.ndarray, points: np.ndarray, num_disparities: int, down: int = 0
+    ) -> np.ndarray:
+        """Do `at_points` of what `describe` gave, `down` rows lower in the right picture."""
         costs = np.empty((len(points), num_disparities), np.float32)
         for start in range(0, len(points), _BLOCK_POINTS):
             x, y = points[start : start + _BLOCK_POINTS].T[..., np.newaxis]
             there = x - np.arange(num_disparities)
-            found = self._compare(first[y, x], second[y, np.maximum(there, 0)])
+            row = np.clip(y + down, 0, len(second) - 1)
+            found = self._compare(first[y, x], second[row, np.maximum(there, 0)])
             costs[start : start + _BLOCK_POINTS] = np.where(there >= 0, found, UNSEEN)
         return costs
 

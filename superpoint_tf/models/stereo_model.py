@@ -18,9 +18,10 @@ from superpoint_tf.stereo.semiglobal import Penalties
 from superpoint_tf.systems import COSTS, SYSTEMS, StereoSpec
 
 _MOST_DISPARITIES = 2**12
+_MOST_ROWS, _CHECKED_SIDE = 4, 16  # by which a pair may be off and it shows; rows and columns of the points that tell
 # Chosen on pairs drawn from held-out photographs, costs in [0, 1]: (1 - dot product) / 2, and a probability.
-_BY_DOT = PostProcessing(Penalties(small=0.05, large=0.4), before=0)
-_BY_HEAD = PostProcessing(Penalties(small=0.3, large=4.0), before=2)
+_BY_DOT = PostProcessing(Penalties(small=0.15, large=2.5))
+_BY_HEAD = PostProcessing(Penalties(small=0.4, large=3.0))
 
 
 class StereoModel:
@@ -67,12 +68,25 @@ class StereoModel:
         first, second = (picture[0, ..., 0] for picture in standard)
         return postprocess(volume, first, second, self.settings)
 
+    def rows_apart(self, left: Any, right: Any, num_disparities: int = DEFAULT_DISPARITIES) -> int:
+        """Return how many rows lower than the left picture the right one fits best, -4 to 4: 0 of a rectified pair."""
+        described = self._costs.describe(*self._pair(left, right))
+        height, width = described[0].shape[:2]
+        sides = (np.linspace(0, side - 1, min(side, _CHECKED_SIDE)).round().astype(int) for side in (width, height))
+        points = np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
+        offsets = sorted(range(-_MOST_ROWS, _MOST_ROWS + 1), key=abs)
+        costs = [self._costs.of_described(*described, points, num_disparities, down=rows) for rows in offsets]
+        return offsets[int(np.argmin([each.min(axis=1).mean() for each in costs]))]
+
     def volume(self, left: Any, right: Any, num_disparities: int = DEFAULT_DISPARITIES) -> np.ndarray:
         """Return the costs of all disparities in [0, 1], float32 (D, H, W); see `disparity` for what it takes."""
         if not 1 <= num_disparities <= _MOST_DISPARITIES:
             raise ValueError(f"{num_disparities} disparities; give 1 to {_MOST_DISPARITIES}")
+        return self._costs.volume(*self._pair(left, right), num_disparities)
+
+    def _pair(self, left: Any, right: Any) -> tuple[np.ndarray, np.ndarray]:
         first, second = (prepare_image(picture).numpy()[..., 0] for picture in (left, right))
         if first.shape != second.shape:
             sizes = ", right ".join(f"{shape[1]}x{shape[0]}" for shape in (first.shape, second.shape))
             raise ValueError(f"left has {sizes} pixels: give the two pictures of one rectified pair, of one size")
-        return self._costs.volume(first, second, num_disparities)
+        return first, second

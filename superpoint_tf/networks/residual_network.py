@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -79,14 +80,19 @@ class MeanFeature(tf.keras.layers.Layer):
 
 
 class AttentiveMean(tf.keras.layers.Layer):
-    """The mean of features (B, h, w, C) of unit length, each times its attention (B, h, w, 1) (DELF, equation 3)."""
+    """The mean of features (B, h, w, C) of unit length, each times its attention (B, h, w, 1) (DELF, equation 3).
+
+    Times the root of C, which a matrix behind it could absorb: its numbers, and with them what the matrix learns at a
+    given rate, are then of the size that those of the features are.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, dtype="float32", autocast=False)
 
     def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         features, attention = inputs
-        return tf.reduce_mean(normalize_descriptors(features) * tf.cast(attention, tf.float32), (1, 2))
+        weighed = normalize_descriptors(features) * tf.cast(attention, tf.float32)
+        return math.sqrt(features.shape[-1]) * tf.reduce_mean(weighed, (1, 2))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (input_shape[0][0], input_shape[0][-1])

@@ -182,6 +182,14 @@ def build_dense_task(config: Config) -> Task:
     return make_task(config, source, validator, inputs, kind="planes" if planes else "")
 
 
+def build_lfnet_task(config: Config) -> Task:
+    """Build the training of LF-Net on pairs of views of photographs; raises ConfigError as `build_dense_task`."""
+    photographs, inputs = _photographs_with_some_held_out(config)
+    source = PhotographPairs(config, photographs.root, photographs.train, stage_key(config.seed, inputs))
+    source.description += f"; {len(photographs.validation)} held out"
+    return make_task(config, source, PairsValidator(config, photographs.root, photographs.validation), inputs)
+
+
 def _map_validator(config: Config, root: str, photographs: Sequence[str]) -> Validator:
     """Return the validation of what a system gives: keypoints and their matches, or where every point is put."""
     spec = SYSTEMS[config.network.system].network
@@ -343,7 +351,7 @@ BUILDERS = {
     "dense": build_dense_task,
     "digits": build_digits_task,
     "lift": build_lift_task,
-    "lfnet": build_dense_task,
+    "lfnet": build_lfnet_task,
     "classes": build_classes_task,
     "stereo": build_stereo_task,
 }

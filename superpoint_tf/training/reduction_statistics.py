@@ -12,7 +12,7 @@ from superpoint_tf.networks.residual_network import principal_components
 from superpoint_tf.networks.superpoint import normalize_descriptors
 from superpoint_tf.training.tasks import Task
 
-_NUM_VIEWS = 512  # at least, with all of their features
+_NUM_VIEWS = 256  # at least, with all of their features
 
 
 def set_reduction(task: Task, network: tf.keras.Model) -> None:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import ConfigError, TrainingConfig
 from superpoint_tf.config.cluster import EXAMPLE, VARIABLE, read_cluster
+from superpoint_tf.runtime.devices import MissingDevice, reason_without_gpu
 
 COLLECTIVE_ERRORS = (  # what TensorFlow raises in the others when a worker is gone
     tf.errors.UnavailableError,
@@ -130,11 +131,16 @@ def single_replica() -> Replicas:
 def build_local_replicas(choice: str) -> Replicas:
     """Return the devices of this machine: `mirrored` means all GPUs (or all logical CPUs), `auto` if there are several.
 
-    With fewer than two GPUs `auto` is `single_replica`.
+    With fewer than two GPUs `auto` is `single_replica`. Raises MissingDevice where `mirrored` finds one CPU alone.
     """
     if choice == "auto" and len(tf.config.list_physical_devices("GPU")) < 2:
         return single_replica()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if devices[0].device_type == "CPU" and len(devices) < 2:
+        raise MissingDevice(
+            f"--strategy {choice}: asks for several devices, TensorFlow sees one CPU and no GPU: "
+            f"{reason_without_gpu()}; leave it out"
+        )
     with _hidden_cluster():
         return Replicas(tf.distribute.MirroredStrategy([device.name for device in devices]))
 

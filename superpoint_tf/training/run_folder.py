@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from superpoint_tf.config import Config, ConfigError
-from superpoint_tf.config.config_files import config_to_yaml, deciding_settings, load_config
+from superpoint_tf.config.config_files import config_to_yaml, deciding_settings, flatten, load_config
 from superpoint_tf.config.differences import differences
 from superpoint_tf.networks.weights import WEIGHTS_FILE, WeightsError, load_weights
 from superpoint_tf.runtime import storage
@@ -24,11 +24,15 @@ _OWN_SETTINGS = ("init", "labels", "num_figures")  # paths may differ from machi
 
 
 class RunFolder:
-    """`config.yaml, log.txt, metrics.jsonl, checkpoints/, figures/, weights.npz, ...` of one run."""
+    """`config.yaml, log.txt, metrics.jsonl, checkpoints/, figures/, weights.npz, ...` of one run.
+
+    `history/` holds the configs that it was started with before, where they differ: 001.yaml was the first.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.config = self.path / "config.yaml"
+        self.history = self.path / "history"
         self.log = self.path / "log.txt"
         self.metrics = self.path / "metrics.jsonl"
         self.checkpoints = self.path / "checkpoints"
@@ -53,8 +57,8 @@ class RunFolder:
         if self.config.exists():
             before = storage.read_json(self.inputs) if self.inputs.exists() else inputs
             changed = differences(
-                deciding_settings(load_config(self.config), sections) | _contents(before),
-                deciding_settings(config, sections) | _contents(inputs),
+                deciding_settings(load_config(self.config), sections) | _contents(before, config.train),
+                deciding_settings(config, sections) | _contents(inputs, config.train),
             )
             if changed:
                 listed = "\n  ".join(changed)
@@ -65,11 +69,26 @@ class RunFolder:
         elif self.path.exists() and any(not p.name.endswith(storage.TEMPORARY_SUFFIX) for p in self.path.iterdir()):
             raise ConfigError(f"{self.path}: not empty and not a run folder (no config.yaml); choose another --output")
 
+    def changes(self, config: Config) -> list[str]:
+        """Return `key: before -> now` of each setting that is another than at the last start."""
+        if not self.config.exists():
+            return []
+        before, now = ({key: value for key, value, _ in flatten(one)} for one in (load_config(self.config), config))
+        return differences(before, now)
+
     def write_inputs(self, config: Config, inputs: Mapping[str, str]) -> None:
         """Record what the run is made from, before its first step, and clear what a killed writer left."""
         storage.remove_unfinished(self.path)
+        if self.changes(config):
+            self._keep_config()
         storage.write_bytes(self.config, config_to_yaml(config).encode())  # first: it marks a run folder
         storage.write_json(self.inputs, dict(inputs))
+
+    def _keep_config(self) -> None:
+        """Copy the config of the last start into the history, once, however often a start is killed."""
+        content, kept = self.config.read_bytes(), sorted(self.history.glob("*.yaml"))
+        if not kept or kept[-1].read_bytes() != content:
+            storage.write_bytes(self.history / f"{len(kept) + 1:03d}.yaml", content)
 
     def discard_damaged_weights(self) -> bool:
         """Delete weights.npz if it cannot be read; return whether that was so."""
@@ -99,8 +118,10 @@ class RunFolder:
         storage.write_bytes(self.metrics, "".join(kept).encode())
 
 
-def _contents(inputs: Mapping[str, str]) -> dict[str, str]:
-    return {f"content of {name}": digest for name, digest in inputs.items()}
+def _contents(inputs: Mapping[str, str], trained: str) -> dict[str, str]:
+    """Return hashes by what a reader of a refusal knows them by; `trained` is the section that names the weights."""
+    setting = {"first weights": f" (of {trained}.init)"}
+    return {f"content of {name}{setting.get(name, '')}": digest for name, digest in inputs.items()}
 
 
 def open_together(task: Task, folder: RunFolder, replicas: Replicas, overwrite: bool) -> bool:
@@ -127,9 +148,16 @@ def open_together(task: Task, folder: RunFolder, replicas: Replicas, overwrite: 
 
 def _open(task: Task, folder: RunFolder, overwrite: bool) -> float:
     folder.open(task.config, task.sections, task.inputs, overwrite)
+    changes, console = folder.changes(task.config), Console()
     if folder.finished_steps() >= task.settings.steps and folder.weights.exists():
-        Console().line("train", f"{folder.path}: finished before, {folder.finished_steps()} steps")
+        console.line("train", f"{folder.path}: finished before, {folder.finished_steps()} steps")
+        if changes:
+            console.line("warn", f"asked for other settings, nothing was done: {'; '.join(changes)}")
+            more = f"{task.config.train}.steps above {folder.finished_steps()} go on with them"
+            console.line("warn", f"{more}, another --output or --overwrite starts anew")
         return _FINISHED
+    if changes:
+        console.line("train", f"goes on with other settings: {'; '.join(changes)} (before: {folder.history})")
     folder.write_inputs(task.config, task.inputs)
     return _GO_ON
 

@@ -24,10 +24,10 @@ class StereoValidator:
 
     key = "within_1px"
 
-    def __init__(self, config: Config, source: StereoSource, num_pairs: int = _NUM_PAIRS) -> None:
+    def __init__(self, config: Config, source: StereoSource) -> None:
         spec = SYSTEMS[config.network.system].network
         assert isinstance(spec, StereoSpec)  # the config's rules say so
-        self._config, self._spec, self._source, self._num_pairs = config, spec, source, num_pairs
+        self._config, self._spec, self._source = config, spec, source
         self._num_disparities = int(np.ceil(config.stereo.max_disparity_px)) + 1
         self._pairs: Batch = {}
 
@@ -35,9 +35,9 @@ class StereoValidator:
         """Return the shares of the points that both pictures show: within 1 px (`within_1px`), beyond 1 and 3 px."""
         if not self._pairs:
             first = EVALUATION_PAIRS.first
-            self._pairs = self._source.render(self._source.payloads(range(first, first + self._num_pairs)))
+            self._pairs = self._source.render(self._source.payloads(range(first, first + _NUM_PAIRS)))
         costs = PairCosts(model, self._spec)
-        errors = np.concatenate([self._errors(costs, row) for row in range(self._num_pairs)])
+        errors = np.concatenate([self._errors(costs, row) for row in range(_NUM_PAIRS)])
         beyond = {f"bad_{limit}": float((errors > limit).mean()) if len(errors) else float("nan") for limit in (1, 3)}
         return {"within_1px": 1.0 - beyond["bad_1"], **beyond}, self._figures()
 
@@ -54,7 +54,7 @@ class StereoValidator:
     def _figures(self) -> Figures:
         """Draw the first pairs with their disparities, in `num_figures` rows."""
         rows = []
-        for row in range(min(self._config.stereo.num_figures, self._num_pairs)):
+        for row in range(min(self._config.stereo.num_figures, _NUM_PAIRS)):
             pictures = [cv2.cvtColor(self._pairs[name][row], cv2.COLOR_GRAY2BGR) for name in ("images0", "images1")]
             truth = colour_disparity(self._pairs["disparity"][row], self._config.stereo.max_disparity_px)
             rows.append(side_by_side([*pictures, truth]))

@@ -13,6 +13,7 @@ import tensorflow as tf
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.networks.superpoint import named_variables
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.devices import describe_devices
 from superpoint_tf.runtime.hardware import multiplies_bfloat16
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import announce_cost
@@ -92,7 +93,8 @@ def _open(task: Task, folder: RunFolder, replicas: Replicas, quick_command: str)
         state.best_value.assign(-math.inf)
         console.line("warn", f"{folder.weights} was damaged: the best of the validations to come replaces it")
     note = f"continues at step {start}" if start else f"starts with {state.origin}"
-    devices = f" | {replicas.count} replicas on {replicas.workers} workers" if replicas.count > 1 else ""
+    devices = f" | {settings.precision} on {describe_devices()}"
+    devices += f" | {replicas.count} replicas on {replicas.workers} workers" if replicas.count > 1 else ""
     console.line("data", f"{task.source.description} | batch {settings.batch_size} | seed {task.config.seed}")
     console.line("train", f"{note} | {state.model.count_params():,} weights | {folder.path}{devices}")
     if not start and settings.precision == "float32" and _prefers_bfloat16():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from superpoint_tf.features.feature_files import open_features
-from superpoint_tf.interop.colmap import count_pairs, pairs_path, write_database
+from superpoint_tf.interop.colmap import count_pairs, fits_pairs_list, pairs_path, write_database
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console, Progress
 from superpoint_tf.using.picture_sources import Source
@@ -49,7 +49,9 @@ def export_database(
 
         matches = write_database(database, features, names, overlap, camera_of, on_pair)
     console.line("feat", f"{database}: {len(names)} pictures, {pairs} pairs, {matches} matches")
-    console.line(
-        "next",
-        f'python -c "import pycolmap; pycolmap.verify_matches({str(database)!r}, {str(pairs_path(database))!r})"',
-    )
+    verify = f"verify_matches({str(database)!r}, {str(pairs_path(database))!r})"
+    if not pairs_path(database).exists():
+        strange = next(name for name in names if not fits_pairs_list(name))
+        console.line("note", f"no list of pairs: COLMAP's cannot hold {strange!r}, with a space or a # in front")
+        verify = f"geometric_verification({str(database)!r})"  # every pair with matches
+    console.line("next", f'python -c "import pycolmap; pycolmap.{verify}"')

@@ -12,8 +12,6 @@ from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.stereo.coloured import colour_disparity
 
-_LEAST_AGREEMENT = 0.4  # of pairs drawn and of Middlebury's nine tenths agree, of unrelated pictures about a fifth
-
 
 def write_disparities(
     path0: str, path1: str, weights: str, output: str, num_disparities: int, console: Console, view: str = ""
@@ -35,11 +33,11 @@ def write_disparities(
     found = model.match(left, right, num_disparities)
     shown = np.quantile(found.disparity, 0.99)
     console.line("match", f"{model.system} | disparities to {shown:.1f} px | {found.agreement:.0%} of the pixels agree")
-    if found.agreement < _LEAST_AGREEMENT:
+    if rows := model.rows_apart(left, right, num_disparities):
         console.line(
             "warn",
-            f"left and right agree on few pixels: are {path0} and {path1} rectified (the same point in the same row), "
-            f"in this order, and no disparity above {num_disparities - 1}? Raise --disparities, or rectify them first",
+            f"{path1} fits {path0} better {abs(rows)} rows {'lower' if rows > 0 else 'higher'}: are they the left and "
+            "the right picture of one rectified pair (the same point in the same row)? If not, rectify them first",
         )
     save_disparity(output, found.disparity)
     save_png(view, colour_disparity(found.disparity))

@@ -55,14 +55,14 @@ class Extractor:
             del self.identity["border_px"]  # feature files of before, which had no other, are those of today
 
     def __call__(self, image: np.ndarray) -> Features:
-        """Extract from a grey uint8 image (H, W); keypoints are in its pixels whatever `resize_px` says.
+        """Extract from a grey uint8 image (H, W); keypoints and sizes are in its pixels whatever `resize_px` says.
 
         Raises PictureTooLarge, naming the remedy, where the memory would not do.
         """
         seen = self.shrink(image)
         found = self.model.extract(seen, self.detection)
         keypoints = scale_keypoints(found.keypoints, seen.shape, image.shape)
-        return found._replace(keypoints=keypoints.astype(np.float32))
+        return found.scaled(keypoints, float(np.sqrt(image.size / seen.size)))
 
     def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the heatmap of a grey uint8 image that `shrink` returned, its keypoints (N, 2) and scores.

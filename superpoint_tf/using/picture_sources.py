@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from superpoint_tf.config import PhotographsSection
-from superpoint_tf.data.photographs.photograph_sets import BUNDLED, find_photographs, list_photographs
+from superpoint_tf.data.photographs.photograph_sets import (
+    BUNDLED,
+    find_photographs,
+    list_photographs,
+    passed_over,
+)
 from superpoint_tf.data.photographs.videos import is_video
 
 _REMEDY = "name a folder with pictures; a video is taken where it is named itself"
@@ -50,6 +55,11 @@ def find_sources(arguments: Sequence[str]) -> list[Source]:
     common = os.path.commonpath(bases)
     by_name = {PurePosixPath(os.path.relpath(file, common)).as_posix(): file for file in files}
     return [Source(name, by_name[name]) for name in sorted(by_name)]
+
+
+def list_passed_over(arguments: Sequence[str]) -> list[str]:
+    """Return a line on each kind of picture or video that the folders among the arguments hold and do not stand for."""
+    return [line for argument in arguments if Path(argument).is_dir() for line in passed_over(argument)]
 
 
 def _expand(argument: str) -> tuple[str, list[str]]:

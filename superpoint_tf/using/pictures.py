@@ -119,8 +119,7 @@ def _read_video(
                 name = source.frame_name(number)
                 if frames is not None and frame is not None and not has_file(number):
                     frames.write(name, frame)
-                done = frame is None or has_features(number)
-                grey = None if done else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+                grey = None if frame is None or has_features(number) else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
                 yield Picture(name, source.path, _frame_digest(video, content, number), grey)
     except PhotographError as error:
         yield Picture(source.name, source.path, error=error.reason)

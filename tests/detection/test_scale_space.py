@@ -64,5 +64,5 @@ def test_lifts_size_is_that_of_the_best_scale_and_what_no_filter_saw_is_no_keypo
     scores = np.full((1, 2, 2, 5), -1e4, np.float32)
     scores[0, 0, 1, 2] = 1.0
     heatmap, sizes = lift_maps({"scores": tf.constant(scores)})
-    assert heatmap[0, 0, 1] == pytest.approx(1 / (1 + np.exp(-1))) and heatmap[0, 1, 1] == 0.0
-    assert sizes[0, 0, 1] == pytest.approx(4.0 / FACTORS[2])
+    assert float(heatmap[0, 0, 1]) == pytest.approx(1 / (1 + np.exp(-1))) and float(heatmap[0, 1, 1]) == 0.0
+    assert float(sizes[0, 0, 1]) == pytest.approx(4.0 / FACTORS[2])

@@ -117,16 +117,123 @@ def test_a_wider_overlap_adds_pairs_to_the_database_that_is_there(tmp_path: Path
     assert len(rows(path, "SELECT * FROM matches")) == 3
 
 
-def test_a_database_of_other_pictures_or_keypoints_is_refused_unchanged(tmp_path: Path, stored: h5py.File):
+def test_a_database_of_other_pictures_keypoints_or_sizes_is_refused_unchanged(tmp_path: Path, stored: h5py.File):
     path = tmp_path / "d.db"
     write_database(path, stored, NAMES)
-    with pytest.raises(ValueError, match=r"holds other pictures \(d/c\.jpg"):
-        write_database(path, stored, NAMES[:2])
-    write_features(stored, "b.jpg", features([3]), (480, 640))
     before = path.read_bytes()
+    write_features(stored, "new.jpg", features([1]), (480, 640))
+    with pytest.raises(ValueError, match=r"holds other pictures \(a\.jpg"):
+        write_database(path, stored, ["new.jpg"])
+    write_features(stored, "b.jpg", features([3]), (480, 640))
     with pytest.raises(ValueError, match=r"b\.jpg has other keypoints there"):
-        write_database(path, stored, NAMES)
+        write_database(path, stored, ["new.jpg", *NAMES])
+    write_features(stored, "b.jpg", features([2, 0, 5]), (640, 480))
+    with pytest.raises(ValueError, match=r"the camera of b\.jpg is of 640x480 there, 480x640 in the features"):
+        write_database(path, stored, ["new.jpg", *NAMES])
     assert path.read_bytes() == before
+
+
+def test_a_grown_collection_is_added_to_and_what_is_there_stays(tmp_path: Path, stored: h5py.File):
+    path, matched = tmp_path / "d.db", []
+    write_database(path, stored, NAMES)
+    before = {table: rows(path, f"SELECT * FROM {table}") for table in ("cameras", "images", "keypoints", "matches")}
+    write_features(stored, "aa.jpg", features([0, 1]), (480, 640))
+    grown = ["a.jpg", "aa.jpg", "b.jpg", "d/c.jpg"]  # by name it comes between
+    assert write_database(path, stored, grown, on_pair=lambda: matched.append(1)) == 2 + 2 + 1
+    assert len(matched) == 6
+    for table, first in before.items():
+        assert set(first) <= set(rows(path, f"SELECT * FROM {table}"))
+    assert rows(path, "SELECT name, camera_id FROM images WHERE image_id = 4") == [("aa.jpg", 4)]
+    data = rows(path, f"SELECT data FROM matches WHERE pair_id = {pair_id(2, 4)}")[0][0]
+    assert np.frombuffer(data, np.uint32).reshape(-1, 2).tolist() == [[1, 0]]  # b.jpg has the smaller number
+    assert pairs_path(path).read_text().splitlines()[0] == "a.jpg aa.jpg"
+    del stored["b.jpg"]  # not there any more, or left out this time: what is known of it stays
+    write_database(path, stored, ["a.jpg", "aa.jpg"])
+    assert len(rows(path, "SELECT * FROM images")) == 4 and len(rows(path, "SELECT * FROM matches")) == 6
+
+
+def test_new_pictures_of_a_shared_camera_take_the_one_that_is_there(tmp_path: Path, stored: h5py.File):
+    path = tmp_path / "d.db"
+    write_database(path, stored, NAMES, camera_of=lambda name: "")
+    write_features(stored, "e.jpg", features([4]), (480, 640))
+    write_database(path, stored, [*NAMES, "e.jpg"], camera_of=lambda name: "")
+    assert rows(path, "SELECT camera_id FROM images") == [(1,), (1,), (2,), (1,)]
+
+
+COLMAP_4 = """
+CREATE TABLE rigs (rig_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, ref_sensor_id INTEGER NOT NULL,
+    ref_sensor_type INTEGER NOT NULL);
+CREATE TABLE rig_sensors (rig_id INTEGER NOT NULL, sensor_id INTEGER NOT NULL, sensor_type INTEGER NOT NULL,
+    sensor_from_rig BLOB);
+CREATE TABLE cameras (camera_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, model INTEGER NOT NULL,
+    width INTEGER NOT NULL, height INTEGER NOT NULL, params BLOB, prior_focal_length INTEGER NOT NULL);
+CREATE TABLE frames (frame_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, rig_id INTEGER NOT NULL);
+CREATE TABLE frame_data (frame_id INTEGER NOT NULL, data_id INTEGER NOT NULL, sensor_id INTEGER NOT NULL,
+    sensor_type INTEGER NOT NULL);
+CREATE TABLE images (image_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, name TEXT NOT NULL UNIQUE,
+    camera_id INTEGER NOT NULL);
+CREATE TABLE keypoints (image_id INTEGER PRIMARY KEY NOT NULL, rows INTEGER NOT NULL, cols INTEGER NOT NULL, data BLOB);
+CREATE TABLE descriptors (image_id INTEGER PRIMARY KEY NOT NULL, type INTEGER NOT NULL, rows INTEGER NOT NULL,
+    cols INTEGER NOT NULL, data BLOB);
+CREATE TABLE matches (pair_id INTEGER PRIMARY KEY NOT NULL, rows INTEGER NOT NULL, cols INTEGER NOT NULL, data BLOB);
+CREATE TABLE two_view_geometries (pair_id INTEGER PRIMARY KEY NOT NULL, rows INTEGER NOT NULL, cols INTEGER NOT NULL,
+    data BLOB, config INTEGER NOT NULL, F BLOB, E BLOB, H BLOB, qvec BLOB, tvec BLOB, camera1 BLOB, camera2 BLOB);
+INSERT INTO cameras VALUES (1, 1, 640, 480, x'00', 1);
+INSERT INTO rigs VALUES (1, 1, 0);
+INSERT INTO images VALUES (7, 'b.jpg', 1), (9, 'a.jpg', 1);
+INSERT INTO frames VALUES (3, 1), (4, 1);
+INSERT INTO frame_data VALUES (3, 7, 1, 0), (4, 9, 1, 0);
+"""  # what COLMAP 4's import_images leaves, with a calibrated camera
+
+
+def test_a_database_that_colmap_imported_pictures_into_gets_keypoints_matches_and_new_pictures(
+    tmp_path: Path, stored: h5py.File
+):
+    path = tmp_path / "c.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(COLMAP_4)
+    connection.close()
+    assert write_database(path, stored, NAMES) == 2
+    assert rows(path, "SELECT * FROM cameras")[0] == (1, 1, 640, 480, b"\0", 1)
+    assert rows(path, "SELECT * FROM images") == [(7, "b.jpg", 1), (9, "a.jpg", 1), (10, "d/c.jpg", 2)]
+    assert rows(path, "SELECT image_id, rows FROM keypoints") == [(7, 3), (9, 3), (10, 0)]
+    data = rows(path, f"SELECT data FROM matches WHERE pair_id = {pair_id(7, 9)}")[0][0]
+    assert sorted(np.frombuffer(data, np.uint32).reshape(-1, 2).tolist()) == [[0, 2], [1, 0]]  # of b.jpg, of a.jpg
+    assert rows(path, "SELECT * FROM rigs") == [(1, 1, 0), (2, 2, 0)]  # every camera in a rig, every image in a frame
+    assert rows(path, "SELECT * FROM frames")[-1] == (5, 2)
+    assert rows(path, "SELECT * FROM frame_data")[-1] == (5, 10, 2, 0)
+
+
+def test_a_database_of_ours_that_colmap_opened_gets_no_frames_of_some_images_alone(tmp_path: Path, stored: h5py.File):
+    path = tmp_path / "d.db"
+    write_database(path, stored, NAMES[:2])
+    connection = sqlite3.connect(path)  # what COLMAP 4 makes of it: its tables, empty
+    for statement in COLMAP_4.split(";"):
+        if any(f"TABLE {table} " in statement for table in ("rigs", "rig_sensors", "frames", "frame_data")):
+            connection.execute(statement)
+    connection.close()
+    write_database(path, stored, NAMES)
+    assert len(rows(path, "SELECT * FROM images")) == 3 and rows(path, "SELECT * FROM frames") == []
+
+
+@pytest.mark.parametrize("name", ["IMG 1 (1).png", "#1.png"])
+def test_names_that_the_list_of_pairs_cannot_hold_are_written_without_it(tmp_path: Path, stored: h5py.File, name: str):
+    path = tmp_path / "d.db"
+    write_database(path, stored, NAMES)
+    write_features(stored, name, features([0]), (480, 640))
+    assert write_database(path, stored, [*NAMES, name]) == 4
+    assert (name,) in rows(path, "SELECT name FROM images")
+    assert not pairs_path(path).exists()  # that of before had not all of them
+
+
+def test_a_database_of_another_program_is_refused_unchanged(tmp_path: Path, stored: h5py.File):
+    path = tmp_path / "bookmarks.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE bookmarks (url TEXT)")
+    connection.close()
+    with pytest.raises(ValueError, match=r"a database, but not COLMAP's \(it has bookmarks\)"):
+        write_database(path, stored, NAMES)
+    assert rows(path, "SELECT name FROM sqlite_master") == [("bookmarks",)]
 
 
 def test_a_disk_that_fills_up_is_named_and_the_same_call_goes_on_afterwards(

@@ -119,3 +119,31 @@ def test_a_mask_is_the_detectors_and_a_system_of_scores_is_refused(image: np.nda
     assert all(keypoint.pt[0] > 31 for keypoint in patch_descriptor("tfeat").detect(image, mask))
     with pytest.raises(ValueError, match="siam gives scores of pairs"):
         patch_descriptor("siam")
+
+
+def test_a_picture_with_opacity_is_read_as_without(model: SuperPoint, image: np.ndarray):
+    detector = OpenCVSuperPoint(model, max_keypoints=10, **SETTINGS)
+    expected = detector.detectAndCompute(image)
+    for opacity in (255, 0):
+        found = detector.detectAndCompute(np.dstack([image, np.full(image.shape[:2], opacity, np.uint8)]))
+        assert [keypoint.pt for keypoint in found[0]] == [keypoint.pt for keypoint in expected[0]]
+        np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_without_keypoints_descriptors_are_none_as_those_of_sift_are(model: SuperPoint, image: np.ndarray):
+    blank, nothing = np.full((48, 64), 128, np.uint8), np.zeros(image.shape[:2], np.uint8)
+    assert cv2.SIFT.create().detectAndCompute(blank, None)[1] is None
+    detector = OpenCVSuperPoint(model, **{**SETTINGS, "detection_threshold": 0.99})
+    assert detector.detectAndCompute(blank) == ((), None)
+    assert OpenCVSuperPoint(model, **SETTINGS).detectAndCompute(image, nothing) == ((), None)
+    assert detector.compute(image, []) == ((), None)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, bool, np.int32])
+def test_masks_of_all_kinds_say_the_same(model: SuperPoint, image: np.ndarray, kind: type):
+    mask = np.zeros((*image.shape[:2], 1), kind)
+    mask[:, 40:] = 1
+    keypoints = OpenCVSuperPoint(model, max_keypoints=5, **SETTINGS).detect(image, mask)
+    assert len(keypoints) == 5 and all(keypoint.pt[0] >= 40 for keypoint in keypoints)
+    with pytest.raises(ValueError, match="mask has dtype float64"):
+        OpenCVSuperPoint(model, **SETTINGS).detect(image, mask.astype(float))

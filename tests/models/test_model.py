@@ -142,7 +142,7 @@ def test_one_pixel_has_a_heatmap_of_one_pixel(model: SuperPoint):
         (np.zeros(8, np.uint8), r"shape \(8,\)"),
         (np.zeros((0, 8), np.uint8), r"not empty"),
         (np.zeros((8, 8), np.int32), r"dtype int32; expected uint8"),
-        (np.zeros((8, 8), np.uint16), r"dtype uint16"),
+        (np.zeros((8, 8), np.int32), r"dtype int32"),
         (np.zeros((8, 8), bool), r"dtype bool"),
         ("a.jpg", r"image is a name, 'a\.jpg': read it first"),
         (None, r"image is None: cv2\.imread"),  # what OpenCV returns for a file that is not there

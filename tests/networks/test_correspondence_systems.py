@@ -78,3 +78,15 @@ def test_the_first_feature_sees_about_the_pixel_that_its_row_says(name):
         centres.append([(weight * x).sum() / weight.sum(), (weight * y).sum() / weight.sum()])
     expected = spec.stride * (48 // spec.stride) + spec.first_px
     np.testing.assert_allclose(np.mean(centres, axis=0), expected, atol=1.5)
+
+
+def test_people_describe_given_keypoints_with_them_and_find_none():
+    from superpoint_tf.models import SuperPoint
+
+    model = SuperPoint(build_network(NetworkConfig(system="ucn-small")))
+    image = np.random.default_rng(0).integers(0, 255, (40, 50), np.uint8)
+    described = model.describe(image, [[3.5, 4.0], [30.25, 20.75]])
+    assert described.shape == (2, 128)
+    np.testing.assert_allclose(np.linalg.norm(described, axis=1), 1.0, atol=1e-4)
+    features = model.extract(image)
+    assert len(features.keypoints) == 0 and features.descriptors.shape == (0, 128)

@@ -74,7 +74,7 @@ def test_the_mean_by_attention_is_that_of_the_definition(trained: tf.keras.Model
         ):
             total += attention * features / np.sqrt(sum(value**2 for value in features))
             cells += 1
-        logits[picture] = total / cells @ kernel + bias
+        logits[picture] = 16 * total / cells @ kernel + bias  # the root of the 256 channels
     assert np.allclose(outputs["attention_logits"], logits, atol=1e-5)
     body, offset = trained.get_layer("classes_body").get_weights()
     assert np.allclose(outputs["body_logits"], outputs["features"].mean(axis=(1, 2)) @ body + offset, atol=1e-5)
@@ -83,7 +83,7 @@ def test_the_mean_by_attention_is_that_of_the_definition(trained: tf.keras.Model
 def test_a_feature_without_attention_counts_for_nothing_and_one_of_zeros_has_no_direction():
     features = tf.constant([[[[3.0, 4.0], [5.0, 0.0], [0.0, 0.0]]]])
     mean = AttentiveMean("mean")([features, tf.constant([[[[2.0], [0.0], [7.0]]]])])
-    assert np.allclose(mean, [[2 * 0.6 / 3, 2 * 0.8 / 3]])
+    assert np.allclose(mean, np.sqrt(2) * np.array([[2 * 0.6 / 3, 2 * 0.8 / 3]]))
 
 
 def components_by_definition(vectors: np.ndarray, dimension: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,18 @@ import sys
 import pytest
 
 from superpoint_tf.config import JointSection
-from superpoint_tf.systems import COSTS, MAPS, SCORES, SYSTEMS, VECTORS, DenseSpec, PatchSpec, StereoSpec
+from superpoint_tf.systems import (
+    CLASSES,
+    COSTS,
+    MAPS,
+    SCORES,
+    SYSTEMS,
+    VECTORS,
+    DenseSpec,
+    DigitSpec,
+    PatchSpec,
+    StereoSpec,
+)
 from superpoint_tf.systems.system import conv
 
 
@@ -27,7 +38,7 @@ def test_a_system_has_a_paper_a_loss_and_gives_what_its_kind_of_network_can(name
     elif isinstance(system.network, StereoSpec):
         assert system.gives == COSTS
     else:
-        assert system.gives == MAPS
+        assert system.gives == (CLASSES if isinstance(system.network, DigitSpec) else MAPS)
 
 
 def test_magicpoint_is_superpoint_without_its_descriptor() -> None:

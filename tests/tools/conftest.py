@@ -52,3 +52,9 @@ def run_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., i
         return 0
 
     return run
+
+
+@pytest.fixture(scope="session")
+def stereo_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Weights of MC-CNN that nothing has trained: of plain pictures they find the shift."""
+    return save_weights(tmp_path_factory.mktemp("weights") / "stereo.npz", system="mc-cnn-fast")

@@ -195,6 +195,34 @@ def test_a_finished_run_is_left_as_it_is(short: Path, monkeypatch: pytest.Monkey
     assert results(short) == before
 
 
+def test_settings_that_change_on_resuming_are_said_and_the_configs_of_all_starts_are_kept(
+    short: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = Path(shutil.copytree(short, tmp_path / "run"))
+    first = (folder / "config.yaml").read_bytes()
+    run(folder, **SHORT)
+    assert not (folder / "history").exists() and "other settings" not in capsys.readouterr().out
+    run(folder, **SHORT, learning_rate=0.01)
+    said = capsys.readouterr().out
+    assert "finished before, 4 steps" in said
+    assert "nothing was done: detector.learning_rate: 0.001 -> 0.01" in said and "detector.steps above 4" in said
+    assert (folder / "config.yaml").read_bytes() == first and not (folder / "history").exists()
+    run(folder, **(SHORT | {"steps": 5}), learning_rate=0.01)
+    said = capsys.readouterr().out
+    assert "goes on with other settings: detector.steps: 4 -> 5; detector.learning_rate: 0.001 -> 0.01" in said
+    assert (folder / "history/001.yaml").read_bytes() == first
+    second = (folder / "config.yaml").read_bytes()
+    run(folder, **(SHORT | {"steps": 6}), learning_rate=0.01)
+    assert [path.read_bytes() for path in sorted((folder / "history").iterdir())] == [first, second]
+
+
+def test_a_refusal_for_other_first_weights_names_the_setting(tmp_path: Path):
+    config, folder = tiny_config(), RunFolder(tmp_path / "run")
+    folder.write_inputs(config, {"first weights": "0" * 64})
+    with pytest.raises(ConfigError, match=r"content of first weights \(of detector\.init\): 000000000000 -> None"):
+        folder.open(config, tiny_task(config).sections, {})
+
+
 def test_a_run_killed_between_its_last_checkpoint_and_its_summary_is_finished(
     short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

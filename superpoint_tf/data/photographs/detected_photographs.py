@@ -10,10 +10,11 @@ import numpy as np
 
 from superpoint_tf.config import Config, LiftSection, PatchesSection
 from superpoint_tf.data.batches.batch import Batch, pad_keypoints
-from superpoint_tf.data.photographs.dog_keypoints import dog_keypoints
+from superpoint_tf.data.photographs.dog_keypoints import OrientedKeypoints, dog_keypoints
 from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, Sample, stack_views, take_part
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.reading import read_photograph
+from superpoint_tf.data.photographs.surviving_keypoints import surviving_keypoints
 
 
 class FrameSettings(NamedTuple):
@@ -21,13 +22,15 @@ class FrameSettings(NamedTuple):
 
     support: float  # the side of a patch, in diameters of its keypoint
     max_keypoints: int  # of a picture, the strongest
+    copies: int = 0  # in so many turned and zoomed copies a keypoint must be found again; else it has no frame
 
     @classmethod
     def of(cls, config: Config) -> FrameSettings:
         """Take the settings from the section that trains."""
         section = config.training
         assert isinstance(section, PatchesSection | LiftSection)  # the others have no frames
-        return cls(section.support, section.max_keypoints)
+        copies = section.copies if isinstance(section, LiftSection) else 0
+        return cls(section.support, section.max_keypoints, copies)
 
 
 class DetectedPhotographs(NumberedPhotographs):
@@ -65,12 +68,19 @@ def render_detected(settings: RenderSettings, frames: FrameSettings, payloads: l
 def detected_sample(
     settings: RenderSettings, frames: FrameSettings, number: int, original: np.ndarray
 ) -> tuple[Sample, np.ndarray]:
-    """Take the part that sample `number` shows, and its keypoints: half sides and angles, float32 (N, 2)."""
+    """Take the part that sample `number` shows, and its keypoints: half sides and angles, float32 (N, 2).
+
+    Those that do not survive come last, their half sides and angles are NaN: they are keypoints that give no patch.
+    """
     nothing = np.zeros((0, 2), np.float32), np.ones(settings.image_shape, bool)
     sample = take_part(settings, number, original, *nothing)
     keypoints = dog_keypoints(sample.picture, frames.max_keypoints)
+    survive = surviving_keypoints(sample.picture, keypoints, frames.copies, settings.key, number)
+    order = np.argsort(~survive, kind="stable")
+    keypoints = OrientedKeypoints(*(values[order] for values in keypoints))
     to_sample = sample.picture_to_sample
     points = keypoints.points @ to_sample[:2, :2].T + to_sample[:2, 2]
     half_sides = keypoints.diameters * (frames.support / 2 * np.sqrt(np.linalg.det(to_sample[:2, :2])))
     rows = np.stack([half_sides, keypoints.angles], axis=1).astype(np.float32)
+    rows[np.count_nonzero(survive) :] = np.nan
     return sample._replace(keypoints=points.astype(np.float32)), rows

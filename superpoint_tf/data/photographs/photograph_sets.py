@@ -11,9 +11,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from superpoint_tf.config import PhotographsSection
+from superpoint_tf.data.photographs.videos import VIDEO_SUFFIXES
 from superpoint_tf.runtime import storage
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".tiff", ".gif")
+_COMMON = ".jpg .jpeg .png .bmp .ppm .pgm .webp .tif .tiff .gif"
+_RARE = (  # what else Pillow decodes into pixels by itself, and HEIC, which pillow-heif reads
+    ".jpe .jfif .mpo .jp2 .j2k .j2c .jpc .jpf .jpx .apng .dib .pbm .pnm .avif .heic .heif .hif .tga .icb .vda .vst "
+    ".pcx .dcx .sgi .rgb .rgba .bw .ras .qoi .psd .dds .ico .im .msp .xbm .xpm .fli .flc"
+)
+SUFFIXES = (*_COMMON.split(), *_RARE.split())
+# Pictures and videos that no folder gives, by what to do about them.
+_PASSED_OVER = {
+    "camera raw: develop it into JPEG or TIFF": ".dng .cr2 .cr3 .crw .nef .nrw .arw .sr2 .orf .rw2 .raf .pef .raw",
+    "save it as PNG or TIFF of 8 or 16 bits": ".jxl .exr .hdr .pfm .fits .fit .svg .eps .wmf .emf .pdf .xcf .psb .bpg",
+    "name a video itself": " ".join(VIDEO_SUFFIXES),
+}
 DEFAULT_ROOT = "data/coco"
 BUNDLED = "bundled"  # a root of this name means the photographs that scikit-image ships
 _REMEDY = "set photographs.root, or pass --images where the command takes it"
@@ -85,12 +97,35 @@ def list_photographs(
     found_files = sorted({path for name in subfolders or ("",) for path in _walk(root, name)})
     if not found_files:
         places = ", ".join(str(root / name) for name in subfolders) or str(root)
-        patterns = ", ".join("*" + suffix for suffix in SUFFIXES)
-        raise FileNotFoundError(f"no photographs in {places} (looked for {patterns}); {remedy}")
+        patterns = ", ".join("*" + suffix for suffix in _COMMON.split())
+        others = [line for name in subfolders or ("",) for line in passed_over(root / name)]
+        there = f"; there: {'; '.join(others)}" if others else ""
+        raise FileNotFoundError(f"no photographs in {places} (looked for {patterns} ...){there}; {remedy}")
     return found_files
 
 
+def passed_over(root: str | Path) -> list[str]:
+    """Return a line on each kind of picture or video below `root` that `list_photographs` does not give."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for folder, name in _files(Path(root), ""):
+        suffix = os.path.splitext(name)[1].lower()
+        for remedy, suffixes in _PASSED_OVER.items():
+            if suffix in suffixes.split():
+                found.setdefault((suffix, remedy), []).append(str(folder / name))
+    return [
+        f"{len(paths)} {suffix} ({paths[0]}{' ...' * (len(paths) > 1)}): {remedy}"
+        for (suffix, remedy), paths in sorted(found.items())
+    ]
+
+
 def _walk(root: Path, subfolder: str) -> Iterable[str]:
+    for folder, name in _files(root, subfolder):
+        if _is_picture_name(name):
+            yield (folder / name).relative_to(root).as_posix()
+
+
+def _files(root: Path, subfolder: str) -> Iterable[tuple[Path, str]]:
+    """Yield folder and name of each file that is not hidden, and of each empty folder with a picture's name."""
     entered = set()
     for folder, names, files in os.walk(root / subfolder, followlinks=True, onerror=_raise_unreadable):
         real = os.path.realpath(folder)
@@ -100,9 +135,7 @@ def _walk(root: Path, subfolder: str) -> Iterable[str]:
         entered.add(real)
         names[:] = sorted(name for name in names if not name.startswith("."))
         empty = [name for name in names if _is_picture_name(name) and not os.listdir(Path(folder) / name)]
-        for name in [*files, *empty]:
-            if _is_picture_name(name):
-                yield (Path(folder) / name).relative_to(root).as_posix()
+        yield from ((Path(folder), name) for name in [*sorted(files), *empty] if not name.startswith("."))
 
 
 def _is_picture_name(name: str) -> bool:

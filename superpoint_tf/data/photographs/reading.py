@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -15,9 +16,15 @@ from PIL import Image, ImageOps
 
 from superpoint_tf.geometry.numpy_reference import cover_and_crop_frame, resize_crop_homography
 
+with contextlib.suppress(ImportError):  # the extra `heic`
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
 _MIN_SIDE_PX = 2
 _MAX_FILE_BYTES = 2**30
 _MAX_ASPECT_EXCESS = 4.0  # a picture this much longer than the frame is trimmed before it is enlarged
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")  # kinds of file of the container's
 _BACKGROUND = 128  # grey below transparent pixels: a shape of any brightness stands out
 
 
@@ -103,15 +110,17 @@ def _decode(
                     image.draft(jpeg_mode, None)  # type: ignore[arg-type]
                 pixels = convert(ImageOps.exif_transpose(image))
     except Exception as error:  # every decoder raises its own kind
-        raise PhotographError(path, _describe(error)) from error
+        raise PhotographError(path, _describe(error, content)) from error
     height, width = pixels.shape[:2]
     if min(height, width) < _MIN_SIDE_PX:
         raise PhotographError(path, f"too small ({width}x{height} pixels)")
     return np.ascontiguousarray(pixels)
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: Exception, content: bytes) -> str:
     if isinstance(error, Image.UnidentifiedImageError):
+        if "HEIF" not in Image.OPEN and content[4:8] == b"ftyp" and content[8:12] in _HEIC:
+            return "HEIC, which pillow-heif reads: pip install 'superpoint-tf[heic]', or pillow-heif"
         return "not a picture in a known format"
     if isinstance(error, Image.DecompressionBombError):
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -12,21 +11,13 @@ from skimage.feature import daisy as daisy_descriptors
 
 from superpoint_tf.evaluation.dense_metrics import DescriptorMap
 from superpoint_tf.evaluation.methods.controls import RANDOM_DIM, generator_of
-from superpoint_tf.evaluation.methods.methods import NamedMethod, check_names, exists, split_name
+from superpoint_tf.evaluation.methods.dense_method import DenseMethod, Describe
+from superpoint_tf.evaluation.methods.methods import check_names, exists, split_name
 
 STRIDE_PX = 4  # of the classical grids
 SIFT_DIAMETER_PX = 8.0  # of a keypoint; its descriptor sees six times as much
 DAISY_RADIUS_PX = 15
 _OFFSET_PX = STRIDE_PX // 2
-Describe = Callable[[np.ndarray], DescriptorMap]
-"""From a grey picture uint8 (H, W) to its map."""
-
-
-@dataclass(frozen=True)
-class DenseMethod(NamedMethod):
-    """One row of the tables."""
-
-    describe: Describe
 
 
 def dense_sift(image: np.ndarray) -> DescriptorMap:

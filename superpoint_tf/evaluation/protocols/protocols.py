@@ -114,7 +114,7 @@ def _load_dense_methods(names: Sequence[str], detection: DetectionConfig) -> Seq
 
 
 def _measure_pck(request: Request) -> Measured:
-    from superpoint_tf.evaluation.methods.dense_methods import DenseMethod
+    from superpoint_tf.evaluation.methods.dense_method import DenseMethod
     from superpoint_tf.evaluation.protocols.pck_run import measure_pck
 
     return measure_pck(request, cast(Sequence[DenseMethod], request.methods))

@@ -29,8 +29,8 @@ class StereoObjective:
         patches = tf.concat([batch[name] for name in ("left", "positive", "negative")], axis=0)
         left, positive, negative = tf.split(parts["describe"](patches, training=True), 3)
         pairs = [tf.concat([left, left], axis=0), tf.concat([positive, negative], axis=0)]
-        mismatches = tf.split(tf.reshape(parts["head"](pairs, training=True), (-1,)), 2)
-        return {"cost": LossTerm(stereo_loss(*mismatches, batch["valid"], self._loss, self._margin), 1.0)}
+        matching, wrong = tf.split(tf.reshape(parts["head"](pairs, training=True), (-1,)), 2)
+        return {"cost": LossTerm(stereo_loss(matching, wrong, batch["valid"], self._loss, self._margin), 1.0)}
 
     def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
         if not bool(tf.reduce_any(batch["valid"])):

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from superpoint_tf.config import PhotographsSection
-from superpoint_tf.data.photographs.photograph_sets import find_photographs, list_photographs, num_held_out
+from superpoint_tf.data.photographs.orientation import read_orientation
+from superpoint_tf.data.photographs.photograph_sets import (
+    find_photographs,
+    list_photographs,
+    num_held_out,
+    passed_over,
+)
+from superpoint_tf.data.photographs.reading import PhotographError, read_photograph
 
 
 def fill(root: Path, *names: str) -> Path:
@@ -154,3 +164,50 @@ def test_a_named_folder_is_never_replaced_by_the_bundled_pictures(tmp_path: Path
     for section, images in ((PhotographsSection(root="thermal"), None), (PhotographsSection(), "thermal")):
         with pytest.raises(FileNotFoundError, match="no photographs in thermal"):
             find_photographs(section, images)
+
+
+def test_whatever_pillow_decodes_is_found_in_a_folder_as_it_is_by_name(tmp_path: Path):
+    picture = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8)).convert("RGB")
+    kinds = {"jfif": "JPEG", "jpe": "JPEG", "tga": "TGA", "pcx": "PCX", "sgi": "SGI", "qoi": "QOI", "dds": "DDS"}
+    kinds |= {"pbm": "PPM", "dib": "DIB", "im": "IM", "apng": "PNG", "mpo": "MPO", "ico": "ICO"}
+    for suffix, kind in kinds.items():
+        if kind in Image.SAVE or (Image.init() and kind in Image.SAVE):
+            picture.save(tmp_path / f"x.{suffix}", kind)
+    found = list_photographs(tmp_path)
+    assert found == sorted(path.name for path in tmp_path.iterdir()) and len(found) > 9
+    for name in found:
+        assert read_photograph(tmp_path / name).ndim == 2
+    assert not passed_over(tmp_path)
+
+
+def test_pictures_that_no_folder_gives_are_counted_and_named_with_the_remedy(tmp_path: Path):
+    fill(tmp_path, "a.jpg", "day/b.CR2", "day/c.cr2", "d.svg", "e.mp4", "notes.txt", "features.h5", ".hidden.cr2")
+    assert list_photographs(tmp_path) == ["a.jpg"]
+    assert passed_over(tmp_path) == [
+        f"2 .cr2 ({tmp_path}/day/b.CR2 ...): camera raw: develop it into JPEG or TIFF",
+        f"1 .mp4 ({tmp_path}/e.mp4): name a video itself",
+        f"1 .svg ({tmp_path}/d.svg): save it as PNG or TIFF of 8 or 16 bits",
+    ]
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no photographs in .*; there: 2 \.cr2 .*camera raw"):
+        list_photographs(tmp_path)
+
+
+def test_heic_is_found_and_left_out_with_the_remedy_where_nothing_reads_it(tmp_path: Path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
+    assert list_photographs(tmp_path) == ["IMG_1.HEIC"]
+    words = "pip install 'superpoint-tf" if importlib.util.find_spec("pillow_heif") is None else "damaged|not a picture"
+    with pytest.raises(PhotographError, match=words):
+        read_photograph(tmp_path / "IMG_1.HEIC")
+
+
+def test_a_turned_heic_is_read_upright(tmp_path: Path):
+    heif = pytest.importorskip("pillow_heif")
+    stored = np.full((40, 64, 3), 30, np.uint8)
+    stored[:10, :16] = 220
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    heif.from_pillow(Image.fromarray(stored)).save(tmp_path / "x.heic", exif=exif.tobytes(), quality=-1)
+    shown = read_photograph(tmp_path / "x.heic")
+    assert shown.shape == (64, 40) and shown[4, 36] > 180 and shown[60, 4] < 60
+    assert read_orientation((tmp_path / "x.heic").read_bytes()) == 1  # whatever reads HEIC turns it

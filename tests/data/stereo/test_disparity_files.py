@@ -66,7 +66,7 @@ def test_colours_and_damaged_pictures_are_no_disparities(tmp_path: Path) -> None
 
 
 def test_other_suffixes_and_disparities_beyond_sixteen_bits_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"ends with .png, .pfm, .npy"):
+    with pytest.raises(ValueError, match=r"ends with \.png, \.pfm, \.npy"):
         save_disparity(tmp_path / "d.jpg", VALUES)
     with pytest.raises(ValueError, match=r"300 px is above 256; name a .pfm or .npy"):
         save_disparity(tmp_path / "d.png", np.full((1, 1), 300, np.float32))
