@@ -19,6 +19,8 @@ from superpoint_tf.detection.scale_space import lfnet_maps, lift_maps
 from superpoint_tf.detection.soft_scores import CONSTANT_PEAKINESS, peakiness_scores
 from superpoint_tf.systems import SYSTEMS, CropSpec, DenseSpec, MapSpec
 
+DECIDED_BY_ROUNDING = 1e-3  # share of the keypoints: scores that agree to the last bits change places
+_DECIDED_OF_PEAKS = 1e-2  # of peaks that must be no edges and near, too
 SUPERPOINT = DenseSpec("cells", descriptor=True)
 Spec = DenseSpec | MapSpec | CropSpec
 Outputs = Mapping[str, tf.Tensor]
@@ -41,6 +43,7 @@ class ScoreMap(NamedTuple):
     # several looks at a picture to one heatmap, of the size of the largest
     combine: Callable[[Sequence[tf.Tensor]], tf.Tensor] = combine_heatmaps
     window_px: int = WINDOW_RADIUS_PX  # of sub-pixel refinement, on every side of a peak
+    decided: float = DECIDED_BY_ROUNDING  # share of the keypoints that rounding may decide, in another runtime
     scales_apart: bool = False  # each scale finds keypoints of its own, which it alone describes
 
 
@@ -95,8 +98,8 @@ def _attention(outputs: Outputs, image_shape: Shape, spec: Spec) -> Maps:
 SCORE_MAPS: dict[str, ScoreMap] = {
     "cells": ScoreMap(_cells),
     "": ScoreMap(_nothing),
-    "d2": ScoreMap(_d2, join_peaks, window_px=1),
-    "peaks": ScoreMap(_peaks, join_peaks, window_px=1),
+    "d2": ScoreMap(_d2, join_peaks, window_px=1, decided=_DECIDED_OF_PEAKS),
+    "peaks": ScoreMap(_peaks, join_peaks, window_px=1, decided=_DECIDED_OF_PEAKS),
     "scale space": ScoreMap(_scale_space),
     "lift": ScoreMap(_lift),
     "attention": ScoreMap(_attention, join_peaks, window_px=1, scales_apart=True),

@@ -154,7 +154,8 @@ class Exporter(AnyExporter):
         theirs, radius = extractor_of_file(run, request.form, detection, self.model.spec), detection.nms_radius_px
         judged = self.photographs.for_judging if request.precision == "int8" else self.photographs
         frames = judged.frames(request.form.image_shape)
-        difference = compare_features((ours(frame, radius), theirs(frame, radius)) for frame in frames)
+        decided = self.model.score_map.decided
+        difference = compare_features(((ours(frame, radius), theirs(frame, radius)) for frame in frames), decided)
         if not difference.keypoints:
             raise ValueError(
                 f"TensorFlow found no keypoint in {difference.images} photographs, so nothing can be compared: "
@@ -188,4 +189,4 @@ class Exporter(AnyExporter):
         """Say how large and fast the file is, and how it is loaded."""
         request = exported.request
         what = "{}x{}".format(*request.form.image_shape or TABLE_SHAPE)
-        self._report(exported, what, usage(str(exported.path), request, self.model.with_descriptor))
+        self._report(exported, what, usage(str(exported.path), request, self.model.with_descriptor, self.model.spec))

@@ -195,7 +195,7 @@ import numpy as np
 from superpoint_tf.adaptation.aggregate import Adapter
 from superpoint_tf.config import AdaptationSection, NetworkConfig
 from superpoint_tf.geometry import invert_homographies, sample_homographies, warp_images, warp_valid_mask
-from superpoint_tf.networks.superpoint import PadToCells, build_network
+from superpoint_tf.networks.build import build_network
 
 model = build_network(NetworkConfig(width=0.125, system="magicpoint"))
 image = np.random.default_rng(0).random((240, 320), dtype=np.float32)
