@@ -14,6 +14,7 @@ from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import build_config, load_config
 from superpoint_tf.data.planes import planes_pair
 from superpoint_tf.networks.build import build_network
+from superpoint_tf.networks.superpoint import named_variables
 from superpoint_tf.systems import SYSTEMS
 from superpoint_tf.systems.correspondence_systems import CORRESPONDENCE_SYSTEMS
 from superpoint_tf.training.build import build_task
@@ -119,12 +120,13 @@ def test_every_weight_has_a_finite_gradient(photographs, system, dense):
         dense = {**dense, "trainable": "level"}
     task, batch = first_batch(config(photographs, system, **dense))
     network = build_network(task.config.network)
+    variables = list(named_variables(network, only_trainable=True).values())
 
     @tf.function
     def gradients() -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             total = task.objective.loss_terms(network, batch)["desc"].sum
-        return tape.gradient(total, network.trainable_weights, unconnected_gradients="zero")
+        return tape.gradient(total, variables, unconnected_gradients="zero")
 
     found = gradients()
     assert all(np.isfinite(each).all() for each in found)

@@ -15,9 +15,8 @@ import tensorflow as tf
 from superpoint_tf.config import Config, ConfigError, NetworkConfig
 from superpoint_tf.config.config_files import build_config, load_config
 from superpoint_tf.data.batches.kinds import BATCHES
-from superpoint_tf.data.photographs.detected_photographs import FrameSettings, render_detected
-from superpoint_tf.data.photographs.labelled_photographs import RenderSettings
-from superpoint_tf.data.photographs.photograph_pairs import render_pairs
+from superpoint_tf.data.photographs.detected_photographs import DetectedPhotographs
+from superpoint_tf.data.photographs.photograph_pairs import PhotographPairs
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.superpoint import named_variables
 from superpoint_tf.networks.weights import get_weights
@@ -65,14 +64,10 @@ def network_of(system: str) -> Any:
     return build_network(NetworkConfig(system=system), seed=1)
 
 
-def batch_of(settings: Config, folder: Path, count: int = 2) -> dict[str, tf.Tensor]:
-    paths = [str(folder / f"{name}.png") for name in "abcd"[:count]]
-    payloads, render = [(n, path, n) for n, path in enumerate(paths)], RenderSettings.of(settings, 0)
-    if settings.train == "lift":
-        batch = render_detected(render, FrameSettings.of(settings), payloads)
-    else:
-        batch = render_pairs(render, payloads)
-    kind = BATCHES[settings.train]
+def batch_of(settings: Config, folder: Path, numbers: tuple[int, ...] = (0, 1)) -> dict[str, tf.Tensor]:
+    sources = {"lift": DetectedPhotographs, "lfnet": PhotographPairs}
+    source = sources[settings.train](settings, str(folder), ("a.png", "b.png", "c.png"), 0)
+    kind, batch = BATCHES[settings.train], source.render(source.payloads(numbers))
     tensors = {name: tf.constant(value) for name, value in batch.items()}
     return kind.assemble(tensors, 0, kind.settings(settings, settings.photographs))
 
@@ -210,15 +205,8 @@ def test_a_term_of_weight_zero_is_left_out_and_all_of_them_are_refused(photograp
 
 def test_negatives_get_harder_with_the_number_of_the_sample(photographs: Path) -> None:
     settings = config("lfnet", photographs, hardest=64, hardest_fall_every=1, batch_size=1)
-    kind = BATCHES["lfnet"]
-    batch = {name: tf.constant(value) for name, value in _rendered(settings, photographs, (0, 10, 1000)).items()}
-    hardest = kind.assemble(batch, 0, kind.settings(settings, settings.photographs))["hardest"]
+    hardest = batch_of(settings, photographs, (0, 10, 1000))["hardest"]
     assert hardest.numpy().tolist() == [64, round(64 * 0.9**10), 5]
-
-
-def _rendered(settings: Config, folder: Path, numbers: tuple[int, ...]) -> dict[str, np.ndarray]:
-    payloads = [(number, str(folder / "a.png"), place) for place, number in enumerate(numbers)]
-    return render_pairs(RenderSettings.of(settings, 0), payloads)
 
 
 @pytest.mark.parametrize("system", ["lift", "lfnet"])
