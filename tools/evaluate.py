@@ -21,7 +21,7 @@ described by a patch system, SIFT+hardnet (default: classical controls). uniform
 random order. For patches: classical (pixels, SIFT, RootSIFT,
 ORB, BRISK), controls, weights of a patch system (HardNet=hardnet), or module:function from patches uint8 (N, S, S) to
 descriptors (N, D). For stereo: classical (AD, census, BM, SGBM ...), controls, or weights of a stereo system, which
-give two rows, with post-processing and without"""
+give three rows: with post-processing, where left and right agree alone, and without it"""
 
 
 EXAMPLES = """\

@@ -34,6 +34,11 @@ class Disparities(NamedTuple):
     labels: np.ndarray  # uint8 (H, W): `consistency.CORRECT`, `MISMATCH` or `OCCLUSION`
 
     @property
+    def agreed(self) -> np.ndarray:
+        """Return the disparities on which both pictures agree, NaN elsewhere, float32 (H, W)."""
+        return np.where(self.labels == CORRECT, self.disparity, np.float32(np.nan))
+
+    @property
     def agreement(self) -> float:
         """Return the share of the pixels on which both pictures agree."""
         return float((self.labels == CORRECT).mean())

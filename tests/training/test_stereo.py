@@ -91,7 +91,7 @@ def test_a_run_on_drawn_pairs_writes_weights_that_match_pairs(photographs: Path,
     picture = cv2.imread(str(photographs / "0.png"), cv2.IMREAD_GRAYSCALE)
     assert model.disparity(picture[:20, 4:40], picture[:20, 6:42], 8).shape == (20, 36)
     names = [method.name for method in load_stereo_methods([f"net={weights}"])]
-    assert names == ["net", "net, least cost"]
+    assert names == ["net", "net, agreed", "net, least cost"]
     assert (tmp_path / "run" / "figures").is_dir() or list((tmp_path / "run").rglob("*validation_pairs*"))
 
 

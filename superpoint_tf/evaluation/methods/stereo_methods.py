@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -13,12 +13,17 @@ import numpy as np
 from superpoint_tf.evaluation.methods.controls import generator_of
 from superpoint_tf.evaluation.methods.methods import NamedMethod, check_names, exists, split_name
 from superpoint_tf.stereo.costs import CENSUS_SIDE, absolute_differences, box_mean, census, least_cost
+from superpoint_tf.stereo.postprocessing import Disparities
+
+if TYPE_CHECKING:
+    from superpoint_tf.models.stereo_model import StereoModel
 
 Match = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 """From two pictures uint8 (H, W) and a number of disparities to disparities float32 (H, W), NaN: no answer."""
 
 BOX_SIDE = 9
 LEAST_COST = ", least cost"  # ends the name of a network's row without post-processing
+AGREED = ", agreed"  # and of that with answers where left and right agree alone, as OpenCV's matchers have them
 _FIXED_POINT = 16.0  # OpenCV's disparities are sixteenths of a pixel
 _OPENCV_STEP = 16  # its ranges are multiples of it
 
@@ -75,8 +80,8 @@ GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}
 def load_stereo_methods(names: Sequence[str]) -> list[StereoMethod]:
     """Return methods by what `--methods` names: `classical`, `controls`, one of either, WHAT or `ROW NAME=WHAT`.
 
-    WHAT is weights of a stereo system (a file, run folder or checkpoint); they give two rows, the second without
-    post-processing. Raises ValueError that names what cannot be used.
+    WHAT is weights of a stereo system (a file, run folder or checkpoint); they give three rows: with post-processing,
+    its answers where left and right agree alone, and without it. Raises ValueError that names what cannot be used.
     """
     methods = [method for given in names for part in GROUPS.get(given, (given,)) for method in _load(part)]
     check_names(methods)
@@ -109,34 +114,32 @@ def _network(name: str, what: str) -> list[StereoMethod]:
         "system": model.system,
         "weights_sha256": weights.fingerprint(),
     }
-    volumes = _Volumes(model.volume)
-
-    def match(left: np.ndarray, right: np.ndarray, num_disparities: int) -> np.ndarray:
-        return model.postprocess(volumes.of(left, right, num_disparities), left, right).disparity
-
-    def match_by_least_cost(left: np.ndarray, right: np.ndarray, num_disparities: int) -> np.ndarray:
-        return least_cost(volumes.of(left, right, num_disparities))
-
-    return [
-        StereoMethod(name, {**identity, "post-processing": True}, match),
-        StereoMethod(name + LEAST_COST, {**identity, "post-processing": False}, match_by_least_cost),
-    ]
+    last = _LastPair(model)
+    rows: dict[str, Match] = {
+        "": lambda *pair: last.of(*pair)[1].disparity,
+        AGREED: lambda *pair: last.of(*pair)[1].agreed,
+        LEAST_COST: lambda *pair: last.of(*pair)[0],
+    }
+    return [StereoMethod(name + end, {**identity, "row": end.strip(", ")}, match) for end, match in rows.items()]
 
 
-class _Volumes:
-    """The costs of the last pair, which both rows of a network ask for one after the other."""
+class _LastPair:
+    """What a network said of the last pair, which its rows ask for one after the other."""
 
-    def __init__(self, compute: Match) -> None:
-        self._compute = compute
+    def __init__(self, model: StereoModel) -> None:
+        self._model = model
         self._asked: tuple[np.ndarray, np.ndarray, int] | None = None
-        self._volume = np.zeros(0)
+        self._found: tuple[np.ndarray, Disparities] | None = None
 
-    def of(self, left: np.ndarray, right: np.ndarray, num_disparities: int) -> np.ndarray:
-        asked = self._asked
-        if asked is None or asked[0] is not left or asked[1] is not right or asked[2] != num_disparities:
-            self._asked = left, right, num_disparities
-            self._volume = self._compute(left, right, num_disparities)
-        return self._volume
+    def of(self, left: np.ndarray, right: np.ndarray, num_disparities: int) -> tuple[np.ndarray, Disparities]:
+        """Return the disparities of least cost, and those after post-processing."""
+        asked, found = self._asked, self._found
+        same = asked is not None and asked[0] is left and asked[1] is right and asked[2] == num_disparities
+        if not same or found is None:
+            volume = self._model.volume(left, right, num_disparities)
+            found = least_cost(volume), self._model.postprocess(volume, left, right)
+            self._asked, self._found = (left, right, num_disparities), found
+        return found
 
 
 def _of_opencv(matcher: Any, left: np.ndarray, right: np.ndarray) -> np.ndarray:
