@@ -1,34 +1,26 @@
-"""Every setting of the pipeline: `sections` has them with default and meaning, `config_files` reads and writes YAML."""
+"""Every setting of the pipeline with its default and meaning; `config_files` reads and writes YAML."""
 
-from superpoint_tf.config.sections import (
-    CELL,
-    DOG,
-    PRECISIONS,
-    SYNTHETIC_PHOTOMETRIC,
-    TRAININGS,
-    AdaptationSection,
+from superpoint_tf.config.detection import AdaptationSection, DetectionConfig
+from superpoint_tf.config.fields import CELL, PRECISIONS, ConfigError
+from superpoint_tf.config.patch_trainings import DOG, ConvexSection, LiftSection, PatchesSection
+from superpoint_tf.config.picture_trainings import (
     ClassesSection,
-    Config,
-    ConfigError,
-    ConvexSection,
     DenseSection,
-    DetectionConfig,
-    EvaluationSection,
-    HomographyConfig,
-    JointSection,
-    LaterViews,
     LfnetSection,
-    LiftSection,
-    NetworkConfig,
-    PatchesSection,
+    StereoChanges,
+    StereoSection,
+)
+from superpoint_tf.config.pictures import (
+    SYNTHETIC_PHOTOMETRIC,
+    HomographyConfig,
+    LaterViews,
     PhotographsSection,
     PhotometricConfig,
     PlanesConfig,
-    StereoChanges,
-    StereoSection,
     SyntheticSection,
-    TrainingConfig,
 )
+from superpoint_tf.config.sections import TRAININGS, Config, EvaluationSection, NetworkConfig
+from superpoint_tf.config.trainings import JointSection, TrainingConfig
 
 __all__ = [
     "CELL",

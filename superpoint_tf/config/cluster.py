@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from superpoint_tf.config.sections import ConfigError
+from superpoint_tf.config.fields import ConfigError
 
 VARIABLE = "TF_CONFIG"
 STRATEGIES = ("auto", "mirrored", "multiworker")  # of --strategy

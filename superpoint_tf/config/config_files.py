@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 
 from superpoint_tf.config.config_rules import check_rules
-from superpoint_tf.config.sections import Config, ConfigError, check_limits, shown
+from superpoint_tf.config.fields import ConfigError, check_limits, shown
+from superpoint_tf.config.sections import Config
 from superpoint_tf.config.strict_yaml import parse_yaml
 
 _NO_TEXT = ("Cc", "Cs")  # control characters, and halves of characters that no file name in UTF-8 has

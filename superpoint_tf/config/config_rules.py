@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from superpoint_tf.config.sections import (
-    CELL,
-    DOG,
-    TRAININGS,
-    Config,
-    ConfigError,
-    LiftSection,
-    NetworkConfig,
-    PatchesSection,
-    shown,
-)
+from superpoint_tf.config.fields import CELL, ConfigError, shown
+from superpoint_tf.config.patch_trainings import DOG, LiftSection, PatchesSection
+from superpoint_tf.config.sections import TRAININGS, Config, NetworkConfig
 from superpoint_tf.systems import SYSTEMS, VECTORS, DenseSpec
 
 MAX_SAMPLES = 2**40  # of a training; other sets have the numbers from there on (data/random_streams.py)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from superpoint_tf.config.sections import shown
+from superpoint_tf.config.fields import shown
 
 
 class _StrictLoader(yaml.SafeLoader):
