@@ -41,6 +41,8 @@ def _check_system(config: Config, source: str) -> None:
         trained = ", ".join(name for name, row in SYSTEMS.items() if row.train == config.train)
         own = SYSTEMS[system].train
         raise ConfigError(f"{source}: `train: {config.train}` trains {trained}; {system} is trained by `train: {own}`")
+    if config.network.classes and config.train != "classes":
+        raise ConfigError(f"{source}: `network.classes`: of `train: classes`; {system} has none: leave it out")
     if not isinstance(SYSTEMS[system].network, DenseSpec):
         _check_without_effect(config, source)
     if config.train == "patches":
@@ -160,8 +162,6 @@ def _check_dense(config: Config, source: str) -> None:
 def _check_without_effect(config: Config, source: str) -> None:
     """Refuse settings that change nothing of a system: its row alone says what the network is."""
     usual, system = NetworkConfig(system=config.network.system), config.network.system
-    if config.network.classes and config.train != "classes":
-        raise ConfigError(f"{source}: `network.classes`: of `train: classes`; {system} has none: leave it out")
     usual = replace(usual, classes=config.network.classes)
     for field in fields(NetworkConfig):
         if getattr(config.network, field.name) != getattr(usual, field.name):

@@ -11,14 +11,15 @@ from superpoint_tf.config import Config
 from superpoint_tf.data.batches.kinds import BATCHES
 from superpoint_tf.data.photographs.photograph_pairs import PhotographPairs
 from superpoint_tf.data.random_streams import EVALUATION_PAIRS
-from superpoint_tf.drawing.layout import side_by_side, stack
-from superpoint_tf.drawing.visualization import draw_heatmap
+from superpoint_tf.drawing.layout import resize, side_by_side, stack
+from superpoint_tf.drawing.visualization import HEATMAP_RANGE, draw_heatmap
 from superpoint_tf.evaluation.metrics import average_precision
 from superpoint_tf.networks.superpoint import normalize_descriptors
 from superpoint_tf.training.validation import Figures, Metrics
 
 _MOST_PHOTOGRAPHS, _PAIRS = 64, 2  # of views of each
 _AT_ONCE = 32  # views
+_FIGURE_SCALE = 2
 
 
 class ClassValidator:
@@ -72,12 +73,14 @@ class ClassValidator:
 
 
 def attention_figure(image: np.ndarray, attention: np.ndarray) -> np.ndarray:
-    """Draw a picture (H, W) in [0, 1] beside itself below its attention (h, w), the largest of it the strongest."""
+    """Draw a picture (H, W) in [0, 1] beside itself below its attention (h, w), in equal steps from least to most."""
     grey = np.rint(255 * image).astype(np.uint8)
     low, high = float(attention.min()), float(attention.max())
     relative = (attention - low) / max(high - low, 1e-9)
     heatmap = tf.image.resize(relative[..., np.newaxis], image.shape).numpy()[..., 0]
-    return side_by_side([grey, draw_heatmap(heatmap, grey, 1)], ["view", f"attention {low:.2f} to {high:.2f}"])
+    least, most = HEATMAP_RANGE  # which is drawn logarithmically
+    drawn = draw_heatmap(least * (most / least) ** heatmap, grey, _FIGURE_SCALE)
+    return side_by_side([resize(grey, _FIGURE_SCALE), drawn], ["view", f"{low:.2f} to {high:.2f}"])
 
 
 def ranked_map(vectors: np.ndarray, pictures: np.ndarray) -> float:

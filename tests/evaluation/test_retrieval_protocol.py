@@ -26,7 +26,7 @@ CONFIG = build_config({"workers": 0, "evaluation": {"homography": {"max_angle_de
 def texture(seed: int, shape: tuple[int, int] = (240, 320)) -> np.ndarray:
     """Draw blobs of all sizes: SIFT finds hundreds of them."""
     generator = np.random.default_rng(seed)
-    noise = sum(cv2.resize(generator.random((n, n)), shape[::-1], interpolation=cv2.INTER_CUBIC) for n in (6, 12))
+    noise = sum(cv2.resize(generator.random((n, n)), shape[::-1], interpolation=cv2.INTER_CUBIC) for n in (12, 24))
     return np.clip(255 * (noise - noise.min()) / np.ptp(noise), 0, 255).astype(np.uint8)
 
 

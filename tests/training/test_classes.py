@@ -184,9 +184,10 @@ def test_settings_that_contradict_each_other_are_refused(values: dict, words: st
         build_config({"train": "classes", "network": {"system": "delf-small"}, **values})
 
 
-def test_classes_are_of_this_training_alone():
-    with pytest.raises(ConfigError, match="of `train: classes`; d2net has none"):
-        build_config({"train": "dense", "network": {"system": "d2net", "classes": 3}})
+@pytest.mark.parametrize(("train", "system"), [("dense", "d2net"), ("joint", "superpoint"), ("patches", "hardnet")])
+def test_classes_are_of_this_training_alone(train: str, system: str):
+    with pytest.raises(ConfigError, match=f"of `train: classes`; {system} has none"):
+        build_config({"train": train, "network": {"system": system, "classes": 3}})
 
 
 def test_fewer_classes_than_photographs_and_a_lone_photograph_are_refused(folder: Path, tmp_path: Path):
