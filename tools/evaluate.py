@@ -84,7 +84,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help="compute the features of these methods again")
     command_line.add_config_arguments(parser, default="configs/coco.yaml")
     arguments = parser.parse_args()
-    given = [name for name in ("data", "num", "presets", "compare", "transposed") if getattr(arguments, name)]
+    options = ("data", "num", "presets", "compare", "transposed", "write_images", "overwrite")
+    given = [name.replace("_", "-") for name in options if getattr(arguments, name)]
     refusal = PROTOCOLS[arguments.protocol].refusal(arguments.protocol, given)
     if refusal:
         parser.error(refusal)

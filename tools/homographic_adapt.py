@@ -64,8 +64,11 @@ def main() -> None:
     console, output = Console(quick_command=quick_command), arguments.output or f"labels/{config.name}"
     check_output(output, arguments.iters, shard, arguments.overwrite)  # before a detector is trained
     console.line("data", photographs.note)
-    for kind in passed_over(photographs.root):
-        console.line("left", f"passed over: {kind}")
+    used = (*photographs.train, *photographs.validation)
+    folders = {name.split("/")[0] if "/" in name else "" for name in used}
+    for folder in [""] if "" in folders else sorted(folders):
+        for kind in passed_over(Path(photographs.root) / folder):
+            console.line("left", f"passed over: {kind}")
     console.line("data", f"{len(photographs.train)} photographs to label, {len(photographs.validation)} held out")
     detector = find_first_detector(config, arguments.detector, shard, console, replicas, arguments.from_scratch)
     config = dataclasses.replace(config, photographs=dataclasses.replace(config.photographs, root=photographs.root))

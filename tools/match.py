@@ -12,7 +12,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from superpoint_tf import command_line
-from superpoint_tf.command_line.detection_options import detection_from_options
+from superpoint_tf.command_line.detection_options import detection_from_options, given_options
+from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE
 from superpoint_tf.data.stereo.disparity_files import SUFFIXES, default_view
 from superpoint_tf.stereo.costs import DEFAULT_DISPARITIES
 from superpoint_tf.using.extraction_options import (
@@ -22,6 +23,8 @@ from superpoint_tf.using.extraction_options import (
     add_keypoint_arguments,
     check_keypoint_arguments,
 )
+
+RANSAC_PX = 3.0
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -56,7 +59,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--threshold-px",
         type=command_line.positive_float,
-        default=3.0,
+        default=RANSAC_PX,
         metavar="PX",
         help="RANSAC counts a match as an inlier within this distance in B (default: %(default)s)",
     )
@@ -112,6 +115,11 @@ def check_disparity_arguments(parser: argparse.ArgumentParser, arguments: argpar
         "--ratio": arguments.ratio is not None,
         "--keypoints": arguments.keypoints,
         "--resize": arguments.resize,
+        **dict.fromkeys(given_options(arguments), True),
+        "--subpixel": arguments.subpixel,
+        "--scales": arguments.scales != ONE_SCALE,
+        "--phases": arguments.phases != ONE_PHASE,
+        "--threshold-px": arguments.threshold_px != RANSAC_PX,
     }
     given = [option for option, is_given in of_keypoints.items() if is_given]
     if given:

@@ -32,6 +32,8 @@ def main() -> None:
     config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
     if arguments.labels and config.train == "detector":
         raise ConfigError(f"--labels: {arguments.config} trains a detector on synthetic shapes, which needs none")
+    if arguments.labels and config.train not in ("joint", "patches"):
+        raise ConfigError(f"--labels: {arguments.config} has `train: {config.train}`, which needs none")
     command_line.set_up_tensorflow()
     from superpoint_tf.runtime.progress import QUICKSTART
     from superpoint_tf.training.replicas import build_replicas
@@ -43,7 +45,7 @@ def main() -> None:
 
     output = arguments.output or f"outputs/{config.name}"
     quick_command = f"python tools/train_superpoint.py {QUICKSTART}"
-    if config.train in ("patches", "stereo", "digits"):
+    if config.train not in ("detector", "joint"):
         quick_command = f"python tools/train.py {arguments.config} --set {config.train}.steps=200 --output ANOTHER"
     if config.train == "detector":
         quick_command += " --set train=detector --output outputs/quickstart-magicpoint"

@@ -11,6 +11,7 @@ from superpoint_tf.config.config_files import deciding_settings, load_config
 from superpoint_tf.networks.pretrained import pretrained_names
 from superpoint_tf.networks.weights import WEIGHTS_FILE, load_weights
 from superpoint_tf.runtime.progress import Console
+from superpoint_tf.systems import SYSTEMS, DenseSpec
 from superpoint_tf.training.build import build_shapes_task
 from superpoint_tf.training.replicas import Replicas
 from superpoint_tf.training.run_folder import RunFolder
@@ -36,7 +37,12 @@ def find_first_detector(
     Raises WeightsError if the named weights are missing or damaged, ConfigError if outputs/magicpoint is not finished.
     """
     if named:
-        load_weights(named)
+        system = load_weights(named).network.system
+        if not isinstance(SYSTEMS[system].network, DenseSpec):
+            raise ConfigError(
+                f"--detector {named}: {system} gives no probability of a keypoint at every pixel; name weights of "
+                "magicpoint or superpoint"
+            )
         return Path(named)
     if (USER_TRAINED / WEIGHTS_FILE).exists():
         folder = RunFolder(USER_TRAINED)

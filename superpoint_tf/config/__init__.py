@@ -6,6 +6,7 @@ from superpoint_tf.config.patch_trainings import DOG, ConvexSection, LiftSection
 from superpoint_tf.config.picture_trainings import (
     ClassesSection,
     DenseSection,
+    DigitsSection,
     LfnetSection,
     StereoChanges,
     StereoSection,
@@ -35,6 +36,7 @@ __all__ = [
     "ConvexSection",
     "DenseSection",
     "DetectionConfig",
+    "DigitsSection",
     "EvaluationSection",
     "HomographyConfig",
     "JointSection",

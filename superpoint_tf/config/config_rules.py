@@ -79,6 +79,9 @@ def _check_stereo(config: Config, source: str) -> None:
             f"{source}: `stereo.negative_px`: [{low:g}, {high:g}]; give [low, high], both above `stereo.positive_px`, "
             f"{stereo.positive_px:g}: nearer patches match"
         )
+    for name, usual in (("crop_shape", (0, 0)), ("source_scale", 1.0), ("flip", False)):
+        if getattr(config.photographs, name) != usual:
+            raise ConfigError(f"{source}: `photographs.{name}`: changes nothing of stereo pairs; leave it out")
     width = config.photographs.image_shape[1]
     if stereo.max_disparity_px >= width:
         raise ConfigError(
@@ -157,6 +160,11 @@ def _check_dense(config: Config, source: str) -> None:
             f"{source}: `dense.min_points`: {dense.min_points} is above `dense.points_per_pair`: "
             f"{dense.points_per_pair}, so no pair would train; give fewer"
         )
+    loss, usual = dense.loss or SYSTEMS[system].losses[0], type(dense)()
+    unused = {"softmax": ("margin",), "consistency": ("margin", "min_points", "points_per_pair")}.get(loss, ())
+    for name in unused:
+        if getattr(dense, name) != getattr(usual, name):
+            raise ConfigError(f"{source}: `dense.{name}`: changes nothing of the loss {loss}; leave it out")
 
 
 def _check_without_effect(config: Config, source: str) -> None:

@@ -61,13 +61,17 @@ def carry_frames(frames: tf.Tensor, homographies: tf.Tensor) -> tf.Tensor:
     frames = tf.convert_to_tensor(frames)
     matrices, wide = tf.cast(homographies, tf.float64)[:, tf.newaxis], tf.cast(frames, tf.float64)
     before = wide[..., 2]
-    after = warp_points(before, tf.cast(homographies, tf.float64))
     w = tf.reduce_sum(matrices[..., 2, :2] * before, axis=-1) + matrices[..., 2, 2]
+    ahead = w > 0.0  # NaN comes in last: one that is masked later would still spoil the gradient
+    w = tf.where(ahead, w, tf.ones_like(w))
+    after = warp_points(before, tf.cast(homographies, tf.float64))
+    after = tf.where(ahead[..., tf.newaxis], after, tf.zeros_like(after))
     # The derivative of (h x) / w: with h's two rows and w's row g it is (h - x' g) / w.
     derivative = (matrices[..., :2, :2] - after[..., tf.newaxis] * matrices[..., 2:, :2]) / w[
         ..., tf.newaxis, tf.newaxis
     ]
     carried = tf.concat([tf.matmul(derivative, wide[..., :2]), after[..., tf.newaxis]], axis=-1)
+    carried = tf.where(ahead[..., tf.newaxis, tf.newaxis], carried, tf.constant(float("nan"), tf.float64))
     return tf.cast(carried, frames.dtype)
 
 

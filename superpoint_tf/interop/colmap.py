@@ -177,11 +177,19 @@ def _write_pictures(
         if described.get(there[name]):
             _check_same(connection, path, name, there[name], points)
         else:
+            _forget_empty_matches(connection, there[name])
             values = (there[name], *points.shape, points.tobytes())
             connection.execute(
                 "INSERT OR REPLACE INTO keypoints(image_id, rows, cols, data) VALUES (?, ?, ?, ?)", values
             )
     return there
+
+
+def _forget_empty_matches(connection: sqlite3.Connection, image_id: int) -> None:
+    """Delete that an image without keypoints had no matches: it gets keypoints now."""
+    own = (_MAX_IMAGE_ID, image_id, _MAX_IMAGE_ID, image_id)
+    for table in ("matches", "two_view_geometries"):
+        connection.execute(f"DELETE FROM {table} WHERE rows = 0 AND (pair_id / ? = ? OR pair_id % ? = ?)", own)
 
 
 def _camera_of_image(connection: sqlite3.Connection, image_id: int) -> tuple[int, int, int]:

@@ -94,10 +94,12 @@ class DenseModel:
         several `scales` the image is resized to each; heatmaps are combined by their geometric mean at the largest,
         descriptors are added. With `phases` 2, 4 or 16 the network sees it that many times at each scale, moved by
         parts of its cell of 8 pixels, at that many times the cost; they are combined likewise, and where in its cell a
-        corner lies matters less. Returns keypoints float32 (N, 2) xy in pixels of the image given, scores (N,), and
-        unit descriptors (N, D), or None from a detector alone; N is 0 where there is no texture. Raises ValueError for
-        other input, a picture that does not fit into the memory (PictureTooLarge), or a setting out of its range;
-        TypeError for an unknown one.
+        corner lies matters less. D2-Net, ASLFeat and DELF join the peaks of all looks instead (`SCORE_MAPS`) and refine
+        within 3x3 pixels; DELF's scales find and describe keypoints each by itself.
+
+        Returns keypoints float32 (N, 2) xy in pixels of the image given, scores (N,), and unit descriptors (N, D), or
+        None from a detector alone; N is 0 where there is no texture. Raises ValueError for other input, a picture that
+        does not fit into the memory (PictureTooLarge), or a setting out of its range; TypeError for an unknown one.
         """
         detection = choose_detection(detection, changes)
         return self._features(self._prepare(image, detection)[None], detection)[0]
@@ -226,6 +228,15 @@ class DenseModel:
 
 
 SuperPoint = DenseModel
+
+
+def check_detects(model: DenseModel, source: str) -> None:
+    """Raise ValueError, beginning with `source`, for a system that describes every place and finds no keypoints."""
+    if not model.spec.score_map:
+        raise ValueError(
+            f"{source}: {model.network.name} describes every place and finds no keypoints: measure it by "
+            "`tools/evaluate.py pck`, or give keypoints of your own to SuperPoint.describe"
+        )
 
 
 def join_features(found: Sequence[Features]) -> Features:

@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from superpoint_tf.geometry.translation import translate
 from superpoint_tf.networks.initialization import ScaledNormal
-from superpoint_tf.networks.patch_layers import Start
+from superpoint_tf.networks.patch_layers import Start, UnitPixels
 from superpoint_tf.networks.patch_network import apply_layers
 from superpoint_tf.networks.patch_shapes import walk_layers
-from superpoint_tf.networks.superpoint import PadToCells, normalize_descriptors
+from superpoint_tf.networks.superpoint import PadToCells
 from superpoint_tf.systems import Layer, MapSpec
 
 _BANDWIDTH = 0.5  # lambda: of a squared distance of unit features
@@ -54,19 +54,6 @@ class SelfSimilarity(tf.keras.layers.Layer):
         return (*input_shape[:-1], self.pairs)
 
 
-class UnitFeatures(tf.keras.layers.Layer):
-    """Scale the features (B, h, w, C) of each pixel to unit length; float32."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name, dtype="float32", autocast=False)
-
-    def call(self, features: tf.Tensor) -> tf.Tensor:
-        return normalize_descriptors(features)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-
 def build_self_similarity(images: Any, spec: MapSpec, start: Start) -> dict[str, Any]:
     """Build backbone, levels and their join, at the first level's stride.
 
@@ -80,14 +67,14 @@ def build_self_similarity(images: Any, spec: MapSpec, start: Start) -> dict[str,
     levels = []
     for number, (tap, stride) in enumerate(zip(options["taps"], strides, strict=True), 1):
         name = f"level_{number}"
-        level = UnitFeatures(f"{name}_unit")(outputs[tap])
+        level = UnitPixels(f"{name}_unit")(outputs[tap])
         if options["pairs"]:
             level = SelfSimilarity(name, options["pairs"], options["deviations_px"][number - 1], start.seed)(level)
             level = tf.keras.layers.MaxPooling2D(2, 1, "same", name=f"{name}_pool")(level)
         if stride > strides[0]:
             factor = stride // strides[0]
             level = tf.keras.layers.UpSampling2D(factor, interpolation="bilinear", name=f"{name}_up")(level)
-        levels.append(UnitFeatures(f"{name}_length")(level))
+        levels.append(UnitPixels(f"{name}_length")(level))
     return {"descriptors": tf.keras.layers.Concatenate(name="levels")(levels)}
 
 

@@ -45,7 +45,10 @@ def _fcss(width: int, similarity: bool = True) -> System:
         "pairs": 64 if similarity else 0,
     }
     dimension = 3 * 64 if similarity else 5 * width
-    return System(_FCSS, MapSpec("self similarity", "", dimension, 2, 0.5, options), "dense", ("consistency",), MAPS)
+    # pooling at stride 1 moves a level by half of its pixel: by 1, 2 and 2 of the picture
+    first_px = 0.5 + 5 / 3 if similarity else 0.5
+    spec = MapSpec("self similarity", "", dimension, 2, first_px, options)
+    return System(_FCSS, spec, "dense", ("consistency",), MAPS)
 
 
 CORRESPONDENCE_SYSTEMS = {

@@ -226,7 +226,7 @@ class MapSpec:
     dimension: int  # of its descriptors; 0: it has none
     stride: int  # pixels of the picture from one descriptor to the next
     first_px: float = 0.0  # where the centre of what the first descriptor sees is, on both axes
-    options: Mapping[str, Any] = field(default_factory=dict)  # what the body is told; `layers` reads `MapLayers`
+    options: Mapping[str, Any] = field(default_factory=dict)  # what the body is told: see `networks.map_networks`
 
     @property
     def descriptor(self) -> bool:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from superpoint_tf.config import DOG, Config, ConfigError, SyntheticSection
+from superpoint_tf.config import DOG, ClassesSection, Config, ConfigError, SyntheticSection
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.config.differences import differences
 from superpoint_tf.data.digits.digit_set import load_digits
@@ -147,10 +147,40 @@ def _detected_patches_task(config: Config) -> Task:
     return make_task(config, source, PatchValidator(config, cut), inputs)
 
 
+_STAGES = {"body": "conv, block", "attention": "attention"}  # what each stage of `classes` trains, beside its head
+
+
+def build_classes_task(config: Config) -> Task:
+    """Build the training that tells photographs apart: each of those to train on is a class.
+
+    Raises ConfigError for fewer than two, if none is held out, or if `network.classes` are fewer than there are.
+    """
+    photographs, inputs = _photographs_with_some_held_out(config)
+    count = len(photographs.train)
+    if count < 2:
+        raise ConfigError(f"{photographs.root}: {count} photograph to train on, which nothing tells apart; give more")
+    if config.network.classes and config.network.classes < count:
+        raise ConfigError(f"`network.classes`: {config.network.classes} for {count} photographs; 0 takes their number")
+    network = dataclasses.replace(config.network, classes=config.network.classes or count)
+    section = dataclasses.replace(config.classes, trainable=_trained_by_stage(config.classes))
+    config = dataclasses.replace(config, network=network, classes=section)
+    source = PhotographPairs(config, photographs.root, photographs.train, stage_key(config.seed, inputs))
+    source.description += f", a class each; {len(photographs.validation)} held out"
+    return make_task(config, source, ClassValidator(config, photographs.root, photographs.validation), inputs)
+
+
+def _trained_by_stage(section: ClassesSection) -> str:
+    """Return the layers that a stage trains, and its head; not those that another stage wrote into its config."""
+    given = [name.strip() for name in section.trainable.split(",")]
+    own = ", ".join(name for name in given if name and not name.startswith(HEADS))
+    layers = _STAGES[section.stage] if own in ("", *_STAGES.values()) else own
+    return f"{layers}, {HEADS}{section.stage}"
+
+
 def build_lift_task(config: Config) -> Task:
     """Build the training of one of LIFT's networks, on patches about the keypoints of differences of Gaussians.
 
-    Raises ConfigError if no photograph is held out, or if the weights to begin with are not LIFT's.
+    Raises ConfigError if no photograph is held out.
     """
     photographs, inputs = _photographs_with_some_held_out(config)
     key = stage_key(config.seed, inputs)
@@ -316,32 +346,6 @@ def _pairs_validator(config: Config, root: str, photographs: Sequence[str]) -> V
     if config.train == "joint":
         raise ConfigError(f"{root}: {_TOO_FEW}")
     return ShapesValidator(config)
-
-
-_STAGES = {"body": "conv, block", "attention": "attention"}  # what each stage of `classes` trains, beside its head
-
-
-def build_classes_task(config: Config) -> Task:
-    """Build the training that tells photographs apart: each of those to train on is a class.
-
-    Raises ConfigError for fewer than two, if none is held out, or if `network.classes` are fewer than there are.
-    """
-    photographs = find_photographs(config.photographs).with_readable_validation()
-    count, stage = len(photographs.train), config.classes.stage
-    if not photographs.validation:
-        raise ConfigError(f"{photographs.root}: {_TOO_FEW}")
-    if count < 2:
-        raise ConfigError(f"{photographs.root}: {count} photograph to train on, which nothing tells apart; give more")
-    if config.network.classes and config.network.classes < count:
-        raise ConfigError(f"`network.classes`: {config.network.classes} for {count} photographs; 0 takes their number")
-    network = dataclasses.replace(config.network, classes=config.network.classes or count)
-    trainable = f"{config.classes.trainable or _STAGES[stage]}, {HEADS}{stage}"
-    section = dataclasses.replace(config.classes, trainable=trainable)
-    config = dataclasses.replace(config, network=network, classes=section)
-    inputs = {"photographs": storage.sha256(json.dumps(photographs.train).encode())} | init_input(section.init)
-    source = PhotographPairs(config, photographs.root, photographs.train, stage_key(config.seed, inputs))
-    source.description += f", a class each; {len(photographs.validation)} held out"
-    return make_task(config, source, ClassValidator(config, photographs.root, photographs.validation), inputs)
 
 
 BUILDERS = {

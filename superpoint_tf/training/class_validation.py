@@ -23,7 +23,7 @@ _FIGURE_SCALE = 2
 
 
 class ClassValidator:
-    """Mean average precision of views of held-out photographs, ranked by the mean feature that the stage trains."""
+    """Mean average precision of views of held-out photographs, ranked by the mean of unit features, under attention."""
 
     key = "map"
 

@@ -54,5 +54,7 @@ class CorrespondenceValidator:
                 values.setdefault(f"{short}_{_SHORT[pair.group]}", []).append(measured[name])
             few = pair._replace(points0=pair.points0[:_SHOWN_POINTS])
             examples.setdefault(pair.group, PckExample(model.name, few, found[:_SHOWN_POINTS]).draw().picture)
-        figures = {"validation_points": stack(list(examples.values()))} if self._config.dense.num_figures else {}
-        return {name: float(np.mean(each)) for name, each in values.items()}, figures
+        figures = (
+            {"validation_points": stack(list(examples.values()))} if examples and self._config.dense.num_figures else {}
+        )
+        return {self.key: float("nan")} | {name: float(np.mean(each)) for name, each in values.items()}, figures

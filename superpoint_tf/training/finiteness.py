@@ -24,7 +24,9 @@ class FailureRecord:
 
     def __init__(self, batch: TensorBatch, term_names: Sequence[str], weight_names: Sequence[str]) -> None:
         self._inputs = sorted(
-            name for name, tensor in batch.items() if tensor.dtype.is_floating and not name.startswith("points")
+            name
+            for name, tensor in batch.items()
+            if tensor.dtype.is_floating and not name.startswith(("points", "homography"))  # NaN there: there is none
         )
         self._terms, self._weights = list(term_names), list(weight_names)
         self.failed = tf.Variable(False)

@@ -85,7 +85,8 @@ class BatchGradients:
             means = {name: term.sum / tf.maximum(counts[name], 1.0) for name, term in terms.items()}
             total = tf.add_n([term.weight * means[name] for name, term in terms.items()])
             scaled = total * self._loss_scale
-        gradients = tape.gradient(scaled, self._trainable)
+        # A term that has no part in the loss may be all that a weight serves.
+        gradients = tape.gradient(scaled, self._trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         values = tf.stack([total, *(means[name] for name in self.names[1:])])
         return Share([tf.convert_to_tensor(gradient) for gradient in gradients], values)
 

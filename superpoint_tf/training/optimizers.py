@@ -22,6 +22,7 @@ class Optimizer(tf.Module):
         self._settings = settings
         self._targets = list(variables.values())
         self.iterations = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self._decays = [name.endswith("kernel") for name in variables]
         self.learning_rate = tf.Variable(0.0, trainable=False)
 
     def with_decay(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
@@ -30,8 +31,8 @@ class Optimizer(tf.Module):
         if not decay:
             return list(gradients)
         return [
-            gradient + decay * tf.convert_to_tensor(target) if target.shape.rank > 1 else gradient
-            for target, gradient in zip(self._targets, gradients, strict=True)
+            gradient + decay * tf.convert_to_tensor(target) if decays else gradient
+            for target, decays, gradient in zip(self._targets, self._decays, gradients, strict=True)
         ]
 
     def update_replica(self, gradients: Sequence[tf.Tensor]) -> None:

@@ -18,9 +18,9 @@ from superpoint_tf.networks.beginnings import first_layers
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.patch_network import set_input_statistics
 from superpoint_tf.networks.superpoint import named_variables, precision_policy
-from superpoint_tf.networks.weights import Weights, assign_weights, get_weights, load_weights
+from superpoint_tf.networks.weights import Weights, WeightsError, assign_weights, get_weights, load_weights
 from superpoint_tf.networks.widening import can_widen, widen_weights
-from superpoint_tf.systems import SYSTEMS, MapSpec
+from superpoint_tf.systems import SYSTEMS, CropSpec, MapSpec
 from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
 from superpoint_tf.training.freezing import train_only
 from superpoint_tf.training.gradients import BatchGradients
@@ -97,6 +97,11 @@ class TrainingState:
             for name, array in arrays.items():
                 self._variables[name].assign(array)
             return f"{taken} of {path}, the others random"
+        if other and isinstance(SYSTEMS[config.network.system].network, CropSpec):
+            raise WeightsError(
+                f"{path}: weights of {weights.network.system}; {config.network.system} begins with its own alone: give "
+                f"those as {config.train}.init, or leave it out"
+            )
         if can_widen(weights, config.network):
             origin = f"{path}, widened from {weights.network.width:g} to {config.network.width:g}"
             weights = widen_weights(weights, config.network, config.seed)

@@ -12,7 +12,7 @@ import superpoint_tf
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.features import Features
-from superpoint_tf.models.dense_model import SuperPoint
+from superpoint_tf.models.dense_model import SuperPoint, check_detects
 from superpoint_tf.models.patch_model import SUPPORT
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.using.extraction_options import DEFAULT_DETECTION
@@ -44,6 +44,7 @@ class Extractor:
         """
         network, loaded = load_network(weights)
         self.model, self.detection, self.resize_px = SuperPoint(network), detection, resize_px
+        check_detects(self.model, weights)
         self.describes = self.model.with_descriptor
         self.identity: dict[str, Any] = {
             "weights_sha256": loaded.fingerprint(),

@@ -15,7 +15,7 @@ from superpoint_tf.evaluation.methods.baselines import CLASSICAL, SUPPORTS
 from superpoint_tf.features import Features
 from superpoint_tf.models.patch_model import SUPPORT, load_patch_model
 from superpoint_tf.networks.weights import load_weights
-from superpoint_tf.systems import MAPS, SCORES, SYSTEMS
+from superpoint_tf.systems import SCORES, SYSTEMS, VECTORS
 from superpoint_tf.using.extraction_options import CLASSICAL_KEYPOINTS
 from superpoint_tf.using.extractor import AnyExtractor, Extractor, shrink
 
@@ -98,6 +98,6 @@ def open_extractor(
 
 def _check_describes_pictures(option: str, weights: str) -> None:
     system = load_weights(weights).network.system
-    if SYSTEMS[system].gives != MAPS:
+    if SYSTEMS[system].gives in (VECTORS, SCORES):
         what = f"--keypoints sift --descriptor {weights}"
         raise ValueError(f"{option} {weights}: {system} describes patches: name keypoints, {what}")

@@ -117,7 +117,7 @@ def _read_video(
 
             for number, frame in video.frames(every, lambda number: not (has_features(number) and has_file(number))):
                 name = source.frame_name(number)
-                if frames is not None and frame is not None and not has_file(number):
+                if frames is not None and frame is not None:  # an older file may be of another video of this name
                     frames.write(name, frame)
                 grey = None if frame is None or has_features(number) else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
                 yield Picture(name, source.path, _frame_digest(video, content, number), grey)

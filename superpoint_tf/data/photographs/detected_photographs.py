@@ -13,6 +13,7 @@ from superpoint_tf.data.batches.batch import Batch, pad_keypoints
 from superpoint_tf.data.photographs.dog_keypoints import OrientedKeypoints, dog_keypoints
 from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, Sample, stack_views, take_part
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
+from superpoint_tf.data.photographs.photograph_pairs import add_known
 from superpoint_tf.data.photographs.reading import read_photograph
 from superpoint_tf.data.photographs.surviving_keypoints import surviving_keypoints
 
@@ -36,13 +37,14 @@ class FrameSettings(NamedTuple):
 class DetectedPhotographs(NumberedPhotographs):
     """Pairs of photometric views of photographs, with the frames of their keypoints of the difference of Gaussians."""
 
-    with_pairs, with_known, with_frames = True, False, True
+    with_pairs, with_frames = True, True
 
     def __init__(self, config: Config, image_root: str, photographs: Sequence[str], key: int) -> None:
         super().__init__(image_root, photographs, key)
         self._settings = RenderSettings.of(config, key)
         self._frames = FrameSettings.of(config)
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
+        self.with_known = self.picture_shape != self.image_shape  # it tells the frame's shape
         self.description = f"{len(photographs)} photographs of {image_root} with keypoints of differences of Gaussians"
 
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
@@ -62,6 +64,7 @@ def render_detected(settings: RenderSettings, frames: FrameSettings, payloads: l
         rows.append(row)
     batch = stack_views(settings, [number for number, *_ in payloads], samples, [index for *_, index in payloads])
     batch["frames"] = pad_keypoints(rows)
+    add_known(batch, settings, samples)
     return batch
 
 

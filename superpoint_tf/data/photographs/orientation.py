@@ -71,14 +71,15 @@ def turn_back(features: Features, upright_shape: tuple[int, ...], orientation: i
     matrix = np.linalg.inv(stored_to_upright(upright_shape, orientation))
     keypoints = features.keypoints @ matrix[:2, :2].T + matrix[:2, 2]
     return features._replace(
-        keypoints=keypoints.astype(np.float32), angles_deg=_turn_angles(features.angles_deg, matrix[:2, :2])
+        keypoints=keypoints.astype(np.float32), angles_deg=turn_angles(features.angles_deg, matrix[:2, :2])
     )
 
 
-def _turn_angles(angles_deg: np.ndarray | None, turn: np.ndarray) -> np.ndarray | None:
+def turn_angles(angles_deg: np.ndarray | None, turn: np.ndarray) -> np.ndarray | None:
+    """Return angles (N,) as they are after a map (2, 2) that turns, mirrors and scales alike along both axes."""
     if angles_deg is None:
         return None
-    sense = round(np.linalg.det(turn))  # -1: mirrored, angles run the other way
+    sense = np.sign(np.linalg.det(turn))  # -1: mirrored, angles run the other way
     start = np.rad2deg(np.arctan2(turn[1, 0], turn[0, 0]))  # of what points to the right
     turned = (start + sense * angles_deg) % 360.0
     return np.where(angles_deg == NO_ANGLE, NO_ANGLE, turned).astype(np.float32)

@@ -50,7 +50,9 @@ class PairFiles(NamedTuple):
         if self.kitti or not path.is_file():
             return 0
         lines = dict(line.partition("=")[::2] for line in path.read_text(errors="replace")[:_LONGEST_TEXT].splitlines())
-        stated = lines.get("ndisp", "").strip()
+        if "ndisp" not in lines:
+            return 0
+        stated = lines["ndisp"].strip()
         if not (stated.isascii() and stated.isdigit() and 0 < int(stated[:6]) <= _MOST_DISPARITIES):
             raise ValueError(f"{path}: `ndisp` is {stated[:20]!r}; expected a whole number up to {_MOST_DISPARITIES}")
         return int(stated[:6])

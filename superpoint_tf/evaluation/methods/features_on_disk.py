@@ -15,6 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from superpoint_tf.data.photographs.orientation import turn_angles
 from superpoint_tf.detection.keypoints import suppress_keypoints
 from superpoint_tf.evaluation.feature_store import read_stored
 from superpoint_tf.evaluation.pair_protocol import PairProtocol
@@ -51,6 +52,7 @@ class FeaturesOnDisk:
         features, shape = read_features(self._file, origin.path)
         _check_shape(shape, origin.image_shape, f"{self.path}: {origin.path}")
         features = features.scaled(warp_points_numpy(features.keypoints, origin.to_frame), _scale(origin.to_frame))
+        features = features._replace(angles_deg=turn_angles(features.angles_deg, origin.to_frame[:2, :2]))
         return _suppress(features, frame_shape, protocol.nms_radius_px)
 
 

@@ -193,12 +193,13 @@ def _is_config(what: str) -> bool:
 def _network(name: str, what: str, detection: DetectionConfig) -> Method:
     import tensorflow as tf  # only where a network is asked for
 
-    from superpoint_tf.models.dense_model import SuperPoint
+    from superpoint_tf.models.dense_model import SuperPoint, check_detects
     from superpoint_tf.networks.weights import initial_network, load_network
 
     untrained = _is_config(what)
     network, weights = initial_network(load_config(what)) if untrained else load_network(what)
     model = SuperPoint(network)
+    check_detects(model, what)
     settings = asdict(detection)
     del settings["nms_radius_px"]  # the protocol's
     if detection.max_keypoints is None:

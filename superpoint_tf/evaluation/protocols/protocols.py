@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from superpoint_tf.evaluation.evaluate import Request
 
 DEFAULT_NUM_SHIFTED = 60
+_NO_FEATURES = {"{name} keeps neither features nor frames": ("write-images", "overwrite")}
 _NO_VIEWS = {"{name} has no pairs of views to compare": ("compare", "transposed")}
 
 
@@ -178,7 +179,7 @@ PROTOCOLS: dict[str, Protocol] = {
         _measure_pck,
         num="photographs",
         default_num="40",
-        refused={"{name} compares maps, not keypoints": ("compare", "transposed")},
+        refused={"{name} compares maps, not keypoints": ("compare", "transposed"), **_NO_FEATURES},
         sampling=_sampling_of_dense_pairs,
         load=_load_dense_methods,
     ),
@@ -195,7 +196,7 @@ PROTOCOLS: dict[str, Protocol] = {
         _measure_stereo,
         num="disparities looked at",
         default_num="what the calibration says, else from the truth",
-        refused={**_NO_VIEWS, "{name} pairs are measured as the folder has them": ("presets",)},
+        refused={**_NO_VIEWS, "{name} pairs are measured as the folder has them": ("presets",), **_NO_FEATURES},
         load=_load_stereo_methods,
     ),
 }

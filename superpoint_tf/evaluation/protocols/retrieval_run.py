@@ -64,6 +64,8 @@ def measure_retrieval(request: Request) -> MeasuredRetrieval:
         request.console.line("eval", f"{method}: finds keypoints and describes none; it takes no part")
     if not describing:
         raise ValueError("--methods: none of them describes what it finds; name SIFT, ORB or weights with descriptors")
+    if lost := {name for pair in request.compared for name in pair} - set(describing):
+        raise ValueError(f"--compare: {', '.join(sorted(lost))} describes nothing; compare rows that do")
     results = []
     rounds = len(describing) * len(BUDGETS) * len(queries)
     with open_pool(request.config) as pool, Progress(rounds, "eval", "queries", console=request.console) as progress:

@@ -78,8 +78,8 @@ class LfnetObjective:
         return {name: LossTerm(sums[0][name] + sums[1][name], weight) for name, weight in self._weights.items()}
 
     def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
-        if float(self.counts(batch)[self.term_names[0]]) == 0:
-            return "the two views of no pair of this batch show the same: narrow photographs.homography"
+        if not any(bool(tf.reduce_any(self._visible(batch, view))) for view in (0, 1)):
+            return "no pair of this batch shows anything in both views: narrow the ranges of photographs.homography"
         return ""
 
     def _look(self, model: tf.keras.Model, batch: TensorBatch) -> list[_View]:
