@@ -155,6 +155,12 @@ def test_detectors_alone_are_refused(photographs: Path, tmp_path: Path):
         measure_retrieval(request(photographs, tmp_path, "Harris", num=2))
 
 
+def test_a_comparison_with_a_detector_alone_is_refused_before_anything_is_written(photographs: Path, tmp_path: Path):
+    asked = request(photographs, tmp_path / "run", "SIFT", "Harris", compared=[("Harris", "SIFT")])
+    with pytest.raises(ValueError, match="--compare: Harris describes nothing"):
+        measure_retrieval(asked)
+
+
 def test_options_that_do_not_apply_are_refused():
     refusal = PROTOCOLS["retrieval"].refusal
     assert refusal("retrieval", []) == "retrieval needs --data DIR"

@@ -120,3 +120,15 @@ def test_the_nearest_similarity_keeps_centre_area_and_turn():
         rotations = np.stack([[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]])
         nearest = angles[((side * rotations - matrix[:, :2, None]) ** 2).sum((0, 1)).argmin()]
         assert np.hypot(*(similar[:, 0] - side * np.array([np.cos(nearest), np.sin(nearest)]))) < 1e-3
+
+
+def test_a_frame_behind_the_camera_that_is_masked_leaves_the_gradient_finite() -> None:
+    homography = tf.constant([[[1.0, 0, 0], [0, 1.0, 0], [-0.02, 0, 1.0]]], tf.float64)  # w < 0 right of x = 50
+    points = tf.constant([[[10.0, 10.0], [80.0, 10.0]]])
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        carried = carry_frames(frames_of(points, 4.0), homography)
+        there = tf.constant([True, False])[:, tf.newaxis, tf.newaxis]
+        total = tf.reduce_sum(tf.where(there, carried[0], 0.0))
+    assert np.isnan(carried[0, 1]).all()
+    assert np.isfinite(tape.gradient(total, points)).all()

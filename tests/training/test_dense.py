@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,13 @@ def test_the_layers_of_a_system_of_maps_are_fixed() -> None:
 @pytest.mark.parametrize("name", ["d2net", "d2net-laptop", "aslfeat", "aslfeat-laptop"])
 def test_the_recipes_train_maps(name: str) -> None:
     assert load_config(ZOO / f"{name}.yaml").train == "dense"
+
+
+def test_views_of_finer_pictures_have_the_frame_s_shape_and_no_black_where_they_are_known(photographs: Path) -> None:
+    settings = config(photographs)
+    finer = dataclasses.replace(settings.photographs, source_scale=2.0)
+    task = build_task(dataclasses.replace(settings, photographs=finer))
+    rendered = task.source.render(task.source.payloads([0, 1]))
+    batch = task.kind.assemble({name: tf.constant(value) for name, value in rendered.items()}, 0, task.views)
+    assert batch["images0"].shape == (2, 64, 64, 1) and batch["mask0"].shape == (2, 64, 64)
+    assert float(tf.reduce_min(tf.boolean_mask(batch["images0"][..., 0], batch["mask0"]))) > 0.0

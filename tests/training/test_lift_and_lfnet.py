@@ -24,6 +24,7 @@ from superpoint_tf.training.build import build_task
 from superpoint_tf.training.freezing import train_only
 from superpoint_tf.training.lift_validation import LiftValidator
 from superpoint_tf.training.objectives.objectives import OBJECTIVES
+from superpoint_tf.training.state import TrainingState
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "zoo"
 FRAME = [96, 128]
@@ -201,6 +202,16 @@ def test_a_term_of_weight_zero_is_left_out_and_all_of_them_are_refused(photograp
     names = ("image", "pair", "orientation", "scale", "descriptor")
     with pytest.raises(ConfigError, match="all weights are 0"):
         config("lfnet", photographs, **{f"{name}_weight": 0.0 for name in names})
+
+
+def test_a_part_that_no_term_trains_stays_as_it_is(photographs: Path, tmp_path: Path) -> None:
+    settings = config("lfnet", photographs, descriptor_weight=0.0, steps=1, warmup_steps=0, validate_every=5)
+    state = TrainingState(build_task(settings))
+    before = {name: variable.numpy() for name, variable in named_variables(state.model).items()}
+    state.train_step(batch_of(settings, photographs))
+    changed = {name for name, value in named_variables(state.model).items() if (value.numpy() != before[name]).any()}
+    trained = {name for name in changed if "moving" not in name}
+    assert trained and not [name for name in trained if name.startswith("descriptor")]
 
 
 def test_negatives_get_harder_with_the_number_of_the_sample(photographs: Path) -> None:
