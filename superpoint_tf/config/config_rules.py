@@ -174,6 +174,9 @@ def _check_without_effect(config: Config, source: str) -> None:
     for field in fields(NetworkConfig):
         if getattr(config.network, field.name) != getattr(usual, field.name):
             raise ConfigError(f"{source}: `network.{field.name}`: the layers of {system} are fixed; leave it out")
+    for name in ("init", "trainable", "flips"):
+        if SYSTEMS[system].solved and getattr(config.patches, name):
+            raise ConfigError(f"{source}: `patches.{name}`: {system} is solved for, without gradients; leave it out")
 
 
 def _check_ranges(config: Config, source: str) -> None:

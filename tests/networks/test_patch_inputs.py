@@ -24,6 +24,7 @@ def expected_of(kind: str) -> np.ndarray:
         "standardised": (GREY - MEAN) / unbiased,
         "instance": (GREY - MEAN) / biased,
         "grey 128 over 160": (255 * GREY - 128) / 160,
+        "grey 111 over 62": (255 * GREY - 110.754) / 61.537,
         "mean image": GREY - 0.5,
         "mean image, standardised": (GREY - MEAN) / unbiased,
         "mean and deviation image": (GREY - 0.5) / 0.2,

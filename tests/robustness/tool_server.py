@@ -7,6 +7,7 @@ operation runs here: a fork of a process with TensorFlow's threads would hang.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import runpy
@@ -25,7 +26,8 @@ def main() -> None:
     sys.path[:0] = [str(CHECKOUT), str(Path(__file__).parent)]
     from superpoint_tf import command_line
 
-    command_line.set_up_tensorflow()
+    with contextlib.redirect_stdout(sys.stderr):  # answers alone go to stdout
+        command_line.set_up_tensorflow()
     import superpoint_tf.adaptation.rounds
     import superpoint_tf.data.shapes.generation
     import superpoint_tf.data.shapes.record_folder

@@ -21,7 +21,7 @@ from superpoint_tf.models import SuperPoint
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import WeightsError, get_weights, initial_network, load_network, load_weights
 from superpoint_tf.runtime import storage
-from superpoint_tf.systems import MAPS, SCORES, SYSTEMS, VECTORS, PatchSpec, System
+from superpoint_tf.systems import MAPS, SCORES, SYSTEMS, VECTORS, DenseSpec, PatchSpec, System
 from superpoint_tf.systems.system import bn, conv, fc, l2, relu
 from superpoint_tf.training.input_statistics import first_patches
 from superpoint_tf.training.objectives.objectives import OBJECTIVES
@@ -214,7 +214,7 @@ def test_patches_that_no_picture_holds_are_refused():
 
 @pytest.mark.parametrize("system", list(SYSTEMS))
 def test_an_untrained_network_that_gives_no_maps_is_refused_and_the_others_are_built(system: str):
-    width = {"width": 1 / 16} if SYSTEMS[system].gives == MAPS else {}
+    width = {"width": 1 / 16} if isinstance(SYSTEMS[system].network, DenseSpec) else {}
     settings = build_config({"train": SYSTEMS[system].train, "network": {"system": system, **width}})
     if SYSTEMS[system].gives != MAPS:
         with pytest.raises(WeightsError, match=f"{system} gives {SYSTEMS[system].gives}, not maps"):
