@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from superpoint_tf.losses.dense_points import Batch, DenseLoss, DenseSettings, Outputs, stride_of
+from superpoint_tf.losses.dense_points import Batch, DenseLoss, DenseSettings, Outputs, stride_of, weighted_mean
 from superpoint_tf.losses.loss_randomness import PARTNERS, sample_uniforms
 from superpoint_tf.networks.superpoint import normalize_descriptors
 
@@ -39,9 +39,7 @@ def consistency(outputs0: Outputs, outputs1: Outputs, batch: Batch, settings: De
     # A negative that is the partner itself says nothing.
     same = tf.concat([tf.zeros_like(partners[..., tf.newaxis], tf.bool), negatives == partners[..., tf.newaxis]], -1)
     costs = tf.reduce_logsumexp(tf.where(same, -_FAR, scores), axis=-1) - scores[..., 0]
-    weights = tf.cast(usable, costs.dtype)
-    means = tf.math.divide_no_nan(tf.reduce_sum(costs * weights, axis=1), tf.reduce_sum(weights, axis=1))
-    return {"desc": tf.reduce_sum(means)}
+    return {"desc": tf.reduce_sum(weighted_mean(costs, tf.cast(usable, costs.dtype)))}
 
 
 def consistent_matches(

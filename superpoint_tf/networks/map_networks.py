@@ -64,17 +64,16 @@ def padded_to(images: Any, side_px: int) -> Any:
 
 
 def _build_layers(images: Any, spec: MapSpec, start: Start) -> dict[str, Any]:
-    """Run `layers` of the row fully convolutional; the last gives the descriptors, `taps` name others' outputs.
+    """Run `layers` of the row fully convolutional; the last gives the descriptors.
 
     `input` is a row of `networks.patch_inputs.INPUTS`, of the picture as it is given, before it is padded. `levels`
-    name outputs too, of layers in whose maps a system detects: each is divided by its `MovingMaximum`.
+    name outputs of layers in whose maps a system detects: each is divided by its `MovingMaximum`.
     """
     layers: tuple[Layer, ...] = spec.options["layers"]
     seen = padded_to(INPUTS[spec.options.get("input", "unit")]("input")(images), total_stride(layers))
     outputs = apply_layers(layers, seen, "", start, images)
-    taps = {name: outputs[number] for name, number in spec.options.get("taps", {}).items()}
     levels = {name: MovingMaximum(f"{name}_scale")(outputs[at]) for name, at in spec.options.get("levels", {}).items()}
-    return {"descriptors": outputs[-1]} | taps | levels
+    return {"descriptors": outputs[-1]} | levels
 
 
 def _layers_shapes(spec: MapSpec) -> dict[str, tuple[int, ...]]:

@@ -140,9 +140,7 @@ def build_patches_task(config: Config) -> Task:
 
 def _detected_patches_task(config: Config) -> Task:
     photographs, inputs = _photographs_with_some_held_out(config)
-    key = stage_key(config.seed, inputs)
-    source = DetectedPhotographs(config, photographs.root, photographs.train, key)
-    source.description += f"; {len(photographs.validation)} held out"
+    source = _detected(config, photographs, inputs)
     cut = functools.partial(cut_from_photographs, config, photographs.root, photographs.validation)
     return make_task(config, source, PatchValidator(config, cut), inputs)
 
@@ -183,10 +181,14 @@ def build_lift_task(config: Config) -> Task:
     Raises ConfigError if no photograph is held out.
     """
     photographs, inputs = _photographs_with_some_held_out(config)
-    key = stage_key(config.seed, inputs)
-    source = DetectedPhotographs(config, photographs.root, photographs.train, key)
-    source.description += f"; {len(photographs.validation)} held out"
+    source = _detected(config, photographs, inputs)
     return make_task(config, source, LiftValidator(config, photographs.root, photographs.validation), inputs)
+
+
+def _detected(config: Config, photographs: PhotographSet, inputs: Mapping[str, str]) -> DetectedPhotographs:
+    source = DetectedPhotographs(config, photographs.root, photographs.train, stage_key(config.seed, inputs))
+    source.description += f"; {len(photographs.validation)} held out"
+    return source
 
 
 def _photographs_with_some_held_out(config: Config) -> tuple[PhotographSet, dict[str, str]]:

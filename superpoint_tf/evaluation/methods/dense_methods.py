@@ -12,7 +12,7 @@ from skimage.feature import daisy as daisy_descriptors
 from superpoint_tf.evaluation.dense_metrics import DescriptorMap
 from superpoint_tf.evaluation.methods.controls import RANDOM_DIM, generator_of
 from superpoint_tf.evaluation.methods.dense_method import DenseMethod, Describe
-from superpoint_tf.evaluation.methods.methods import check_names, exists, split_name
+from superpoint_tf.evaluation.methods.methods import check_names, split_existing
 
 STRIDE_PX = 4  # of the classical grids
 SIFT_DIAMETER_PX = 8.0  # of a keypoint; its descriptor sees six times as much
@@ -94,13 +94,7 @@ def _load(given: str) -> DenseMethod:
         kind = "classical" if given in CLASSICAL else "control"
         identity: dict[str, Any] = {"kind": kind, "opencv": cv2.__version__, "stride_px": STRIDE_PX}
         return DenseMethod(given, identity, built_in[given])
-    title, what = split_name(given)
-    if not exists(what):
-        known = ", ".join([*GROUPS, *built_in])
-        raise ValueError(
-            f"--methods {given}: no file or folder {what}, and no method of that name; there are {known}, and "
-            "ROW NAME= before weights or config.yaml"
-        )
+    name, what = split_existing(given, [*GROUPS, *built_in], "weights or config.yaml")
     from superpoint_tf.evaluation.methods.dense_networks import load_dense_network  # TensorFlow: only where asked for
 
-    return load_dense_network(title or what, what)
+    return load_dense_network(name, what)

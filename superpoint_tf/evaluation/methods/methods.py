@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,6 +220,20 @@ def _of_extractor(name: str, identity: dict[str, Any], extract: Extractor) -> Me
         return extract(view.image, protocol.nms_radius_px)
 
     return Method(name, {**identity, "superpoint_tf": superpoint_tf.__version__}, find)
+
+
+def split_existing(given: str, known: Iterable[str], weights: str) -> tuple[str, str]:
+    """Do `split_name` for what must lie on disk or come with the package; the name is never empty.
+
+    Raises ValueError saying which methods are `known`, and what else may be named: `weights`.
+    """
+    title, what = split_name(given)
+    if not exists(what):
+        raise ValueError(
+            f"--methods {given}: no file or folder {what}, and no method of that name; there are {', '.join(known)}, "
+            f"and ROW NAME= before {weights}"
+        )
+    return title or what, what
 
 
 def split_name(given: str) -> tuple[str, str]:

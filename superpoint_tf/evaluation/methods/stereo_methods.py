@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from superpoint_tf.evaluation.methods.controls import generator_of
-from superpoint_tf.evaluation.methods.methods import NamedMethod, check_names, exists, split_name
+from superpoint_tf.evaluation.methods.methods import NamedMethod, check_names, split_existing
 from superpoint_tf.stereo.costs import CENSUS_SIDE, absolute_differences, box_mean, census, least_cost
 from superpoint_tf.stereo.postprocessing import Disparities
 
@@ -93,14 +93,7 @@ def _load(given: str) -> list[StereoMethod]:
     if given in built_in:
         kind = "classical" if given in CLASSICAL else "control"
         return [StereoMethod(given, {"kind": kind, "opencv": cv2.__version__}, built_in[given])]
-    title, what = split_name(given)
-    if not exists(what):
-        known = ", ".join([*GROUPS, *built_in])
-        raise ValueError(
-            f"--methods {given}: no file or folder {what}, and no method of that name; there are {known}, and "
-            "ROW NAME= before weights of a stereo system"
-        )
-    return _network(title or what, what)
+    return _network(*split_existing(given, [*GROUPS, *built_in], "weights of a stereo system"))
 
 
 def _network(name: str, what: str) -> list[StereoMethod]:
