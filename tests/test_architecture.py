@@ -25,6 +25,7 @@ FLOORS = [
     ["training", "using", "export", "demonstration"],
     ["adaptation"],
     ["benchmarks"],
+    ["commands"],
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 ONE_DOOR = {
@@ -120,7 +121,7 @@ def test_importing_the_package_does_not_import_tensorflow():
     light = (
         "superpoint_tf, superpoint_tf.config, superpoint_tf.config.cluster, superpoint_tf.command_line, "
         "superpoint_tf.data.photographs.labelled_photographs, superpoint_tf.data.shapes.shape_sources, "
-        "superpoint_tf.evaluation.metrics, synthetic"
+        "superpoint_tf.evaluation.metrics, superpoint_tf.commands, synthetic"
     )
     code = f"import sys, {light}; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -1,109 +1,11 @@
 """Extract keypoints and descriptors: python tools/extract.py photographs/ --output features.h5"""
 
-from __future__ import annotations
-
-import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from superpoint_tf import command_line
-from superpoint_tf.command_line.detection_options import detection_from_options
-from superpoint_tf.using.extraction_options import (
-    DEFAULT_DETECTION,
-    add_extraction_arguments,
-    add_keypoint_arguments,
-    check_keypoint_arguments,
-)
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser(
-        "Extract keypoints and descriptors into an HDF5 file in the layout of hloc. What is in the file is "
-        "skipped; a run that was stopped or killed goes on."
-    )
-    parser.add_argument(
-        "images",
-        type=command_line.place,
-        nargs="+",
-        metavar="IMAGES",
-        help="folders, pictures, patterns such as 'trip/*.jpg', videos, `bundled`",
-    )
-    parser.add_argument(
-        "--output", type=command_line.output_file, default="features.h5", help="the file (default: %(default)s)"
-    )
-    add_extraction_arguments(parser)
-    add_keypoint_arguments(parser)
-    parser.add_argument(
-        "--every", type=command_line.positive_int, default=1, metavar="N", help="take each N-th frame of videos"
-    )
-    parser.add_argument(
-        "--write-frames",
-        type=command_line.output_folder,
-        metavar="FOLDER",
-        help="also write the frames of videos there as pictures, under their names in the file: COLMAP reads colours",
-    )
-    parser.add_argument("--strict", action="store_true", help="stop at a picture that cannot be used")
-    parser.add_argument("--overwrite", action="store_true", help="replace a file made by other weights or settings")
-    parser.add_argument(
-        "--colmap",
-        type=command_line.output_file,
-        metavar="DATABASE",
-        help="also write a COLMAP database with the matches of all pairs",
-    )
-    parser.add_argument(
-        "--colmap-overlap",
-        type=command_line.positive_int,
-        metavar="K",
-        help="match each picture with the K next by name alone, for sequences",
-    )
-    parser.add_argument(
-        "--colmap-single-camera",
-        action="store_true",
-        help="pictures of one size share a camera (default: those of a video do)",
-    )
-    arguments = parser.parse_args()
-    check_keypoint_arguments(parser, arguments)
-    if not arguments.colmap and (arguments.colmap_overlap or arguments.colmap_single_camera):
-        parser.error("--colmap-overlap and --colmap-single-camera need --colmap DATABASE")
-    command_line.check_outputs(
-        parser, {"--output": arguments.output, "--colmap": arguments.colmap}, inputs=arguments.images
-    )
-    return arguments
-
-
-def main() -> None:
-    arguments = parse_arguments()
-    from superpoint_tf.using.picture_sources import find_sources, list_passed_over
-
-    sources = find_sources(arguments.images)
-    command_line.set_up_tensorflow()
-    from superpoint_tf.data.photographs.videos import FrameFolder
-    from superpoint_tf.runtime.progress import Console
-    from superpoint_tf.using.database import export_database
-    from superpoint_tf.using.extract import extract_batch
-    from superpoint_tf.using.keypoint_extractors import open_extractor
-
-    console = Console()
-    for kind in list_passed_over(arguments.images):
-        console.line("left", f"passed over: {kind}")
-    detection = detection_from_options(arguments, DEFAULT_DETECTION)
-    what = (arguments.weights, arguments.keypoints, arguments.descriptor)
-    extractor = open_extractor(*what, detection, arguments.resize)
-    if arguments.colmap and not extractor.describes:
-        what_detects = f"--keypoints {arguments.keypoints}" if arguments.keypoints else f"--weights {arguments.weights}"
-        raise ValueError(f"{what_detects}: a detector alone gives nothing to match; --colmap needs both")
-    frames = FrameFolder(arguments.write_frames) if arguments.write_frames else None
-    for source in sources:
-        if frames is not None and source.is_video:
-            frames.check(source.name)
-    extraction = (arguments.every, arguments.strict, arguments.overwrite, frames)
-    found = extract_batch(sources, extractor, arguments.output, console, *extraction)
-    if arguments.colmap:
-        settings = (arguments.colmap_overlap, arguments.colmap_single_camera)
-        export_database(arguments.colmap, arguments.output, found.names, sources, console, *settings)
-
+from superpoint_tf.commands import run_command
 
 if __name__ == "__main__":
-    command_line.run_tool(main)
+    run_command("extract")

@@ -1,89 +1,11 @@
 """Show keypoints and heatmap over pictures and videos: python tools/show.py picture.jpg --output keypoints.png"""
 
-from __future__ import annotations
-
-import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from superpoint_tf import command_line
-from superpoint_tf.command_line.detection_options import detection_from_options
-from superpoint_tf.using.extraction_options import DEFAULT_DETECTION, add_extraction_arguments
-
-if TYPE_CHECKING:
-    from superpoint_tf.using.picture_sources import Source
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser(
-        "Show keypoints and heatmap over pictures and videos: in a window, or with --output or without a "
-        "display, in files."
-    )
-    parser.add_argument(
-        "images",
-        type=command_line.place,
-        nargs="+",
-        metavar="IMAGES",
-        help="pictures, folders, patterns, videos, `bundled`",
-    )
-    parser.add_argument(
-        "--output",
-        type=command_line.place,
-        metavar="PATH",
-        help="save: a .png for a picture, an .mp4 for a video, a folder for several",
-    )
-    parser.add_argument(
-        "--every", type=command_line.positive_int, default=1, metavar="N", help="take each N-th frame of videos"
-    )
-    add_extraction_arguments(parser)
-    arguments = parser.parse_args()
-    command_line.check_outputs(parser, {"--output": arguments.output}, inputs=arguments.images)
-    return arguments
-
-
-def check_output(sources: Sequence[Source], output: str) -> None:
-    """Raise ValueError for the name of one picture or video where others are to be saved, or an impossible name."""
-    suffix, first = Path(output).suffix.lower(), sources[0]
-    kind = {".png": "a picture", ".mp4": "a video"}.get(suffix)
-    one_file = kind is not None and not Path(output).is_dir()
-    if one_file and (len(sources) > 1 or first.is_video != (suffix == ".mp4")):
-        found = f"{len(sources)} files are" if len(sources) > 1 else f"{first.path} is"
-        raise ValueError(f"--output {output} names {kind}, but {found} to be saved; name a folder")
-    try:
-        command_line.output_file(output) if one_file else command_line.output_folder(output)
-    except argparse.ArgumentTypeError as error:
-        raise ValueError(f"--output {error}") from error
-
-
-def main() -> None:
-    arguments = parse_arguments()
-    from superpoint_tf.using.picture_sources import find_sources, list_passed_over
-
-    sources = find_sources(arguments.images)
-    if arguments.output:
-        check_output(sources, arguments.output)
-    command_line.set_up_tensorflow()
-    from superpoint_tf.runtime.progress import Console
-    from superpoint_tf.using.extractor import Extractor
-    from superpoint_tf.using.show import DEFAULT_FOLDER, show_all
-    from superpoint_tf.using.window import Window, has_display
-
-    console = Console()
-    for kind in list_passed_over(arguments.images):
-        console.line("left", f"passed over: {kind}")
-    live = not arguments.output and has_display()
-    if not live and not arguments.output:
-        console.line("show", f"no display: saving in {DEFAULT_FOLDER}")
-    extractor = Extractor(arguments.weights, detection_from_options(arguments, DEFAULT_DETECTION), arguments.resize)
-    window = Window() if live else None
-    signal_number = show_all(sources, extractor, console, window, arguments.output, arguments.every)
-    if signal_number is not None:
-        sys.exit(128 + signal_number)
-
+from superpoint_tf.commands import run_command
 
 if __name__ == "__main__":
-    command_line.run_tool(main)
+    run_command("show")

@@ -1,90 +1,11 @@
 """Train what a config names: python tools/train.py configs/zoo/hardnet.yaml"""
 
-from __future__ import annotations
-
-import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from superpoint_tf import command_line
-from superpoint_tf.config import ConfigError
-from superpoint_tf.systems import SYSTEMS
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser("Train the detector alone, the joint model, or any other system of docs/zoo.md.")
-    command_line.add_config_arguments(parser, default=None)
-    parser.add_argument("--output", type=command_line.output_folder, help="run folder (default: outputs/<config name>)")
-    parser.add_argument(
-        "--labels", type=command_line.place, help="label folder (default: labels/<config name>, else labels/coco)"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="delete an earlier run in the folder")
-    command_line.add_strategy_argument(parser)
-    return parser.parse_args()
-
-
-def main() -> None:
-    arguments = parse_arguments()
-    options = {"joint.labels": arguments.labels, "patches.labels": arguments.labels}
-    config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
-    if arguments.labels and config.train == "detector":
-        raise ConfigError(f"--labels: {arguments.config} trains a detector on synthetic shapes, which needs none")
-    if arguments.labels and config.train not in ("joint", "patches"):
-        raise ConfigError(f"--labels: {arguments.config} has `train: {config.train}`, which needs none")
-    command_line.set_up_tensorflow()
-    from superpoint_tf.runtime.progress import QUICKSTART
-    from superpoint_tf.training.replicas import build_replicas
-
-    replicas = build_replicas(arguments.strategy)  # before anything runs in TensorFlow
-    from superpoint_tf.training.build import build_task
-    from superpoint_tf.training.convex.convex_run import train_convex_run
-    from superpoint_tf.training.trainer import train
-
-    output = arguments.output or f"outputs/{config.name}"
-    quick_command = f"python tools/train_superpoint.py {QUICKSTART}"
-    if config.train not in ("detector", "joint"):
-        quick_command = f"python tools/train.py {arguments.config} --set {config.train}.steps=200 --output ANOTHER"
-    if config.train == "detector":
-        quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
-    given: dict[str, Any] = {"quick_command": quick_command, "overwrite": arguments.overwrite}
-    if SYSTEMS[config.network.system].solved:
-        if replicas.workers > 1:
-            raise ConfigError(f"{config.network.system} is solved for by one process: unset TF_CONFIG")
-        weights = train_convex_run(build_task(config), output, **given)
-    else:
-        weights = train(build_task(config), output, replicas=replicas, **given)
-    if replicas.is_chief:
-        trained = config.classes.stage if config.train == "classes" else config.train
-        trained = f"lift {config.lift.trainable}" if config.train == "lift" else trained
-        print(f" next | {next_command(trained, arguments.config, str(weights))}")
-
-
-_NEXT_OF_LIFT = {"lift descriptor": "orientation", "lift orientation": "detector"}
-
-
-def next_command(trained: str, config: str, weights: str) -> str:
-    """Return what a user does with these weights."""
-    if trained == "patches":
-        return f"python tools/train.py {config} --set patches.init={weights} --output ANOTHER  # or look at its figures"
-    if trained in _NEXT_OF_LIFT:
-        stage = f"lift.trainable={_NEXT_OF_LIFT[trained]} lift.init={weights}"
-        return f"python tools/train.py {config} --set {stage} --output ANOTHER"
-    if trained == "body":
-        stage = f"--set classes.stage=attention classes.trainable= classes.init={weights}"
-        return f"python tools/train.py {config} {stage} --output ANOTHER"
-    if trained == "stereo":
-        return f"python tools/match.py LEFT RIGHT --weights {weights} --disparity disparity.png"
-    if trained == "digits":
-        another = "network.system=digits-cnn --output ANOTHER"
-        return f"python tools/train.py {config} --set {another}  # or look at its figures"
-    if trained == "detector":
-        given = "" if Path(config).name == "magicpoint.yaml" else f" --config {config}"
-        return f"python tools/homographic_adapt.py --iters 2 --detector {weights}{given}"
-    return f"python -c \"from superpoint_tf import SuperPoint; model = SuperPoint.from_pretrained('{weights}')\""
-
+from superpoint_tf.commands import run_command
 
 if __name__ == "__main__":
-    command_line.run_tool(main)
+    run_command("train")

@@ -3,8 +3,12 @@
 The same command as tools/train.py, under the name of the project's first system.
 """
 
-import runpy
+import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from superpoint_tf.commands import run_command
+
 if __name__ == "__main__":
-    runpy.run_path(str(Path(__file__).with_name("train.py")), run_name="__main__")
+    run_command("train")

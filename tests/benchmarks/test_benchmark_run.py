@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from superpoint_tf.benchmarks import benchmark as run
 from superpoint_tf.benchmarks import pipeline
 from superpoint_tf.benchmarks.network import prepare_network, random_batch
 from superpoint_tf.benchmarks.settings import Settings, worker_counts
+from superpoint_tf.commands.benchmark import BENCHMARKS
 from superpoint_tf.config import Config, NetworkConfig
 from superpoint_tf.runtime.progress import Console
 
@@ -24,7 +24,7 @@ TINY = Settings(dataclasses.replace(Config(), network=NetworkConfig(width=0.125)
 
 
 def test_the_command_offers_every_benchmark() -> None:
-    assert runpy.run_path(str(ROOT / "tools/benchmark.py"))["BENCHMARKS"] == tuple(run.BENCHMARKS)
+    assert BENCHMARKS == tuple(run.BENCHMARKS)
 
 
 def test_a_run_prints_a_table_and_writes_device_versions_limits_and_entries(

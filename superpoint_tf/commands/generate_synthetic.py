@@ -1,0 +1,71 @@
+"""Draw the shapes that the first detector learns from: python tools/generate_synthetic.py"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+
+from superpoint_tf import command_line
+from synthetic.config import PRIMITIVES
+
+DEFAULTS = "configs/magicpoint.yaml"
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = command_line.Parser("Draw synthetic shapes with exact corner labels, as TFRecord files.")
+    parser.add_argument("--num", type=command_line.positive_int, help="training pictures (default: the config's)")
+    parser.add_argument("--output", type=command_line.output_folder, help="folder to write (default: data/synthetic)")
+    parser.add_argument(
+        "--seed", type=command_line.non_negative_int, help="seed of every picture (default: the config's)"
+    )
+    parser.add_argument(
+        "--workers", type=number_of_workers, help="drawing processes; -1: one a core, 0: none beside this one"
+    )
+    parser.add_argument(
+        "--primitives", type=names_of_primitives, help="comma-separated, for example star,cube (default: all nine)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace sets that were made with other settings")
+    command_line.add_shard_argument(parser)
+    command_line.add_config_arguments(parser, default=DEFAULTS)
+    return parser.parse_args()
+
+
+def number_of_workers(text: str) -> int:
+    """Parse -1 or a whole number from zero up."""
+    return -1 if text == "-1" else command_line.non_negative_int(text)
+
+
+def names_of_primitives(text: str) -> list[str]:
+    """Parse names of primitives between commas; raises argparse.ArgumentTypeError."""
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in PRIMITIVES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0][:60]!r} is not one of {', '.join(PRIMITIVES)}")
+    return names
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    options = {
+        "synthetic.num_train": arguments.num,
+        "synthetic.root": arguments.output,
+        "synthetic.draw.primitives": arguments.primitives,
+        "seed": arguments.seed,
+        "workers": arguments.workers,
+    }
+    config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
+    shard = command_line.resolve_shard(arguments.shard)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it only writes files here
+    from superpoint_tf.data.shapes.generation import generate_synthetic_sets
+    from superpoint_tf.runtime.interruption import StopRequest
+    from superpoint_tf.runtime.progress import Console
+
+    console = Console()
+    with StopRequest() as stop:
+        generate_synthetic_sets(config, shard, arguments.overwrite, console, stop)
+    if shard[0] > 0:
+        return  # shard 0 goes on
+    given = "" if arguments.config == DEFAULTS else f" --config {arguments.config}"
+    given += "" if arguments.output is None else f" --set synthetic.root={shlex.quote(arguments.output)}"
+    console.line("next", f"python tools/homographic_adapt.py --iters 2{given}")

@@ -1,0 +1,77 @@
+"""Label photographs by homographic adaptation: python tools/homographic_adapt.py --iters 2"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+from pathlib import Path
+
+from superpoint_tf import command_line
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = command_line.Parser("Label photographs through many random homographies, in rounds.")
+    parser.add_argument("--iters", type=command_line.positive_int, default=2, help="rounds (default: %(default)s)")
+    parser.add_argument(
+        "--images", type=command_line.place, help="folder of photographs (default: the config's, else data/coco)"
+    )
+    parser.add_argument(
+        "--detector",
+        type=command_line.place,
+        help="weights or run folder of the first detector (default: outputs/magicpoint, else what comes with the "
+        "package for the config's network, else trained)",
+    )
+    parser.add_argument(
+        "--from-scratch", action="store_true", help="train the first detector even if one comes with the package"
+    )
+    parser.add_argument("--num-homographies", type=command_line.positive_int, help="overrides the config")
+    parser.add_argument(
+        "--output", type=command_line.output_folder, help="label folder (default: labels/<config name>)"
+    )
+    parser.add_argument("--strict", action="store_true", help="a photograph that cannot be read is an error")
+    parser.add_argument("--overwrite", action="store_true", help="delete earlier labels in the folder")
+    command_line.add_shard_argument(parser)
+    command_line.add_strategy_argument(parser, choices=("auto", "mirrored"))  # machines share the labelling instead
+    command_line.add_config_arguments(parser, default="configs/coco.yaml")
+    arguments = parser.parse_args()
+    if arguments.detector and arguments.from_scratch:
+        parser.error("--detector names the first detector, --from-scratch trains it: give one of them")
+    return arguments
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    options = {"adaptation.num_homographies": arguments.num_homographies}
+    config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
+    shard = command_line.resolve_shard(arguments.shard)
+    from superpoint_tf.data.photographs.photograph_sets import find_photographs, passed_over
+
+    photographs = find_photographs(config.photographs, arguments.images).with_readable_validation()
+    command_line.set_up_tensorflow()
+    from superpoint_tf.adaptation.first_detector import find_first_detector
+    from superpoint_tf.adaptation.rounds import AdaptationRun, adapt, check_output
+    from superpoint_tf.runtime.progress import QUICKSTART, Console
+    from superpoint_tf.training.replicas import build_local_replicas
+
+    replicas = build_local_replicas(arguments.strategy)
+    replicas.check(config.detector)  # now, not when the first round is labelled
+    given = f" --images {shlex.quote(arguments.images)}" if arguments.images else ""
+    quick_command = f"python tools/homographic_adapt.py --iters {arguments.iters} --config {QUICKSTART}{given}"
+    console, output = Console(quick_command=quick_command), arguments.output or f"labels/{config.name}"
+    check_output(output, arguments.iters, shard, arguments.overwrite)  # before a detector is trained
+    console.line("data", photographs.note)
+    used = (*photographs.train, *photographs.validation)
+    folders = {name.split("/")[0] if "/" in name else "" for name in used}
+    for folder in [""] if "" in folders else sorted(folders):
+        for kind in passed_over(Path(photographs.root) / folder):
+            console.line("left", f"passed over: {kind}")
+    console.line("data", f"{len(photographs.train)} photographs to label, {len(photographs.validation)} held out")
+    detector = find_first_detector(config, arguments.detector, shard, console, replicas, arguments.from_scratch)
+    config = dataclasses.replace(config, photographs=dataclasses.replace(config.photographs, root=photographs.root))
+    run = AdaptationRun(
+        config, photographs, str(detector), output, arguments.iters, shard, strict=arguments.strict, replicas=replicas
+    )
+    adapt(run, console, arguments.overwrite)
+    labels = "" if output == f"labels/{config.name}" else f" --labels {output}"
+    console.line("next", f"python tools/train_superpoint.py {arguments.config}{labels}")
