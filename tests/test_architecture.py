@@ -30,7 +30,7 @@ FLOORS = [
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 ONE_DOOR = {
     "tensorflow_addons": "superpoint_tf/geometry/projective.py",
-    "imgaug": "superpoint_tf/data/photometric.py",
+    "imgaug": "superpoint_tf/data/photometric_imgaug.py",
     "torch": "superpoint_tf/interop/pytorch.py",
     "pillow_heif": "superpoint_tf/data/photographs/reading.py",
     "scipy": "superpoint_tf/interop/matconvnet.py",

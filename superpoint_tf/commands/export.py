@@ -86,8 +86,8 @@ def main() -> None:
     command_line.set_up_tensorflow()
     from superpoint_tf.export.calibration import open_photographs
     from superpoint_tf.export.exporter import Exporter
+    from superpoint_tf.export.format_comparison import measure_table
     from superpoint_tf.export.patch_exporter import PatchExporter, sees_patches
-    from superpoint_tf.export.table_of_formats import measure_table
     from superpoint_tf.runtime.progress import Console
 
     if sees_patches(arguments.weights):

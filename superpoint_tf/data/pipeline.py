@@ -1,9 +1,9 @@
 """From numbered samples to training batches: workers draw and decode, one batched graph does all geometry.
 
 The order of the stages matters. Photometric change comes before the warp, so that no black border is blurred into the
-picture; it runs in worker processes, because imgaug holds the interpreter lock. Homographies, warps, masks and cell
-labels are one TensorFlow graph on whole batches. Both are pure functions of the sample number, so a run can start at
-any step.
+picture; by imgaug it runs in worker processes, because that holds the interpreter lock. Homographies, warps, masks and
+cell labels, and the photometric change of the backend `graph`, are one TensorFlow graph on whole batches. All are pure
+functions of the sample number, so a run can start at any step.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from superpoint_tf.data.batches.batch import Batch, TensorBatch
 from superpoint_tf.data.batches.kinds import BatchKind
+from superpoint_tf.data.photometric_graph import change_pending
 from superpoint_tf.data.sources import NumberedSource
 from superpoint_tf.runtime.workers import ordered_map, resolve_workers, start_pool
 
@@ -66,10 +67,15 @@ class BatchStream:
         signature = self._kind.signature(self._source, len(self.own_numbers(0)))
         dataset = tf.data.Dataset.from_generator(lambda: self._rendered(start_step), output_signature=signature)
         return dataset.map(
-            lambda batch: self._kind.assemble(batch, self._key, self._settings),
+            self._assembled,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         ).prefetch(2)
+
+    def _assembled(self, batch: TensorBatch) -> TensorBatch:
+        if self._source.pending is not None:
+            batch = change_pending(batch, self._source.pending, self._key)
+        return self._kind.assemble(batch, self._key, self._settings)
 
     def batches(self, start_step: int = 0) -> Iterator[TensorBatch]:
         """Iterate over the batches from `start_step` on; an error in a worker is raised here as it was."""

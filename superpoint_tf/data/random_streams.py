@@ -76,9 +76,10 @@ NUMBER_RANGES = (TRAINING, VALIDATION_SHAPES, TEST_SHAPES, EVALUATION_PAIRS, RET
 
 # First words of TensorFlow's seeds: of samples, and of homographic adaptation, whose items are named by content.
 SAMPLE_WORDS = NumberRange(0, _PURPOSES * KEY_LIMIT)
+PHOTOMETRIC_WORDS = NumberRange(2**59, 2 * KEY_LIMIT)  # of the photometric change in the graph, one a view
 PHOTOGRAPH_WORDS = NumberRange(2**60, 2**60)  # second word: the run's seed
 WARP_WORDS = NumberRange(2**61, 2**60)  # drawn from the former; second word: the number of the homography
-FIRST_WORDS = (SAMPLE_WORDS, PHOTOGRAPH_WORDS, WARP_WORDS)
+FIRST_WORDS = (SAMPLE_WORDS, PHOTOMETRIC_WORDS, PHOTOGRAPH_WORDS, WARP_WORDS)
 
 
 def stage_key(seed: int, inputs: Mapping[str, str]) -> int:
@@ -98,6 +99,13 @@ def first_word(key: int, purpose: Purpose) -> int:
     """Return the first word of TensorFlow's seeds for a key and purpose; ValueError for a key that is out of range."""
     _check("key", key, KEY_LIMIT)
     return _PURPOSES * key + purpose
+
+
+def photometric_word(key: int, view: int) -> int:
+    """Return the first word of TensorFlow's seeds of view 0 or 1's photometric change; ValueError if out of range."""
+    _check("key", key, KEY_LIMIT)
+    _check("view", view, 2)
+    return PHOTOMETRIC_WORDS.first + 2 * key + view
 
 
 def photograph_words(seed: int, sha256: str) -> tuple[int, int]:

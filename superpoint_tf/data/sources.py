@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from superpoint_tf.data.batches.batch import Batch
+from superpoint_tf.data.photometric import PendingChange
 from superpoint_tf.data.random_streams import Stream, stream_generator
 
 
@@ -21,6 +22,7 @@ class NumberedSource(Protocol):
 
     description: str
     key: int  # of the stage: what is drawn of a sample's number (`random_streams`)
+    pending: PendingChange | None  # what workers leave to the graph of the batch
 
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         """Return what a worker needs to render the samples of these numbers."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from superpoint_tf.detection.keypoints import suppress_keypoints
+from superpoint_tf.detection.suppression import suppress_keypoints
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.pair_averages import PairResult, measure_pair
 from superpoint_tf.evaluation.pair_protocol import PairProtocol

@@ -1,4 +1,4 @@
-"""The values of one pair of images, given the features of both, and their averages; `columns` has each measure."""
+"""The values of one pair of images, given the features of both, and their averages; `measures` has the table."""
 
 from __future__ import annotations
 

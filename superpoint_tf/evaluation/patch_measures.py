@@ -1,4 +1,4 @@
-"""Every measure of patches in one table, as `columns.MEASURES` is of pairs of images: a new one is a row here."""
+"""Every measure of patches in one table, as `measures.MEASURES` is of pairs of images: a new one is a row here."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from superpoint_tf.evaluation.dense_metrics import percentage_of_correct_keypoints
 from superpoint_tf.evaluation.measures import HIGH, LOW, TABLES, Column
+from superpoint_tf.evaluation.pck_metrics import percentage_of_correct_keypoints
 
 
 @dataclass(frozen=True)

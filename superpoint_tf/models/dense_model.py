@@ -14,9 +14,10 @@ import tensorflow as tf
 
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE, check_scales
-from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints, suppress_keypoints
+from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.detection.maps import Level, look_at, sample_descriptors
 from superpoint_tf.detection.score_maps import SCORE_MAPS, Maps, spec_of
+from superpoint_tf.detection.suppression import suppress_keypoints
 from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.models.crop_describer import CropDescriber

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from superpoint_tf.config import Config
 from superpoint_tf.drawing.layout import stack
-from superpoint_tf.evaluation.dense_metrics import nearest_places
 from superpoint_tf.evaluation.methods.dense_networks import dense_method_of
 from superpoint_tf.evaluation.pck_measures import values_of
+from superpoint_tf.evaluation.pck_metrics import nearest_places
 from superpoint_tf.evaluation.protocols.pck_results import PckExample
 from superpoint_tf.evaluation.sets.dense_pairs import GROUPS, DensePair, photograph_pairs
 from superpoint_tf.runtime import storage

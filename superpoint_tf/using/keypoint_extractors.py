@@ -10,7 +10,8 @@ import numpy as np
 
 import superpoint_tf
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.detection.keypoints import scale_keypoints, suppress_keypoints
+from superpoint_tf.detection.keypoints import scale_keypoints
+from superpoint_tf.detection.suppression import suppress_keypoints
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL, SUPPORTS
 from superpoint_tf.features import Features
 from superpoint_tf.models.patch_model import SUPPORT, load_patch_model

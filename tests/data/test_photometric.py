@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config import SYNTHETIC_PHOTOMETRIC, PhotometricConfig
-from superpoint_tf.data import photometric
+from superpoint_tf.data import photometric_imgaug
 from superpoint_tf.data.photometric import photometric_change
 
 NOTHING = PhotometricConfig(
@@ -129,9 +129,9 @@ def test_the_order_of_the_changes_is_shuffled(monkeypatch: pytest.MonkeyPatch):
 
     def halve_and_add(config: PhotometricConfig, generator: np.random.Generator, *_: object) -> list[iaa.Augmenter]:
         changes = (lambda image: image // 2, lambda image: image + 100)
-        return [photometric._as_augmenter(change, generator) for change in changes]
+        return [photometric_imgaug._as_augmenter(change, generator) for change in changes]
 
-    monkeypatch.setattr(photometric, "_build_changes", halve_and_add)
+    monkeypatch.setattr(photometric_imgaug, "_build_changes", halve_and_add)
     image = np.full((2, 3), 40, np.uint8)
     results = [photometric_change(image, NOTHING, 0, n) for n in range(30)]
     assert {tuple(np.unique(result)) for result in results} == {((40 + 100) // 2,), (40 // 2 + 100,)}

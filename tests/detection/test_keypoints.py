@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.detection.keypoints import detect_keypoints, suppress_keypoints
+from superpoint_tf.detection.keypoints import detect_keypoints
+from superpoint_tf.detection.suppression import suppress_keypoints
 
 
 def slow_suppression(keypoints: np.ndarray, scores: np.ndarray, radius: int) -> list[int]:

@@ -9,7 +9,8 @@ import tensorflow as tf
 from superpoint_tf import SuperPoint
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.detection.keypoints import detect_keypoints
-from superpoint_tf.detection.keypoints_in_graph import detect_in_graph, suppress_heatmap
+from superpoint_tf.detection.keypoints_in_graph import detect_in_graph
+from superpoint_tf.detection.suppression_in_graph import suppress_heatmap
 from superpoint_tf.export.calibration import open_photographs
 
 

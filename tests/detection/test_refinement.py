@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.detection.keypoints import detect_keypoints, suppress_keypoints
+from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.refinement import refine_keypoints
+from superpoint_tf.detection.suppression import suppress_keypoints
 
 Point = tuple[int, int, float]
 

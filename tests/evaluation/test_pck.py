@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config import Config, HomographyConfig, PlanesConfig
-from superpoint_tf.evaluation.dense_metrics import DescriptorMap, nearest_places, percentage_of_correct_keypoints
 from superpoint_tf.evaluation.methods import dense_methods
 from superpoint_tf.evaluation.methods.dense_methods import load_dense_methods
 from superpoint_tf.evaluation.pck_measures import values_of
+from superpoint_tf.evaluation.pck_metrics import DescriptorMap, nearest_places, percentage_of_correct_keypoints
 from superpoint_tf.evaluation.sets.dense_pairs import GROUPS, homography_points, is_hpatches, open_dense_pairs
 
 SHAPE = (64, 80)

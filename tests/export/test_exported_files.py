@@ -22,10 +22,10 @@ from superpoint_tf.export.calibration import Photographs
 from superpoint_tf.export.exporter import Exporter
 from superpoint_tf.export.files import open_file, staged, write_file
 from superpoint_tf.export.form import KEY, ORIGIN_FILE, Form
+from superpoint_tf.export.format_comparison import measure_table
 from superpoint_tf.export.formats import FORMATS, Format
 from superpoint_tf.export.graph import ExportGraph
 from superpoint_tf.export.request import Request, check_output, resolve_form, table_requests
-from superpoint_tf.export.table_of_formats import measure_table
 from superpoint_tf.export.usage import usage
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import get_weights, load_weights

@@ -9,6 +9,7 @@ import numpy as np
 
 from superpoint_tf.data.batches.batch import Batch
 from superpoint_tf.data.digits.digit_set import Digits
+from superpoint_tf.data.photometric import PendingChange
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.data.sources import index_of_sample
 
@@ -17,6 +18,8 @@ NUM_UNIFORMS = 32  # that the distortions of a digit take at most
 
 class DigitSource:
     """Digits of a set in a new order every epoch."""
+
+    pending: PendingChange | None = None
 
     def __init__(self, digits: Digits, key: int) -> None:
         self._digits, self.key = digits, key

@@ -9,12 +9,15 @@ import numpy as np
 
 from superpoint_tf.data.batches.batch import Batch
 from superpoint_tf.data.patch_sets.point_patches import PointPatches
+from superpoint_tf.data.photometric import PendingChange
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.data.sources import index_of_sample
 
 
 class PatchSetSource:
     """Points of a set that are seen twice or more, in a new order every epoch; a sample is so many of them."""
+
+    pending: PendingChange | None = None
 
     def __init__(self, patches: PointPatches, points_per_sample: int, key: int, description: str) -> None:
         self._patches, self.key, self.description = patches, key, description

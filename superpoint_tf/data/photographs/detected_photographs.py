@@ -16,6 +16,7 @@ from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotogra
 from superpoint_tf.data.photographs.photograph_pairs import add_known
 from superpoint_tf.data.photographs.reading import read_photograph
 from superpoint_tf.data.photographs.surviving_keypoints import surviving_keypoints
+from superpoint_tf.data.photometric import pending_change
 
 
 class FrameSettings(NamedTuple):
@@ -42,6 +43,7 @@ class DetectedPhotographs(NumberedPhotographs):
     def __init__(self, config: Config, image_root: str, photographs: Sequence[str], key: int) -> None:
         super().__init__(image_root, photographs, key)
         self._settings = RenderSettings.of(config, key)
+        self.pending = pending_change(self._settings.photometric, with_pairs=True)
         self._frames = FrameSettings.of(config)
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
         self.with_known = self.picture_shape != self.image_shape  # it tells the frame's shape

@@ -25,7 +25,7 @@ from superpoint_tf.data.photographs.reading import (
     decode_photograph,
     read_photograph_bytes,
 )
-from superpoint_tf.data.photometric import photometric_change
+from superpoint_tf.data.photometric import pending_change, worker_change
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.runtime import storage
 
@@ -93,6 +93,7 @@ class LabelledPhotographs(NumberedPhotographs):
         super().__init__(image_root, photographs, config.seed if key is None else key)
         self._config, self._labels, self._round, self.with_pairs = config, labels, round, with_pairs
         self._settings = RenderSettings.of(config, self.key)
+        self.pending = pending_change(self._settings.photometric, with_pairs)
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
         self.description = (
             f"{len(photographs)} photographs of {image_root} with the labels of round {round} in {labels}"
@@ -144,11 +145,14 @@ def render_photographs(settings: RenderSettings, with_pairs: bool, payloads: lis
 def stack_views(
     settings: RenderSettings, numbers: list[int], samples: Sequence[Sample], pictures: list[int] | None
 ) -> Batch:
-    """Stack samples under their photometric changes, two with `pictures`, which photographs they are."""
+    """Stack samples under their photometric changes, two with `pictures`, which photographs they are.
+
+    A change that is left to the graph of the batch (`NumberedSource.pending`) is not made here.
+    """
 
     def changed(view: int) -> list[np.ndarray]:
         return [
-            photometric_change(sample.picture, settings.photometric, settings.key, number, view)
+            worker_change(sample.picture, settings.photometric, settings.key, number, view)
             for number, sample in zip(numbers, samples, strict=True)
         ]
 

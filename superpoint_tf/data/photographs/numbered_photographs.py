@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from superpoint_tf.data.photometric import PendingChange
 from superpoint_tf.data.sources import index_of_sample
 from superpoint_tf.runtime import storage
 
 
 class NumberedPhotographs:
     """Photographs below a root, and which of them a sample of a key shows."""
+
+    pending: PendingChange | None = None
 
     def __init__(self, image_root: str, photographs: Sequence[str], key: int) -> None:
         self._image_root, self._photographs, self.key = image_root, tuple(photographs), key

@@ -14,7 +14,7 @@ from superpoint_tf.data.batches.batch import Batch
 from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, Sample, stack_views, take_part
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.reading import read_photograph
-from superpoint_tf.data.photometric import photometric_change
+from superpoint_tf.data.photometric import pending_change, worker_change
 
 CHANGED = "changed"  # `dense.appearance`: another light is not all
 
@@ -27,6 +27,7 @@ class PhotographPairs(NumberedPhotographs):
     def __init__(self, config: Config, image_root: str, photographs: Sequence[str], key: int) -> None:
         super().__init__(image_root, photographs, key)
         self._settings = RenderSettings.of(config, key)
+        self.pending = pending_change(self._settings.photometric, with_pairs=True)
         self._appearance = config.dense.appearance if config.train == "dense" else ""
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
         self.with_known = self.picture_shape != self.image_shape  # it tells the frame's shape
@@ -63,4 +64,4 @@ def second_picture(picture: np.ndarray, settings: RenderSettings, number: int, a
     """Return how sample `number` shows a picture uint8 (H, W) the second time, before any warp."""
     if appearance == CHANGED:
         picture = change_appearance(picture, settings.key, number)
-    return photometric_change(picture, settings.photometric, settings.key, number, 1)
+    return worker_change(picture, settings.photometric, settings.key, number, 1)

@@ -8,7 +8,7 @@ from typing import Any
 
 from superpoint_tf.config import Config, PhotometricConfig
 from superpoint_tf.data.batches.batch import Batch, stack_samples
-from superpoint_tf.data.photometric import photometric_change
+from superpoint_tf.data.photometric import pending_change, worker_change
 from superpoint_tf.data.shapes.record_reader import SyntheticRecords
 from superpoint_tf.data.shapes.synthetic_sets import synthetic_sample
 from superpoint_tf.data.sources import index_of_sample
@@ -26,7 +26,7 @@ class GeneratedShapes:
         self.key = config.seed if key is None else key
         self.image_shape = self.picture_shape = config.synthetic.draw.image_shape
         self.description = "synthetic shapes, drawn as they are needed"
-        self._config = config
+        self._config, self.pending = config, pending_change(config.synthetic.photometric, with_pairs=False)
 
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         return list(numbers)
@@ -43,7 +43,7 @@ def _render_generated(config: Config, key: int, numbers: list[int]) -> Batch:
     images, keypoints = [], []
     for number in numbers:
         image, points, _ = synthetic_sample(config, "train", number)
-        images.append(photometric_change(image, config.synthetic.photometric, key, number))
+        images.append(worker_change(image, config.synthetic.photometric, key, number))
         keypoints.append(points)
     return stack_samples(numbers, images, keypoints)
 
@@ -56,6 +56,7 @@ class RecordedShapes:
     def __init__(self, config: Config, key: int | None = None) -> None:
         self._records = SyntheticRecords(config.synthetic.root, "train")
         self._config, self.key = config, config.seed if key is None else key
+        self.pending = pending_change(config.synthetic.photometric, with_pairs=False)
         self.image_shape = self.picture_shape = config.synthetic.draw.image_shape
         self.description = f"{len(self._records)} synthetic shapes from {config.synthetic.root}"
 
@@ -74,5 +75,5 @@ class RecordedShapes:
 
 def _render_recorded(photometric: PhotometricConfig, key: int, samples: list[Any]) -> Batch:
     numbers, images, keypoints = (list(column) for column in zip(*samples, strict=True))
-    images = [photometric_change(image, photometric, key, n) for n, image in zip(numbers, images, strict=True)]
+    images = [worker_change(image, photometric, key, n) for n, image in zip(numbers, images, strict=True)]
     return stack_samples(numbers, images, keypoints)

@@ -14,6 +14,7 @@ from superpoint_tf.config import Config, PhotometricConfig
 from superpoint_tf.data.batches.batch import Batch
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.reading import read_photograph
+from superpoint_tf.data.photometric import PendingChange
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.data.sources import NumberedSource, index_of_sample
 from superpoint_tf.data.stereo.drawn_pairs import draw_pair
@@ -62,6 +63,8 @@ class DrawnPairs(NumberedPhotographs):
 
 class ReadPairs:
     """Pairs of a folder with ground truth, a random part of one each."""
+
+    pending: PendingChange | None = None
 
     def __init__(self, image_shape: tuple[int, int], pairs: Sequence[PairFiles], key: int, description: str) -> None:
         self.image_shape, self._pairs, self.key, self.description = image_shape, tuple(pairs), key, description

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from superpoint_tf.evaluation.dense_metrics import DescriptorMap
 from superpoint_tf.evaluation.methods.methods import NamedMethod
+from superpoint_tf.evaluation.pck_metrics import DescriptorMap
 
 Describe = Callable[[np.ndarray], DescriptorMap]
 """From a grey picture uint8 (H, W) to its map."""

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from skimage.feature import daisy as daisy_descriptors
 
-from superpoint_tf.evaluation.dense_metrics import DescriptorMap
 from superpoint_tf.evaluation.methods.controls import RANDOM_DIM, generator_of
 from superpoint_tf.evaluation.methods.dense_method import DenseMethod, Describe
 from superpoint_tf.evaluation.methods.methods import check_names, split_existing
+from superpoint_tf.evaluation.pck_metrics import DescriptorMap
 
 STRIDE_PX = 4  # of the classical grids
 SIFT_DIAMETER_PX = 8.0  # of a keypoint; its descriptor sees six times as much

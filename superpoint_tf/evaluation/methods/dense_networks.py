@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from superpoint_tf.config.config_files import load_config
 from superpoint_tf.detection.score_maps import spec_of
-from superpoint_tf.evaluation.dense_metrics import DescriptorMap
 from superpoint_tf.evaluation.methods.dense_method import DenseMethod
+from superpoint_tf.evaluation.pck_metrics import DescriptorMap
 from superpoint_tf.models.images import prepare_image
 from superpoint_tf.networks.superpoint import normalize_descriptors
 from superpoint_tf.networks.weights import initial_network, load_network

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from superpoint_tf.data.photographs.orientation import turn_angles
-from superpoint_tf.detection.keypoints import suppress_keypoints
+from superpoint_tf.detection.suppression import suppress_keypoints
 from superpoint_tf.evaluation.feature_store import read_stored
 from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import View

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from superpoint_tf.evaluation.dense_metrics import nearest_places
 from superpoint_tf.evaluation.evaluate import Request, check_output
 from superpoint_tf.evaluation.methods.dense_method import DenseMethod
 from superpoint_tf.evaluation.pck_measures import values_of
+from superpoint_tf.evaluation.pck_metrics import nearest_places
 from superpoint_tf.evaluation.protocols.pck_results import MeasuredDense, PckExample, PckResult
 from superpoint_tf.evaluation.sets.dense_pairs import DEFAULT_NUM, DensePair, open_dense_pairs
 from superpoint_tf.runtime.progress import Progress
