@@ -74,7 +74,7 @@ def _train(state: TrainingState, until: int) -> np.ndarray:
     with BatchStream(state._task.source, state._task.kind, 4, config.seed, state._task.views, 0) as stream:
         for batch in itertools.islice(stream.batches(first), until - first):
             state.train_step(batch)
-            losses.append(state.take_means()["total"])
+            losses.append(state.log.take_means()["total"])
     return np.array(losses)
 
 

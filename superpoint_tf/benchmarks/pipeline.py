@@ -29,6 +29,7 @@ from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotogra
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
 from superpoint_tf.data.photographs.reading import cover_and_crop, decode_photograph
 from superpoint_tf.data.photometric import photometric_change
+from superpoint_tf.data.photometric_graph import change_pictures, photometric_seeds
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.data.sources import Source
@@ -185,7 +186,12 @@ def _part_entries(feed: Feed, config: Config, repeats: int, limits: Limits) -> I
     picture = rendered["images"][0]
     numbers = iter(range(2**31))
     change = measure(lambda: photometric_change(picture, photometric, 0, next(numbers)), repeats, min_repeat_s=0.3)
-    yield copying_entry("    photometric change", change, 1, "img/s", 2.0 * pixels, limits.copy_bytes)
+    yield copying_entry("    photometric change by imgaug", change, 1, "img/s", 2.0 * pixels, limits.copy_bytes)
+    images = tf.constant(rendered["images"])
+    seeds = photometric_seeds(0, tf.range(len(images), dtype=tf.int64), 0)
+    in_graph = measure(lambda: change_pictures(images, seeds, photometric).numpy(), repeats)
+    name, moved = "    photometric change in the graph", 2.0 * pixels
+    yield copying_entry(name, in_graph, len(images), "img/s", moved, limits.device_copy_bytes)
     if feed.joint:
         decode = measure(_decode_all([path for _, path, _ in payloads], feed.source.image_shape), repeats)
         yield copying_entry("    read, decode, crop", decode, len(payloads), "img/s", 2.0 * pixels, limits.copy_bytes)

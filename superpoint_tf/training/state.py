@@ -24,6 +24,7 @@ from superpoint_tf.systems import SYSTEMS, CropSpec, MapSpec
 from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
 from superpoint_tf.training.freezing import train_only
 from superpoint_tf.training.gradients import BatchGradients
+from superpoint_tf.training.log_fields import LogFields
 from superpoint_tf.training.optimizers import OPTIMIZERS
 from superpoint_tf.training.reduction_statistics import set_reduction
 from superpoint_tf.training.replicas import Replicas, single_replica
@@ -60,9 +61,7 @@ class TrainingState:
         self.best_step = tf.Variable(0, dtype=tf.int64)
         self.best_value = tf.Variable(-math.inf, dtype=tf.float64)
         self._gradients = BatchGradients(task, self.replicas, self.model, self._trainable, self._loss_scale)
-        self.names = self._gradients.names
-        self.sums = tf.Variable(tf.zeros(len(self.names), tf.float64))
-        self.num_summed = tf.Variable(0, dtype=tf.int64)
+        self.log = LogFields(self._gradients.names)
         self.num_skipped = tf.Variable(0, dtype=tf.int64)  # float16 overflows
         self._overflows_in_a_row = tf.Variable(0, dtype=tf.int64)
         self._record: FailureRecord | None = None  # made for the first batch
@@ -73,8 +72,8 @@ class TrainingState:
             step=self.step,
             best_step=self.best_step,
             best_value=self.best_value,
-            sums=self.sums,
-            num_summed=self.num_summed,
+            sums=self.log.sums,
+            num_summed=self.log.num_summed,
             num_skipped=self.num_skipped,
             overflows_in_a_row=self._overflows_in_a_row,
         )
@@ -121,7 +120,7 @@ class TrainingState:
         self._next_step += 1
         tensors = {name: tensor for name, tensor in batch.items() if name != "numbers"}
         if self._record is None:
-            self._record = FailureRecord(tensors, self.names, list(self._trainable))
+            self._record = FailureRecord(tensors, list(self.log.names), list(self._trainable))
         asked = tf.constant(float(stop))
         if self.settings.accumulate == 1:
             self._stops.append(self._whole(tensors, asked))
@@ -195,8 +194,7 @@ class TrainingState:
 
     def _count(self, values: tf.Tensor, overflow: tf.Tensor) -> None:
         self.step.assign_add(1)
-        self.sums.assign_add(tf.cast(values, tf.float64))
-        self.num_summed.assign_add(1)
+        self.log.add(values)
         self.num_skipped.assign_add(tf.cast(overflow, tf.int64))
         self._overflows_in_a_row.assign(tf.where(overflow, self._overflows_in_a_row + 1, 0))
 
@@ -215,13 +213,6 @@ class TrainingState:
             f"step {int(self.step) + 1}: {found}{again}; the weights before this step are kept. "
             "Look at these pictures, lower the learning rate, or use precision float32"
         )
-
-    def take_means(self) -> dict[str, float]:
-        """Return the mean loss terms since the last call and start anew."""
-        means = self.sums.numpy() / max(int(self.num_summed), 1)
-        self.sums.assign(tf.zeros_like(self.sums))
-        self.num_summed.assign(0)
-        return {name: float(value) for name, value in zip(self.names, means, strict=True)}
 
     def _average_pairs(self) -> Iterator[tuple[tf.Variable, tf.Variable]]:
         return ((average, self._variables[name]) for name, average in self._averages.items())

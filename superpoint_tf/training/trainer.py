@@ -148,7 +148,7 @@ def _train_steps(run: Run, stream: BatchStream, stop: StopRequest) -> None:
         if validate or log:
             check()
         if log:
-            means = state.take_means()
+            means = state.log.take_means()
             reporter.train(step, means, learning_rate(settings, step - 1))
             if warning := run.task.objective.warning(means, batch):
                 reporter.console.line("warn", warning)

@@ -77,7 +77,7 @@ def run_steps(state: TrainingState, batches: Iterator[dict[str, tf.Tensor]], out
     losses = []
     for _ in range(state.settings.steps):
         state.train_step(with_few_valid_cells(next(batches)))
-        losses.append(state.take_means())
+        losses.append(state.log.take_means())
     state.check_finite(range(BATCH))
     worker = state.replicas.worker
     output.with_suffix(f".{worker}.json").write_text(json.dumps(losses))

@@ -54,7 +54,7 @@ def trained(kind: str, steps: int = 5, **settings: Any) -> tuple[list[dict[str, 
     state, losses = make_state(kind, **settings), []
     for step in range(steps):
         state.train_step(batch_of(kind, step))
-        losses.append(state.take_means())
+        losses.append(state.log.take_means())
     return losses, [weight.numpy() for weight in state.model.weights]
 
 
@@ -80,7 +80,7 @@ def test_averaging_the_means_of_micro_batches_would_be_seen():
         count = state._task.objective.counts(share)["det"]
         means.append(float(state._task.objective.loss_terms(state.model, share)["det"].sum / tf.maximum(count, 1.0)))
     state.train_step(batch)
-    assert abs(state.take_means()["det"] - np.mean(means)) > 0.5
+    assert abs(state.log.take_means()["det"] - np.mean(means)) > 0.5
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])

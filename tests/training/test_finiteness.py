@@ -200,10 +200,10 @@ def test_a_checkpoint_of_before_the_counter_is_refused_with_the_remedy(tmp_path:
 def test_a_batch_without_keypoints_and_one_without_valid_cells_train_with_finite_numbers(precision: str):
     state = make_state("joint", precision=precision, clip_norm=1.0)
     state.train_step(batch_of("joint", keypoints=False))
-    assert state.take_means()["total"] > 0
+    assert state.log.take_means()["total"] > 0
     state.train_step(batch_of("joint", valid=False))
     state.check_finite(range(BATCH))
-    assert state.take_means()["total"] == 0.0
+    assert state.log.take_means()["total"] == 0.0
     assert all(np.isfinite(variable).all() for variable in copy(state))
     assert (int(state.step), int(state.num_skipped)) == (2, 0)
 

@@ -59,7 +59,7 @@ def trained(steps: int = 2, **settings: Any) -> tuple[list[dict[str, float]], li
     state, losses = make_state(**settings), []
     for step in range(steps):
         state.train_step(batch_of(step, points=9 + step))
-        losses.append(state.take_means())
+        losses.append(state.log.take_means())
     state.check_finite(range(BATCH))
     return losses, [weight.numpy() for weight in state.model.weights]
 
@@ -74,13 +74,13 @@ def test_without_weights_a_batch_needs_neither_points_nor_seeds():
     batch = {k: v for k, v in batch_of().items() if not k.startswith("points") and k != "shift_seeds"}
     state = make_state()
     state.train_step(batch)
-    assert state.take_means()["total"] > 0
+    assert state.log.take_means()["total"] > 0
 
 
 def test_the_total_is_the_weighted_sum_and_a_random_network_costs_about_log_of_the_candidates():
     state = make_state(**BOTH, keypoint_temperature=10.0)
     state.train_step(batch_of())
-    means = state.take_means()
+    means = state.log.take_means()
     terms = 0.5 * (means["det0"] + means["det1"]) + means["desc"] + means["kpt"] + 2.0 * means["cons"]
     assert means["total"] == pytest.approx(terms, rel=1e-5)
     assert math.log(10) < means["kpt"] < math.log(45) and means["cons"] > 0
@@ -135,7 +135,7 @@ def test_a_batch_without_points_and_valid_cells_trains_with_finite_numbers():
     nowhere = {name: tf.fill(tensor.shape, np.nan) for name, tensor in batch.items() if name.startswith("points")}
     state.train_step({**batch, **nothing, **nowhere})
     state.check_finite(range(BATCH))
-    assert state.take_means()["total"] == 0.0
+    assert state.log.take_means()["total"] == 0.0
 
 
 def test_points_that_are_not_there_are_not_blamed_for_a_failure():
@@ -156,7 +156,7 @@ def test_a_keypoint_loss_of_equal_descriptors_is_warned_of(negatives: str, accum
     kernel.assign(tf.zeros_like(kernel))
     bias.assign(tf.ones_like(bias))
     state.train_step(batch_of())
-    means = state.take_means()
+    means = state.log.take_means()
     means["desc"] = 1.0  # the hinge has a warning of its own
     assert "the keypoint loss sits at" in state._task.objective.warning(means, batch_of())
     assert state._task.objective.warning({**means, "kpt": 0.9 * means["kpt"]}, batch_of()) == ""

@@ -84,7 +84,7 @@ def losses_of(state: TrainingState, steps: int) -> list[float]:
     losses = []
     for _ in range(steps):
         state.train_step(batch_of())
-        losses.append(state.take_means()["total"])
+        losses.append(state.log.take_means()["total"])
     return losses
 
 
@@ -102,7 +102,7 @@ def test_five_steps_of_every_loss_lower_it(system: str, loss: str):
 def test_terms_are_reported_by_their_names_and_add_up_with_the_regularisation():
     state = TrainingState(task_of("small-vectors", loss="l2net", gor_weight=3.0))
     state.train_step(batch_of())
-    means = state.take_means()
+    means = state.log.take_means()
     assert list(means) == ["total", "e1", "e2", "e3", "gor"]
     assert means["total"] == pytest.approx(means["e1"] + means["e2"] + means["e3"] + 3.0 * means["gor"], rel=1e-5)
 
@@ -129,7 +129,7 @@ def test_micro_batches_of_scores_add_up_to_the_mean_of_their_losses(system: str)
     halves = [{name: tf.split(value, 2)[half] for name, value in batch.items()} for half in (0, 1)]
     sums = [float(objective.loss_terms(whole.model, half)["desc"].sum) for half in halves]
     whole.train_step(batch)
-    assert whole.take_means()["desc"] == pytest.approx(sum(sums) / POINTS, rel=1e-5)
+    assert whole.log.take_means()["desc"] == pytest.approx(sum(sums) / POINTS, rel=1e-5)
 
 
 def test_a_network_of_two_branches_gives_the_scores_that_it_gives_of_whole_pairs():
