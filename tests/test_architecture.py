@@ -14,7 +14,7 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 
 # From the bottom up: a module may import those of its own floor and of the floors below.
 FLOORS = [
-    ["runtime", "systems"],
+    ["runtime", "systems", "synthetic"],
     ["config", "features"],
     ["geometry", "stereo"],
     ["networks"],

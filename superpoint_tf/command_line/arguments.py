@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 from superpoint_tf.config import Config
 from superpoint_tf.config.cluster import STRATEGIES, read_cluster
 from superpoint_tf.config.config_files import load_config
+from superpoint_tf.runtime.invocation import CHECKOUT
 from superpoint_tf.runtime.storage import is_remote
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 LARGEST_INT = 2**31 - 1
 
 
@@ -184,14 +184,16 @@ def _to_float(text: str) -> float:
 
 
 def load_config_argument(path: str, overrides: Sequence[str], options: Mapping[str, Any] | None = None) -> Config:
-    """Load a config by its path, or if that is absent, by its path in this checkout.
+    """Load a config by its path; where nothing is there, `configs/NAME.yaml` is the one that comes with the package.
 
     `options` are settings by dotted key, from options of the tool's own: they win, and None is one that was not given.
     """
     given = {key: value for key, value in (options or {}).items() if value is not None}
-    return load_config(path if Path(path).exists() else _in_checkout(path), overrides, given)
+    return load_config(path if Path(path).exists() else _shipped(path), overrides, given)
 
 
-def _in_checkout(path: str) -> str:
-    there = CHECKOUT / path
-    return str(there) if there.exists() else path
+def _shipped(path: str) -> str:
+    """Return where wheels, or this checkout, have a file of this path, or those beside it, which an error lists."""
+    places = [folder / path for folder in (CHECKOUT / "superpoint_tf", CHECKOUT)]
+    there = [place for place in places if place.exists() or (len(Path(path).parts) > 1 and place.parent.is_dir())]
+    return str(there[0]) if there else path

@@ -31,6 +31,7 @@ from superpoint_tf.data.stereo.stereo_source import DrawnPairs, ReadPairs
 from superpoint_tf.networks.residual_network import HEADS
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.systems import SYSTEMS, DenseSpec, MapSpec, PatchSpec
 from superpoint_tf.training.class_validation import ClassValidator
 from superpoint_tf.training.correspondence_validation import CorrespondenceValidator
@@ -72,7 +73,7 @@ def resolve_source(config: Config) -> SyntheticSection:
         return dataclasses.replace(section, source="generator")
     if not manifest.exists():
         raise ConfigError(
-            f"{manifest}: missing; run `python tools/generate_synthetic.py`, or set synthetic.source=generator"
+            f"{manifest}: missing; run `{how_to_run('generate_synthetic')}`, or set synthetic.source=generator"
         )
     drawn, asked = read_record_manifest(section.root)["draw"], record_settings(config)["draw"]
     changed = differences(drawn, asked)
@@ -324,7 +325,7 @@ def find_labels(config: Config, named: str) -> str:
     Raises ConfigError if there is none, or if the adaptation that writes it has not finished its rounds.
     """
     candidates = [named] if named else [f"labels/{config.name}", DEFAULT_LABELS]
-    command = "python tools/homographic_adapt.py --iters 2"
+    command = f"{how_to_run('homographic_adapt')} --iters 2"
     for folder in candidates:
         if not storage.exists(storage.join(folder, IDENTITY_FILE)):
             continue

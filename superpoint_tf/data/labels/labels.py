@@ -14,6 +14,7 @@ import numpy as np
 from superpoint_tf.data.labels.label_arrays import LABEL_FORMAT, REMEDY, LabelError, check_arrays, read_votes
 from superpoint_tf.data.labels.label_votes import pack_votes
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.json_forms import misfits
 
 SCHEMA_VERSION = 2  # of manifests; 1: the labels hold no votes
@@ -102,7 +103,7 @@ def load_label(path: str, expected_sha256: str | None = None) -> Label:
     try:
         arrays = storage.load_npz(path)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{path}: no such label file; run tools/homographic_adapt.py again") from error
+        raise FileNotFoundError(f"{path}: no such label file; run {how_to_run('homographic_adapt')} again") from error
     except ValueError as error:
         raise LabelError(f"{error}; {REMEDY}") from error
     check_arrays(path, arrays)
@@ -183,7 +184,9 @@ def read_manifest(root: str, part: Part | None = None) -> LabelManifest:
     try:
         values = storage.read_json(path)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"no labels in {root} ({path} is missing); run tools/homographic_adapt.py") from error
+        raise FileNotFoundError(
+            f"no labels in {root} ({path} is missing); run {how_to_run('homographic_adapt')}"
+        ) from error
     except ValueError as error:
         raise LabelError(str(error)) from error
     if isinstance(values, dict) and values.get("schema_version", 1) not in (1, SCHEMA_VERSION):

@@ -9,6 +9,7 @@ import numpy as np
 
 from superpoint_tf.data.shapes.record_format import decode_sample
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.json_forms import misfits
 
 SCHEMA_VERSION = 1
@@ -33,7 +34,7 @@ def read_record_manifest(root: str) -> dict[str, Any]:
         manifest: dict[str, Any] = storage.read_json(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"no synthetic sets in {root} ({path} is missing); run tools/generate_synthetic.py --output {root}"
+            f"no synthetic sets in {root} ({path} is missing); run {how_to_run('generate_synthetic')} --output {root}"
         ) from error
     except ValueError as error:
         raise RecordError(str(error)) from error
@@ -47,7 +48,7 @@ def read_record_manifest(root: str) -> dict[str, Any]:
 
 
 def _remedy(root: str) -> str:
-    return f"run tools/generate_synthetic.py --output {root} --overwrite"
+    return f"run {how_to_run('generate_synthetic')} --output {root} --overwrite"
 
 
 class SyntheticRecords:

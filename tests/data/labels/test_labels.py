@@ -137,7 +137,7 @@ def test_labels_never_attach_to_a_picture_that_changed(tmp_path: Path):
 
 
 def test_a_missing_label_names_the_tool(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match=r"x\.npz: no such label file; run tools/homographic_adapt\.py"):
+    with pytest.raises(FileNotFoundError, match=r"x\.npz: no such label file; run python tools/homographic_adapt\.py"):
         load_label(str(tmp_path / "x.npz"))
 
 
@@ -204,7 +204,7 @@ def test_a_manifest_of_labels_without_votes_is_still_read_and_says_so(tmp_path: 
 
 
 def test_a_folder_without_manifest_names_the_tool(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match=r"no labels in .*run tools/homographic_adapt\.py"):
+    with pytest.raises(FileNotFoundError, match=r"no labels in .*run python tools/homographic_adapt\.py"):
         read_manifest(str(tmp_path))
 
 
