@@ -6,7 +6,8 @@ import argparse
 import sys
 
 from superpoint_tf import command_line
-from superpoint_tf.runtime.invocation import how_to_run, joined
+from superpoint_tf.runtime.invocation import how_to_run
+from superpoint_tf.runtime.operating_system import joined
 
 BENCHMARKS = ("synthetic", "pipeline", "network", "loss", "adaptation", "extract")
 QUICK_REPEATS, REPEATS = 2, 5

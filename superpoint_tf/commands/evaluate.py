@@ -8,7 +8,8 @@ import sys
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_network_options, detection_from_options
 from superpoint_tf.evaluation.protocols.protocols import PROTOCOLS
-from superpoint_tf.runtime.invocation import how_to_run, joined
+from superpoint_tf.runtime.invocation import how_to_run
+from superpoint_tf.runtime.operating_system import joined
 
 METHODS_HELP = """\
 classical, controls, one of either by name (Harris, "grid (control)"), or WHAT or 'ROW NAME=WHAT', where WHAT is weights

@@ -7,7 +7,8 @@ import dataclasses
 from pathlib import Path
 
 from superpoint_tf import command_line
-from superpoint_tf.runtime.invocation import how_to_run, joined
+from superpoint_tf.runtime.invocation import how_to_run
+from superpoint_tf.runtime.operating_system import joined
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from superpoint_tf import command_line
-from superpoint_tf.runtime.invocation import how_to_run, joined
+from superpoint_tf.runtime.invocation import how_to_run
+from superpoint_tf.runtime.operating_system import joined
 
 if TYPE_CHECKING:
     from superpoint_tf.interop.origin import Origin

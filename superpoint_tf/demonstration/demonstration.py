@@ -25,7 +25,8 @@ from superpoint_tf.evaluation.sets.random_homographies import random_homography_
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
-from superpoint_tf.runtime.invocation import how_to_run, joined, start_of
+from superpoint_tf.runtime.invocation import how_to_run, start_of
+from superpoint_tf.runtime.operating_system import joined
 from superpoint_tf.runtime.progress import Console, Progress, format_duration
 
 CONFIG = "configs/quickstart.yaml"  # of the chain from scratch

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,12 +51,7 @@ def how_to_install(extra: str) -> str:
     return f"pip install -e '.[{extra}]'" if _from_checkout() else f"pip install 'superpoint-tf[{extra}]'"
 
 
-def joined(arguments: Iterable[str]) -> str:
-    """Return arguments as one line, quoted for the shell of this system."""
-    return subprocess.list2cmdline(arguments) if os.name == "nt" else shlex.join(arguments)
-
-
 def _from_checkout() -> bool:
     """Tell whether this user has `tools/` and did not start the process by `superpoint-tf`."""
-    program = Path(sys.argv[0]).name if sys.argv else ""
+    program = Path(sys.argv[0]).name.lower() if sys.argv else ""
     return not program.startswith(PROGRAM) and (CHECKOUT / "tools" / "homographic_adapt.py").is_file()

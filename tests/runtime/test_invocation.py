@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from superpoint_tf.runtime import invocation
-from superpoint_tf.runtime.invocation import COMMANDS, how_to_install, how_to_run, joined, start_of
+from superpoint_tf.runtime.invocation import COMMANDS, how_to_install, how_to_run, start_of
 
 
 @pytest.fixture
@@ -48,12 +48,6 @@ def test_a_process_is_started_by_a_tool_that_is_there(monkeypatch: pytest.Monkey
     program, tool = start_of("train_superpoint")
     assert program == sys.executable and Path(tool).is_file()
     assert how_to_install("heic") == "pip install -e '.[heic]'"
-
-
-def test_arguments_are_quoted_for_the_shell_of_the_system(monkeypatch: pytest.MonkeyPatch):
-    assert joined(["--output", "my runs"]) == "--output 'my runs'"
-    monkeypatch.setattr(invocation.os, "name", "nt")
-    assert joined(["--output", r"C:\my runs"]) == r'--output "C:\my runs"'
 
 
 @pytest.mark.parametrize("tool", ["train", "homographic_adapt"])

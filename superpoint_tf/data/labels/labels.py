@@ -6,7 +6,6 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from superpoint_tf.data.labels.label_votes import pack_votes
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.json_forms import misfits
+from superpoint_tf.runtime.operating_system import parts_below
 
 SCHEMA_VERSION = 2  # of manifests; 1: the labels hold no votes
 IDENTITY_FILE = "adaptation.json"  # marks a label folder; says what it is made from and how many rounds are wanted
@@ -68,8 +68,8 @@ def label_path(root: str, round: int, photograph: str) -> str:
 
     The extension stays in the name, so that a.jpg and a.png do not share labels.
     """
-    parts = PurePosixPath(photograph).parts
-    if not parts or ".." in parts or photograph.startswith("/"):
+    parts = parts_below(photograph)
+    if not parts:
         raise LabelError(f"{photograph!r} is not a path below the image root")
     return storage.join(root, f"round_{round}", *parts) + ".npz"
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from superpoint_tf.data.shapes.record_format import decode_sample
-from superpoint_tf.runtime import storage
+from superpoint_tf.runtime import operating_system, storage
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.json_forms import misfits
 
@@ -80,13 +80,13 @@ class SyntheticRecords:
             raise IndexError(f"picture {index} of the {len(self)} in {self.root} ({self.split})")
         file = int(np.searchsorted(self._file_starts, index, side="right")) - 1
         offset, length = (int(value) for value in self._spans[index])
-        content = os.pread(self._descriptor(file), length, offset)  # no shared file position: threads may read too
+        content = operating_system.read_at(self._descriptor(file), length, offset)
         image, keypoints, primitive, _ = decode_sample(content)
         return image, keypoints, primitive
 
     def _descriptor(self, file: int) -> int:
         if file not in self._descriptors:
-            self._descriptors[file] = os.open(self._paths[file], os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            self._descriptors[file] = operating_system.open_descriptor(self._paths[file])
         return self._descriptors[file]
 
     def close(self) -> None:
