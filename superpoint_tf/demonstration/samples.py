@@ -19,8 +19,8 @@ VIDEO, FOLDER = "clip.mp4", "photographs"
 _SOURCE = "rocket.jpg"
 _SHAPE = (360, 480)  # (height, width) of views
 # Where the corners of two views lie in the photograph of 640x427, xy, clockwise from the top left.
-_FIRST = np.float32([[20, 30], [500, 30], [500, 390], [20, 390]])
-_LAST = np.float32([[140, 10], [600, 60], [560, 420], [90, 370]])
+_FIRST = np.array([[20, 30], [500, 30], [500, 390], [20, 390]], np.float32)
+_LAST = np.array([[140, 10], [600, 60], [560, 420], [90, 370]], np.float32)
 _FRAMES, _FRAMES_PER_SECOND = 20, 10.0
 
 
@@ -48,7 +48,7 @@ def write_samples(folder: str | Path) -> list[Path]:
 def _views(photograph: np.ndarray) -> Iterator[np.ndarray]:
     """Yield views of a picture (H, W, 3) from the first corners to the last."""
     height, width = _SHAPE
-    target = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     for part in np.linspace(0, 1, _FRAMES):
         corners = (1 - part) * _FIRST + part * _LAST
         homography = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
