@@ -57,9 +57,7 @@ def find_sources(arguments: Sequence[str]) -> list[Source]:
     try:
         common = os.path.commonpath(bases)
     except ValueError as error:
-        raise ValueError(
-            f"{bases[0]} and others have no folder in common ({error}); name those of one drive"
-        ) from error
+        raise ValueError(f"{bases[0]} and others: no folder in common ({error}); name those of one drive") from error
     by_name = {with_slashes(os.path.relpath(file, common)): file for file in files}
     return [Source(name, by_name[name]) for name in sorted(by_name)]
 

@@ -23,7 +23,7 @@ from superpoint_tf.data.labels.labels import (
     save_label,
     write_manifest,
 )
-from superpoint_tf.runtime import storage
+from superpoint_tf.runtime import operating_system, storage
 
 LABEL = Label(np.array([[1.5, 2.0], [3.0, 4.0]]), np.array([0.9, 0.1]), (240, 320), np.diag([0.5, 0.5, 1.0]), "ab" * 32)
 
@@ -126,6 +126,14 @@ def test_two_files_with_one_stem_have_two_labels():
 
 @pytest.mark.parametrize("name", ["../a.jpg", "/etc/a.jpg", "a/../../b.jpg", ""])
 def test_a_label_never_lies_outside_its_folder(name: str):
+    with pytest.raises(LabelError, match="not a path below the image root"):
+        label_path("labels/x", 1, name)
+
+
+@pytest.mark.parametrize("name", ["..\\a.jpg", "s\\..\\..\\a.jpg", "C:\\a.jpg", "C:a.jpg", "\\a.jpg"])
+def test_on_windows_a_name_that_leads_out_of_the_folder_is_refused(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(operating_system, "WINDOWS", True)
+    assert label_path("labels/x", 1, "s/a.jpg") == "labels/x/round_1/s/a.jpg.npz"
     with pytest.raises(LabelError, match="not a path below the image root"):
         label_path("labels/x", 1, name)
 
