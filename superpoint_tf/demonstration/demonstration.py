@@ -23,6 +23,7 @@ from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.evaluation.report.console_table import format_table
 from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.models.dense_model import SuperPoint
+from superpoint_tf.networks.pretrained import WEIGHTS_FOLDER
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.invocation import how_to_run, start_of
@@ -74,7 +75,7 @@ _QUARTER_WIDTH = (
     "This is a demonstration size: a quarter of the width, some hundred steps, 15 photographs. It shows that the\n"
     "stages work together, not what the method can do."
 )
-_SHIPPED = "The weights come with the package; superpoint_tf/weights/*.md say how they were made and what they can do."
+_SHIPPED = f"The weights come with the package; {WEIGHTS_FOLDER}/*.md say how they were made and what they can do."
 
 
 def redraw_pictures(folder: str, console: Console) -> None:
