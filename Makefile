@@ -17,7 +17,7 @@ help:
 	@echo "make docs       the API's pages in outputs/docs, from the docstrings; a warning is an error"
 	@echo "make clean      delete the environments, caches and the demonstrations"
 
-$(INSTALLED): setup.cfg pyproject.toml
+$(INSTALLED): setup.py setup.cfg pyproject.toml
 	@if ! $(or $(PYTHON),false) -c "$(SUPPORTED)" >/dev/null 2>&1; then \
 		echo "SuperPoint-TF needs Python 3.10, 3.11 or 3.12 with its module venv;" \
 			"$(if $(PYTHON),$(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there),none was found): run make PYTHON=/path/to/python3.11" >&2; \

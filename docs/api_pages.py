@@ -21,7 +21,7 @@ import numpy
 import pdoc
 import tensorflow
 
-PACKAGES = ("superpoint_tf", "synthetic")
+PACKAGES = ("superpoint_tf",)
 COMMENT = re.compile(r"^ +(\w+): .*?  # (.*)$", re.MULTILINE)  # a field and what is said of it
 
 

@@ -24,7 +24,7 @@ _missing = [name for name in ("numpy", "yaml", "cv2", "tqdm") if importlib.util.
 if _missing:
     raise ImportError(
         f"{', '.join(_missing)} not installed for {sys.executable}: "
-        "run `source .venv/bin/activate` if make has made .venv, else `pip install -e .`"
+        "run `source .venv/bin/activate` if make has made .venv, else install the package with pip"
     )
 
 _MODULES = {

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from synthetic.canvas import Canvas, ramp, ramp_width
-from synthetic.visibility import Corners, edge_angles
+from .canvas import Canvas, ramp, ramp_width
+from .visibility import Corners, edge_angles
 
 _ATTEMPTS = 16
 _UNIT_SQUARE = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthetic.board import board_corners, paint_board, sample_board
-from synthetic.canvas import Canvas
-from synthetic.greys import choose_grey
-from synthetic.visibility import Corners
+from .board import board_corners, paint_board, sample_board
+from .canvas import Canvas
+from .greys import choose_grey
+from .visibility import Corners
 
 _MAX_SPREAD = 40.0  # grey levels within the dark and within the bright cells
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthetic.canvas import Canvas
-from synthetic.greys import choose_grey
-from synthetic.visibility import Corners, edge_angles
+from .canvas import Canvas
+from .greys import choose_grey
+from .visibility import Corners, edge_angles
 
 _CANDIDATES = 16
 _FAR = 50.0  # edge lengths; farther than the outline from the front vertex

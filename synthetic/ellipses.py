@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from synthetic.canvas import Canvas
-from synthetic.greys import choose_grey
-from synthetic.visibility import Corners
+from .canvas import Canvas
+from .greys import choose_grey
+from .visibility import Corners
 
 _CANDIDATES = 20
 _SUBPIXEL_BITS = 4

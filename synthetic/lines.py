@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthetic.canvas import Canvas
-from synthetic.greys import choose_grey
-from synthetic.segments import segment_distances, stroke, stroke_thickness
-from synthetic.visibility import Corners, edge_angles
+from .canvas import Canvas
+from .greys import choose_grey
+from .segments import segment_distances, stroke, stroke_thickness
+from .visibility import Corners, edge_angles
 
 _MAX_LINES = 9
 _CANDIDATES = 20

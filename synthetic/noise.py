@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from synthetic.canvas import Canvas
-from synthetic.visibility import Corners
+from .canvas import Canvas
+from .visibility import Corners
 
 
 def draw_noise(canvas: Canvas, generator: np.random.Generator, margin: float) -> Corners:

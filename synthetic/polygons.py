@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from synthetic.canvas import Canvas
-from synthetic.greys import choose_grey
-from synthetic.segments import segment_distances
-from synthetic.visibility import Corners, edge_angles
+from .canvas import Canvas
+from .greys import choose_grey
+from .segments import segment_distances
+from .visibility import Corners, edge_angles
 
 _MAX_VERTICES = 7
 _MAX_ANGLE = np.deg2rad(120.0)  # a blunter vertex is hardly a corner; with none of them a polygon is convex

@@ -10,19 +10,19 @@ from functools import lru_cache
 
 import numpy as np
 
-from synthetic.background import draw_background
-from synthetic.canvas import Canvas
-from synthetic.checkerboard import draw_checkerboard
-from synthetic.config import PRIMITIVES, SyntheticConfig
-from synthetic.cube import draw_cube
-from synthetic.ellipses import draw_ellipses
-from synthetic.greys import margin_for
-from synthetic.lines import draw_lines
-from synthetic.noise import draw_noise
-from synthetic.polygons import draw_polygon, draw_polygons
-from synthetic.star import draw_star
-from synthetic.stripes import draw_stripes
-from synthetic.visibility import Corners, visible_keypoints
+from .background import draw_background
+from .canvas import Canvas
+from .checkerboard import draw_checkerboard
+from .config import PRIMITIVES, SyntheticConfig
+from .cube import draw_cube
+from .ellipses import draw_ellipses
+from .greys import margin_for
+from .lines import draw_lines
+from .noise import draw_noise
+from .polygons import draw_polygon, draw_polygons
+from .star import draw_star
+from .stripes import draw_stripes
+from .visibility import Corners, visible_keypoints
 
 Primitive = Callable[[Canvas, np.random.Generator, float], Corners]
 _DRAW: dict[str, Primitive] = {

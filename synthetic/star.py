@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthetic.canvas import Canvas
-from synthetic.greys import choose_grey
-from synthetic.lines import line_ends
-from synthetic.segments import stroke, stroke_thickness
-from synthetic.visibility import Corners
+from .canvas import Canvas
+from .greys import choose_grey
+from .lines import line_ends
+from .segments import stroke, stroke_thickness
+from .visibility import Corners
 
 _MAX_ARMS = 5
 _JITTER = 0.35  # of the even angle between arms, so that two tips never come together

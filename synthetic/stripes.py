@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthetic.board import board_corners, paint_board, sample_board
-from synthetic.canvas import Canvas
-from synthetic.greys import choose_grey
-from synthetic.visibility import Corners
+from .board import board_corners, paint_board, sample_board
+from .canvas import Canvas
+from .greys import choose_grey
+from .visibility import Corners
 
 _EVENNESS = 0.4  # the narrowest stripe before all are scaled to fill the board; the widest is 1
 

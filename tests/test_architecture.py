@@ -14,7 +14,7 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 
 # From the bottom up: a module may import those of its own floor and of the floors below.
 FLOORS = [
-    ["runtime", "systems"],
+    ["runtime", "systems", "synthetic"],
     ["config", "features"],
     ["geometry", "stereo"],
     ["networks"],
@@ -35,6 +35,10 @@ ONE_DOOR = {
     "pillow_heif": "superpoint_tf/data/photographs/reading.py",
     "scipy": "superpoint_tf/interop/matconvnet.py",
     "sklearn": "superpoint_tf/data/digits/digit_set.py",
+    # what Windows, or other systems than it, do not have
+    "fcntl": "superpoint_tf/runtime/operating_system.py",
+    "msvcrt": "superpoint_tf/runtime/operating_system.py",
+    "resource": "superpoint_tf/runtime/operating_system.py",
 }
 
 
@@ -115,6 +119,73 @@ def test_a_library_has_one_door(library: str):
         if any(name.split(".")[0] == library for name in imported_modules(path))
     ]
     assert users and all(user.startswith(ONE_DOOR[library]) for user in users), users
+
+
+# what fails, or does something else, on Windows; `runtime/operating_system.py` has what to call instead
+NOT_ON_WINDOWS = {
+    "os": ("replace", "rename", "pread", "fork", "kill", "getuid", "geteuid", "getloadavg", "sched_getaffinity"),
+    "signal": ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL", "SIGALRM", "alarm", "setitimer", "pthread_sigmask"),
+}
+GUARDED = {"superpoint_tf/benchmarks/machine.py": "getloadavg"}
+
+
+def test_what_windows_does_otherwise_is_called_in_one_place_alone():
+    door, wrong = "superpoint_tf/runtime/operating_system.py", []
+    for path in sources("superpoint_tf", "synthetic", "tools"):
+        name = path.relative_to(ROOT).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                banned = node.attr in NOT_ON_WINDOWS.get(node.value.id, ())
+                wrong += [f"{name}: {node.value.id}.{node.attr}"] if banned and GUARDED.get(name) != node.attr else []
+    assert {line.split(":")[0] for line in wrong} == {door}, wrong
+
+
+@pytest.mark.parametrize("module", ["pwd", "grp", "termios", "pty", "tty", "posix", "syslog"])
+def test_no_module_that_windows_lacks_is_imported(module: str):
+    assert not [path for path in sources("superpoint_tf", "synthetic", "tools") if module in imported_modules(path)]
+
+
+def opens_text_without_encoding(call: ast.Call) -> bool:
+    """Tell whether a call opens a file as text in the encoding that the system happens to have."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if name in ("read_text", "write_text"):
+        return not any(keyword.arg == "encoding" for keyword in call.keywords)
+    if name != "open" or (isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) != "path"):
+        return False
+    given = call.args[isinstance(call.func, ast.Name) :]
+    mode = next((keyword.value for keyword in call.keywords if keyword.arg == "mode"), given[0] if given else None)
+    binary = isinstance(mode, ast.Constant) and "b" in str(mode.value)
+    return not binary and not any(keyword.arg == "encoding" for keyword in call.keywords)
+
+
+def test_text_is_read_and_written_in_a_named_encoding():
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sources("superpoint_tf", "synthetic", "tools")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and opens_text_without_encoding(node)
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("open(path)", True),
+        ("open(path, 'a')", True),
+        ("open(path, 'rb')", False),
+        ("open(path, mode='rb')", False),
+        ("open(path, encoding='utf-8')", False),
+        ("path.open()", True),
+        ("path.open('rb')", False),
+        ("path.read_text()", True),
+        ("path.write_text(text, encoding='utf-8')", False),
+        ("os.open(path, flags)", False),
+    ],
+)
+def test_a_text_without_an_encoding_is_seen(code: str, found: bool):
+    (call,) = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
+    assert opens_text_without_encoding(call) == found
 
 
 def test_importing_the_package_does_not_import_tensorflow():

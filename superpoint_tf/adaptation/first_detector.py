@@ -10,6 +10,7 @@ from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import deciding_settings, load_config
 from superpoint_tf.networks.pretrained import pretrained_names
 from superpoint_tf.networks.weights import WEIGHTS_FILE, load_weights
+from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.systems import SYSTEMS, DenseSpec
 from superpoint_tf.training.builders.detector_tasks import build_shapes_task
@@ -49,7 +50,7 @@ def find_first_detector(
         if not folder.finished_steps():
             raise ConfigError(
                 f"{USER_TRAINED}: its training has not finished; start it again, for example "
-                "`python tools/train_superpoint.py configs/magicpoint.yaml`, "
+                f"`{how_to_run('train_superpoint')} configs/magicpoint.yaml`, "
                 f"or pass --detector {USER_TRAINED} to use its best weights so far"
             )
         console.line("plan", f"first detector: {folder.weights}")

@@ -14,6 +14,7 @@ from superpoint_tf.benchmarks.limits import Limits, measure_limits
 from superpoint_tf.benchmarks.loss import benchmark_loss
 from superpoint_tf.benchmarks.machine import describe_machine
 from superpoint_tf.benchmarks.network import benchmark_network
+from superpoint_tf.benchmarks.peak_memory import peak_resident_bytes
 from superpoint_tf.benchmarks.pipeline import benchmark_pipeline
 from superpoint_tf.benchmarks.settings import Settings
 from superpoint_tf.benchmarks.synthetic import benchmark_synthetic
@@ -37,6 +38,7 @@ _SAY_EVERY_S = 15.0
 
 def run_benchmarks(names: Sequence[str], settings: Settings, output: str, command: str, console: Console) -> None:
     """Run benchmarks by name; print a table and write the JSON file after each, so that a stopped run leaves some."""
+    peak_resident_bytes()  # an error now, where a system does not tell it, not after the first figures
     _quiet_retracing()
     machine = describe_machine()
     settings = replace(settings, on_gpu=bool(machine["gpus"]))

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from superpoint_tf.benchmarks.timing import wait_for
+from superpoint_tf.runtime.operating_system import own_peak_bytes
 
 _ROOT = Path(__file__).resolve().parents[2]
 _AT_ONCE = 2  # processes: most of their time is TensorFlow's import, on one core
@@ -87,7 +88,7 @@ def _gpu_statistics() -> Callable[..., dict[str, int]] | None:
 def _return_free_memory_and_reset_peak() -> bool:
     try:
         ctypes.CDLL(None).malloc_trim(0)  # else the call reuses what the preparation freed, and seems to need less
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except (OSError, AttributeError):
         return False
     return True
@@ -102,14 +103,11 @@ def peak_resident_bytes(process: int | str = "self") -> int:
     """Return the peak resident memory of a process; elsewhere than on Linux of this one alone."""
     if Path("/proc/self/status").exists():
         return _status_bytes(process, "VmHWM")
-    import resource  # absent on Windows
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return own_peak_bytes()
 
 
 def _status_bytes(process: int | str, key: str) -> int:
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
     return int(next(line for line in lines if line.startswith(key)).split()[1]) * 1024
 
 

@@ -73,7 +73,7 @@ class Feed(NamedTuple):
 def benchmark_pipeline(settings: Settings, limits: Limits) -> Iterator[Entry]:
     """Measure both feeds: synthetic shapes for the detector, photograph pairs for the joint model."""
     config, counts = settings.config, worker_counts()
-    with tempfile.TemporaryDirectory() as labels:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as labels:
         for feed in (synthetic_feed(settings), photographs_feed(settings, labels)):
             consumed = _training_entry(feed, settings, limits)
             yield consumed

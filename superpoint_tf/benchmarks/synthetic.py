@@ -23,7 +23,7 @@ from superpoint_tf.config import Config, SyntheticSection
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives
 from superpoint_tf.runtime.workers import start_pool
-from synthetic import SyntheticConfig, draw_sample
+from superpoint_tf.synthetic import SyntheticConfig, draw_sample
 
 _PICTURES_A_SECOND = 500.0  # on one core, 120x160
 _LINEAR = 0.9  # of n times one process

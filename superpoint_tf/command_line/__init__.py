@@ -1,7 +1,6 @@
 """What the tools share: arguments, and how a process begins and ends."""
 
 from superpoint_tf.command_line.arguments import (
-    CHECKOUT,
     LARGEST_INT,
     Parser,
     add_config_arguments,
@@ -22,7 +21,6 @@ from superpoint_tf.command_line.arguments import (
 from superpoint_tf.command_line.tool import run_tool, set_up_tensorflow
 
 __all__ = [
-    "CHECKOUT",
     "LARGEST_INT",
     "Parser",
     "add_config_arguments",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from superpoint_tf.config import Config
+from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.cluster import STRATEGIES, read_cluster
 from superpoint_tf.config.config_files import load_config
+from superpoint_tf.runtime.invocation import CHECKOUT
 from superpoint_tf.runtime.storage import is_remote
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 LARGEST_INT = 2**31 - 1
 
 
@@ -184,14 +185,24 @@ def _to_float(text: str) -> float:
 
 
 def load_config_argument(path: str, overrides: Sequence[str], options: Mapping[str, Any] | None = None) -> Config:
-    """Load a config by its path, or if that is absent, by its path in this checkout.
+    """Load a config by its path; where nothing is there, `configs/NAME.yaml` is the one that comes with the package.
 
     `options` are settings by dotted key, from options of the tool's own: they win, and None is one that was not given.
     """
     given = {key: value for key, value in (options or {}).items() if value is not None}
-    return load_config(path if Path(path).exists() else _in_checkout(path), overrides, given)
+    return load_config(_find_config(path), overrides, given)
 
 
-def _in_checkout(path: str) -> str:
-    there = CHECKOUT / path
-    return str(there) if there.exists() else path
+def _find_config(path: str) -> str:
+    """Return where a config is; raises ConfigError for a name that one of the package's is near."""
+    roots = (CHECKOUT / "superpoint_tf", CHECKOUT)  # in a wheel, in a checkout
+    for place in (Path(path), *(root / path for root in roots)):
+        if place.exists():
+            return str(place)
+    shipped = [file.relative_to(root).as_posix() for root in roots for file in root.glob("configs/**/*.yaml")]
+    near = difflib.get_close_matches(Path(path).as_posix(), shipped, n=1, cutoff=0.8)
+    if near:
+        raise ConfigError(
+            f"{path}: cannot be read (no such file); did you mean {near[0]}, which comes with the package?"
+        )
+    return path  # the error lists those beside it

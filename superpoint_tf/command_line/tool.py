@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -41,6 +42,8 @@ def run_tool(main: Callable[[], None]) -> None:
 
     SUPERPOINT_TF_LOG=debug in the environment also prints what the modules have to say below a warning.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file in an old encoding of Windows cannot hold every name
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("superpoint_tf").setLevel(os.environ.get("SUPERPOINT_TF_LOG", "warning").upper())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 
 from superpoint_tf import command_line
+from superpoint_tf.runtime.invocation import how_to_run
+from superpoint_tf.runtime.operating_system import joined
 
 BENCHMARKS = ("synthetic", "pipeline", "network", "loss", "adaptation", "extract")
 QUICK_REPEATS, REPEATS = 2, 5
@@ -64,5 +65,5 @@ def main() -> None:
         config, repeats, arguments.quick, arguments.images, arguments.batch_size, arguments.weights or ""
     )
     names = BENCHMARKS if arguments.benchmark == "all" else (arguments.benchmark,)
-    command = "python tools/benchmark.py " + shlex.join(sys.argv[1:])
+    command = f"{how_to_run('benchmark')} {joined(sys.argv[1:])}"
     run_benchmarks(names, settings, arguments.output, command, Console())

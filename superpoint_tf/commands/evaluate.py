@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_network_options, detection_from_options
 from superpoint_tf.evaluation.protocols.protocols import PROTOCOLS
+from superpoint_tf.runtime.invocation import how_to_run
+from superpoint_tf.runtime.operating_system import joined
 
 METHODS_HELP = """\
 classical, controls, one of either by name (Harris, "grid (control)"), or WHAT or 'ROW NAME=WHAT', where WHAT is weights
@@ -21,9 +22,9 @@ descriptors (N, D). For stereo: classical (AD, census, BM, SGBM ...), controls, 
 give three rows: with post-processing, where left and right agree alone, and without it"""
 
 
-EXAMPLES = """\
-examples: tools/evaluate.py hpatches --data DIR --methods classical controls SuperPoint=outputs/small;
-tools/evaluate.py patches --data DIR --methods classical controls HardNet=hardnet"""
+EXAMPLES = f"""\
+examples: {how_to_run("evaluate")} hpatches --data DIR --methods classical controls SuperPoint=outputs/small;
+{how_to_run("evaluate")} patches --data DIR --methods classical controls HardNet=hardnet"""
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -100,7 +101,7 @@ def main() -> None:
 
     protocol = PROTOCOLS[arguments.protocol]
     methods = protocol.load(arguments.methods, detection_from_options(arguments, protocol.detection))
-    command = "python tools/evaluate.py " + shlex.join(sys.argv[1:])
+    command = f"{how_to_run('evaluate')} {joined(sys.argv[1:])}"
     request = Request(
         config,
         methods,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 
 from superpoint_tf import command_line
-from synthetic.config import PRIMITIVES
+from superpoint_tf.runtime.invocation import how_to_run
+from superpoint_tf.runtime.operating_system import joined
+from superpoint_tf.synthetic import PRIMITIVES
 
 DEFAULTS = "configs/magicpoint.yaml"
 
@@ -67,5 +68,5 @@ def main() -> None:
     if shard[0] > 0:
         return  # shard 0 goes on
     given = "" if arguments.config == DEFAULTS else f" --config {arguments.config}"
-    given += "" if arguments.output is None else f" --set synthetic.root={shlex.quote(arguments.output)}"
-    console.line("next", f"python tools/homographic_adapt.py --iters 2{given}")
+    given += "" if arguments.output is None else f" --set synthetic.root={joined([arguments.output])}"
+    console.line("next", f"{how_to_run('homographic_adapt')} --iters 2{given}")

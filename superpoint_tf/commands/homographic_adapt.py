@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import shlex
 from pathlib import Path
 
 from superpoint_tf import command_line
+from superpoint_tf.runtime.invocation import how_to_run
+from superpoint_tf.runtime.operating_system import joined
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -56,8 +57,8 @@ def main() -> None:
 
     replicas = build_local_replicas(arguments.strategy)
     replicas.check(config.detector)  # now, not when the first round is labelled
-    given = f" --images {shlex.quote(arguments.images)}" if arguments.images else ""
-    quick_command = f"python tools/homographic_adapt.py --iters {arguments.iters} --config {QUICKSTART}{given}"
+    given = f" --images {joined([arguments.images])}" if arguments.images else ""
+    quick_command = f"{how_to_run('homographic_adapt')} --iters {arguments.iters} --config {QUICKSTART}{given}"
     console, output = Console(quick_command=quick_command), arguments.output or f"labels/{config.name}"
     check_output(output, arguments.iters, shard, arguments.overwrite)  # before a detector is trained
     console.line("data", photographs.note)
@@ -73,5 +74,5 @@ def main() -> None:
         config, photographs, str(detector), output, arguments.iters, shard, strict=arguments.strict, replicas=replicas
     )
     adapt(run, console, arguments.overwrite)
-    labels = "" if output == f"labels/{config.name}" else f" --labels {output}"
-    console.line("next", f"python tools/train_superpoint.py {arguments.config}{labels}")
+    labels = "" if output == f"labels/{config.name}" else f" --labels {joined([output])}"
+    console.line("next", f"{how_to_run('train_superpoint')} {arguments.config}{labels}")

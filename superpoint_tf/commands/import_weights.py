@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from superpoint_tf import command_line
+from superpoint_tf.runtime.invocation import how_to_run
+from superpoint_tf.runtime.operating_system import joined
 
 if TYPE_CHECKING:
     from superpoint_tf.interop.origin import Origin
@@ -68,7 +69,7 @@ def save(weights: Weights, output: str, overwrite: bool) -> None:
 
 def report(weights: Weights, origin: Origin, output: str, console: Console) -> None:
     """Print what was found, what it may be used for, and how."""
-    network, path = weights.network, shlex.quote(output)
+    network, path = weights.network, joined([output])
     count = sum(array.size for array in weights.arrays.values())
     norm = "with" if network.batch_norm else "without"
     name = f"SuperPoint {norm} batch norm" if network.system == "superpoint" else network.system
@@ -76,9 +77,9 @@ def report(weights: Weights, origin: Origin, output: str, console: Console) -> N
     console.line("warn" if origin.restricted else "terms", origin.licence)
     console.line("wrote", output)
     if network.system != "superpoint":
-        console.line("next", f"python tools/extract.py --keypoints sift --descriptor {path} --images YOUR_FOLDER")
+        console.line("next", f"{how_to_run('extract')} YOUR_FOLDER --keypoints sift --descriptor {path}")
         return
     settings = f"network.width={network.width:g} network.batch_norm={str(network.batch_norm).lower()}"
     console.line("use", f"SuperPoint.from_pretrained({output!r})")
-    console.line("use", f"python tools/homographic_adapt.py --iters 1 --detector {path} --images YOUR_FOLDER")
-    console.line("next", f"python tools/train_superpoint.py configs/coco.yaml --set joint.init={path} {settings}")
+    console.line("use", f"{how_to_run('homographic_adapt')} --iters 1 --detector {path} --images YOUR_FOLDER")
+    console.line("next", f"{how_to_run('train_superpoint')} configs/coco.yaml --set joint.init={path} {settings}")

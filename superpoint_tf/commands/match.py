@@ -11,6 +11,7 @@ from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import detection_from_options, given_options
 from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE
 from superpoint_tf.data.stereo.disparity_files import SUFFIXES, default_view
+from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.stereo.costs import DEFAULT_DISPARITIES
 from superpoint_tf.using.extraction_options import (
     DEFAULT_DETECTION,
@@ -122,7 +123,7 @@ def check_disparity_arguments(parser: argparse.ArgumentParser, arguments: argpar
         parser.error(f"{', '.join(given)}: of keypoints, and --disparity has none; leave out one of the two")
     if arguments.weights == DEFAULT_WEIGHTS:
         parser.error(
-            "--disparity needs --weights of a stereo system; train one: python tools/train.py "
+            f"--disparity needs --weights of a stereo system; train one: {how_to_run('train')} "
             "configs/zoo/mc-cnn-fast-laptop.yaml"
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from superpoint_tf import command_line
 from superpoint_tf.config import ConfigError
+from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.systems import SYSTEMS
 
 
@@ -41,9 +42,9 @@ def main() -> None:
     from superpoint_tf.training.trainer import train
 
     output = arguments.output or f"outputs/{config.name}"
-    quick_command = f"python tools/train_superpoint.py {QUICKSTART}"
+    quick_command = f"{how_to_run('train_superpoint')} {QUICKSTART}"
     if config.train not in ("detector", "joint"):
-        quick_command = f"python tools/train.py {arguments.config} --set {config.train}.steps=200 --output ANOTHER"
+        quick_command = f"{how_to_run('train')} {arguments.config} --set {config.train}.steps=200 --output ANOTHER"
     if config.train == "detector":
         quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
     given: dict[str, Any] = {"quick_command": quick_command, "overwrite": arguments.overwrite}
@@ -65,19 +66,19 @@ _NEXT_OF_LIFT = {"lift descriptor": "orientation", "lift orientation": "detector
 def next_command(trained: str, config: str, weights: str) -> str:
     """Return what a user does with these weights."""
     if trained == "patches":
-        return f"python tools/train.py {config} --set patches.init={weights} --output ANOTHER  # or look at its figures"
+        return f"{how_to_run('train')} {config} --set patches.init={weights} --output ANOTHER  # or look at its figures"
     if trained in _NEXT_OF_LIFT:
         stage = f"lift.trainable={_NEXT_OF_LIFT[trained]} lift.init={weights}"
-        return f"python tools/train.py {config} --set {stage} --output ANOTHER"
+        return f"{how_to_run('train')} {config} --set {stage} --output ANOTHER"
     if trained == "body":
         stage = f"--set classes.stage=attention classes.trainable= classes.init={weights}"
-        return f"python tools/train.py {config} {stage} --output ANOTHER"
+        return f"{how_to_run('train')} {config} {stage} --output ANOTHER"
     if trained == "stereo":
-        return f"python tools/match.py LEFT RIGHT --weights {weights} --disparity disparity.png"
+        return f"{how_to_run('match')} LEFT RIGHT --weights {weights} --disparity disparity.png"
     if trained == "digits":
         another = "network.system=digits-cnn --output ANOTHER"
-        return f"python tools/train.py {config} --set {another}  # or look at its figures"
+        return f"{how_to_run('train')} {config} --set {another}  # or look at its figures"
     if trained == "detector":
         given = "" if Path(config).name == "magicpoint.yaml" else f" --config {config}"
-        return f"python tools/homographic_adapt.py --iters 2 --detector {weights}{given}"
+        return f"{how_to_run('homographic_adapt')} --iters 2 --detector {weights}{given}"
     return f"python -c \"from superpoint_tf import SuperPoint; model = SuperPoint.from_pretrained('{weights}')\""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from superpoint_tf.config.fields import setting
-from synthetic.config import SyntheticConfig
+from superpoint_tf.synthetic import SyntheticConfig
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,12 @@ With the weights that come with the package, or, from scratch, with the whole ch
 from __future__ import annotations
 
 import json
-import shlex
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-from superpoint_tf.command_line import CHECKOUT
-from superpoint_tf.config.config_files import load_config
+from superpoint_tf.command_line import load_config_argument
 from superpoint_tf.data.labels.labels import read_manifest
 from superpoint_tf.demonstration.readme_pictures import draw_pictures
 from superpoint_tf.evaluation.in_memory import Extractor, evaluate_pairs
@@ -26,8 +23,11 @@ from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.evaluation.report.console_table import format_table
 from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.models.dense_model import SuperPoint
+from superpoint_tf.networks.pretrained import WEIGHTS_FOLDER
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
+from superpoint_tf.runtime.invocation import how_to_run, start_of
+from superpoint_tf.runtime.operating_system import joined
 from superpoint_tf.runtime.progress import Console, Progress, format_duration
 
 CONFIG = "configs/quickstart.yaml"  # of the chain from scratch
@@ -47,9 +47,9 @@ def run_demo(output: str, console: Console, from_scratch: bool = False) -> None:
     was interrupted, and StageFailed if one failed.
     """
     began = time.monotonic()
-    for arguments in _chain_commands(output) if from_scratch else _labelling_commands(output):
-        console.line("demo", "python " + shlex.join(arguments))
-        _run_command(arguments)
+    for tool, *arguments in _chain_commands(output) if from_scratch else _labelling_commands(output):
+        console.line("demo", f"{how_to_run(tool)} {joined(arguments)}")
+        _run_command(tool, arguments)
     console.line("demo", f"commands finished after {format_duration(time.monotonic() - began)}; measuring every stage")
     models = {name: SuperPoint.from_pretrained(path) for name, path in _stages(output, from_scratch).items()}
     photographs = _photographs(output, from_scratch)
@@ -66,15 +66,16 @@ def run_demo(output: str, console: Console, from_scratch: bool = False) -> None:
         console.line("demo", f"look at {figure}")
     console.line("demo", f"finished after {format_duration(time.monotonic() - began)}")
     if not from_scratch:
-        console.line("next", "train everything from nothing, at laptop size: python tools/demo.py --from-scratch")
-    console.line("next", "python tools/homographic_adapt.py --iters 2 --images YOUR_FOLDER --config configs/small.yaml")
+        console.line("next", f"train everything from nothing, at laptop size: {how_to_run('demo')} --from-scratch")
+    labelling = f"--iters 2 --images YOUR_FOLDER --config {SHIPPED_CONFIG}"
+    console.line("next", f"{how_to_run('homographic_adapt')} {labelling}")
 
 
 _QUARTER_WIDTH = (
     "This is a demonstration size: a quarter of the width, some hundred steps, 15 photographs. It shows that the\n"
     "stages work together, not what the method can do."
 )
-_SHIPPED = "The weights come with the package; superpoint_tf/weights/*.md say how they were made and what they can do."
+_SHIPPED = f"The weights come with the package; {WEIGHTS_FOLDER}/*.md say how they were made and what they can do."
 
 
 def redraw_pictures(folder: str, console: Console) -> None:
@@ -88,10 +89,10 @@ class StageFailed(Exception):
     """A command of the chain failed; its own message stands above."""
 
 
-def _run_command(arguments: list[str]) -> None:
+def _run_command(tool: str, arguments: list[str]) -> None:
     """Run one command of the chain; Ctrl-C reaches it by itself, SIGTERM is passed on, and it saves before it ends."""
     with StopRequest() as stop:
-        process = subprocess.Popen([sys.executable, str(CHECKOUT / arguments[0]), *arguments[1:]])
+        process = subprocess.Popen([*start_of(tool), *arguments])
         forwarded = False
         while process.poll() is None:
             time.sleep(0.2)
@@ -100,13 +101,13 @@ def _run_command(arguments: list[str]) -> None:
                 forwarded = True
         stop.raise_if_requested("the demonstration was interrupted")
     if process.returncode:
-        raise StageFailed(f"`python {shlex.join(arguments)}` failed with exit code {process.returncode}")
+        raise StageFailed(f"`{how_to_run(tool)} {joined(arguments)}` failed with exit code {process.returncode}")
 
 
 def _labelling_commands(output: str) -> list[list[str]]:
     return [
         [
-            *("tools/homographic_adapt.py", "--iters", "1", "--config", SHIPPED_CONFIG, "--images", "bundled"),
+            *("homographic_adapt", "--iters", "1", "--config", SHIPPED_CONFIG, "--images", "bundled"),
             *("--detector", SHIPPED["MagicPoint"], "--output", f"{output}/labels"),
         ]
     ]
@@ -116,13 +117,13 @@ def _chain_commands(output: str) -> list[list[str]]:
     # quoted: a folder's name may hold what YAML reads as a comment or a mapping
     synthetic = ["--set", "synthetic.root=" + json.dumps(f"{output}/synthetic", ensure_ascii=False)]
     return [
-        ["tools/generate_synthetic.py", "--config", CONFIG, "--output", f"{output}/synthetic"],
-        ["tools/train_superpoint.py", CONFIG, "--output", f"{output}/magicpoint", *synthetic, "train=detector"],
+        ["generate_synthetic", "--config", CONFIG, "--output", f"{output}/synthetic"],
+        ["train_superpoint", CONFIG, "--output", f"{output}/magicpoint", *synthetic, "train=detector"],
         [
-            *("tools/homographic_adapt.py", "--iters", "2", "--config", CONFIG, "--images", "bundled"),
+            *("homographic_adapt", "--iters", "2", "--config", CONFIG, "--images", "bundled"),
             *("--detector", f"{output}/magicpoint", "--output", f"{output}/labels"),
         ],
-        ["tools/train_superpoint.py", CONFIG, "--labels", f"{output}/labels", "--output", f"{output}/superpoint"],
+        ["train_superpoint", CONFIG, "--labels", f"{output}/labels", "--output", f"{output}/superpoint"],
     ]
 
 
@@ -145,7 +146,7 @@ def _photographs(output: str, from_scratch: bool) -> list[str]:
 
 
 def _pairs(photographs: list[str], config_name: str) -> list[ImagePair]:
-    config = load_config(CHECKOUT / config_name)
+    config = load_config_argument(config_name, [])
     # another seed than the validation in training, by which the weights were chosen
     seed = config.seed + 1
     settings = (config.evaluation.homography, config.photographs.photometric)

@@ -31,6 +31,7 @@ from superpoint_tf.export.usage import usage
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.models.images import prepare_image
 from superpoint_tf.networks.weights import Weights, load_network
+from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.progress import Console, format_bytes
 from superpoint_tf.runtime.workers import resolve_workers
 from superpoint_tf.systems import CropSpec
@@ -131,7 +132,7 @@ class Exporter(AnyExporter):
         if isinstance(self.model.spec, CropSpec):
             raise ValueError(
                 f"{weights}: {loaded.network.system} cuts crops about its keypoints, which no exported graph does; use "
-                "it from Python, SuperPoint.from_pretrained, or by tools/extract.py"
+                f"it from Python, SuperPoint.from_pretrained, or by `{how_to_run('extract')}`"
             )
 
     def graph(self, form: Form) -> ExportGraph:

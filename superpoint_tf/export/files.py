@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from superpoint_tf.export.form import ORIGIN_FILE
 from superpoint_tf.export.formats import FORMATS
 from superpoint_tf.export.graph import Graph, Run
 from superpoint_tf.export.request import Request
-from superpoint_tf.runtime import storage
+from superpoint_tf.runtime import operating_system, storage
 from superpoint_tf.runtime.quiet import held_back
 
 
@@ -56,7 +55,7 @@ def staged(output: str | Path) -> Iterator[Path]:
         with storage.writing(output):
             if output.is_dir():
                 storage.remove_tree(output, ORIGIN_FILE)
-            os.replace(temporary, output)
+            operating_system.replace(temporary, output)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         with contextlib.suppress(OSError):  # what went wrong before matters more

@@ -24,7 +24,7 @@ def measure_table(exporter: Exporter, requests: Sequence[Request]) -> str:
 
     The latencies are taken at the end, in turns, on images of the requests' shape, 240x320 where that is any.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         exported = [
             exporter.export(request, Path(folder) / request.default_output("network").name, measured=True)
             for request in requests

@@ -68,7 +68,7 @@ def _quantise(model: Any, calibration: Sequence[np.ndarray]) -> Any:
             images = next(self._samples, None)
             return None if images is None else {name: images}
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "int8.onnx"
         quantization.quantize_static(
             model,

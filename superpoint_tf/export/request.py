@@ -11,6 +11,7 @@ from pathlib import Path
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.export.form import ORIGIN_FILE, Form, ImageShape
 from superpoint_tf.export.formats import FORMATS
+from superpoint_tf.runtime.invocation import how_to_install
 
 TABLE_SHAPE = (240, 320)
 DYNAMIC = "dynamic"
@@ -36,10 +37,7 @@ class Request:
             )
         missing = [name for name in wanted.packages if importlib.util.find_spec(name) is None]
         if missing:
-            raise ValueError(
-                f"--format {self.format} needs {', '.join(missing)}: "
-                f"run `pip install -e '.[{wanted.extra}]'` in the checkout"
-            )
+            raise ValueError(f"--format {self.format} needs {', '.join(missing)}: run `{how_to_install(wanted.extra)}`")
 
     def default_output(self, name: str) -> Path:
         """Return the file where --output names none: the weights' name, a fixed shape, what is not the default."""

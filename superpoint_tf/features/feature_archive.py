@@ -8,7 +8,6 @@ old one and the parts, and takes the old one's name.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
@@ -25,7 +24,7 @@ import numpy as np
 from superpoint_tf.features.feature_files import INSIDE_DAMAGE, DamagedFeatures, open_features, write_features
 from superpoint_tf.features.feature_index import IDENTITY, PICTURE, PLACE, MadeOtherwise, copy_pictures, read_index
 from superpoint_tf.features.features import Features
-from superpoint_tf.runtime import storage
+from superpoint_tf.runtime import operating_system, storage
 
 INTERVAL_S = 20.0  # a killed process loses what it found in the last so many seconds
 
@@ -50,11 +49,11 @@ class FeatureArchive:
         self._superseded: list[Path] = []
         with storage.writing(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self._folder / "lock", "w")  # noqa: SIM115 (held until close)
+            place = self._folder / "lock"
+            place.touch()
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = operating_system.lock_file(place)
         except OSError as error:
-            self._lock.close()
             raise ValueError(f"{self.path}: another process is writing it; wait for it or name another file") from error
         try:
             storage.remove_unfinished(self._folder)
@@ -138,7 +137,7 @@ class FeatureArchive:
             if others:
                 self._join(first, others)
             else:
-                os.replace(first, self.path)
+                operating_system.replace(first, self.path)
             self._superseded = []
             for part in parts:
                 part.unlink(missing_ok=True)
@@ -151,7 +150,7 @@ class FeatureArchive:
                 for part in others:
                     copy_pictures(part, target)
             _synchronise(temporary)
-            os.replace(temporary, self.path)
+            operating_system.replace(temporary, self.path)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -184,7 +183,7 @@ class FeatureArchive:
         self._part = None
         _synchronise(written)
         numbers = [int(part.stem) for part in self._parts()]
-        os.replace(written, self._folder / f"{max(numbers, default=-1) + 1:06d}.h5")
+        operating_system.replace(written, self._folder / f"{max(numbers, default=-1) + 1:06d}.h5")
 
     def _keep_part(self) -> None:
         """Keep what was found for the next time, where the disk allows."""

@@ -10,7 +10,6 @@ longer side, which COLMAP refines, as it does with pictures that do not say thei
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 from superpoint_tf.features import NO_ANGLE, Features
 from superpoint_tf.features.feature_files import read_features
 from superpoint_tf.features.matching import match_descriptors
-from superpoint_tf.runtime import storage
+from superpoint_tf.runtime import operating_system, storage
 
 PIXEL_SHIFT = 0.5
 _MAX_IMAGE_ID = 2**31 - 1  # a pair is smaller id * this + larger id
@@ -132,7 +131,7 @@ def write_database(
         pairs_path(final).unlink(missing_ok=True)  # one of before would leave pairs out
     if working != final:
         with storage.writing(final):
-            os.replace(working, final)
+            operating_system.replace(working, final)
     return total
 
 

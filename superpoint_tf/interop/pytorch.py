@@ -14,9 +14,10 @@ import numpy as np
 from superpoint_tf.interop.pytorch_layouts import Layout, convert, first_few
 from superpoint_tf.networks.weights import Weights, WeightsError
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.invocation import how_to_install
 
 OLDEST_TORCH = (2, 10)  # before it `weights_only` could be led to execute code (CVE-2025-32434, CVE-2026-24747)
-INSTALL = "`pip install -e '.[import]'` in the checkout"
+INSTALL = f"`{how_to_install('import')}`"
 WRAPPERS = ("model_state_dict", "state_dict")  # where training scripts put the weights, beside their optimizer
 PREFIX = "module."  # what DataParallel puts before every name
 

@@ -25,6 +25,7 @@ from superpoint_tf.models.images import BATCH_PIXELS, Placed, groups_of_one_shap
 from superpoint_tf.models.inference import CompiledInference
 from superpoint_tf.networks.superpoint import named_variables, normalize_descriptors
 from superpoint_tf.networks.weights import load_network
+from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large
 from superpoint_tf.systems import CropSpec
 
@@ -236,7 +237,7 @@ def check_detects(model: DenseModel, source: str) -> None:
     if not model.spec.score_map:
         raise ValueError(
             f"{source}: {model.network.name} describes every place and finds no keypoints: measure it by "
-            "`tools/evaluate.py pck`, or give keypoints of your own to SuperPoint.describe"
+            f"`{how_to_run('evaluate')} pck`, or give keypoints of your own to SuperPoint.describe"
         )
 
 

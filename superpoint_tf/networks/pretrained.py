@@ -30,5 +30,5 @@ def pretrained_path(name: str) -> Path | None:
 
 def _checksums() -> dict[str, str]:
     """Return the expected SHA-256 by file name."""
-    lines = (WEIGHTS_FOLDER / CHECKSUMS).read_text().split("\n")
+    lines = (WEIGHTS_FOLDER / CHECKSUMS).read_text(encoding="utf-8").split("\n")
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines if line)}

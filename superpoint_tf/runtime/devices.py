@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from superpoint_tf.runtime.hardware import multiplies_bfloat16
+from superpoint_tf.runtime.operating_system import count_cores
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _NONE = ("", "-1", "NoDevFiles")  # values that hide every GPU
@@ -107,4 +108,4 @@ def _num_threads() -> int:
     given = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     if given.isdigit() and int(given):
         return int(given)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return count_cores()

@@ -21,7 +21,7 @@ def multiplies_bfloat16() -> bool:
 def _cpu_info(key: str) -> str:
     """Return the first value of a key, empty where there is none or no Linux."""
     try:
-        lines = _CPU_INFO.read_text().splitlines()
+        lines = _CPU_INFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         return ""
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")

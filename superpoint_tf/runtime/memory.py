@@ -57,7 +57,7 @@ def free_bytes() -> int | None:
 
 def _machine_bytes() -> Iterator[int]:
     try:
-        lines = _MEMORY_INFO.read_text().splitlines()
+        lines = _MEMORY_INFO.read_text(encoding="utf-8").splitlines()
     except OSError:  # no Linux
         return
     yield from (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -66,14 +66,16 @@ def _machine_bytes() -> Iterator[int]:
 def _group_bytes() -> Iterator[int]:
     """Yield what each control group that holds this process has left: a container's limit is one of them."""
     try:
-        own = next(line[3:] for line in _OWN_GROUP.read_text().splitlines() if line.startswith("0::"))
+        own = next(line[3:] for line in _OWN_GROUP.read_text(encoding="utf-8").splitlines() if line.startswith("0::"))
     except (OSError, StopIteration):
         return
     folder = _CONTROL_GROUPS / own.strip("/")
     for group in (folder, *folder.parents):
         if group.is_relative_to(_CONTROL_GROUPS):
             try:
-                limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+                limit, used = (
+                    int((group / name).read_text(encoding="utf-8")) for name in ("memory.max", "memory.current")
+                )
             except (OSError, ValueError):  # no such file, or `max`
                 continue
             yield max(limit - used + _reclaimable_bytes(group), 0)
@@ -82,7 +84,7 @@ def _group_bytes() -> Iterator[int]:
 def _reclaimable_bytes(group: Path) -> int:
     """Return the file cache of a control group, which counts as used and is given up on demand."""
     try:
-        lines = (group / "memory.stat").read_text().splitlines()
+        lines = (group / "memory.stat").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
     return sum(int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "active_file ")))

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf.runtime import npz_files
+from superpoint_tf.runtime import npz_files, operating_system
 
 TEMPORARY_SUFFIX = ".part"  # a file of this name is unfinished and may be deleted
 _REMEDIES = {
@@ -26,7 +26,7 @@ _REMEDIES = {
     errno.EDQUOT: "make room",
     errno.EFBIG: "raise the limit on file sizes",
     errno.EROFS: "the disk is read-only: choose another folder",
-    errno.EACCES: "choose a folder that you may write to",
+    errno.EACCES: "choose a folder that you may write to" + " or close what has it open" * operating_system.WINDOWS,
     errno.EPERM: "choose a folder that you may write to",
     errno.ENOENT: "the folder has vanished: mount or make it again",
 }
@@ -107,7 +107,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            operating_system.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)

@@ -13,6 +13,8 @@ from concurrent.futures.process import BrokenProcessPool
 from types import FrameType
 from typing import TypeVar
 
+from superpoint_tf.runtime.operating_system import count_cores
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -27,7 +29,7 @@ def resolve_workers(workers: int) -> int:
     """Return the number of processes meant by a setting: -1 is one for each core this process may use."""
     if workers >= 0:
         return workers
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return count_cores()
 
 
 def start_pool(workers: int) -> concurrent.futures.ProcessPoolExecutor | None:

@@ -6,7 +6,7 @@ import glob
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from superpoint_tf.config import PhotographsSection
 from superpoint_tf.data.photographs.photograph_sets import (
@@ -16,6 +16,7 @@ from superpoint_tf.data.photographs.photograph_sets import (
     passed_over,
 )
 from superpoint_tf.data.photographs.videos import is_video
+from superpoint_tf.runtime.operating_system import with_slashes
 
 _REMEDY = "name a folder with pictures; a video is taken where it is named itself"
 
@@ -42,7 +43,8 @@ def find_sources(arguments: Sequence[str]) -> list[Source]:
 
     A folder stands for the pictures below it, a pattern (`'trip/*.jpg'`, `'**/*.png'`) for what it matches, `bundled`
     for the photographs that scikit-image ships. Names are relative to the folder given; where several arguments are
-    given, to the folder that all have in common. Raises FileNotFoundError naming what is not there.
+    given, to the folder that all have in common. Raises FileNotFoundError naming what is not there, and
+    ValueError for several drives of Windows.
     """
     if list(arguments) == [BUNDLED] and not Path(BUNDLED).exists():
         found = find_photographs(PhotographsSection(), BUNDLED)
@@ -52,8 +54,11 @@ def find_sources(arguments: Sequence[str]) -> list[Source]:
         base, below = _expand(argument)
         bases.append(base)
         files += below
-    common = os.path.commonpath(bases)
-    by_name = {PurePosixPath(os.path.relpath(file, common)).as_posix(): file for file in files}
+    try:
+        common = os.path.commonpath(bases)
+    except ValueError as error:
+        raise ValueError(f"{bases[0]} and others: no folder in common ({error}); name those of one drive") from error
+    by_name = {with_slashes(os.path.relpath(file, common)): file for file in files}
     return [Source(name, by_name[name]) for name in sorted(by_name)]
 
 

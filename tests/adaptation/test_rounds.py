@@ -36,7 +36,7 @@ from superpoint_tf.networks.weights import get_weights
 from superpoint_tf.runtime import storage, waiting
 from superpoint_tf.runtime.interruption import Interrupted, StopRequest
 from superpoint_tf.runtime.progress import Console
-from synthetic import draw_sample
+from superpoint_tf.synthetic import draw_sample
 
 NAMES = ("a b.png", "deep/c.png", "z.png", "é.png")
 

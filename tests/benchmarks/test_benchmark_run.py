@@ -85,3 +85,15 @@ def test_the_command_runs_quickly(name: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     entries = json.loads((tmp_path / "benchmark.json").read_text())["benchmarks"][name]["entries"]
     assert entries and all(np.isfinite(entry["value"]) for entry in entries)
+
+
+def test_a_system_that_does_not_tell_memory_is_an_error_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown() -> int:
+        raise OSError("the peak memory of a process is not known here; run this on Linux or macOS")
+
+    monkeypatch.setattr(run, "peak_resident_bytes", unknown)
+    with pytest.raises(OSError, match="run this on Linux or macOS"):
+        run.run_benchmarks(["extract"], TINY, str(tmp_path / "b.json"), "python tools/benchmark.py extract", Console())
+    assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import signal
 import subprocess
 import sys
@@ -109,6 +110,37 @@ def test_a_config_of_the_users_own_comes_before_the_checkouts(tmp_path: Path, mo
     (tmp_path / "configs" / "quickstart.yaml").write_text("seed: 5\n")
     monkeypatch.chdir(tmp_path)
     assert load_config_argument("configs/quickstart.yaml", []).seed == 5
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of the configs of an installed package, which has no checkout about it."""
+    configs = tmp_path / "site-packages" / "superpoint_tf" / "configs"
+    (configs / "zoo").mkdir(parents=True)
+    (configs / "coco.yaml").write_text("seed: 7")
+    (configs / "zoo" / "ucn.yaml").write_text("seed: 8")
+    monkeypatch.setattr("superpoint_tf.command_line.arguments.CHECKOUT", tmp_path / "site-packages")
+    (tmp_path / "user").mkdir()
+    monkeypatch.chdir(tmp_path / "user")
+    return configs
+
+
+@pytest.mark.parametrize(("name", "seed"), [("configs/coco.yaml", 7), ("configs/zoo/ucn.yaml", 8)])
+def test_a_config_of_an_installed_package_is_found_by_its_name(name: str, seed: int, installed: Path):
+    assert load_config_argument(name, []).seed == seed
+
+
+@pytest.mark.parametrize("name", ["configs/cocoa.yaml", "config/coco.yaml"])
+def test_a_name_that_is_near_that_of_a_config_is_answered_with_it(name: str, installed: Path):
+    with pytest.raises(ConfigError, match=rf"^{name}: cannot be read .*did you mean configs/coco\.yaml"):
+        load_config_argument(name, [])
+
+
+def test_a_name_that_the_terminals_encoding_lacks_is_printed_with_its_number(monkeypatch: pytest.MonkeyPatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", write_through=True)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    run_tool(lambda: print("\N{GREEK SMALL LETTER BETA}.jpg"))
+    assert terminal.buffer.getvalue().strip() == rb"\u03b2.jpg"  # type: ignore[attr-defined]
 
 
 def test_a_config_that_is_nowhere_is_named_as_the_user_wrote_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

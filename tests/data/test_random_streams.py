@@ -34,7 +34,7 @@ from superpoint_tf.data.random_streams import (
 from superpoint_tf.data.views import sample_seeds
 from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.geometry.homography import sample_homographies
-from synthetic import PRIMITIVES, sample
+from superpoint_tf.synthetic import PRIMITIVES, sample
 
 LARGEST_SEED = 2**31 - 1
 ROOT = Path(__file__).resolve().parents[2]

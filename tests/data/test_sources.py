@@ -103,7 +103,7 @@ def test_labels_of_another_image_set_are_refused_before_training(twenty: Labelle
     for path in (tmp_path / "images").iterdir():  # the same names, other pictures
         cv2.imwrite(str(path), np.full(FRAME, 200, np.uint8))
     with pytest.raises(
-        LabelError, match=r"00\.png\.npz: made from another version of the photograph .*run tools/homogr"
+        LabelError, match=r"00\.png\.npz: made from another version of the photograph .*run python tools/homogr"
     ):
         twenty.check_photographs()
 

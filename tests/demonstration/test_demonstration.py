@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -34,20 +35,20 @@ def overrides(command: list[str]) -> list[str]:
 
 @pytest.fixture
 def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in place of the checkout; tests write the command that is run there."""
-    monkeypatch.setattr(demonstration, "CHECKOUT", tmp_path)
+    """A file in place of every tool; tests write it."""
+    monkeypatch.setattr(demonstration, "start_of", lambda tool: [sys.executable, str(tmp_path / f"{tool}.py")])
     return tmp_path / "tool.py"
 
 
 def test_every_command_is_a_tool_of_the_checkout_with_the_quick_config(checkout: Path):
     commands = _chain_commands("outputs/demo")
-    assert [Path(command[0]).name for command in commands] == [
-        "generate_synthetic.py",
-        "train_superpoint.py",
-        "homographic_adapt.py",
-        "train_superpoint.py",
+    assert [command[0] for command in commands] == [
+        "generate_synthetic",
+        "train_superpoint",
+        "homographic_adapt",
+        "train_superpoint",
     ]
-    assert all((checkout / command[0]).is_file() and CONFIG in command for command in commands)
+    assert all((checkout / "tools" / f"{command[0]}.py").is_file() and CONFIG in command for command in commands)
 
 
 def test_each_command_reads_what_the_one_before_wrote():
@@ -63,7 +64,7 @@ def test_each_command_reads_what_the_one_before_wrote():
 
 def test_the_default_labels_with_the_shipped_detector_of_its_configs_network(checkout: Path):
     (command,) = _labelling_commands("somewhere")
-    assert (checkout / command[0]).is_file()
+    assert (checkout / "tools" / f"{command[0]}.py").is_file()
     assert argument(command, "--detector") == SHIPPED["MagicPoint"]  # whatever lies in outputs/
     network = load_config_argument(SHIPPED_CONFIG, []).network
     stages = _stages("somewhere", from_scratch=False)
@@ -83,20 +84,20 @@ def test_a_command_gets_its_arguments_and_runs_in_the_users_folder(
     (tmp_path / "user").mkdir()
     monkeypatch.chdir(tmp_path / "user")
     stub.write_text("import sys, pathlib; pathlib.Path('said').write_text(repr(sys.argv[1:]))")
-    _run_command(["tool.py", "--output", "my runs"])
+    _run_command("tool", ["--output", "my runs"])
     assert (tmp_path / "user" / "said").read_text() == "['--output', 'my runs']"
 
 
 def test_a_command_that_fails_ends_the_demonstration_and_is_named_with_its_code(stub: Path):
     stub.write_text("import sys; sys.exit(7)")
-    with pytest.raises(StageFailed, match=r"`python tool\.py --output 'my runs'` failed with exit code 7"):
-        _run_command(["tool.py", "--output", "my runs"])
+    with pytest.raises(StageFailed, match=r"`python tools/tool\.py --output 'my runs'` failed with exit code 7"):
+        _run_command("tool", ["--output", "my runs"])
 
 
 def test_a_command_killed_by_the_system_fails_too(stub: Path):
     stub.write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(StageFailed, match="exit code -9"):
-        _run_command(["tool.py"])
+        _run_command("tool", [])
 
 
 def test_sigterm_is_passed_on_once_and_the_command_saves_before_the_demonstration_ends(stub: Path, tmp_path: Path):
@@ -122,7 +123,7 @@ def test_sigterm_is_passed_on_once_and_the_command_saves_before_the_demonstratio
     before = signal.getsignal(signal.SIGTERM)
     thread.start()
     with pytest.raises(Interrupted) as stopped:
-        _run_command(["tool.py"])
+        _run_command("tool", [])
     thread.join()
     assert stopped.value.exit_code == 143
     assert (tmp_path / "saved").read_text() == "1"

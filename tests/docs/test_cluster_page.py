@@ -11,11 +11,12 @@ import yaml
 
 from superpoint_tf.config.cluster import VARIABLE, Cluster, read_cluster
 from superpoint_tf.config.config_files import load_config
+from superpoint_tf.runtime.invocation import COMMANDS
 from superpoint_tf.training.replicas import Replicas
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "cluster.md"
-TOOL = re.compile(r"exec python tools/.*?(?='?$)", re.MULTILINE)  # what the scripts end with
+TOOL = re.compile(r"exec (?:python tools/|superpoint-tf ).*?(?='?$)", re.MULTILINE)  # what the scripts end with
 
 
 def block(language: str, containing: str) -> str:
@@ -37,8 +38,9 @@ def cluster_of(script: str, **variables: str) -> tuple[Cluster | None, str]:
 def assert_settings_suit(script: str, devices: int) -> None:
     """Check that the tool takes the command, and that its batch divides into that many devices."""
     (command,) = TOOL.findall(script)
-    _, _, tool, config, flag, *settings = command.split()
-    assert (ROOT / tool).is_file() and flag == "--set"
+    _, program, tool, config, flag, *settings = command.split()
+    assert (ROOT / tool).is_file() if program == "python" else tool in COMMANDS
+    assert flag == "--set"
     loaded = load_config(ROOT / config, settings)
     Replicas(type("Strategy", (), {"num_replicas_in_sync": devices})()).check(loaded.joint)  # type: ignore[arg-type]
 

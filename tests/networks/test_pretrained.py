@@ -17,8 +17,8 @@ from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.pretrained import WEIGHTS_FOLDER, pretrained_names, pretrained_path
 from superpoint_tf.networks.weights import WeightsError, get_weights, load_weights
 from superpoint_tf.runtime import storage
+from superpoint_tf.synthetic import draw_sample
 from superpoint_tf.systems import MAPS, SYSTEMS, VECTORS
-from synthetic import draw_sample
 
 TINY = NetworkConfig(width=1 / 16, descriptor_dim=8)
 

@@ -22,7 +22,7 @@ import cv2
 import yaml
 
 from superpoint_tf.runtime import storage
-from synthetic import draw_sample
+from superpoint_tf.synthetic import draw_sample
 
 TRAINING = {"steps": 12, "batch_size": 2, "log_every": 1, "validate_every": 5, "checkpoint_every": 3, "warmup_steps": 2}
 INTERVAL = TRAINING["checkpoint_every"]

@@ -29,11 +29,11 @@ from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import get_weights
 from superpoint_tf.runtime.progress import Console
+from superpoint_tf.synthetic import draw_sample
 from superpoint_tf.training.state import TrainingState
 from superpoint_tf.training.tasks import make_task
 from superpoint_tf.training.trainer import train
 from superpoint_tf.training.validation import ShapesValidator
-from synthetic import draw_sample
 
 STEPS, IMAGES = 2000, 300
 WARM = 0.25  # of a run: compiling, caches of the allocator

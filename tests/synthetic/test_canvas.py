@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from synthetic.canvas import Canvas
-from synthetic.polygons import sample_polygons
+from superpoint_tf.synthetic.canvas import Canvas
+from superpoint_tf.synthetic.polygons import sample_polygons
 
 SQUARE = np.array([[1.5, 0.5], [3.5, 0.5], [3.5, 2.5], [1.5, 2.5]])
 

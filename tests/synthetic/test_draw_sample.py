@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthetic import DEFAULT_FREQUENCIES, PRIMITIVES, SyntheticConfig, draw_sample, primitive_of
+from superpoint_tf.synthetic import DEFAULT_FREQUENCIES, PRIMITIVES, SyntheticConfig, draw_sample, primitive_of
 
 
 def same(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> bool:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 
 import cv2
 import numpy as np
 import pytest
 
-import synthetic.checkerboard
-import synthetic.stripes
-from synthetic import PRIMITIVES, SyntheticConfig, draw_sample
-from synthetic.board import Board
-from synthetic.canvas import Canvas
-from synthetic.checkerboard import draw_checkerboard
-from synthetic.cube import draw_cube
-from synthetic.ellipses import draw_ellipses
-from synthetic.lines import draw_lines
-from synthetic.noise import draw_noise
-from synthetic.polygons import draw_polygon, draw_polygons
-from synthetic.star import draw_star
-from synthetic.stripes import draw_stripes
-from synthetic.visibility import Corners, visible_keypoints
+from superpoint_tf.synthetic import PRIMITIVES, SyntheticConfig, draw_sample
+from superpoint_tf.synthetic.board import Board
+from superpoint_tf.synthetic.canvas import Canvas
+from superpoint_tf.synthetic.checkerboard import draw_checkerboard
+from superpoint_tf.synthetic.cube import draw_cube
+from superpoint_tf.synthetic.ellipses import draw_ellipses
+from superpoint_tf.synthetic.lines import draw_lines
+from superpoint_tf.synthetic.noise import draw_noise
+from superpoint_tf.synthetic.polygons import draw_polygon, draw_polygons
+from superpoint_tf.synthetic.star import draw_star
+from superpoint_tf.synthetic.stripes import draw_stripes
+from superpoint_tf.synthetic.visibility import Corners, visible_keypoints
 
 SHAPE = (120, 160)
 SAMPLES = 40
@@ -192,7 +191,7 @@ def test_a_cube_shows_seven_vertices_and_hides_the_eighth() -> None:
 
 def boards(monkeypatch: pytest.MonkeyPatch, primitive: str, count: int) -> list[tuple[Board, np.ndarray, np.ndarray]]:
     """Return the board, the picture and the keypoints of some samples."""
-    module = getattr(synthetic, primitive)
+    module = importlib.import_module(f"superpoint_tf.synthetic.{primitive}")
     seen: list[Board] = []
     sample = module.sample_board
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthetic.visibility import Corners, edge_angles, visible_keypoints
+from superpoint_tf.synthetic.visibility import Corners, edge_angles, visible_keypoints
 
 RIGHT, DOWN, LEFT, UP = 0.0, np.pi / 2, np.pi, -np.pi / 2
 CENTRE = np.array([[7.5, 7.5]])

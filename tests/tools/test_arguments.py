@@ -60,6 +60,7 @@ WITHOUT_TENSORFLOW = [
     (GENERATE, ["--shard", "2/2"], "argument --shard: '2/2': expected 0 <= i < n"),
     (GENERATE, ["--shard", "one"], "argument --shard: 'one': expected i/n"),
     (GENERATE, ["--set", "synthetic.root="], "`synthetic.root`: is empty"),
+    ("samples.py", ["a.png"], "is a file; name a folder"),
     (GENERATE, ["surplus"], "unrecognized arguments: surplus"),
     (ADAPT, ["--iters", "0"], "argument --iters: '0'"),
     (ADAPT, ["--images", "nowhere"], "no photographs in nowhere: it does not exist"),

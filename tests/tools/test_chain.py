@@ -17,7 +17,7 @@ import yaml
 from superpoint_tf.data.labels.labels import read_manifest
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
-from synthetic import draw_sample
+from superpoint_tf.synthetic import draw_sample
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,9 @@ from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives, sample_number, synthetic_sample
 from superpoint_tf.features import Features
 from superpoint_tf.networks.build import build_network
+from superpoint_tf.synthetic import PRIMITIVES, draw_sample
 from superpoint_tf.training import validation
 from superpoint_tf.training.validation import PairsValidator, ShapesValidator
-from synthetic import PRIMITIVES, draw_sample
 
 STILL = {
     "patch_ratio": 1.0,

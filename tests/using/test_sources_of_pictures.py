@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from superpoint_tf.runtime import operating_system
 from superpoint_tf.using.picture_sources import Source, find_sources
 
 
@@ -70,3 +71,18 @@ def test_what_is_not_there_is_named(root: Path, argument: str, words: str | None
         return
     with pytest.raises(FileNotFoundError, match=words):
         find_sources([argument])
+
+
+def test_pictures_on_several_drives_are_an_error_with_a_remedy(root: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(paths: list[str]) -> str:
+        raise ValueError("Paths don't have the same drive")  # as on Windows
+
+    monkeypatch.setattr("os.path.commonpath", refuse)
+    with pytest.raises(ValueError, match=r"no folder in common \(Paths don't have the same drive\); name those of one"):
+        find_sources(["a"])
+
+
+def test_names_have_slashes_on_windows_too(root: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(operating_system, "WINDOWS", True)
+    monkeypatch.setattr("os.path.relpath", lambda path, start: path[len(start) + 1 :].replace("/", "\\"))
+    assert [source.name for source in find_sources(["a"])] == ["1.jpg", "deep/2.PNG"]

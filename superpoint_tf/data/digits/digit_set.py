@@ -11,6 +11,7 @@ import numpy as np
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.invocation import how_to_install
 from superpoint_tf.systems.digit_systems import DIGIT_SIDE_PX
 
 _DIGIT_PX = 14  # of the digit in its middle, which has 8 x 8 pixels in the set
@@ -39,7 +40,7 @@ def load_digits() -> dict[str, Digits]:
         from sklearn.datasets import load_digits as load_sklearn_digits
     except ImportError as error:
         raise ConfigError(
-            "scikit-learn, which brings the digits, is not installed: run `pip install -e '.[digits]'` in the checkout"
+            f"scikit-learn, which brings the digits, is not installed: run `{how_to_install('digits')}`"
         ) from error
     levels, labels = load_sklearn_digits(return_X_y=True)
     order = stream_generator(Stream.ORDER, 0, 0).permutation(len(labels))

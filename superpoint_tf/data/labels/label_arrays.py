@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from superpoint_tf.data.labels.label_votes import MAX_VOTES, packed_shape, unpack_votes, votes_before_format_2
+from superpoint_tf.runtime.invocation import how_to_run
 
 LABEL_FORMAT = 2  # 1 had no `format`, `votes` and `num_votes`
-REMEDY = "delete it and run tools/homographic_adapt.py again"
+REMEDY = f"delete it and run {how_to_run('homographic_adapt')} again"
 _MAX_SIDE_PX = 8192  # that of `photographs.image_shape`
 _KINDS = {"f": "floats", "iu": "whole numbers", "u": "unsigned whole numbers", "U": "text"}  # by NumPy's letters
 

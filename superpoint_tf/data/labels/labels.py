@@ -6,7 +6,6 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,9 @@ import numpy as np
 from superpoint_tf.data.labels.label_arrays import LABEL_FORMAT, REMEDY, LabelError, check_arrays, read_votes
 from superpoint_tf.data.labels.label_votes import pack_votes
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.json_forms import misfits
+from superpoint_tf.runtime.operating_system import parts_below
 
 SCHEMA_VERSION = 2  # of manifests; 1: the labels hold no votes
 IDENTITY_FILE = "adaptation.json"  # marks a label folder; says what it is made from and how many rounds are wanted
@@ -67,8 +68,8 @@ def label_path(root: str, round: int, photograph: str) -> str:
 
     The extension stays in the name, so that a.jpg and a.png do not share labels.
     """
-    parts = PurePosixPath(photograph).parts
-    if not parts or ".." in parts or photograph.startswith("/"):
+    parts = parts_below(photograph)
+    if not parts:
         raise LabelError(f"{photograph!r} is not a path below the image root")
     return storage.join(root, f"round_{round}", *parts) + ".npz"
 
@@ -102,7 +103,7 @@ def load_label(path: str, expected_sha256: str | None = None) -> Label:
     try:
         arrays = storage.load_npz(path)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{path}: no such label file; run tools/homographic_adapt.py again") from error
+        raise FileNotFoundError(f"{path}: no such label file; run {how_to_run('homographic_adapt')} again") from error
     except ValueError as error:
         raise LabelError(f"{error}; {REMEDY}") from error
     check_arrays(path, arrays)
@@ -183,7 +184,9 @@ def read_manifest(root: str, part: Part | None = None) -> LabelManifest:
     try:
         values = storage.read_json(path)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"no labels in {root} ({path} is missing); run tools/homographic_adapt.py") from error
+        raise FileNotFoundError(
+            f"no labels in {root} ({path} is missing); run {how_to_run('homographic_adapt')}"
+        ) from error
     except ValueError as error:
         raise LabelError(str(error)) from error
     if isinstance(values, dict) and values.get("schema_version", 1) not in (1, SCHEMA_VERSION):

@@ -28,6 +28,7 @@ from superpoint_tf.data.photographs.reading import (
 from superpoint_tf.data.photometric import pending_change, worker_change
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.invocation import how_to_run
 
 NO_CROP = (0, 0)
 _NUM_CHECKED = 8  # photographs that are compared with their labels before training
@@ -88,7 +89,7 @@ class LabelledPhotographs(NumberedPhotographs):
     ) -> None:
         if not photographs:
             raise ValueError(
-                f"{labels}: round {round} has no labelled photographs; run tools/homographic_adapt.py again"
+                f"{labels}: round {round} has no labelled photographs; run {how_to_run('homographic_adapt')} again"
             )
         super().__init__(image_root, photographs, config.seed if key is None else key)
         self._config, self._labels, self._round, self.with_pairs = config, labels, round, with_pairs
@@ -202,13 +203,13 @@ def read_labelled(image_shape: tuple[int, int], path: str, labels: str) -> tuple
     try:
         content = read_photograph_bytes(path)
     except PhotographError as error:
-        remedy = f"it was there when {labels} was made: put it back, or run tools/homographic_adapt.py again"
+        remedy = f"it was there when {labels} was made: put it back, or run {how_to_run('homographic_adapt')} again"
         raise PhotographError(path, f"{error.reason}; {remedy}") from error
     label = load_label(labels, expected_sha256=storage.sha256(content))
     if label.image_shape != image_shape:
         raise ValueError(
             f"{labels}: made for {label.image_shape}, but photographs.image_shape is {image_shape}; "
-            "use the config that made the labels, or run tools/homographic_adapt.py again"
+            f"use the config that made the labels, or run {how_to_run('homographic_adapt')} again"
         )
     return content, label
 

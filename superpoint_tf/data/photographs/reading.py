@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from superpoint_tf.geometry.numpy_reference import cover_and_crop_frame, resize_crop_homography
+from superpoint_tf.runtime.invocation import how_to_install
 
 with contextlib.suppress(ImportError):  # the extra `heic`
     import pillow_heif
@@ -120,7 +121,7 @@ def _decode(
 def _describe(error: Exception, content: bytes) -> str:
     if isinstance(error, Image.UnidentifiedImageError):
         if "HEIF" not in Image.OPEN and content[4:8] == b"ftyp" and content[8:12] in _HEIC:
-            return "HEIC, which pillow-heif reads: pip install 'superpoint-tf[heic]', or pillow-heif"
+            return f"HEIC, which pillow-heif reads: {how_to_install('heic')}, or pip install pillow-heif"
         return "not a picture in a known format"
     if isinstance(error, Image.DecompressionBombError):
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ import cv2
 import numpy as np
 
 from superpoint_tf.data.photographs.reading import PhotographError, check_name
-from superpoint_tf.runtime import storage
+from superpoint_tf.runtime import operating_system, storage
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv")
 _DEFAULT_RATE = 25.0  # frames a second where a file does not say
@@ -140,6 +139,6 @@ class VideoWriter:
         try:
             if kind is None:
                 with storage.writing(self._path):
-                    os.replace(self._temporary, self._path)
+                    operating_system.replace(self._temporary, self._path)
         finally:
             shutil.rmtree(self._temporary.parent, ignore_errors=True)

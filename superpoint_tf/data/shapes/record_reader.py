@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from superpoint_tf.data.shapes.record_format import decode_sample
-from superpoint_tf.runtime import storage
+from superpoint_tf.runtime import operating_system, storage
+from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.json_forms import misfits
 
 SCHEMA_VERSION = 1
@@ -33,7 +34,7 @@ def read_record_manifest(root: str) -> dict[str, Any]:
         manifest: dict[str, Any] = storage.read_json(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"no synthetic sets in {root} ({path} is missing); run tools/generate_synthetic.py --output {root}"
+            f"no synthetic sets in {root} ({path} is missing); run {how_to_run('generate_synthetic')} --output {root}"
         ) from error
     except ValueError as error:
         raise RecordError(str(error)) from error
@@ -47,7 +48,7 @@ def read_record_manifest(root: str) -> dict[str, Any]:
 
 
 def _remedy(root: str) -> str:
-    return f"run tools/generate_synthetic.py --output {root} --overwrite"
+    return f"run {how_to_run('generate_synthetic')} --output {root} --overwrite"
 
 
 class SyntheticRecords:
@@ -79,13 +80,13 @@ class SyntheticRecords:
             raise IndexError(f"picture {index} of the {len(self)} in {self.root} ({self.split})")
         file = int(np.searchsorted(self._file_starts, index, side="right")) - 1
         offset, length = (int(value) for value in self._spans[index])
-        content = os.pread(self._descriptor(file), length, offset)  # no shared file position: threads may read too
+        content = operating_system.read_at(self._descriptor(file), length, offset)
         image, keypoints, primitive, _ = decode_sample(content)
         return image, keypoints, primitive
 
     def _descriptor(self, file: int) -> int:
         if file not in self._descriptors:
-            self._descriptors[file] = os.open(self._paths[file], os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            self._descriptors[file] = operating_system.open_descriptor(self._paths[file])
         return self._descriptors[file]
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from superpoint_tf.config import Config
 from superpoint_tf.data.shapes.record_folder import RecordFile, RecordFolder
 from superpoint_tf.data.shapes.record_reader import RecordError, SyntheticRecords
 from superpoint_tf.data.shapes.synthetic_sets import encode_samples
-from superpoint_tf.runtime import storage
+from superpoint_tf.runtime import operating_system, storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Progress
 from superpoint_tf.runtime.workers import ordered_map, resolve_workers, start_pool
@@ -80,7 +80,7 @@ def _write_file(folder: RecordFolder, file: RecordFile, samples: Iterator[bytes]
                     writer.write(next(samples))
             with open(temporary, "rb+") as written:
                 os.fsync(written.fileno())
-            os.replace(temporary, path)
+            operating_system.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):
             Path(temporary).unlink(missing_ok=True)

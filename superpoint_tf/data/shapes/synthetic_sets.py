@@ -9,7 +9,7 @@ import numpy as np
 from superpoint_tf.config import Config
 from superpoint_tf.data.random_streams import TEST_SHAPES, TRAINING, VALIDATION_SHAPES
 from superpoint_tf.data.shapes.record_format import encode_sample
-from synthetic import PRIMITIVES, SyntheticConfig, draw_sample, primitive_of
+from superpoint_tf.synthetic import PRIMITIVES, SyntheticConfig, draw_sample, primitive_of
 
 SPLITS = ("train", "validation", "test")
 

@@ -49,7 +49,10 @@ class PairFiles(NamedTuple):
         path = self.left.parent / "calib.txt"
         if self.kitti or not path.is_file():
             return 0
-        lines = dict(line.partition("=")[::2] for line in path.read_text(errors="replace")[:_LONGEST_TEXT].splitlines())
+        lines = dict(
+            line.partition("=")[::2]
+            for line in path.read_text(encoding="utf-8", errors="replace")[:_LONGEST_TEXT].splitlines()
+        )
         if "ndisp" not in lines:
             return 0
         stated = lines["ndisp"].strip()
@@ -117,7 +120,7 @@ def _scale(scene: Path) -> float:
     if not path.is_file():
         return _SCALES.get(scene.name.lower(), _OTHER_SCALE)
     try:
-        scale = float(path.read_text()[:64])
+        scale = float(path.read_text(encoding="utf-8")[:64])
         if not 0 < scale < 1e6:
             raise ValueError
     except ValueError:

@@ -16,6 +16,7 @@ from superpoint_tf.data.shapes.record_reader import read_record_manifest
 from superpoint_tf.data.shapes.shape_sources import GeneratedShapes, RecordedShapes
 from superpoint_tf.data.sources import Source
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.training.builders.inputs import TOO_FEW, init_input
 from superpoint_tf.training.builders.label_folders import (
     find_image_root,
@@ -56,7 +57,7 @@ def resolve_source(config: Config) -> SyntheticSection:
         return dataclasses.replace(section, source="generator")
     if not manifest.exists():
         raise ConfigError(
-            f"{manifest}: missing; run `python tools/generate_synthetic.py`, or set synthetic.source=generator"
+            f"{manifest}: missing; run `{how_to_run('generate_synthetic')}`, or set synthetic.source=generator"
         )
     drawn, asked = read_record_manifest(section.root)["draw"], record_settings(config)["draw"]
     changed = differences(drawn, asked)

@@ -10,6 +10,7 @@ from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manif
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.training.builders.inputs import init_input
 
 DEFAULT_LABELS = "labels/coco"
@@ -21,7 +22,7 @@ def find_labels(config: Config, named: str) -> str:
     Raises ConfigError if there is none, or if the adaptation that writes it has not finished its rounds.
     """
     candidates = [named] if named else [f"labels/{config.name}", DEFAULT_LABELS]
-    command = "python tools/homographic_adapt.py --iters 2"
+    command = f"{how_to_run('homographic_adapt')} --iters 2"
     for folder in candidates:
         if not storage.exists(storage.join(folder, IDENTITY_FILE)):
             continue

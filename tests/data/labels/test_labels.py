@@ -23,7 +23,7 @@ from superpoint_tf.data.labels.labels import (
     save_label,
     write_manifest,
 )
-from superpoint_tf.runtime import storage
+from superpoint_tf.runtime import operating_system, storage
 
 LABEL = Label(np.array([[1.5, 2.0], [3.0, 4.0]]), np.array([0.9, 0.1]), (240, 320), np.diag([0.5, 0.5, 1.0]), "ab" * 32)
 
@@ -130,6 +130,14 @@ def test_a_label_never_lies_outside_its_folder(name: str):
         label_path("labels/x", 1, name)
 
 
+@pytest.mark.parametrize("name", ["..\\a.jpg", "s\\..\\..\\a.jpg", "C:\\a.jpg", "C:a.jpg", "\\a.jpg"])
+def test_on_windows_a_name_that_leads_out_of_the_folder_is_refused(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(operating_system, "WINDOWS", True)
+    assert label_path("labels/x", 1, "s/a.jpg") == "labels/x/round_1/s/a.jpg.npz"
+    with pytest.raises(LabelError, match="not a path below the image root"):
+        label_path("labels/x", 1, name)
+
+
 def test_labels_never_attach_to_a_picture_that_changed(tmp_path: Path):
     save_label(str(tmp_path / "x.npz"), LABEL)
     with pytest.raises(LabelError, match=r"x\.npz: made from another version .*homographic_adapt\.py"):
@@ -137,7 +145,7 @@ def test_labels_never_attach_to_a_picture_that_changed(tmp_path: Path):
 
 
 def test_a_missing_label_names_the_tool(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match=r"x\.npz: no such label file; run tools/homographic_adapt\.py"):
+    with pytest.raises(FileNotFoundError, match=r"x\.npz: no such label file; run python tools/homographic_adapt\.py"):
         load_label(str(tmp_path / "x.npz"))
 
 
@@ -204,7 +212,7 @@ def test_a_manifest_of_labels_without_votes_is_still_read_and_says_so(tmp_path: 
 
 
 def test_a_folder_without_manifest_names_the_tool(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match=r"no labels in .*run tools/homographic_adapt\.py"):
+    with pytest.raises(FileNotFoundError, match=r"no labels in .*run python tools/homographic_adapt\.py"):
         read_manifest(str(tmp_path))
 
 

@@ -22,7 +22,7 @@ from superpoint_tf.data.shapes.record_format import decode_sample, encode_sample
 from superpoint_tf.data.shapes.record_reader import RecordError, SyntheticRecords
 from superpoint_tf.data.shapes.synthetic_sets import synthetic_sample
 from superpoint_tf.runtime.interruption import Interrupted, StopRequest
-from synthetic import SyntheticConfig
+from superpoint_tf.synthetic import SyntheticConfig
 
 
 @pytest.fixture(autouse=True)
@@ -245,7 +245,7 @@ def test_a_missing_file_is_named(copy: Path):
 
 
 def test_a_folder_without_manifest_names_the_tool(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match=r"no synthetic sets in .*run tools/generate_synthetic\.py"):
+    with pytest.raises(FileNotFoundError, match=r"no synthetic sets in .*run python tools/generate_synthetic\.py"):
         SyntheticRecords(str(tmp_path), "train")
 
 

@@ -16,7 +16,7 @@ from superpoint_tf.data.shapes.synthetic_sets import (
     split_size,
     synthetic_sample,
 )
-from synthetic import PRIMITIVES, SyntheticConfig, draw_sample
+from superpoint_tf.synthetic import PRIMITIVES, SyntheticConfig, draw_sample
 
 
 def config_with(**draw: object) -> Config:

@@ -1,0 +1,30 @@
+"""Write pictures and a video to try the commands on: python tools/samples.py"""
+
+from __future__ import annotations
+
+from superpoint_tf import command_line
+from superpoint_tf.runtime.invocation import how_to_run
+
+
+def main() -> None:
+    parser = command_line.Parser(
+        "Write a.jpg and b.jpg, two views of one photograph, clip.mp4 and photographs/, made of the photographs that "
+        "scikit-image ships."
+    )
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=command_line.output_folder,
+        default=".",
+        metavar="FOLDER",
+        help="where to (default: here)",
+    )
+    arguments = parser.parse_args()
+    from superpoint_tf.demonstration.samples import write_samples
+    from superpoint_tf.runtime.progress import Console
+
+    console = Console()
+    first, second, *others = (str(path) for path in write_samples(arguments.folder))
+    for path in (first, second, *others):
+        console.line("wrote", path)
+    console.line("next", f"{how_to_run('match')} {first} {second} --homography --figure matches.png")
