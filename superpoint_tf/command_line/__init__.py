@@ -1,15 +1,12 @@
 """What the tools share: arguments, and how a process begins and ends."""
 
 from superpoint_tf.command_line.arguments import (
-    CHECKOUT,
     LARGEST_INT,
-    Parser,
-    add_config_arguments,
     add_shard_argument,
     add_strategy_argument,
     check_outputs,
     fraction,
-    load_config_argument,
+    names_file,
     non_negative_int,
     output_file,
     output_folder,
@@ -19,6 +16,8 @@ from superpoint_tf.command_line.arguments import (
     positive_int,
     resolve_shard,
 )
+from superpoint_tf.command_line.config_arguments import CHECKOUT, add_config_arguments, load_config_argument
+from superpoint_tf.command_line.parser import Parser
 from superpoint_tf.command_line.tool import run_tool, set_up_tensorflow
 
 __all__ = [
@@ -31,6 +30,7 @@ __all__ = [
     "check_outputs",
     "fraction",
     "load_config_argument",
+    "names_file",
     "non_negative_int",
     "output_file",
     "output_folder",

@@ -20,15 +20,16 @@ ORB, BRISK), controls, weights of a patch system (HardNet=hardnet), or module:fu
 descriptors (N, D). For stereo: classical (AD, census, BM, SGBM ...), controls, or weights of a stereo system, which
 give three rows: with post-processing, where left and right agree alone, and without it"""
 
-
-EXAMPLES = """\
-examples: tools/evaluate.py hpatches --data DIR --methods classical controls SuperPoint=outputs/small;
-tools/evaluate.py patches --data DIR --methods classical controls HardNet=hardnet"""
+EXAMPLES = [
+    "hpatches --data hpatches-sequences-release --methods classical controls SuperPoint=outputs/small",
+    "random-homography --data bundled --methods SIFT superpoint-small --presets 240x320 --num 20",
+    "patches --data hpatches-release --methods classical controls HardNet=hardnet",
+    "synthetic --methods magicpoint-small FAST --num 20",
+]
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser("Measure methods side by side: same images, budget and suppression.")
-    parser.epilog = EXAMPLES
+    parser = command_line.Parser("Measure methods side by side: same images, budget and suppression.", EXAMPLES)
     whats = list(dict.fromkeys(protocol.what for protocol in PROTOCOLS.values()))
     parser.add_argument(
         "protocol",

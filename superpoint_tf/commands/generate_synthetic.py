@@ -13,7 +13,10 @@ DEFAULTS = "configs/magicpoint.yaml"
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser("Draw synthetic shapes with exact corner labels, as TFRecord files.")
+    parser = command_line.Parser(
+        "Draw synthetic shapes with exact corner labels, as TFRecord files.",
+        ["", "--config configs/quickstart.yaml", "--num 1000 --output data/shapes --primitives star,cube --workers 2"],
+    )
     parser.add_argument("--num", type=command_line.positive_int, help="training pictures (default: the config's)")
     parser.add_argument("--output", type=command_line.output_folder, help="folder to write (default: data/synthetic)")
     parser.add_argument(

@@ -11,7 +11,14 @@ from superpoint_tf import command_line
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser("Label photographs through many random homographies, in rounds.")
+    parser = command_line.Parser(
+        "Label photographs through many random homographies, in rounds.",
+        [
+            "--iters 2",
+            "--iters 1 --detector superpoint-small --config configs/small.yaml --images photographs/ --output labels/mine",
+            "--images photographs/ --shard 0/4 --set adaptation.num_homographies=50",
+        ],
+    )
     parser.add_argument("--iters", type=command_line.positive_int, default=2, help="rounds (default: %(default)s)")
     parser.add_argument(
         "--images", type=command_line.place, help="folder of photographs (default: the config's, else data/coco)"

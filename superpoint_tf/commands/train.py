@@ -12,7 +12,15 @@ from superpoint_tf.systems import SYSTEMS
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser("Train the detector alone, the joint model, or any other system of docs/zoo.md.")
+    parser = command_line.Parser(
+        "Train the detector alone, the joint model, or any other system of docs/zoo.md.",
+        [
+            "configs/quickstart.yaml",
+            "configs/coco.yaml --labels labels/mine --output outputs/mine --set joint.steps=20000 joint.batch_size=4",
+            "configs/zoo/hardnet.yaml",
+            "--list-settings joint",
+        ],
+    )
     command_line.add_config_arguments(parser, default=None)
     parser.add_argument("--output", type=command_line.output_folder, help="run folder (default: outputs/<config name>)")
     parser.add_argument(

@@ -42,7 +42,7 @@ class PlanesConfig:
 class PhotometricConfig:
     """Ranges of the photometric change on 0..255 grey levels; every change is applied, in random order."""
 
-    enabled: bool = setting(True)
+    enabled: bool = setting(True)  # off: pictures stay as they are
     max_brightness: float = setting(50.0, minimum=0.0, maximum=255.0)  # added, +-
     contrast: tuple[float, float] = setting((0.5, 1.5), minimum=0.0, maximum=100.0)  # factor about the picture's mean
     max_noise_std: float = setting(10.0, minimum=0.0, maximum=255.0)  # additive Gaussian, grey levels
@@ -62,9 +62,9 @@ class SyntheticSection:
 
     root: str = setting("data/synthetic", free=True, required=True)  # what generate_synthetic.py writes
     source: str = setting("auto", choices=("auto", "generator", "records"))  # auto: records if they are there
-    num_train: int = setting(100_000, free=True, minimum=1, maximum=10**9)
-    num_validation: int = setting(100, free=True, minimum=1, maximum=10**9)  # a primitive
-    num_test: int = setting(500, free=True, minimum=1, maximum=10**9)  # a primitive
+    num_train: int = setting(100_000, free=True, minimum=1, maximum=10**9)  # pictures
+    num_validation: int = setting(100, free=True, minimum=1, maximum=10**9)  # pictures a primitive
+    num_test: int = setting(500, free=True, minimum=1, maximum=10**9)  # pictures a primitive
     draw: SyntheticConfig = field(default_factory=SyntheticConfig)
     homography: HomographyConfig = HomographyConfig(patch_ratio=0.8)
     photometric: PhotometricConfig = SYNTHETIC_PHOTOMETRIC
@@ -85,9 +85,8 @@ class PhotographsSection:
     """Photographs: where they lie and the frame they are brought to."""
 
     root: str = setting("", free=True)  # a folder; "" = data/coco, or scikit-image's photographs where that is absent
-    train: str = setting(
-        "", free=True
-    )  # sub-folder(s, comma-separated); "" = train2017 if it is there, else everything
+    # Sub-folder(s, comma-separated); "" = train2017 if it is there, else everything.
+    train: str = setting("", free=True)
     validation: str = setting("", free=True)  # sub-folder(s); "" = val2017 if it is there, else 5 % are held out
     # (height, width): scaled until it covers the frame, then cut to the centre
     image_shape: tuple[int, int] = setting((240, 320), minimum=32, maximum=8192)

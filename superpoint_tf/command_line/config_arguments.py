@@ -1,0 +1,89 @@
+"""The arguments of every tool that takes a config: CONFIG or --config, --set and --list-settings."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from superpoint_tf.command_line.arguments import place
+from superpoint_tf.config import Config
+from superpoint_tf.config.config_files import load_config
+from superpoint_tf.config.listing import list_settings
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+_YAML = (".yaml", ".yml")
+
+
+def add_config_arguments(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """Add CONFIG, with --config before it or not, --set and --list-settings; without a `default` a config is needed."""
+    what = "a YAML file, for example configs/coco.yaml" + (f" (default: {default})" if default else "")
+    parser.add_argument(
+        "config", nargs="?", action=_OneConfig, type=place, default=argparse.SUPPRESS, metavar="CONFIG", help=what
+    )
+    parser.add_argument(
+        "--config", action=_OneConfig, type=place, default=default, metavar="CONFIG", help="the same, with a name"
+    )
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        nargs="+",
+        action="extend",
+        type=_override,
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings that override the file's, for example detector.batch_size=8",
+    )
+    parser.add_argument(
+        "--list-settings",
+        nargs="?",
+        action=_ListSettings,
+        default=argparse.SUPPRESS,
+        metavar="SECTION",
+        help="print every setting with its default and its meaning, or those of a section such as joint, and end",
+    )
+
+
+def load_config_argument(path: str, overrides: Sequence[str], options: Mapping[str, Any] | None = None) -> Config:
+    """Load a config by its path, or if that is absent, by its path in this checkout.
+
+    `options` are settings by dotted key, from options of the tool's own: they win, and None is one that was not given.
+    """
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    return load_config(path if Path(path).exists() else _in_checkout(path), overrides, given)
+
+
+def _in_checkout(path: str) -> str:
+    there = CHECKOUT / path
+    return str(there) if there.exists() else path
+
+
+def _override(text: str) -> str:
+    """Refuse the config that --set takes for a setting where it stands behind it."""
+    if "=" not in text and text.lower().endswith(_YAML):
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: expected KEY=VALUE; name the config before --set")
+    return text
+
+
+class _OneConfig(argparse.Action):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        before = getattr(namespace, "given_config", None)
+        if before is not None:
+            parser.error(f"two configs are given, {before} and {values}: leave one out")
+        namespace.config = namespace.given_config = values
+
+
+class _ListSettings(argparse.Action):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        try:
+            listed = list_settings(values or "", shutil.get_terminal_size().columns)
+        except ValueError as error:
+            raise argparse.ArgumentError(self, str(error)) from None
+        print(listed)
+        parser.exit()
