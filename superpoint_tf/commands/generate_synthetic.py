@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 
 from superpoint_tf import command_line
@@ -59,7 +58,6 @@ def main() -> None:
     }
     config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
     shard = command_line.resolve_shard(arguments.shard)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it only writes files here
     from superpoint_tf.data.shapes.generation import generate_synthetic_sets
     from superpoint_tf.runtime.interruption import StopRequest
     from superpoint_tf.runtime.progress import Console

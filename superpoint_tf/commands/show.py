@@ -60,7 +60,7 @@ def check_output(sources: Sequence[Source], output: str) -> None:
         found = f"{len(sources)} files are" if len(sources) > 1 else f"{first.path} is"
         raise ValueError(f"--output {output} names {kind}, but {found} to be saved; name a folder")
     try:
-        command_line.output_file(output) if one_file else command_line.output_folder(output)
+        (command_line.output_file(suffix) if one_file else command_line.output_folder)(output)
     except argparse.ArgumentTypeError as error:
         raise ValueError(f"--output {error}") from error
 

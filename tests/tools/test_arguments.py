@@ -131,7 +131,7 @@ WITHOUT_TENSORFLOW = [
     ("export.py", ["--format", "savedmodel", "--output", "a.gif"], "end it with .savedmodel"),
     ("export.py", ["--format", "tfilte"], "did you mean tflite?"),
     ("export.py", ["--format", "tflite", "--output", "folder"], "a folder that no export made is there"),
-    ("export.py", ["--format", "savedmodel", "--output", "notes.txt"], "a SavedModel is a folder and a file is there"),
+    ("export.py", ["--format", "savedmodel", "--output", "notes.txt"], "end it with .savedmodel"),
     ("export.py", ["--format", "tflite", "--output", "notes.txt/a.tflite"], "is no folder that can be written"),
     ("export.py", ["--table", "--format", "onnx", "--output", "x"], "--format, --output do not apply"),
     ("export.py", ["--table", "--precision", "int8"], "--precision do not apply"),
@@ -147,8 +147,8 @@ WITHOUT_TENSORFLOW = [
     ("extract.py", ["a.png", "--colmap", "out.gif"], "argument --colmap: 'out.gif': name a file that ends with .db or"),
     ("extract.py", ["a.png", "--write-frames", "out.gif"], "names a file, and a folder is written"),
     ("extract.py", ["a.png", "--output", "folder"], "'folder' is a folder; name a file"),
-    ("extract.py", ["a.png", "--output", "a.png"], "--output a.png: would overwrite a.png"),
-    ("extract.py", ["a.png", "--output", "x.h5", "--colmap", "x.h5"], "--colmap x.h5: would overwrite --output"),
+    ("extract.py", ["a.png", "--output", "a.png"], "argument --output: 'a.png': name a file that ends with .h5"),
+    ("extract.py", ["a.png", "--output", "x", "--colmap", "x"], "--colmap x: would overwrite --output"),
     ("extract.py", ["a.png", "--colmap-overlap", "3"], "need --colmap DATABASE"),
     ("extract.py", ["a.png", "--threshold", "nan"], "argument --threshold: threshold: nan is below the minimum 0"),
     ("extract.py", ["a.png", "--threshold", "low"], "argument --threshold: 'low': expected a number"),
@@ -172,7 +172,7 @@ WITHOUT_TENSORFLOW = [
     ("show.py", ["a.png", "--output", "a.png"], "would overwrite a.png"),
     ("show.py", ["a.png", "b.png", "--output", "x.png"], "names a picture, but 2 files are to be saved; name a folder"),
     ("show.py", ["a.png", "--output", "x.mp4"], "names a video, but"),
-    ("show.py", ["a.png", "--output", "notes.txt"], "is a file; name a folder"),
+    ("show.py", ["a.png", "--output", "notes.txt"], "--output notes.txt: name a .png for a picture"),
     ("show.py", ["a.png", "--output", "notes.txt/x.png"], "notes.txt is no folder"),
     ("import_weights.py", [], "required: FILE"),
     ("import_weights.py", ["a.pth", "--output", "weights.h5"], "argument --output: 'weights.h5': name a file that ends with .npz"),
@@ -314,7 +314,7 @@ def test_the_help_ends_with_examples_that_the_tool_understands(
     monkeypatch.chdir(tmp_path)
     for line in lines:
         python, path, *arguments = shlex.split(line)
-        assert (python, path) == ("python", f"tools/{tool}")
+        assert python == "python" and path.endswith(f"tools/{tool}")
         if "--list-settings" not in arguments:  # which prints and ends
             monkeypatch.setattr(sys, "argv", [path, *arguments])
             command.parse_arguments()
