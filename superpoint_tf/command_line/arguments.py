@@ -12,10 +12,26 @@ from superpoint_tf.config.cluster import STRATEGIES, read_cluster
 from superpoint_tf.runtime.storage import is_remote
 
 LARGEST_INT = 2**31 - 1
-_FILE_SUFFIXES = frozenset(
-    ".avi .bmp .csv .db .gif .h5 .hdf5 .html .jpeg .jpg .json .mkv .mov .mp4 .npy .npz .onnx .pdf .pfm .png .svg .tflite "
-    ".tif .tiff .txt .webm .webp .yaml .yml .zip".split()
-)
+_FILE_SUFFIXES = {  # that no folder has
+    *(
+        ".avi",
+        ".gif",
+        ".jpeg",
+        ".jpg",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".pdf",
+        ".png",
+        ".svg",
+        ".tif",
+        ".tiff",
+        ".webm",
+        ".webp",
+    ),
+    *(".bmp", ".csv", ".db", ".h5", ".hdf5", ".html", ".json", ".npy", ".npz", ".onnx", ".pfm", ".tflite", ".txt"),
+    *(".yaml", ".yml", ".zip"),
+}
 
 
 def add_shard_argument(parser: argparse.ArgumentParser) -> None:

@@ -34,11 +34,13 @@ class Parser(argparse.ArgumentParser):
         """Return what --help shows."""
         return "\n  ".join([f"{super().format_help()}\nexamples:", *self.example_lines()]) + "\n"
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
         """Return what was given; ends with code 2 and one line for what cannot be."""
         given = sys.argv[1:] if args is None else list(args)
         self._refuse_unknown_options(given)
-        parsed = self.parse_intermixed_args(given, namespace)
+        parsed: argparse.Namespace = self.parse_intermixed_args(given, namespace)
         if getattr(parsed, "config", "") is None:
             self.error("required: CONFIG, a YAML file such as configs/coco.yaml")
         return parsed

@@ -15,7 +15,7 @@ def parse_arguments() -> argparse.Namespace:
         "Label photographs through many random homographies, in rounds.",
         [
             "--iters 2",
-            "--iters 1 --detector superpoint-small --config configs/small.yaml --images photographs/ --output labels/mine",
+            "configs/small.yaml --iters 1 --detector superpoint-small --images photographs/ --output labels/mine",
             "--images photographs/ --shard 0/4 --set adaptation.num_homographies=50",
         ],
     )

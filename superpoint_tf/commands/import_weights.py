@@ -28,7 +28,9 @@ def parse_arguments() -> argparse.Namespace:
         "HardNet, or a .mat of TNet",
     )
     parser.add_argument(
-        "--output", type=command_line.output_file(".npz"), help="weights file (default: outputs/<name of FILE>/weights.npz)"
+        "--output",
+        type=command_line.output_file(".npz"),
+        help="weights file (default: outputs/<name of FILE>/weights.npz)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace other weights in that file")
     return parser.parse_args()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import functools
 import inspect
 import io
 import json
@@ -93,7 +92,6 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) and value else json.dumps(value)
 
 
-@functools.cache
 def meanings_of(section: type) -> dict[str, str]:
     """Return what the source of a config dataclass says of each field; what a field says of itself beats its bases."""
     found: dict[str, str] = {}

@@ -72,7 +72,9 @@ class StereoChanges:
     max_contrast: float = setting(1.3, minimum=1.0, maximum=100.0)  # a factor in [1 / it, it]
     right_max_shift_y_px: float = setting(0.0, minimum=0.0, maximum=64.0)  # moved up or down, +-
     right_max_angle_deg: float = setting(0.0, minimum=0.0, maximum=180.0)  # turned by +- this, further
-    right_scale_x: tuple[float, float] = setting((1.0, 1.0), minimum=0.1, maximum=10.0)  # range of a further factor, across alone
+    right_scale_x: tuple[float, float] = setting(
+        (1.0, 1.0), minimum=0.1, maximum=10.0
+    )  # range of a further factor, across alone
     right_max_shear_x: float = setting(0.0, minimum=0.0, maximum=4.0)  # further, +-
     right_max_brightness: float = setting(0.3, minimum=0.0, maximum=100.0)  # further, added, +-
     right_max_contrast: float = setting(1.0, minimum=1.0, maximum=100.0)  # a further factor in [1 / it, it]
@@ -90,7 +92,9 @@ class StereoSection(TrainingConfig):
     points_per_pair: int = setting(32, minimum=1, maximum=2**16)  # of pictures
     max_disparity_px: float = setting(64.0, minimum=1.0, maximum=4096.0)  # of drawn pairs, and in validation
     positive_px: float = setting(1.0, minimum=0.0, maximum=64.0)  # a matching patch is off by up to it, either way
-    negative_px: tuple[float, float] = setting((4.0, 10.0), minimum=0.0, maximum=4096.0)  # a wrong one by at least and at most so much
+    negative_px: tuple[float, float] = setting(
+        (4.0, 10.0), minimum=0.0, maximum=4096.0
+    )  # a wrong one by at least and at most so much
     changes: StereoChanges = StereoChanges()
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,22 @@ from superpoint_tf.export.graph import Graph, Outputs, Run
 from superpoint_tf.runtime import storage
 
 OPSET = 17
+_AXES = {
+    "images": ("batch", "height", "width"),
+    "patches": ("batch", "height", "width"),
+    "heatmap": ("batch", "height", "width"),
+    "descriptors": ("batch", "keypoints"),
+    "keypoints": ("batch", "keypoints"),
+    "scores": ("batch", "keypoints"),
+    "num_keypoints": ("batch",),
+    "vectors": ("batch",),
+}
+_MAP_AXES = {"descriptors": ("batch", "map_height", "map_width")}  # one a cell: the pixels' divided by its side
 _LARGE = 256  # numbers; smaller constants stay float32
 
 
 def write(
-    graph: Graph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
+    graph: Graph, path: str | Path, precision: str, calibration: Iterable[np.ndarray], origin: dict[str, str]
 ) -> None:
     """Convert the graph.
 
@@ -34,8 +45,19 @@ def write(
         _store_in_half(model)
     if precision == "int8":
         model = _quantise(model, calibration)
+    _name_axes(model.graph)
     onnx.helper.set_model_props(model, origin)
     storage.write_bytes(path, model.SerializeToString())
+
+
+def _name_axes(graph: Any) -> None:
+    """Give each axis of any length its name, as runtimes show it and ask for it."""
+    for value in (*graph.input, *graph.output):
+        axes = value.type.tensor_type.shape.dim
+        names = _MAP_AXES if value.name == "descriptors" and len(axes) == 4 else _AXES
+        for axis, name in zip(axes, names[value.name], strict=False):
+            if not axis.dim_value:
+                axis.dim_param = name
 
 
 def _store_in_half(model: Any) -> None:
@@ -54,7 +76,7 @@ def _store_in_half(model: Any) -> None:
     model.graph.node.extend(nodes)
 
 
-def _quantise(model: Any, calibration: Sequence[np.ndarray]) -> Any:
+def _quantise(model: Any, calibration: Iterable[np.ndarray]) -> Any:
     import onnx
     from onnxruntime import quantization
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import IO
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_shown: list[int] = []  # where standard error went before it was held back, the outermost first
 
 
 def quieten() -> None:
@@ -41,9 +42,27 @@ def held_back() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def let_through() -> Iterator[None]:
+    """Within `held_back`, write to standard error all the same: what is meant for a user, such as a bar."""
+    if not _shown:
+        yield
+        return
+    sys.stderr.flush()
+    held = os.dup(2)
+    os.dup2(_shown[0], 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(held, 2)
+        os.close(held)
+
+
+@contextlib.contextmanager
 def _sent_to(kept: IO[bytes]) -> Iterator[None]:
     sys.stderr.flush()
     shown = os.dup(2)
+    _shown.append(shown)
     os.dup2(kept.fileno(), 2)
     try:
         yield
@@ -54,6 +73,7 @@ def _sent_to(kept: IO[bytes]) -> Iterator[None]:
     finally:
         sys.stderr.flush()
         os.dup2(shown, 2)
+        _shown.remove(shown)
         os.close(shown)
 
 

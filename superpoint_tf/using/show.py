@@ -119,7 +119,9 @@ def _show_video(
             return all(window.show(picture, stop, wait_ms=1) for picture in drawn)
         assert path is not None  # there is one or the other
         if path.suffix.lower() == ".mp4" and not writes_h264():
-            console.line("note", f"{path}: no H.264 here, so VP9, which is slow to write; install ffmpeg or name a .webm")
+            console.line(
+                "note", f"{path}: no H.264 here, so VP9, which is slow to write; install ffmpeg or name a .webm"
+            )
         with (
             VideoWriter(path, video.rate / every) as writer,
             Progress(total, "show", "frames", console=console) as progress,

@@ -89,5 +89,5 @@ def test_xla_starts_without_a_word_where_labels_are_made_and_where_it_is_asked_f
 
 
 def test_a_level_of_the_users_own_is_kept():
-    code = "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '0'; import superpoint_tf; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
-    assert run_python(code).stdout == "0\n"
+    level = "os.environ['TF_CPP_MIN_LOG_LEVEL']"
+    assert run_python(f"import os; {level} = '0'; import superpoint_tf; print({level})").stdout == "0\n"

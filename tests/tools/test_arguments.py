@@ -175,7 +175,11 @@ WITHOUT_TENSORFLOW = [
     ("show.py", ["a.png", "--output", "notes.txt"], "--output notes.txt: name a .png for a picture"),
     ("show.py", ["a.png", "--output", "notes.txt/x.png"], "notes.txt is no folder"),
     ("import_weights.py", [], "required: FILE"),
-    ("import_weights.py", ["a.pth", "--output", "weights.h5"], "argument --output: 'weights.h5': name a file that ends with .npz"),
+    (
+        "import_weights.py",
+        ["a.pth", "--output", "weights.h5"],
+        "argument --output: 'weights.h5': name a file that ends with .npz",
+    ),
     ("demo.py", ["--pictures", "docs", "--from-scratch"], "do not apply"),
     ("demo.py", ["--output", "notes.txt"], "is a file; name a folder"),
     ("demo.py", ["--output", "out.gif"], "names a file, and a folder is written"),
