@@ -40,7 +40,9 @@ class Parser(argparse.ArgumentParser):
         """Return what was given; ends with code 2 and one line for what cannot be."""
         given = sys.argv[1:] if args is None else list(args)
         self._refuse_unknown_options(given)
-        parsed: argparse.Namespace = self.parse_intermixed_args(given, namespace)
+        # intermixed, argparse loses what stands behind --
+        parse = super().parse_args if "--" in given else self.parse_intermixed_args
+        parsed: argparse.Namespace = parse(given, namespace)
         if getattr(parsed, "config", "") is None:
             self.error("required: CONFIG, a YAML file such as configs/coco.yaml")
         return parsed

@@ -14,17 +14,8 @@ from superpoint_tf.export.graph import Graph, Outputs, Run
 from superpoint_tf.runtime import storage
 
 OPSET = 17
-_AXES = {
-    "images": ("batch", "height", "width"),
-    "patches": ("batch", "height", "width"),
-    "heatmap": ("batch", "height", "width"),
-    "descriptors": ("batch", "keypoints"),
-    "keypoints": ("batch", "keypoints"),
-    "scores": ("batch", "keypoints"),
-    "num_keypoints": ("batch",),
-    "vectors": ("batch",),
-}
-_MAP_AXES = {"descriptors": ("batch", "map_height", "map_width")}  # one a cell: the pixels' divided by its side
+_AXES = ("batch", "height", "width")
+_CELL_AXES = ("batch", "map_height", "map_width")  # of descriptors, one a cell
 _LARGE = 256  # numbers; smaller constants stay float32
 
 
@@ -53,9 +44,8 @@ def write(
 def _name_axes(graph: Any) -> None:
     """Give each axis of any length its name, as runtimes show it and ask for it."""
     for value in (*graph.input, *graph.output):
-        axes = value.type.tensor_type.shape.dim
-        names = _MAP_AXES if value.name == "descriptors" and len(axes) == 4 else _AXES
-        for axis, name in zip(axes, names[value.name], strict=False):
+        names = _CELL_AXES if value.name == "descriptors" else _AXES
+        for axis, name in zip(value.type.tensor_type.shape.dim, names, strict=False):
             if not axis.dim_value:
                 axis.dim_param = name
 
