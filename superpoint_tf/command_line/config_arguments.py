@@ -19,7 +19,7 @@ _YAML = (".yaml", ".yml")
 
 def add_config_arguments(parser: argparse.ArgumentParser, default: str | None) -> None:
     """Add CONFIG, with --config before it or not, --set and --list-settings; without a `default` a config is needed."""
-    what = "a YAML file, for example configs/coco.yaml" + (f" (default: {default})" if default else "")
+    what = "a YAML file" + (f" (default: {default})" if default else ", for example configs/coco.yaml")
     parser.add_argument(
         "config", nargs="?", action=_OneConfig, type=place, default=argparse.SUPPRESS, metavar="CONFIG", help=what
     )

@@ -24,6 +24,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--output",
         type=command_line.output_folder,
+        metavar="DIR",
         help="folder for everything (default: outputs/demo or outputs/demo-from-scratch)",
     )
     arguments = parser.parse_args()

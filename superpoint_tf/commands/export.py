@@ -30,6 +30,7 @@ def parse_arguments() -> argparse.Namespace:
         "--weights",
         type=command_line.place,
         default="superpoint-small",
+        metavar="WHAT",
         help="a name that comes with the package, a file, a run folder or a checkpoint (default: %(default)s)",
     )
     parser.add_argument("--format", choices=FORMATS, help="what is written")
@@ -57,6 +58,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--output",
         type=command_line.place,
+        metavar="FILE",
         help="file, for savedmodel a folder (default: by weights, shape, precision)",
     )
     parser.add_argument("--table", action="store_true", help="measure all formats and precisions, and keep no file")

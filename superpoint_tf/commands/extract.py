@@ -36,6 +36,7 @@ def parse_arguments() -> argparse.Namespace:
         "--output",
         type=command_line.output_file(".h5", ".hdf5", ""),
         default="features.h5",
+        metavar="FILE",
         help="the file (default: %(default)s)",
     )
     add_extraction_arguments(parser)
@@ -46,7 +47,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--write-frames",
         type=command_line.output_folder,
-        metavar="FOLDER",
+        metavar="DIR",
         help="also write the frames of videos there as pictures, under their names in the file: COLMAP reads colours",
     )
     parser.add_argument("--strict", action="store_true", help="stop at a picture that cannot be used")

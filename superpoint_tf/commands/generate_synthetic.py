@@ -6,6 +6,7 @@ import argparse
 import shlex
 
 from superpoint_tf import command_line
+from superpoint_tf.runtime.suggestions import did_you_mean
 from synthetic.config import PRIMITIVES
 
 DEFAULTS = "configs/magicpoint.yaml"
@@ -16,16 +17,26 @@ def parse_arguments() -> argparse.Namespace:
         "Draw synthetic shapes with exact corner labels, as TFRecord files.",
         ["", "--config configs/quickstart.yaml", "--num 1000 --output data/shapes --primitives star,cube --workers 2"],
     )
-    parser.add_argument("--num", type=command_line.positive_int, help="training pictures (default: the config's)")
-    parser.add_argument("--output", type=command_line.output_folder, help="folder to write (default: data/synthetic)")
     parser.add_argument(
-        "--seed", type=command_line.non_negative_int, help="seed of every picture (default: the config's)"
+        "--num", type=command_line.positive_int, metavar="N", help="training pictures (default: the config's)"
     )
     parser.add_argument(
-        "--workers", type=number_of_workers, help="drawing processes; -1: one a core, 0: none beside this one"
+        "--output", type=command_line.output_folder, metavar="DIR", help="folder to write (default: data/synthetic)"
     )
     parser.add_argument(
-        "--primitives", type=names_of_primitives, help="comma-separated, for example star,cube (default: all nine)"
+        "--seed", type=command_line.non_negative_int, metavar="N", help="seed of every picture (default: the config's)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=number_of_workers,
+        metavar="N",
+        help="drawing processes; -1: one a core, 0: none beside this one (default: the config's)",
+    )
+    parser.add_argument(
+        "--primitives",
+        type=names_of_primitives,
+        metavar="NAME,NAME",
+        help=f"of {', '.join(PRIMITIVES)} (default: the config's, all nine)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace sets that were made with other settings")
     command_line.add_shard_argument(parser)
@@ -43,7 +54,8 @@ def names_of_primitives(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     unknown = [name for name in names if name not in PRIMITIVES]
     if unknown:
-        raise argparse.ArgumentTypeError(f"{unknown[0][:60]!r} is not one of {', '.join(PRIMITIVES)}")
+        meant = did_you_mean(unknown[0], PRIMITIVES)
+        raise argparse.ArgumentTypeError(f"{unknown[0][:60]!r} is not one of {', '.join(PRIMITIVES)}{meant}")
     return names
 
 

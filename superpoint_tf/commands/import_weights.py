@@ -30,6 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--output",
         type=command_line.output_file(".npz"),
+        metavar="FILE",
         help="weights file (default: outputs/<name of FILE>/weights.npz)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace other weights in that file")

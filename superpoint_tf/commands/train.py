@@ -22,9 +22,14 @@ def parse_arguments() -> argparse.Namespace:
         ],
     )
     command_line.add_config_arguments(parser, default=None)
-    parser.add_argument("--output", type=command_line.output_folder, help="run folder (default: outputs/<config name>)")
     parser.add_argument(
-        "--labels", type=command_line.place, help="label folder (default: labels/<config name>, else labels/coco)"
+        "--output", type=command_line.output_folder, metavar="DIR", help="run folder (default: outputs/<config name>)"
+    )
+    parser.add_argument(
+        "--labels",
+        type=command_line.place,
+        metavar="DIR",
+        help="label folder (default: labels/<config name>, else labels/coco)",
     )
     parser.add_argument("--overwrite", action="store_true", help="delete an earlier run in the folder")
     command_line.add_strategy_argument(parser)

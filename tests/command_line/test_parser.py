@@ -44,8 +44,10 @@ def test_options_stand_before_between_and_behind_what_has_none():
 
 def test_the_help_ends_with_the_examples_behind_the_programs_name(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sys.argv", ["tools/sort.py"])
-    assert parser().format_help().endswith(
-        "\n\nexamples:\n  python tools/sort.py a.png --size 3\n  python tools/sort.py\n"
+    assert (
+        parser()
+        .format_help()
+        .endswith("\n\nexamples:\n  python tools/sort.py a.png --size 3\n  python tools/sort.py\n")
     )
 
 

@@ -82,7 +82,11 @@ def test_choices_are_shown_and_lines_are_as_wide_as_the_terminal():
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("jont", "did you mean joint"), ("joint.stepps", "did you mean joint.steps"), ("x!", "there are synthetic, photo")],
+    [
+        ("jont", "did you mean joint"),
+        ("joint.stepps", "did you mean joint.steps"),
+        ("x!", "there are synthetic, photo"),
+    ],
 )
 def test_what_is_no_section_is_refused_with_what_was_meant(name: str, words: str):
     with pytest.raises(ValueError, match=f"'{name}' is no section; {words}"):

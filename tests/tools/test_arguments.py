@@ -349,3 +349,13 @@ def test_an_option_means_the_same_in_every_tool_that_has_it(monkeypatch: pytest.
             by_field.setdefault(action.dest, set()).add(option)
     assert by_field["threshold"] == {"--threshold"} and by_field["nms_radius_px"] == {"--nms-radius"}
     assert {field: options for field, options in by_field.items() if len(options) > 1} == {"help": {"-h", "--help"}}
+
+
+def test_an_option_takes_the_same_kind_of_value_in_every_tool_that_has_it(monkeypatch: pytest.MonkeyPatch):
+    values: dict[str, set[object]] = {}
+    for path in TOOLS.glob("*.py"):
+        for option, action in options_of(path.name, monkeypatch).items():
+            values.setdefault(option, set()).add(action.metavar)
+            assert action.nargs == 0 or action.choices or action.metavar, f"{path.name} {option}: shown in capitals"
+    assert values["--output"] == {"DIR", "FILE", "PATH"}  # a folder, a file, or either
+    assert {option: kinds for option, kinds in values.items() if len(kinds) > 1 and option != "--output"} == {}
