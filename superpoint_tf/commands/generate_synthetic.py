@@ -45,8 +45,11 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def number_of_workers(text: str) -> int:
-    """Parse -1 or a whole number from zero up."""
-    return -1 if text == "-1" else command_line.non_negative_int(text)
+    """Parse -1 or a whole number from zero up; raises argparse.ArgumentTypeError."""
+    try:
+        return -1 if text == "-1" else command_line.non_negative_int(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or -1") from None
 
 
 def names_of_primitives(text: str) -> list[str]:

@@ -18,7 +18,7 @@ from superpoint_tf.config.config_rules import check_rules
 from superpoint_tf.config.fields import ConfigError, check_limits, shown
 from superpoint_tf.config.sections import Config
 from superpoint_tf.config.strict_yaml import parse_yaml
-from superpoint_tf.runtime.suggestions import nearest
+from superpoint_tf.runtime.suggestions import did_you_mean, nearest
 
 _NO_TEXT = ("Cc", "Cs")  # control characters, and halves of characters that no file name in UTF-8 has
 _MOVED = {f"adaptation.{key}": f"adaptation.detection.{key}" for key in ("scales", "phases")}  # by the key of before
@@ -59,7 +59,8 @@ def _read_text(path: Path) -> str:
         return content.decode("utf-8")
     except OSError as error:
         found = sorted(str(p) for p in path.parent.glob("*.yaml"))
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); configs beside it: {found or 'none'}") from error
+        beside = f"configs beside it: {', '.join(found) or 'none'}{did_you_mean(str(path), found)}"
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); {beside}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a UTF-8 text file ({error.reason} at byte {error.start})") from error
 
