@@ -121,20 +121,20 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Return the items a second since the first one; of the first itself while there is no other."""
+        """Return the items a second after the first one, 0 before there are others; of a first that is all, its own."""
         return (self.done - self._untimed) / max(time.monotonic() - self._start, 1e-9)
 
     def update(self, n: int = 1, **figures: float | str) -> None:
         """Count `n` more items; `figures` are shown behind the bar or on the line."""
         self.done += n
         self._bar.update(n, figures)
+        if not self._is_warm and self.done < self.total:
+            self._is_warm, self._untimed, self._start = True, self.done, time.monotonic()
+            self._bar.begin_timing()
         late = time.monotonic() - self._last_line >= self._interval_s
         if not self._bar.is_shown and (late or self.done == self.total):
             self._last_line = time.monotonic()
             self.log_line(**figures)
-        if not self._is_warm and self.done < self.total:
-            self._is_warm, self._untimed, self._start = True, self.done, time.monotonic()
-            self._bar.begin_timing()
 
     def skip(self, n: int = 1) -> None:
         """Count items that an earlier call did; they say nothing of the rate."""
