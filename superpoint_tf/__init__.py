@@ -7,6 +7,8 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING, Any
 
+from superpoint_tf.runtime.quiet import import_tensorflow, quieten
+
 if TYPE_CHECKING:
     from superpoint_tf.features import Features
     from superpoint_tf.models.dense_model import SuperPoint
@@ -27,6 +29,7 @@ if _missing:
         "run `source .venv/bin/activate` if make has made .venv, else install the package with pip"
     )
 
+quieten()  # before anybody imports TensorFlow
 _MODULES = {
     "SuperPoint": "superpoint_tf.models.dense_model",
     "PatchModel": "superpoint_tf.models.patch_model",
@@ -38,4 +41,6 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used (PEP 562): TensorFlow takes six seconds."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name != "Features":
+        import_tensorflow()
     return getattr(importlib.import_module(_MODULES[name]), name)

@@ -15,11 +15,13 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 # From the bottom up: a module may import those of its own floor and of the floors below.
 FLOORS = [
     ["runtime", "systems", "synthetic"],
-    ["config", "features"],
+    ["config"],
     ["geometry", "stereo"],
     ["networks"],
     ["detection"],
-    ["losses", "drawing", "command_line", "models"],
+    ["losses", "drawing", "command_line"],
+    ["features"],
+    ["models"],
     ["data", "interop"],
     ["evaluation"],
     ["training", "using", "export", "demonstration"],

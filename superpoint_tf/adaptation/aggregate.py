@@ -12,6 +12,7 @@ from superpoint_tf.detection.maps import logits_to_heatmap, look_at
 from superpoint_tf.geometry.homography import invert_homographies, sample_homographies
 from superpoint_tf.geometry.masks import compute_warp_weights
 from superpoint_tf.geometry.warp import warp_images
+from superpoint_tf.runtime.quiet import start_xla
 
 
 class Aggregate(NamedTuple):
@@ -33,6 +34,7 @@ class Adapter:
     def __init__(self, model: tf.keras.Model, config: AdaptationSection) -> None:
         self._model = model
         self._config = config
+        start_xla()
         self._aggregate = tf.function(self._aggregate_homographies, autograph=False)
 
     def __call__(self, image: tf.Tensor, seed: tf.Tensor) -> Aggregate:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +24,7 @@ from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
-from superpoint_tf.runtime.progress import Console, Progress, announce_cost
+from superpoint_tf.runtime.progress import Console, Progress, announce_cost, format_duration
 from superpoint_tf.runtime.workers import ordered_map, resolve_workers, start_pool
 
 _TIMED_PHOTOGRAPHS = 3  # after the first, which compiles
@@ -69,7 +68,7 @@ def label_round(run: AdaptationRun, round: int, console: Console) -> RoundResult
     )
     image_shape = run.config.photographs.image_shape
     prepare = Preparation(run.photographs.root, run.output, round, image_shape, weights.fingerprint())
-    tally, timer = _Tally(), _Timer(run, round, console)
+    tally, labelled = _Tally(), 0
     workers = resolve_workers(run.config.workers)
     pool, writer = start_pool(workers), concurrent.futures.ThreadPoolExecutor(1)
     try:
@@ -78,9 +77,13 @@ def label_round(run: AdaptationRun, round: int, console: Console) -> RoundResult
             detected = _detect(run, adapter, prepared)
             for item in ordered_map(writer, partial(_finish, run, prepare), detected, window=_WINDOW):
                 tally.add(item)
-                if item.image is not None:
-                    timer.count(len(names) - progress.done - 1)
-                progress.update(1, **{"kp/img": tally.keypoints_per_image})
+                if item.image is None:
+                    progress.skip()
+                else:
+                    progress.update(1, **{"kp/img": tally.keypoints_per_image})
+                    labelled += 1
+                    if labelled == 1 + _TIMED_PHOTOGRAPHS:
+                        _announce(run, round, progress, console)
                 stop.raise_if_requested(f"{run.output}: stopped in round {round}")
     finally:
         writer.shutdown(wait=True, cancel_futures=True)
@@ -90,7 +93,9 @@ def label_round(run: AdaptationRun, round: int, console: Console) -> RoundResult
         left_out = tally.left_out[:3]
         raise ConfigError(f"{run.photographs.root}: none of {len(names)} photographs could be read: {left_out}")
     if index == 0 and tally.labelled:
-        draw_round(run.config, run.photographs.root, tally.labelled, adapter, model, run.output, round)
+        what = (run.config, run.photographs.root, tally.labelled, adapter, model, run.output, round)
+        if figure := draw_round(*what):
+            console.line("adapt", f"look at {figure}")
     return tally.result()
 
 
@@ -152,25 +157,13 @@ def _finish(run: AdaptationRun, prepare: Preparation, detected: _Detected) -> Pr
     return dataclasses.replace(item, num_keypoints=len(keypoints), label_sha256=digest_label(item.name, digest))
 
 
-class _Timer:
-    """Announces the cost of what is left, once a few photographs of the first round are timed."""
-
-    def __init__(self, run: AdaptationRun, round: int, console: Console) -> None:
-        self._run, self._round, self._console = run, round, console
-        self._count, self._began = 0, 0.0
-
-    def count(self, left: int) -> None:
-        """Count one labelled photograph, of which `left` remain in this round."""
-        self._count += 1
-        if self._count == 1:
-            self._began = time.monotonic()
-        if self._count != 1 + _TIMED_PHOTOGRAPHS:
-            return
-        per_photograph = (time.monotonic() - self._began) / _TIMED_PHOTOGRAPHS
-        config, rounds_left = self._run.config, self._run.rounds - self._round
-        share = len(self._run.photographs.train) / self._run.shard[1]
-        labelling = per_photograph * (left + rounds_left * share)
-        forward = per_photograph / config.adaptation.num_homographies
-        pictures = config.adaptation.retrain_steps * config.detector.batch_size
-        disk = _LABEL_BYTES * self._run.rounds * len(self._run.photographs.train)
-        announce_cost(self._console, labelling + rounds_left * pictures * forward * _TRAINING_COST, disk)
+def _announce(run: AdaptationRun, round: int, progress: Progress, console: Console) -> None:
+    """Say what is left of this round and of those to come, at the rate of the photographs that are labelled."""
+    config, rounds_left = run.config, run.rounds - round
+    per_photograph, share = 1 / progress.rate, len(run.photographs.train) / run.shard[1]
+    this_round = per_photograph * (progress.total - progress.done)
+    pictures = config.adaptation.retrain_steps * config.detector.batch_size
+    retraining = pictures * per_photograph / config.adaptation.num_homographies * _TRAINING_COST
+    seconds = this_round + rounds_left * (per_photograph * share + retraining)
+    note = f" ({format_duration(this_round)} of it for round {round})" if rounds_left else ""
+    announce_cost(console, seconds, _LABEL_BYTES * run.rounds * len(run.photographs.train), note)

@@ -30,11 +30,14 @@ def draw_round(
     model: tf.keras.Model,
     output: str,
     round: int,
-) -> None:
-    """Write `figures/round_<k>.png` below the label folder, for photographs spread evenly over the list."""
+) -> str:
+    """Write `figures/round_<k>.png` below the label folder, for photographs spread evenly over the list; return it.
+
+    Empty where none are to be drawn.
+    """
     count = min(config.adaptation.num_figures, len(photographs))
     if not count:
-        return
+        return ""
     detector, settings = SuperPoint(model), config.adaptation.detection
     rows = []
     for index in np.linspace(0, len(photographs) - 1, count).astype(int):
@@ -48,4 +51,6 @@ def draw_round(
         single, _ = detect_keypoints(detector.heatmap(image), settings)
         classical = suppressed(harris)(image, settings.nms_radius_px).keypoints[: max(len(label.keypoints), 30)]
         rows.append(figure_adaptation(image, single, heatmap, label.keypoints, classical))
-    save_png(storage.join(output, "figures", f"round_{round}.png"), stack(rows))
+    path = storage.join(output, "figures", f"round_{round}.png")
+    save_png(path, stack(rows))
+    return path

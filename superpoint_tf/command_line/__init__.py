@@ -2,13 +2,11 @@
 
 from superpoint_tf.command_line.arguments import (
     LARGEST_INT,
-    Parser,
-    add_config_arguments,
     add_shard_argument,
     add_strategy_argument,
     check_outputs,
     fraction,
-    load_config_argument,
+    names_file,
     non_negative_int,
     output_file,
     output_folder,
@@ -18,6 +16,8 @@ from superpoint_tf.command_line.arguments import (
     positive_int,
     resolve_shard,
 )
+from superpoint_tf.command_line.config_arguments import add_config_arguments, load_config_argument
+from superpoint_tf.command_line.parser import Parser
 from superpoint_tf.command_line.tool import run_tool, set_up_tensorflow
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "check_outputs",
     "fraction",
     "load_config_argument",
+    "names_file",
     "non_negative_int",
     "output_file",
     "output_folder",

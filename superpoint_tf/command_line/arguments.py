@@ -3,48 +3,35 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
 
-from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.cluster import STRATEGIES, read_cluster
-from superpoint_tf.config.config_files import load_config
-from superpoint_tf.runtime.invocation import CHECKOUT
 from superpoint_tf.runtime.storage import is_remote
 
 LARGEST_INT = 2**31 - 1
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, as all errors of the tools are; options are written out in full."""
-
-    def __init__(self, description: str) -> None:
-        super().__init__(description=description, allow_abbrev=False)
-
-    def error(self, message: str) -> NoReturn:
-        """End with code 2."""
-        self.exit(2, f"error: {' '.join(message.split())} (--help lists what there is)\n")
-
-
-def add_config_arguments(parser: argparse.ArgumentParser, default: str | None) -> None:
-    """Add CONFIG (positional where `default` is None, else --config) and --set."""
-    if default is None:
-        parser.add_argument("config", type=place, metavar="CONFIG", help="a YAML file, for example configs/coco.yaml")
-    else:
-        parser.add_argument("--config", type=place, default=default, help="a YAML file (default: %(default)s)")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="settings that override the file's, for example detector.batch_size=8",
-    )
+_FILE_SUFFIXES = {  # that no folder has
+    *(
+        ".avi",
+        ".gif",
+        ".jpeg",
+        ".jpg",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".pdf",
+        ".png",
+        ".svg",
+        ".tif",
+        ".tiff",
+        ".webm",
+        ".webp",
+    ),
+    *(".bmp", ".csv", ".db", ".h5", ".hdf5", ".html", ".json", ".npy", ".npz", ".onnx", ".pfm", ".tflite", ".txt"),
+    *(".yaml", ".yml", ".zip"),
+}
 
 
 def add_shard_argument(parser: argparse.ArgumentParser) -> None:
@@ -117,18 +104,35 @@ def place(text: str) -> str:
     return text
 
 
-def output_file(text: str) -> str:
-    """Parse the name of a file to write, which need not be there; raises argparse.ArgumentTypeError if it cannot be."""
-    if _nearest_there(place(text)) == Path(text) and Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is a folder; name a file")
-    return text
+def output_file(*suffixes: str) -> Callable[[str], str]:
+    """Return the parser of a file to write, whose name ends with one of `suffixes` ("": with none, too).
+
+    It need not be there. The parser raises argparse.ArgumentTypeError if it cannot be, or for another ending.
+    """
+    shown = " or ".join(filter(None, suffixes))
+
+    def parse(text: str) -> str:
+        if _nearest_there(place(text)) == Path(text) and Path(text).is_dir():
+            raise argparse.ArgumentTypeError(f"{text!r} is a folder; name a file")
+        if Path(text).suffix.lower() not in suffixes:
+            raise argparse.ArgumentTypeError(f"{text!r}: name a file that ends with {shown}")
+        return text
+
+    return parse
 
 
 def output_folder(text: str) -> str:
     """Parse the name of a folder to write; raises argparse.ArgumentTypeError if it cannot be one."""
     if _nearest_there(place(text)) == Path(text) and not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is a file; name a folder")
+    if names_file(text):
+        raise argparse.ArgumentTypeError(f"{text!r} names a file, and a folder is written; name a folder")
     return text
+
+
+def names_file(text: str) -> bool:
+    """Tell whether a name ends as files do, and no folder of that name is there."""
+    return Path(text).suffix.lower() in _FILE_SUFFIXES and not Path(text).is_dir()
 
 
 def check_outputs(
@@ -182,27 +186,3 @@ def _to_float(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
-
-
-def load_config_argument(path: str, overrides: Sequence[str], options: Mapping[str, Any] | None = None) -> Config:
-    """Load a config by its path; where nothing is there, `configs/NAME.yaml` is the one that comes with the package.
-
-    `options` are settings by dotted key, from options of the tool's own: they win, and None is one that was not given.
-    """
-    given = {key: value for key, value in (options or {}).items() if value is not None}
-    return load_config(_find_config(path), overrides, given)
-
-
-def _find_config(path: str) -> str:
-    """Return where a config is; raises ConfigError for a name that one of the package's is near."""
-    roots = (CHECKOUT / "superpoint_tf", CHECKOUT)  # in a wheel, in a checkout
-    for place in (Path(path), *(root / path for root in roots)):
-        if place.exists():
-            return str(place)
-    shipped = [file.relative_to(root).as_posix() for root in roots for file in root.glob("configs/**/*.yaml")]
-    near = difflib.get_close_matches(Path(path).as_posix(), shipped, n=1, cutoff=0.8)
-    if near:
-        raise ConfigError(
-            f"{path}: cannot be read (no such file); did you mean {near[0]}, which comes with the package?"
-        )
-    return path  # the error lists those beside it

@@ -7,14 +7,13 @@ import logging
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Callable
 
 from superpoint_tf.config import ConfigError
 from superpoint_tf.runtime.devices import check_devices, describe_devices, gpus_of_machine
 from superpoint_tf.runtime.interruption import Interrupted
 from superpoint_tf.runtime.progress import Console
-from superpoint_tf.runtime.quiet import import_tensorflow
+from superpoint_tf.runtime.quiet import import_tensorflow, quieten
 
 
 def set_up_tensorflow(announce: bool = True) -> None:
@@ -22,12 +21,9 @@ def set_up_tensorflow(announce: bool = True) -> None:
 
     A GPU that it does not see is a warning with the reason; raises MissingDevice where CUDA_VISIBLE_DEVICES names it.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TFA_CHECK_VERSION", "0")
+    quieten()
     os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras 3 has others, which cannot run the network
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # take memory as it is needed, not all at once
-    # tensorflow-addons announces its end of life on every import; setup.cfg says which versions are used and why
-    warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow_addons")
     import_tensorflow()
     why_not = check_devices()
     if announce:

@@ -16,14 +16,22 @@ QUICK_REPEATS, REPEATS = 2, 5
 def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser(
         "Measure throughput and peak memory, each against a limit measured in the same run: the float32 "
-        "matrix-multiply peak for convolutions, a memory copy for pixels. Run it on an idle machine."
+        "matrix-multiply peak for convolutions, a memory copy for pixels. Run it on an idle machine.",
+        ["all --quick", "network --repeats 3 --output network.json", "pipeline --images photographs/ --batch-size 8"],
     )
-    parser.add_argument("benchmark", nargs="?", choices=(*BENCHMARKS, "all"), default="all")
+    parser.add_argument(
+        "benchmark", nargs="?", choices=(*BENCHMARKS, "all"), default="all", help="what is measured (default: all)"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer and smaller cases: a minute, to see that it works")
     parser.add_argument(
-        "--repeats", type=command_line.positive_int, help=f"of each figure (default: {REPEATS}, quick: {QUICK_REPEATS})"
+        "--repeats",
+        type=command_line.positive_int,
+        metavar="N",
+        help=f"of each figure (default: {REPEATS}, quick: {QUICK_REPEATS})",
     )
-    parser.add_argument("--batch-size", type=command_line.positive_int, help="of pictures (default: by their size)")
+    parser.add_argument(
+        "--batch-size", type=command_line.positive_int, metavar="N", help="of pictures (default: by their size)"
+    )
     parser.add_argument(
         "--images",
         type=command_line.place,
@@ -34,12 +42,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--weights",
         type=command_line.place,
+        metavar="WHAT",
         help="for `extract` and labels of `adaptation` (default: none)",
     )
     parser.add_argument(
         "--output",
-        type=command_line.output_file,
+        type=command_line.output_file(".json"),
         default="benchmark.json",
+        metavar="FILE",
         help="file with every repeat (default: %(default)s)",
     )
     command_line.add_config_arguments(parser, default="configs/coco.yaml")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+
 from superpoint_tf import command_line
 
 
-def main() -> None:
+def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser(
-        "Label, detect and match on bundled photographs with the weights that come with the package."
+        "Label, detect and match on bundled photographs with the weights that come with the package.",
+        ["", "--output outputs/demo", "--from-scratch"],
     )
     parser.add_argument(
         "--from-scratch", action="store_true", help="train the whole chain first, at laptop size: some ten minutes"
@@ -21,11 +24,17 @@ def main() -> None:
     parser.add_argument(
         "--output",
         type=command_line.output_folder,
+        metavar="DIR",
         help="folder for everything (default: outputs/demo or outputs/demo-from-scratch)",
     )
     arguments = parser.parse_args()
     if arguments.pictures and (arguments.from_scratch or arguments.output):
         parser.error("--pictures draws two pictures and nothing else: --from-scratch and --output do not apply")
+    return arguments
+
+
+def main() -> None:
+    arguments = parse_arguments()
     output = arguments.output or ("outputs/demo-from-scratch" if arguments.from_scratch else "outputs/demo")
     command_line.set_up_tensorflow()
     from superpoint_tf.demonstration.demonstration import redraw_pictures, run_demo

@@ -21,15 +21,16 @@ ORB, BRISK), controls, weights of a patch system (HardNet=hardnet), or module:fu
 descriptors (N, D). For stereo: classical (AD, census, BM, SGBM ...), controls, or weights of a stereo system, which
 give three rows: with post-processing, where left and right agree alone, and without it"""
 
-
-EXAMPLES = f"""\
-examples: {how_to_run("evaluate")} hpatches --data DIR --methods classical controls SuperPoint=outputs/small;
-{how_to_run("evaluate")} patches --data DIR --methods classical controls HardNet=hardnet"""
+EXAMPLES = [
+    "hpatches --data hpatches-sequences-release --methods classical controls SuperPoint=outputs/small",
+    "random-homography --data bundled --methods SIFT superpoint-small --presets 240x320 --num 20",
+    "patches --data hpatches-release --methods classical controls HardNet=hardnet",
+    "synthetic --methods magicpoint-small FAST --num 20",
+]
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser("Measure methods side by side: same images, budget and suppression.")
-    parser.epilog = EXAMPLES
+    parser = command_line.Parser("Measure methods side by side: same images, budget and suppression.", EXAMPLES)
     whats = list(dict.fromkeys(protocol.what for protocol in PROTOCOLS.values()))
     parser.add_argument(
         "protocol",
@@ -39,12 +40,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--data",
         type=command_line.place,
+        metavar="DIR",
         help="folder in HPatches layout, of photographs (`bundled`: scikit-image's; for retrieval perhaps "
         "places/<place>/*.jpg and distractors/*.jpg), or of patches: HPatches' strips "
         "(<sequence>/ref.png, e1.png, ...) or Brown's sets (patches0000.bmp, info.txt, m50_..._0.txt), or of stereo "
         "pairs: Middlebury's (<name>/im2.png, im6.png, disp2.png; im0.png, im1.png, disp0.pfm) or KITTI's",
     )
-    parser.add_argument("--methods", nargs="+", default=["classical", "controls"], help=METHODS_HELP)
+    parser.add_argument("--methods", nargs="+", default=["classical", "controls"], metavar="WHAT", help=METHODS_HELP)
     parser.add_argument(
         "--presets",
         nargs="+",
@@ -54,6 +56,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--num",
         type=command_line.positive_int,
+        metavar="N",
         help="; ".join(f"{p.num} of {name} (default: {p.default_num})" for name, p in PROTOCOLS.items() if p.num),
     )
     parser.add_argument(
@@ -71,7 +74,10 @@ def parse_arguments() -> argparse.Namespace:
     )
     add_network_options(parser)
     parser.add_argument(
-        "--output", type=command_line.output_folder, help="results folder (default: outputs/evaluation/PROTOCOL)"
+        "--output",
+        type=command_line.output_folder,
+        metavar="DIR",
+        help="results folder (default: outputs/evaluation/PROTOCOL)",
     )
     parser.add_argument(
         "--write-images",

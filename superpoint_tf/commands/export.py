@@ -18,15 +18,22 @@ def parse_arguments() -> argparse.Namespace:
     own_shapes = ["; {}: {} {}".format(name, *shape) for name, shape in shaped.items()]
     parser = command_line.Parser(
         f"Export a network as {', '.join(titles)} or {last}. Before the file gets its name it is loaded by its "
-        "own runtime and compared with TensorFlow on photographs."
+        "own runtime and compared with TensorFlow on photographs.",
+        [
+            "--format onnx",
+            "--weights outputs/small --format tflite --image-shape 480 640 --with-postprocessing --max-keypoints 500",
+            "--format tflite --precision int8 --images photographs/ --output small-int8.tflite",
+            "--table",
+        ],
     )
     parser.add_argument(
         "--weights",
         type=command_line.place,
         default="superpoint-small",
+        metavar="WHAT",
         help="a name that comes with the package, a file, a run folder or a checkpoint (default: %(default)s)",
     )
-    parser.add_argument("--format", choices=FORMATS)
+    parser.add_argument("--format", choices=FORMATS, help="what is written")
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
@@ -51,6 +58,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--output",
         type=command_line.place,
+        metavar="FILE",
         help="file, for savedmodel a folder (default: by weights, shape, precision)",
     )
     parser.add_argument("--table", action="store_true", help="measure all formats and precisions, and keep no file")

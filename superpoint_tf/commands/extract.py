@@ -17,7 +17,13 @@ from superpoint_tf.using.extraction_options import (
 def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser(
         "Extract keypoints and descriptors into an HDF5 file in the layout of hloc. What is in the file is "
-        "skipped; a run that was stopped or killed goes on."
+        "skipped; a run that was stopped or killed goes on.",
+        [
+            "photographs/ --output features.h5",
+            "a.jpg 'trip/*.jpg' clip.mp4 --every 10 --max-keypoints 1000",
+            "photographs/ --keypoints sift --descriptor hardnet --output sift-hardnet.h5",
+            "photographs/ --colmap database.db --colmap-single-camera",
+        ],
     )
     parser.add_argument(
         "images",
@@ -27,7 +33,11 @@ def parse_arguments() -> argparse.Namespace:
         help="folders, pictures, patterns such as 'trip/*.jpg', videos, `bundled`",
     )
     parser.add_argument(
-        "--output", type=command_line.output_file, default="features.h5", help="the file (default: %(default)s)"
+        "--output",
+        type=command_line.output_file(".h5", ".hdf5", ""),
+        default="features.h5",
+        metavar="FILE",
+        help="the file (default: %(default)s)",
     )
     add_extraction_arguments(parser)
     add_keypoint_arguments(parser)
@@ -37,14 +47,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--write-frames",
         type=command_line.output_folder,
-        metavar="FOLDER",
+        metavar="DIR",
         help="also write the frames of videos there as pictures, under their names in the file: COLMAP reads colours",
     )
     parser.add_argument("--strict", action="store_true", help="stop at a picture that cannot be used")
     parser.add_argument("--overwrite", action="store_true", help="replace a file made by other weights or settings")
     parser.add_argument(
         "--colmap",
-        type=command_line.output_file,
+        type=command_line.output_file(".db", ".sqlite", ".sqlite3", ""),
         metavar="DATABASE",
         help="also write a COLMAP database with the matches of all pairs",
     )

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from superpoint_tf import command_line
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.operating_system import joined
+from superpoint_tf.runtime.suggestions import did_you_mean
 from superpoint_tf.synthetic import PRIMITIVES
 
 DEFAULTS = "configs/magicpoint.yaml"
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser("Draw synthetic shapes with exact corner labels, as TFRecord files.")
-    parser.add_argument("--num", type=command_line.positive_int, help="training pictures (default: the config's)")
-    parser.add_argument("--output", type=command_line.output_folder, help="folder to write (default: data/synthetic)")
-    parser.add_argument(
-        "--seed", type=command_line.non_negative_int, help="seed of every picture (default: the config's)"
+    parser = command_line.Parser(
+        "Draw synthetic shapes with exact corner labels, as TFRecord files.",
+        ["", "--config configs/quickstart.yaml", "--num 1000 --output data/shapes --primitives star,cube --workers 2"],
     )
     parser.add_argument(
-        "--workers", type=number_of_workers, help="drawing processes; -1: one a core, 0: none beside this one"
+        "--num", type=command_line.positive_int, metavar="N", help="training pictures (default: the config's)"
     )
     parser.add_argument(
-        "--primitives", type=names_of_primitives, help="comma-separated, for example star,cube (default: all nine)"
+        "--output", type=command_line.output_folder, metavar="DIR", help="folder to write (default: data/synthetic)"
+    )
+    parser.add_argument(
+        "--seed", type=command_line.non_negative_int, metavar="N", help="seed of every picture (default: the config's)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=number_of_workers,
+        metavar="N",
+        help="drawing processes; -1: one a core, 0: none beside this one (default: the config's)",
+    )
+    parser.add_argument(
+        "--primitives",
+        type=names_of_primitives,
+        metavar="NAME,NAME",
+        help=f"of {', '.join(PRIMITIVES)} (default: the config's, all nine)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace sets that were made with other settings")
     command_line.add_shard_argument(parser)
@@ -33,8 +46,11 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def number_of_workers(text: str) -> int:
-    """Parse -1 or a whole number from zero up."""
-    return -1 if text == "-1" else command_line.non_negative_int(text)
+    """Parse -1 or a whole number from zero up; raises argparse.ArgumentTypeError."""
+    try:
+        return -1 if text == "-1" else command_line.non_negative_int(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or -1") from None
 
 
 def names_of_primitives(text: str) -> list[str]:
@@ -42,7 +58,8 @@ def names_of_primitives(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     unknown = [name for name in names if name not in PRIMITIVES]
     if unknown:
-        raise argparse.ArgumentTypeError(f"{unknown[0][:60]!r} is not one of {', '.join(PRIMITIVES)}")
+        meant = did_you_mean(unknown[0], PRIMITIVES)
+        raise argparse.ArgumentTypeError(f"{unknown[0][:60]!r} is not one of {', '.join(PRIMITIVES)}{meant}")
     return names
 
 
@@ -57,7 +74,6 @@ def main() -> None:
     }
     config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
     shard = command_line.resolve_shard(arguments.shard)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it only writes files here
     from superpoint_tf.data.shapes.generation import generate_synthetic_sets
     from superpoint_tf.runtime.interruption import StopRequest
     from superpoint_tf.runtime.progress import Console

@@ -12,23 +12,41 @@ from superpoint_tf.runtime.operating_system import joined
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser("Label photographs through many random homographies, in rounds.")
-    parser.add_argument("--iters", type=command_line.positive_int, default=2, help="rounds (default: %(default)s)")
+    parser = command_line.Parser(
+        "Label photographs through many random homographies, in rounds.",
+        [
+            "--iters 2",
+            "configs/small.yaml --iters 1 --detector superpoint-small --images photographs/ --output labels/mine",
+            "--images photographs/ --shard 0/4 --set adaptation.num_homographies=50",
+        ],
+    )
     parser.add_argument(
-        "--images", type=command_line.place, help="folder of photographs (default: the config's, else data/coco)"
+        "--iters", type=command_line.positive_int, default=2, metavar="N", help="rounds (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--images",
+        type=command_line.place,
+        metavar="DIR",
+        help="photographs, `bundled`: scikit-image's (default: the config's, else data/coco)",
     )
     parser.add_argument(
         "--detector",
         type=command_line.place,
+        metavar="WHAT",
         help="weights or run folder of the first detector (default: outputs/magicpoint, else what comes with the "
         "package for the config's network, else trained)",
     )
     parser.add_argument(
         "--from-scratch", action="store_true", help="train the first detector even if one comes with the package"
     )
-    parser.add_argument("--num-homographies", type=command_line.positive_int, help="overrides the config")
     parser.add_argument(
-        "--output", type=command_line.output_folder, help="label folder (default: labels/<config name>)"
+        "--num-homographies",
+        type=command_line.positive_int,
+        metavar="N",
+        help="that each photograph is seen under (default: the config's)",
+    )
+    parser.add_argument(
+        "--output", type=command_line.output_folder, metavar="DIR", help="label folder (default: labels/<config name>)"
     )
     parser.add_argument("--strict", action="store_true", help="a photograph that cannot be read is an error")
     parser.add_argument("--overwrite", action="store_true", help="delete earlier labels in the folder")

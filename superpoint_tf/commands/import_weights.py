@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser(
-        "Turn a public PyTorch or MatConvNet network into a weights file; nothing that it holds is executed."
+        "Turn a public PyTorch or MatConvNet network into a weights file; nothing that it holds is executed.",
+        ["superpoint_v1.pth", "superpoint_v6_from_tf.pth --output weights/superpoint.npz"],
     )
     parser.add_argument(
         "file",
@@ -28,19 +29,19 @@ def parse_arguments() -> argparse.Namespace:
         "HardNet, or a .mat of TNet",
     )
     parser.add_argument(
-        "--output", type=command_line.output_file, help="weights file (default: outputs/<name of FILE>/weights.npz)"
+        "--output",
+        type=command_line.output_file(".npz"),
+        metavar="FILE",
+        help="weights file (default: outputs/<name of FILE>/weights.npz)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace other weights in that file")
-    arguments = parser.parse_args()
-    if arguments.output and not arguments.output.endswith(".npz"):
-        parser.error(f"--output {arguments.output}: expected a name that ends in .npz")
-    if not Path(arguments.file).exists():
-        parser.error(f"{arguments.file}: no such file; docs/using.md says where its authors offer it")
-    return arguments
+    return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse_arguments()
+    if not Path(arguments.file).exists():
+        raise ValueError(f"{arguments.file}: no such file; docs/using.md says where its authors offer it")
     command_line.set_up_tensorflow()
     from superpoint_tf.runtime.progress import Console
 

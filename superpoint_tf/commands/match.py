@@ -27,23 +27,29 @@ RANSAC_PX = 3.0
 def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser(
         "Match two pictures and estimate their homography by RANSAC. Exit code 1: a homography was asked "
-        "for, and the matches agree on none."
+        "for, and the matches agree on none.",
+        [
+            "a.jpg b.jpg --figure matches.png",
+            "a.jpg b.jpg --homography --panorama panorama.png --save-matches matches.npz",
+            "a.jpg b.jpg --keypoints sift --descriptor hardnet --ratio 0.8",
+            "left.png right.png --weights outputs/mc-cnn-fast-laptop --disparity disparity.png",
+        ],
     )
     parser.add_argument("a", type=command_line.place, metavar="A", help="a picture")
     parser.add_argument("b", type=command_line.place, metavar="B", help="another")
     parser.add_argument("--homography", action="store_true", help="print the matrix that maps xy of A to xy of B")
     parser.add_argument(
         "--figure",
-        type=command_line.output_file,
+        type=command_line.output_file(".png"),
         metavar="PNG",
         help="draw the matches: green agree on the homography, red do not",
     )
     parser.add_argument(
-        "--panorama", type=command_line.output_file, metavar="PNG", help="stitch: B warped onto the plane of A"
+        "--panorama", type=command_line.output_file(".png"), metavar="PNG", help="stitch: B warped onto the plane of A"
     )
     parser.add_argument(
         "--save-matches",
-        type=command_line.output_file,
+        type=command_line.output_file(".npz", ".txt"),
         metavar="FILE",
         help=".npz: all arrays; .txt: x0 y0 x1 y1 inlier, a line a match",
     )
@@ -62,7 +68,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--disparity",
-        type=command_line.output_file,
+        type=command_line.output_file(*SUFFIXES),
         metavar="FILE",
         help="A and B are the left and the right picture of a rectified pair: match all pixels by --weights of a "
         "stereo system and write how far each lies to the left in B; .png of 16 bits times 256, .pfm or .npy. A view "
@@ -79,14 +85,6 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     check_keypoint_arguments(parser, arguments)
     check_disparity_arguments(parser, arguments)
-    for option, path, suffixes in (
-        ("--figure", arguments.figure, (".png",)),
-        ("--panorama", arguments.panorama, (".png",)),
-        ("--save-matches", arguments.save_matches, (".npz", ".txt")),
-        ("--disparity", arguments.disparity, SUFFIXES),
-    ):
-        if path and not path.lower().endswith(suffixes):
-            parser.error(f"{option} {path}: name a file that ends with {' or '.join(suffixes)}")
     outputs = {
         "--figure": arguments.figure,
         "--panorama": arguments.panorama,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import detection_from_options
+from superpoint_tf.data.photographs.video_writer import WRITTEN_SUFFIXES
 from superpoint_tf.using.extraction_options import DEFAULT_DETECTION, add_extraction_arguments
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser(
         "Show keypoints and heatmap over pictures and videos: in a window, or with --output or without a "
-        "display, in files."
+        "display, in files.",
+        [
+            "picture.jpg --output keypoints.png",
+            "photographs/ clip.mp4 --output outputs/show --every 5",
+            "bundled --max-keypoints 500 --resize 640",
+        ],
     )
     parser.add_argument(
         "images",
@@ -32,7 +38,7 @@ def parse_arguments() -> argparse.Namespace:
         "--output",
         type=command_line.place,
         metavar="PATH",
-        help="save: a .png for a picture, an .mp4 for a video, a folder for several",
+        help="save: a .png for a picture, an .mp4 or .webm for a video, a folder for several",
     )
     parser.add_argument(
         "--every", type=command_line.positive_int, default=1, metavar="N", help="take each N-th frame of videos"
@@ -46,13 +52,15 @@ def parse_arguments() -> argparse.Namespace:
 def check_output(sources: Sequence[Source], output: str) -> None:
     """Raise ValueError for the name of one picture or video where others are to be saved, or an impossible name."""
     suffix, first = Path(output).suffix.lower(), sources[0]
-    kind = {".png": "a picture", ".mp4": "a video"}.get(suffix)
+    kind = {".png": "a picture", **dict.fromkeys(WRITTEN_SUFFIXES, "a video")}.get(suffix)
     one_file = kind is not None and not Path(output).is_dir()
-    if one_file and (len(sources) > 1 or first.is_video != (suffix == ".mp4")):
+    if kind is None and command_line.names_file(output):
+        raise ValueError(f"--output {output}: name a .png for a picture, an .mp4 or .webm for a video, or a folder")
+    if one_file and (len(sources) > 1 or first.is_video != (suffix in WRITTEN_SUFFIXES)):
         found = f"{len(sources)} files are" if len(sources) > 1 else f"{first.path} is"
         raise ValueError(f"--output {output} names {kind}, but {found} to be saved; name a folder")
     try:
-        command_line.output_file(output) if one_file else command_line.output_folder(output)
+        (command_line.output_file(suffix) if one_file else command_line.output_folder)(output)
     except argparse.ArgumentTypeError as error:
         raise ValueError(f"--output {error}") from error
 

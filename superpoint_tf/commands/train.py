@@ -13,11 +13,24 @@ from superpoint_tf.systems import SYSTEMS
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = command_line.Parser("Train the detector alone, the joint model, or any other system of docs/zoo.md.")
+    parser = command_line.Parser(
+        "Train the detector alone, the joint model, or any other system of docs/zoo.md.",
+        [
+            "configs/quickstart.yaml",
+            "configs/coco.yaml --labels labels/mine --output outputs/mine --set joint.steps=20000 joint.batch_size=4",
+            "configs/zoo/hardnet.yaml",
+            "--list-settings joint",
+        ],
+    )
     command_line.add_config_arguments(parser, default=None)
-    parser.add_argument("--output", type=command_line.output_folder, help="run folder (default: outputs/<config name>)")
     parser.add_argument(
-        "--labels", type=command_line.place, help="label folder (default: labels/<config name>, else labels/coco)"
+        "--output", type=command_line.output_folder, metavar="DIR", help="run folder (default: outputs/<config name>)"
+    )
+    parser.add_argument(
+        "--labels",
+        type=command_line.place,
+        metavar="DIR",
+        help="label folder (default: labels/<config name>, else labels/coco)",
     )
     parser.add_argument("--overwrite", action="store_true", help="delete an earlier run in the folder")
     command_line.add_strategy_argument(parser)

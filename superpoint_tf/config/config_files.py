@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import math
 import types
 import typing
@@ -19,6 +18,7 @@ from superpoint_tf.config.config_rules import check_rules
 from superpoint_tf.config.fields import ConfigError, check_limits, shown
 from superpoint_tf.config.sections import Config
 from superpoint_tf.config.strict_yaml import parse_yaml
+from superpoint_tf.runtime.suggestions import did_you_mean, nearest
 
 _NO_TEXT = ("Cc", "Cs")  # control characters, and halves of characters that no file name in UTF-8 has
 _MOVED = {f"adaptation.{key}": f"adaptation.detection.{key}" for key in ("scales", "phases")}  # by the key of before
@@ -59,7 +59,8 @@ def _read_text(path: Path) -> str:
         return content.decode("utf-8")
     except OSError as error:
         found = sorted(str(p) for p in path.parent.glob("*.yaml"))
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); configs beside it: {found or 'none'}") from error
+        beside = f"configs beside it: {', '.join(found) or 'none'}{did_you_mean(str(path), found)}"
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); {beside}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a UTF-8 text file ({error.reason} at byte {error.start})") from error
 
@@ -146,8 +147,8 @@ def _name_key(prefix: str, key: Any) -> str:
 
 
 def _nearest_key(prefix: str, key: Any, known: Sequence[str]) -> str:
-    nearest = difflib.get_close_matches(shown(key).strip("'"), known, n=1, cutoff=0.5)
-    return f"did you mean `{prefix}{nearest[0]}`?" if nearest else f"known here: {', '.join(known)}"
+    meant = nearest(shown(key).strip("'"), known, cutoff=0.5)
+    return f"did you mean `{prefix}{meant}`?" if meant else f"known here: {', '.join(known)}"
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:

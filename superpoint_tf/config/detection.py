@@ -19,9 +19,10 @@ class DetectionConfig:
     border_px: int = setting(4, minimum=0, maximum=4096)  # keypoints nearer to the frame are dropped
     max_keypoints: int | None = setting(600, minimum=0, maximum=2**31 - 1)  # the strongest are kept; None: all
     subpixel: bool = setting(False)  # keypoints between pixels, by soft-argmax
-    # The network sees the picture at each of the scales in each of the phases, and its heatmaps are combined.
-    scales: tuple[float, ...] = setting(ONE_SCALE, rule=check_scales)  # in order of size, whatever the order given
-    phases: int = setting(ONE_PHASE, rule=check_phases)
+    # The network sees the picture at each of the scales in each of the phases, and its heatmaps are combined. They are
+    # in order of size, whatever the order given.
+    scales: tuple[float, ...] = setting(ONE_SCALE, rule=check_scales)
+    phases: int = setting(ONE_PHASE, rule=check_phases)  # 1, 2, 4 or 16: seen so often, moved by parts of a cell
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scales", check_scales(self.scales))
@@ -39,11 +40,11 @@ class AdaptationSection:
     # Cut from the edges of a warp's valid region. A detector is not trained on cells that touch them: with 3 px, as
     # in the reference, labels were eight times as dense 4 to 8 px from the frame as in the middle; from 8 px on, not.
     erosion_px: int = setting(12, minimum=0, maximum=64)
-    aggregation: str = setting("mean", choices=("mean", "max"))
+    aggregation: str = setting("mean", choices=("mean", "max"))  # of what the warps say of a pixel
     precision: str = setting("float32", choices=PRECISIONS)  # of the network's layers; the votes add up in float32
     homography: HomographyConfig = field(default_factory=lambda: HomographyConfig(max_angle_deg=180.0))
     # Each warp is seen at its scales and phases; the rest cuts what they add up to. Few vote nearer to the frame.
     detection: DetectionConfig = DetectionConfig(border_px=8)
-    retrain_steps: int = setting(20_000, free=True, minimum=1, maximum=10**9)
-    retrain_learning_rate: float = setting(1e-3, free=True, minimum=0.0, maximum=10.0)
+    retrain_steps: int = setting(20_000, free=True, minimum=1, maximum=10**9)  # of the detector, between two rounds
+    retrain_learning_rate: float = setting(1e-3, free=True, minimum=0.0, maximum=10.0)  # its peak there
     num_figures: int = setting(4, free=True, minimum=0, maximum=1000)  # photographs drawn a round

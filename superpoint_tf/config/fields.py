@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import reprlib
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
+from superpoint_tf.runtime.suggestions import did_you_mean
 from superpoint_tf.systems import SYSTEMS
 
 CELL = 8  # side of a detector cell, pixels; the only 8 in the code
@@ -49,9 +49,8 @@ def check_limits(value: Any, limits: Mapping[str, Any], where: str) -> None:
         number = not isinstance(item, str)
         if choices is not None and not isinstance(item, float) and item not in choices:
             known = [str(choice) for choice in choices if choice != ""]
-            near = difflib.get_close_matches(str(item), known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"{where}: {shown(item)} is not one of {', '.join(known)}{hint}")
+            meant = did_you_mean(str(item), known)
+            raise ConfigError(f"{where}: {shown(item)} is not one of {', '.join(known)}{meant}")
         if minimum is not None and number and not item >= minimum:  # NaN is not, either
             raise ConfigError(f"{where}: {shown(item)} is below the minimum {minimum:g}")
         if maximum is not None and number and not item <= maximum:

@@ -22,13 +22,13 @@ class ConvexSection:
     held_out: int = setting(8, minimum=2, maximum=1024)  # one picture of so many chooses the best iterates
     pairs: int = setting(256, minimum=1, maximum=2**20)  # of each kind, a step
     radii: int = setting(11, minimum=2, maximum=64)  # of the rings to choose from
-    angles: int = setting(3, minimum=1, maximum=32)
-    deviations: int = setting(7, minimum=1, maximum=64)
-    ring_steps: int = setting(3000, minimum=1, maximum=10**9)
+    angles: int = setting(3, minimum=1, maximum=32)  # of the regions of a ring, from 0 to 45 degrees
+    deviations: int = setting(7, minimum=1, maximum=64)  # of the Gaussians that regions are
+    ring_steps: int = setting(3000, minimum=1, maximum=10**9)  # of the first problem, which chooses rings
     ring_l1: float = setting(0.03, minimum=0.0, maximum=1e3)  # more: fewer rings
     ring_gamma: float = setting(1.0, minimum=1e-6, maximum=1e6)  # more: smaller steps
     trace: float = setting(0.001, minimum=0.0, maximum=1e3)  # of the projection; more: a lower rank
-    gamma: float = setting(0.3, minimum=1e-6, maximum=1e6)
+    gamma: float = setting(0.3, minimum=1e-6, maximum=1e6)  # of the projection; more: smaller steps
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class PatchesSection(TrainingConfig):
     mining_ratio: int = setting(8, minimum=1, maximum=2**16)  # of mined pairs: of so many the hardest one trains
     gor_weight: float = setting(0.0, minimum=0.0, maximum=1e9)  # of the regularisation to orthogonal negatives; 0: off
     flips: bool = setting(False)  # both patches of a point turned by quarters and mirrored at random, alike
-    batch_size: int = setting(1024, minimum=1, maximum=2**16)  # points, of two patches each, over all devices
-    # Mining sees a replica's own part of a micro-batch.
-    points_per_picture: int = setting(64, minimum=1, maximum=4096)
+    # Points, of two patches each, over all devices. Mining sees a replica's own part of a micro-batch.
+    batch_size: int = setting(1024, minimum=1, maximum=2**16)
+    points_per_picture: int = setting(64, minimum=1, maximum=4096)  # of a batch
     half_side_px: float = setting(16.0, minimum=1.0, maximum=512.0)  # of a label's patch, in pixels of the frame
     support: float = setting(6.0, minimum=1.0, maximum=64.0)  # side of a patch, in diameters of its DoG keypoint
     max_keypoints: int = setting(512, minimum=1, maximum=2**16 - 1)  # DoG keypoints of a picture, the strongest
@@ -74,7 +74,7 @@ class LiftSection(TrainingConfig):
     # begin with the weights that the one before left (`init`), and the others stay as they are.
     trainable: str = setting("descriptor", choices=("descriptor", "orientation", "detector"))
     batch_size: int = setting(128, minimum=1, maximum=2**16)  # points, of two patches each, over all devices
-    points_per_picture: int = setting(16, minimum=1, maximum=4096)
+    points_per_picture: int = setting(16, minimum=1, maximum=4096)  # of a batch
     max_keypoints: int = setting(512, minimum=1, maximum=2**16 - 1)  # of a picture, the strongest
     # A point is a keypoint that is found again in so many turned and zoomed copies of the photograph; 0: every one.
     copies: int = setting(1, minimum=0, maximum=64)
@@ -82,10 +82,11 @@ class LiftSection(TrainingConfig):
     radius_px: float = setting(8.0, minimum=0.0, maximum=1024.0)  # nearer points of a picture are no negatives
     margin: float = setting(4.0, minimum=0.0, maximum=100.0)  # of the descriptor's wrong pairs
     mining_ratio: int = setting(8, minimum=1, maximum=2**16)  # of so many pairs the hardest one trains it
-    # The detector: how far off the middle its keypoints are, in half sides of a patch; how far from any keypoint the
-    # middles of empty patches, in their sigmas; and what telling both apart weighs beside the pairs.
+    # The detector: how far off the middle of a patch its keypoints are, in half sides.
     shift: float = setting(0.4, minimum=0.0, maximum=0.5)
+    # The detector: how far the middles of empty patches are from any keypoint, in sigmas of the patches.
     clearance: float = setting(6.0, minimum=0.1, maximum=12.0)
+    # The detector: what telling keypoints from empty patches weighs beside the pairs.
     class_weight: float = setting(1.0, minimum=0.0, maximum=1e9)
 
     @property

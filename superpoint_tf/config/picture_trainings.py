@@ -32,19 +32,19 @@ class LfnetSection(TrainingConfig):
 
     batch_size: int = setting(6, minimum=1, maximum=2**16)  # pairs
     num_keypoints: int = setting(512, minimum=1, maximum=2**16)  # of a view, the strongest
-    # Of the heatmap, of the descriptors where the detector says, of orientation and scale, which train the detector;
-    # and of the triplets, which train the descriptor. A weight of 0 takes a term out.
-    image_weight: float = setting(1.0, minimum=0.0, maximum=1e9)
-    pair_weight: float = setting(0.01, minimum=0.0, maximum=1e9)
-    orientation_weight: float = setting(0.1, minimum=0.0, maximum=1e9)
-    scale_weight: float = setting(0.1, minimum=0.0, maximum=1e9)
-    descriptor_weight: float = setting(1.0, minimum=0.0, maximum=1e9)
+    # The first four train the detector, the last the descriptor. A weight of 0 takes a term out.
+
+    image_weight: float = setting(1.0, minimum=0.0, maximum=1e9)  # of the heatmap's loss
+    pair_weight: float = setting(0.01, minimum=0.0, maximum=1e9)  # of the descriptors' where the detector says
+    orientation_weight: float = setting(0.1, minimum=0.0, maximum=1e9)  # of the loss of orientations
+    scale_weight: float = setting(0.1, minimum=0.0, maximum=1e9)  # of the loss of scales
+    descriptor_weight: float = setting(1.0, minimum=0.0, maximum=1e9)  # of the triplets' loss
     margin: float = setting(1.0, minimum=0.0, maximum=100.0)  # of the triplets, of squared distances
     radius_px: float = setting(32.0, minimum=0.0, maximum=1024.0)  # nearer keypoints are no negatives
     # A negative is drawn from the hardest ones: from `hardest` of them at first, times .9 every so many steps, but at
     # least 5.
     hardest: int = setting(64, minimum=5, maximum=2**16)
-    hardest_fall_every: int = setting(1000, minimum=1, maximum=10**9)
+    hardest_fall_every: int = setting(1000, minimum=1, maximum=10**9)  # steps
 
 
 @dataclass(frozen=True)
@@ -64,18 +64,20 @@ class StereoChanges:
     Grey levels are those of standardised pictures: 1 is a deviation. The `right_` ones are of the right patch alone.
     """
 
-    max_angle_deg: float = setting(7.0, minimum=0.0, maximum=180.0)
-    scale: tuple[float, float] = setting((1.0, 1.0), minimum=0.1, maximum=10.0)
-    scale_x: tuple[float, float] = setting((0.9, 1.0), minimum=0.1, maximum=10.0)
-    max_shear_x: float = setting(0.1, minimum=0.0, maximum=4.0)
-    max_brightness: float = setting(0.7, minimum=0.0, maximum=100.0)
+    max_angle_deg: float = setting(7.0, minimum=0.0, maximum=180.0)  # turned by +- this
+    scale: tuple[float, float] = setting((1.0, 1.0), minimum=0.1, maximum=10.0)  # range of a factor
+    scale_x: tuple[float, float] = setting((0.9, 1.0), minimum=0.1, maximum=10.0)  # range of a factor, across alone
+    max_shear_x: float = setting(0.1, minimum=0.0, maximum=4.0)  # x moves by up to this times y, +-
+    max_brightness: float = setting(0.7, minimum=0.0, maximum=100.0)  # added, +-
     max_contrast: float = setting(1.3, minimum=1.0, maximum=100.0)  # a factor in [1 / it, it]
-    right_max_shift_y_px: float = setting(0.0, minimum=0.0, maximum=64.0)
-    right_max_angle_deg: float = setting(0.0, minimum=0.0, maximum=180.0)
-    right_scale_x: tuple[float, float] = setting((1.0, 1.0), minimum=0.1, maximum=10.0)
-    right_max_shear_x: float = setting(0.0, minimum=0.0, maximum=4.0)
-    right_max_brightness: float = setting(0.3, minimum=0.0, maximum=100.0)
-    right_max_contrast: float = setting(1.0, minimum=1.0, maximum=100.0)
+    right_max_shift_y_px: float = setting(0.0, minimum=0.0, maximum=64.0)  # moved up or down, +-
+    right_max_angle_deg: float = setting(0.0, minimum=0.0, maximum=180.0)  # turned by +- this, further
+    right_scale_x: tuple[float, float] = setting(
+        (1.0, 1.0), minimum=0.1, maximum=10.0
+    )  # range of a further factor, across alone
+    right_max_shear_x: float = setting(0.0, minimum=0.0, maximum=4.0)  # further, +-
+    right_max_brightness: float = setting(0.3, minimum=0.0, maximum=100.0)  # further, added, +-
+    right_max_contrast: float = setting(1.0, minimum=1.0, maximum=100.0)  # a further factor in [1 / it, it]
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,12 @@ class StereoSection(TrainingConfig):
     loss: str = setting("", choices=("", *losses_of("stereo")))  # "": the paper's
     margin: float = setting(0.2, minimum=0.0, maximum=2.0)  # of the loss of that name
     batch_size: int = setting(128, minimum=1, maximum=2**16)  # points: each a matching and a wrong pair of patches
-    points_per_pair: int = setting(32, minimum=1, maximum=2**16)
+    points_per_pair: int = setting(32, minimum=1, maximum=2**16)  # of pictures
     max_disparity_px: float = setting(64.0, minimum=1.0, maximum=4096.0)  # of drawn pairs, and in validation
     positive_px: float = setting(1.0, minimum=0.0, maximum=64.0)  # a matching patch is off by up to it, either way
-    negative_px: tuple[float, float] = setting((4.0, 10.0), minimum=0.0, maximum=4096.0)  # a wrong one by at least
+    negative_px: tuple[float, float] = setting(
+        (4.0, 10.0), minimum=0.0, maximum=4096.0
+    )  # a wrong one by at least and at most so much
     changes: StereoChanges = StereoChanges()
 
     @property

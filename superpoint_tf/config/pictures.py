@@ -42,7 +42,7 @@ class PlanesConfig:
 class PhotometricConfig:
     """Ranges of the photometric change on 0..255 grey levels; every change is applied, in random order."""
 
-    enabled: bool = setting(True)
+    enabled: bool = setting(True)  # off: pictures stay as they are
     # Who changes training pictures: imgaug in worker processes, or the graph of the batch, which leaves the workers to
     # decode. The same distribution, other samples.
     backend: str = setting("imgaug", choices=("imgaug", "graph"))
@@ -65,9 +65,9 @@ class SyntheticSection:
 
     root: str = setting("data/synthetic", free=True, required=True)  # what generate_synthetic.py writes
     source: str = setting("auto", choices=("auto", "generator", "records"))  # auto: records if they are there
-    num_train: int = setting(100_000, free=True, minimum=1, maximum=10**9)
-    num_validation: int = setting(100, free=True, minimum=1, maximum=10**9)  # a primitive
-    num_test: int = setting(500, free=True, minimum=1, maximum=10**9)  # a primitive
+    num_train: int = setting(100_000, free=True, minimum=1, maximum=10**9)  # pictures
+    num_validation: int = setting(100, free=True, minimum=1, maximum=10**9)  # pictures a primitive
+    num_test: int = setting(500, free=True, minimum=1, maximum=10**9)  # pictures a primitive
     draw: SyntheticConfig = field(default_factory=SyntheticConfig)
     homography: HomographyConfig = HomographyConfig(patch_ratio=0.8)
     photometric: PhotometricConfig = SYNTHETIC_PHOTOMETRIC
@@ -88,9 +88,8 @@ class PhotographsSection:
     """Photographs: where they lie and the frame they are brought to."""
 
     root: str = setting("", free=True)  # a folder; "" = data/coco, or scikit-image's photographs where that is absent
-    train: str = setting(
-        "", free=True
-    )  # sub-folder(s, comma-separated); "" = train2017 if it is there, else everything
+    # Sub-folder(s, comma-separated); "" = train2017 if it is there, else everything.
+    train: str = setting("", free=True)
     validation: str = setting("", free=True)  # sub-folder(s); "" = val2017 if it is there, else 5 % are held out
     # (height, width): scaled until it covers the frame, then cut to the centre
     image_shape: tuple[int, int] = setting((240, 320), minimum=32, maximum=8192)

@@ -31,7 +31,7 @@ class NetworkConfig:
 
     width: float = setting(1.0, minimum=1 / 16, maximum=4.0)  # multiplies every channel count of encoder and heads
     batch_norm: bool = setting(True)  # after ReLU, as in the public checkpoints; off: the paper's 1,300,865 weights
-    descriptor_dim: int = setting(256, minimum=8, maximum=4096)
+    descriptor_dim: int = setting(256, minimum=8, maximum=4096)  # numbers of a descriptor
     # max: 2x2 maximum, the paper's. blur: maximum at stride 1, binomial filter, stride 2 (Zhang 2019): no aliasing.
     pooling: str = setting("max", choices=("max", "blur"))
     # Photographs that it is trained to tell apart (`train: classes`), which gives it the heads of that training; 0: as
@@ -51,10 +51,10 @@ class EvaluationSection:
 
     # Random homographies of held-out photographs; with 40 the standard error was larger than most differences.
     num_pairs: int = setting(200, free=True, minimum=1, maximum=10**6)
-    image_shape: tuple[int, int] = setting((240, 320), free=True, minimum=32, maximum=8192)
-    nms_radius_px: int = setting(4, free=True, minimum=0, maximum=1024)
-    num_keypoints: int = setting(300, free=True, minimum=1, maximum=10**6)
-    distance_px: float = setting(3.0, free=True, minimum=0.0, maximum=1024.0)  # epsilon
+    image_shape: tuple[int, int] = setting((240, 320), free=True, minimum=32, maximum=8192)  # (height, width)
+    nms_radius_px: int = setting(4, free=True, minimum=0, maximum=1024)  # square of side 2 r + 1
+    num_keypoints: int = setting(300, free=True, minimum=1, maximum=10**6)  # of a picture, the strongest
+    distance_px: float = setting(3.0, free=True, minimum=0.0, maximum=1024.0)  # epsilon: as far off is still right
     num_synthetic: int = setting(50, free=True, minimum=1, maximum=10**6)  # pictures a primitive in the validation mAP
     homography: HomographyConfig = field(default_factory=lambda: HomographyConfig(symmetric_axes=True))
     planes: PlanesConfig = field(default_factory=PlanesConfig)  # of the pairs of `tools/evaluate.py pck`
@@ -66,7 +66,7 @@ class Config:
 
     name: str = setting("default", free=True)  # the file's stem unless it says otherwise
     train: str = setting("joint", choices=TRAININGS)  # what tools/train.py trains
-    seed: int = setting(0, minimum=0, maximum=2**31 - 1)
+    seed: int = setting(0, minimum=0, maximum=2**31 - 1)  # of everything random
     workers: int = setting(-1, free=True, minimum=-1, maximum=1024)  # data processes; -1: one a core, 0: none
     synthetic: SyntheticSection = field(default_factory=SyntheticSection)
     photographs: PhotographsSection = field(default_factory=PhotographsSection)

@@ -12,18 +12,18 @@ from superpoint_tf.systems import SYSTEMS
 class TrainingConfig:
     """One optimisation."""
 
-    steps: int = setting(200_000, free=True, minimum=1, maximum=10**9)
+    steps: int = setting(200_000, free=True, minimum=1, maximum=10**9)  # updates of the weights
     batch_size: int = setting(32, minimum=1, maximum=2**16)  # of one update, over all micro-batches and devices
     # Micro-batches an update, one in memory at a time. Batch norm sees one micro-batch at a time: its statistics are
     # those of batch_size / accumulate pictures, and its moving averages move `accumulate` times an update.
     accumulate: int = setting(1, minimum=1, maximum=2**16)
     learning_rate: float = setting(1e-3, free=True, minimum=0.0, maximum=10.0)  # peak
-    # cosine ends at a hundredth, linear at zero; steps: times `fall` after every `fall_every` steps
+    # How the rate falls: cosine ends at a hundredth, linear at zero; steps: times `fall` after every `fall_every` steps
     schedule: str = setting("cosine", free=True, choices=("cosine", "constant", "linear", "steps"))
-    fall: float = setting(0.1, free=True, minimum=0.0, maximum=1.0)
-    fall_every: int = setting(10_000, free=True, minimum=1, maximum=10**9)
+    fall: float = setting(0.1, free=True, minimum=0.0, maximum=1.0)  # of `schedule: steps`
+    fall_every: int = setting(10_000, free=True, minimum=1, maximum=10**9)  # of `schedule: steps`
     optimizer: str = setting("adam", choices=("adam", "momentum"))  # momentum: gradient descent
-    momentum: float = setting(0.9, free=True, minimum=0.0, maximum=1.0)
+    momentum: float = setting(0.9, free=True, minimum=0.0, maximum=1.0)  # of `optimizer: momentum`
     weight_decay: float = setting(0.0, free=True, minimum=0.0, maximum=1.0)  # times kernels, added to their gradients
     warmup_steps: int = setting(1000, free=True, minimum=0, maximum=10**9)  # linear from zero
     clip_norm: float = setting(10.0, free=True, minimum=0.0, maximum=1e9)  # global gradient norm; 0 = off
@@ -31,7 +31,7 @@ class TrainingConfig:
     # What the detector is taught of a label between pixels: the nearest `pixel`, as in the paper, or `bilinear`: its
     # four pixels by nearness, across cells too.
     targets: str = setting("pixel", choices=("pixel", "bilinear"))
-    precision: str = setting("float32", choices=PRECISIONS)
+    precision: str = setting("float32", choices=PRECISIONS)  # of the layers' arithmetic; weights stay float32
     xla: bool = setting(False, free=True)  # compile the step with XLA
     # Weights.npz, run folder, checkpoint or shipped name; a narrower network's are widened. Joint: `adapted` is the
     # detector that made the labels.
@@ -55,7 +55,7 @@ class JointSection(TrainingConfig):
 
     batch_size: int = setting(8, minimum=1, maximum=2**16)
     labels: str = setting("", free=True)  # label folder; "" = labels/<config name>, else labels/coco
-    descriptor_loss: str = setting("hinge", choices=SYSTEMS["superpoint"].losses)
+    descriptor_loss: str = setting("hinge", choices=SYSTEMS["superpoint"].losses)  # hinge: the paper's
     descriptor_weight: float = setting(1.0, minimum=0.0, maximum=1e9)  # lambda: of the descriptor loss in the total
     positive_weight: float = setting(250.0, minimum=0.0, maximum=1e9)  # lambda_d, quoted for 1,200 cells (240x320)
     positive_margin: float = setting(1.0, minimum=-10.0, maximum=10.0)  # m_p

@@ -132,8 +132,10 @@ def publish(request: Request, measured: Measured) -> Evaluation:
     storage.write_bytes(folder / "table.md", markdown_text(evaluation.markdown).encode())
     if evaluation.report:
         storage.write_bytes(folder / "report.html", html_report(evaluation).encode())
-        written = ["report.html", *written, "figures/"]
-    else:
+        written = ["report.html", *written]
+    if evaluation.figures or evaluation.examples:
+        written.append("figures/")
+    if not evaluation.report:
         written += evaluation.lines
     request.console.line("eval", f"{folder}/{' | '.join(written)}")
     return evaluation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.models.images import prepare_image
 from superpoint_tf.networks.weights import Weights, load_network
 from superpoint_tf.runtime.invocation import how_to_run
-from superpoint_tf.runtime.progress import Console, format_bytes
+from superpoint_tf.runtime.progress import Console, format_bytes, watched
 from superpoint_tf.runtime.workers import resolve_workers
 from superpoint_tf.systems import CropSpec
 
@@ -96,7 +96,8 @@ class AnyExporter(ABC):
         origin = describe_origin(self._source, self._weights, request.precision, request.form)
         self._say("plan", f"{origin['weights']}, step {origin['training_step']} | {request}")
         with staged(path) as temporary:
-            calibration = self._calibration(request) if request.precision == "int8" else []
+            inputs = self._calibration(request) if request.precision == "int8" else []
+            calibration = _Watched(inputs, self._console)
             write_file(request, graph, temporary, calibration, origin)
             run = open_file(request.format, temporary, self.threads)
             difference = self._compare(request, run)
@@ -119,6 +120,17 @@ class AnyExporter(ABC):
 
     def _say(self, label: str, text: str) -> None:
         self._console.line(label, text)
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """What int8 takes its ranges from: whenever a converter goes through it, it is shown how far."""
+
+    inputs: Sequence[np.ndarray]
+    console: Console
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return watched(self.inputs, len(self.inputs), "int8", "photographs for the ranges", self.console)
 
 
 class Exporter(AnyExporter):
@@ -154,7 +166,9 @@ class Exporter(AnyExporter):
         ours = extractor_of(self.model, detection)
         theirs, radius = extractor_of_file(run, request.form, detection, self.model.spec), detection.nms_radius_px
         judged = self.photographs.for_judging if request.precision == "int8" else self.photographs
-        frames = judged.frames(request.form.image_shape)
+        frames = watched(
+            judged.frames(request.form.image_shape), len(judged.paths), "check", "photographs", self._console
+        )
         decided = self.model.score_map.decided
         difference = compare_features(((ours(frame, radius), theirs(frame, radius)) for frame in frames), decided)
         if not difference.keypoints:
@@ -173,7 +187,7 @@ class Exporter(AnyExporter):
             request.format: extractor_of_file(run, request.form, detection, self.model.spec),
         }
         judged, shape = self.photographs.for_judging, request.form.image_shape
-        rows = measure_repeatability(methods, judged, shape, detection.nms_radius_px, NUM_PAIRS)
+        rows = measure_repeatability(methods, judged, shape, detection.nms_radius_px, NUM_PAIRS, self._console)
         for row in rows:
             self._say("eval", f"{row['method']} | " + describe_quality(row))
         return rows

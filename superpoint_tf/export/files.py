@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from superpoint_tf.runtime.quiet import held_back
 
 
 def write_file(
-    request: Request, graph: Graph, path: str | Path, calibration: Sequence[np.ndarray], origin: dict[str, str]
+    request: Request, graph: Graph, path: str | Path, calibration: Iterable[np.ndarray], origin: dict[str, str]
 ) -> None:
     """Convert a graph and write it at `path`, without looking at what came out."""
     with held_back():  # the converters' C++ code has no setting to be quiet

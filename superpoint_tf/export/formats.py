@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -24,7 +24,7 @@ class Runtime(Protocol):
         graph: Graph,
         path: str | Path,
         precision: str,
-        calibration: Sequence[np.ndarray],
+        calibration: Iterable[np.ndarray],
         origin: dict[str, str],
     ) -> None:
         """Convert the graph and write it with its origin; int8 takes its ranges from inputs (B, H, W, 1)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from superpoint_tf.export.graph import Graph, Outputs, Run
 from superpoint_tf.runtime import storage
 
 OPSET = 17
+_AXES = ("batch", "height", "width")
+_CELL_AXES = ("batch", "map_height", "map_width")  # of descriptors, one a cell
 _LARGE = 256  # numbers; smaller constants stay float32
 
 
 def write(
-    graph: Graph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
+    graph: Graph, path: str | Path, precision: str, calibration: Iterable[np.ndarray], origin: dict[str, str]
 ) -> None:
     """Convert the graph.
 
@@ -34,8 +36,18 @@ def write(
         _store_in_half(model)
     if precision == "int8":
         model = _quantise(model, calibration)
+    _name_axes(model.graph)
     onnx.helper.set_model_props(model, origin)
     storage.write_bytes(path, model.SerializeToString())
+
+
+def _name_axes(graph: Any) -> None:
+    """Give each axis of any length its name, as runtimes show it and ask for it."""
+    for value in (*graph.input, *graph.output):
+        names = _CELL_AXES if value.name == "descriptors" else _AXES
+        for axis, name in zip(value.type.tensor_type.shape.dim, names, strict=False):
+            if not axis.dim_value:
+                axis.dim_param = name
 
 
 def _store_in_half(model: Any) -> None:
@@ -54,7 +66,7 @@ def _store_in_half(model: Any) -> None:
     model.graph.node.extend(nodes)
 
 
-def _quantise(model: Any, calibration: Sequence[np.ndarray]) -> Any:
+def _quantise(model: Any, calibration: Iterable[np.ndarray]) -> Any:
     import onnx
     from onnxruntime import quantization
 

@@ -19,7 +19,7 @@ from superpoint_tf.export.usage import usage
 from superpoint_tf.features import Features
 from superpoint_tf.models.patch_model import load_patch_model
 from superpoint_tf.networks.weights import load_weights
-from superpoint_tf.runtime.progress import Console
+from superpoint_tf.runtime.progress import Console, watched
 from superpoint_tf.systems import MAPS, SCORES, SYSTEMS
 
 _PATCHES_A_PHOTOGRAPH = 64  # about the strongest keypoints of differences of Gaussians
@@ -68,10 +68,11 @@ class PatchExporter(AnyExporter):
 
     def _compare(self, request: Request, run: Run) -> VectorDifference:
         judged = self.photographs.for_judging if request.precision == "int8" else self.photographs
-        batches = list(self._patches(judged)) or [self.first_input(request.form)]
+        found = watched(self._patches(judged), len(judged.paths), "check", "photographs", self._console)
+        batches = list(found) or [self.first_input(request.form)]
         expected = np.concatenate([self.model.describe_patches(patches) for patches in batches])
-        found = np.concatenate([np.asarray(run(patches)["vectors"]) for patches in batches])
-        return compare_vectors(expected, found, self.model.binary)
+        theirs = np.concatenate([np.asarray(run(patches)["vectors"]) for patches in batches])
+        return compare_vectors(expected, theirs, self.model.binary)
 
     def _measure(self, request: Request, run: Run, measured: bool) -> list[Row]:
         return []  # repeatability is of detectors

@@ -11,6 +11,7 @@ from superpoint_tf.evaluation.pair_averages import summarize
 from superpoint_tf.evaluation.pair_protocol import DETECTOR_PROTOCOL
 from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
 from superpoint_tf.export.calibration import Photographs
+from superpoint_tf.runtime.progress import Console, watched
 
 NUM_PAIRS = 40
 MAX_ANGLE_DEG = 30.0  # what the networks that come with the package were trained for
@@ -24,6 +25,7 @@ def measure_repeatability(
     image_shape: tuple[int, int] | None,
     nms_radius_px: int,
     num_pairs: int,
+    console: Console,
 ) -> list[Row]:
     """Return a row of means for each method; seed 0, 300 keypoints, right within 3 px.
 
@@ -36,6 +38,7 @@ def measure_repeatability(
     pairs = random_homography_pairs(
         photographs.paths, protocol.image_shape, homography, PhotometricConfig(), 0, num_pairs, photographs.left_out
     )
+    pairs = watched(pairs, num_pairs, "eval", "pairs", console)
     return summarize(evaluate_pairs(pairs, methods, protocol))
 
 

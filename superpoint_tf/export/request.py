@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from superpoint_tf.command_line import names_file
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.export.form import ORIGIN_FILE, Form, ImageShape
 from superpoint_tf.export.formats import FORMATS
@@ -86,7 +87,8 @@ def table_requests(shape: ImageShape | str, detection: DetectionConfig | None) -
 def check_output(format_name: str, output: str | Path) -> None:
     """Raise ValueError naming --output if no file of this format can be written there; nothing is created."""
     path, wanted = Path(output), FORMATS[format_name]
-    if path.suffix.lower() in {each.suffix for each in FORMATS.values()} - {wanted.suffix}:
+    of_formats = {each.suffix for each in FORMATS.values()}
+    if path.suffix.lower() != wanted.suffix and (path.suffix.lower() in of_formats or names_file(str(path))):
         raise ValueError(f"--output {path}: the name is of another format; end it with {wanted.suffix}")
     if path.is_dir() and not (path / ORIGIN_FILE).exists():
         raise ValueError(f"--output {path}: a folder that no export made is there; choose another name")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from superpoint_tf.runtime import storage
 
 
 def write(
-    graph: Graph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
+    graph: Graph, path: str | Path, precision: str, calibration: Iterable[np.ndarray], origin: dict[str, str]
 ) -> None:
     """Write the graph with its weights as variables, float32."""
     concrete = graph.run.get_concrete_function()

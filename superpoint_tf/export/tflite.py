@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ _QUANTISED = {"CONV_2D"}
 
 
 def write(
-    graph: Graph, path: str | Path, precision: str, calibration: Sequence[np.ndarray], origin: dict[str, str]
+    graph: Graph, path: str | Path, precision: str, calibration: Iterable[np.ndarray], origin: dict[str, str]
 ) -> None:
     """Convert the graph.
 
@@ -50,7 +50,7 @@ def _converter(graph: Graph) -> tf.lite.TFLiteConverter:
     return tf.lite.TFLiteConverter.from_concrete_functions([frozen.run.get_concrete_function()], frozen)
 
 
-def _quantise(graph: Graph, calibration: Sequence[np.ndarray]) -> bytes:
+def _quantise(graph: Graph, calibration: Iterable[np.ndarray]) -> bytes:
     """Quantise the convolutions alone.
 
     TFLite would give probabilities 256 levels in all, and with the postprocessing coordinates too.

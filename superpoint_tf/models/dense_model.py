@@ -67,6 +67,15 @@ class DenseModel:
         """
         return cls(load_network(path)[0])
 
+    def __repr__(self) -> str:
+        gives = f"descriptors of {self._dimension} numbers" if self.with_descriptor else "a detector alone"
+        finds = "" if self.spec.score_map else ", no keypoints of its own"
+        return f"SuperPoint({self.network.name}, {self.network.count_params():,} weights, {gives}{finds})"
+
+    @property
+    def _dimension(self) -> int:
+        return int(self.network.output["descriptors"].shape[-1]) if self.with_descriptor else 0
+
     def _predict(self, images: tf.Tensor) -> Maps:
         shape = tf.shape(images)
         return self.score_map.maps(self._maps_of(images, training=False), (shape[1], shape[2]), self.spec)
@@ -217,8 +226,8 @@ class DenseModel:
 
     def _empty(self) -> Features:
         keypoints, scores = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
-        dimension = int(self.network.output["descriptors"].shape[-1]) if self.with_descriptor else 0
-        return Features(keypoints, scores, np.zeros((0, dimension), np.float32) if self.with_descriptor else None)
+        descriptors = np.zeros((0, self._dimension), np.float32) if self.with_descriptor else None
+        return Features(keypoints, scores, descriptors)
 
     def match(
         self, features0: Features, features1: Features, ratio: float | None = None, max_distance: float | None = None

@@ -53,6 +53,11 @@ class PatchModel:
         """
         return load_patch_model(path)[0]
 
+    def __repr__(self) -> str:
+        gives = "scores of pairs" if self.gives == SCORES else f"vectors of {self.dimension} numbers"
+        sees = f"patches of {self.side_px}x{self.side_px} pixels"
+        return f"PatchModel({self.system}, {self.network.count_params():,} weights, {sees}, {gives})"
+
     @property
     def describes(self) -> bool:
         """Whether a patch can be described by itself."""

@@ -44,6 +44,9 @@ class StereoModel:
         network, weights = load_network(path, gives=COSTS)
         return cls(network, weights.network.system)
 
+    def __repr__(self) -> str:
+        return f"StereoModel({self.system}, {self.network.count_params():,} weights)"
+
     def disparity(
         self, left: Any, right: Any, num_disparities: int = DEFAULT_DISPARITIES, post_processing: bool = True
     ) -> np.ndarray:

@@ -18,6 +18,7 @@ from superpoint_tf.networks.pretrained import pretrained_names, pretrained_path
 from superpoint_tf.networks.residual_network import HEADS
 from superpoint_tf.networks.superpoint import named_variables, precision_policy
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.suggestions import did_you_mean
 from superpoint_tf.systems import MAPS, SYSTEMS
 
 WEIGHTS_FILE = "weights.npz"
@@ -127,9 +128,11 @@ def load_weights(path: str | Path) -> Weights:
     try:
         arrays = storage.load_npz(path)
     except FileNotFoundError as error:
-        names = " or ".join(pretrained_names())
+        names = pretrained_names()
+        others = f", or {' or '.join(names)}" if names else ""
         raise WeightsError(
-            f"{path}: no weights there; give a weights.npz, a run folder or a checkpoint{names and f', or {names}'}"
+            f"{path}: no weights there; give a weights.npz, a run folder or a checkpoint{others}"
+            f"{did_you_mean(str(path), names)}"
         ) from error
     except ValueError as error:
         raise WeightsError(str(error)) from error

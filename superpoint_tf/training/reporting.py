@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.drawing.visualization import save_png
-from superpoint_tf.runtime.progress import Console, format_duration
+from superpoint_tf.runtime.progress import Bar, Console, format_duration
 from superpoint_tf.training.run_folder import RunFolder
 
 
@@ -24,22 +24,40 @@ class Reporter:
         self.console = Console(folder.log, quick_command)
         self._folder, self._total, self._batch_size = folder, total_steps, batch_size
         self._writer = tf.summary.create_file_writer(str(folder.tensorboard))
-        self._last_time, self._last_step = time.monotonic(), start_step
+        self._has_figures = False
+        self._bar = Bar(total_steps, "train", "steps", start_step)
+        self._begin_timing(start_step)
+
+    def warm(self, step: int) -> None:
+        """Leave the steps until now out of the rate: the first one compiles."""
+        self._begin_timing(step)
+        self._bar.begin_timing()
+
+    def count(self, step: int) -> None:
+        """Move the bar of a terminal on by a step."""
+        self._bar.update()
+
+    def remaining_s(self, step: int) -> float:
+        """Return how long the steps to come take at the rate since the last report, without validations."""
+        return (self._total - step) * (time.monotonic() - self._last_time) / max(step - self._last_step, 1)
+
+    def _begin_timing(self, step: int) -> None:
+        self._last_time, self._last_step = time.monotonic(), step
 
     def train(self, step: int, terms: Mapping[str, float], learning_rate: float) -> None:
         """Report the mean loss terms since the last report."""
-        now = time.monotonic()
-        rate = (step - self._last_step) * self._batch_size / max(now - self._last_time, 1e-9)
-        self._last_time, self._last_step = now, step
+        rate = (step - self._last_step) * self._batch_size / max(time.monotonic() - self._last_time, 1e-9)
+        eta = format_duration(self.remaining_s(step))
+        self._begin_timing(step)
         width = len(str(self._total))
         losses = "  ".join(f"{name} {value:.4f}" for name, value in terms.items())
-        eta = format_duration((self._total - step) * self._batch_size / max(rate, 1e-9))
         self.console.line(
             "train",
             f"step {step:>{width}}/{self._total} | {losses} | lr {learning_rate:.1e} | {rate:.1f} img/s | eta {eta}",
         )
         self._folder.append_metrics({"step": step, "kind": "train", **terms, "learning_rate": learning_rate})
-        self._scalars(step, {f"train/{name}": value for name, value in terms.items()})
+        measured = {**terms, "learning_rate": learning_rate, "images_per_second": rate}
+        self._scalars(step, {f"train/{name}": value for name, value in measured.items()})
 
     def validation(
         self, step: int, metrics: Mapping[str, float], figures: Mapping[str, np.ndarray], key: str, best_before: float
@@ -59,7 +77,10 @@ class Reporter:
             for name, figure in figures.items():
                 save_png(self._folder.figures / f"{name}.png", figure)
                 tf.summary.image(name, cv2.cvtColor(figure, cv2.COLOR_BGR2RGB)[None], step=step)
-        self._last_time, self._last_step = time.monotonic(), step  # the training rate leaves validation out
+        if figures and not self._has_figures:  # later ones take their places
+            self._has_figures = True
+            self.console.line("eval", f"look at {self._folder.figures}: {', '.join(figures)}")
+        self._begin_timing(step)  # the training rate leaves validation out
 
     def _scalars(self, step: int, values: Mapping[str, float]) -> None:
         with self._writer.as_default():
@@ -67,7 +88,8 @@ class Reporter:
                 tf.summary.scalar(name, value, step=step)
 
     def close(self) -> None:
-        """Flush and close the files."""
+        """Flush and close the files, and remove the bar."""
+        self._bar.close()
         self._writer.close()
         self.console.close()
 
@@ -77,6 +99,15 @@ class SilentReporter(Reporter):
 
     def __init__(self) -> None:
         self.console = _SilentConsole()
+
+    def warm(self, step: int) -> None:
+        pass
+
+    def count(self, step: int) -> None:
+        pass
+
+    def remaining_s(self, step: int) -> float:
+        return 0.0
 
     def train(self, step: int, terms: Mapping[str, float], learning_rate: float) -> None:
         pass

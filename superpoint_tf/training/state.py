@@ -20,6 +20,7 @@ from superpoint_tf.networks.patch_network import set_input_statistics
 from superpoint_tf.networks.superpoint import named_variables, precision_policy
 from superpoint_tf.networks.weights import Weights, WeightsError, assign_weights, get_weights, load_weights
 from superpoint_tf.networks.widening import can_widen, widen_weights
+from superpoint_tf.runtime.quiet import start_xla
 from superpoint_tf.systems import SYSTEMS, CropSpec, MapSpec
 from superpoint_tf.training.finiteness import FailureRecord, NonFiniteLoss
 from superpoint_tf.training.freezing import train_only
@@ -77,6 +78,8 @@ class TrainingState:
             num_skipped=self.num_skipped,
             overflows_in_a_row=self._overflows_in_a_row,
         )
+        if settings.xla:
+            start_xla()
         self._whole, self._begin, self._add, self._end = (
             tf.function(part, jit_compile=settings.xla or None, reduce_retracing=True)
             for part in (self._whole_step, self._begin_step, self._gradients.add, self._end_step)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,7 +124,7 @@ def _go_on(run: Run) -> None:
 def _train_steps(run: Run, stream: BatchStream, stop: StopRequest) -> None:
     state, settings, reporter, replicas = run.state, run.task.settings, run.reporter, run.state.replicas
     start, last = int(state.step), settings.steps
-    batches, announce = stream.batches(start), _cost_announcer(run, start)
+    batches = stream.batches(start)
     shared = replicas.workers > 1  # then all workers stop after the same step, when they have agreed
 
     def stopping() -> bool:
@@ -140,9 +138,13 @@ def _train_steps(run: Run, stream: BatchStream, stop: StopRequest) -> None:
     for step in range(start + 1, last + 1):
         batch = next(batches)
         state.train_step(batch, stop=shared and stop.requested)
-        if step - start in (1, 1 + _TIMED_STEPS):
+        reporter.count(step)
+        if step == start + 1:
+            check()  # which waits for it
+            reporter.warm(step)
+        if step == start + 1 + _TIMED_STEPS:
             check()
-            announce(step)
+            _announce(run, step)
         validate, log = due(step, settings.validate_every, last), due(step, settings.log_every, last)
         save = stopping() or due(step, settings.checkpoint_every, last)
         if validate or log:
@@ -176,21 +178,11 @@ def _prefers_bfloat16() -> bool:
     return multiplies_bfloat16() and not tf.config.list_physical_devices("GPU")
 
 
-def _cost_announcer(run: Run, start: int) -> Callable[[int], None]:
-    """Return what is called after the first step, which compiles, and after those that are timed."""
-    began = time.monotonic()
-
-    def announce(step: int) -> None:
-        nonlocal began
-        if step == start + 1:
-            began = time.monotonic()
-            return
-        step_s = (time.monotonic() - began) / _TIMED_STEPS
-        variables = named_variables(run.state.model).values()
-        checkpoint_bytes = 9 * sum(v.shape.num_elements() * v.dtype.size for v in variables)
-        announce_cost(run.reporter.console, (run.task.settings.steps - step) * step_s, checkpoint_bytes)
-
-    return announce
+def _announce(run: Run, step: int) -> None:
+    """Say what the steps to come cost, at the rate of those that were made, and the checkpoints."""
+    variables = named_variables(run.state.model).values()
+    checkpoint_bytes = 9 * sum(v.shape.num_elements() * v.dtype.size for v in variables)
+    announce_cost(run.reporter.console, run.reporter.remaining_s(step), checkpoint_bytes, ", beside validations")
 
 
 def _validate(run: Run) -> None:

@@ -13,9 +13,12 @@ from superpoint_tf.config import DetectionConfig
 from superpoint_tf.detection.keypoints import scale_keypoints
 from superpoint_tf.detection.suppression import suppress_keypoints
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL, SUPPORTS
+from superpoint_tf.evaluation.methods.methods import exists
 from superpoint_tf.features import Features
 from superpoint_tf.models.patch_model import SUPPORT, load_patch_model
+from superpoint_tf.networks.pretrained import pretrained_names
 from superpoint_tf.networks.weights import load_weights
+from superpoint_tf.runtime.suggestions import did_you_mean
 from superpoint_tf.systems import SCORES, SYSTEMS, VECTORS
 from superpoint_tf.using.extraction_options import CLASSICAL_KEYPOINTS
 from superpoint_tf.using.extractor import AnyExtractor, Extractor, shrink
@@ -92,6 +95,10 @@ def open_extractor(
     if name := CLASSICAL_KEYPOINTS.get(keypoints.lower()):
         found: AnyExtractor = ClassicalExtractor(name, detection, resize_px)
     else:
+        known = [*CLASSICAL_KEYPOINTS, *pretrained_names()]
+        if not exists(keypoints):
+            there = f"no detector of that name and no weights there; there are {', '.join(known)}"
+            raise ValueError(f"--keypoints {keypoints}: {there}{did_you_mean(keypoints.lower(), known)}")
         _check_describes_pictures("--keypoints", keypoints)
         found = Extractor(keypoints, detection, resize_px)
     return found if descriptor is None else PatchExtractor(found, descriptor)

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from superpoint_tf.data.photographs.reading import PhotographError, read_grey_and_colour
-from superpoint_tf.data.photographs.videos import VideoReader, VideoWriter
+from superpoint_tf.data.photographs.video_writer import WRITTEN_SUFFIXES, VideoWriter, default_suffix, writes_h264
+from superpoint_tf.data.photographs.videos import VideoReader
 from superpoint_tf.drawing.layout import panel_scale, side_by_side
 from superpoint_tf.drawing.visualization import draw_heatmap, draw_keypoints, save_png
 from superpoint_tf.runtime import storage
@@ -40,11 +41,10 @@ def draw_detections(grey: np.ndarray, colour: np.ndarray, extractor: Extractor) 
 
 def save_path(source: Source, output: str | None, several: bool) -> Path:
     """Return where a picture or video is drawn: `output`, or in that folder (without one, in outputs/show)."""
-    suffix = ".mp4" if source.is_video else ".png"
-    if output and output.lower().endswith(suffix) and not several:
+    if output and not several and output.lower().endswith(WRITTEN_SUFFIXES if source.is_video else ".png"):
         return Path(output)
-    folder = Path(output or DEFAULT_FOLDER)
-    name = Path(source.name)
+    folder, name = Path(output or DEFAULT_FOLDER), Path(source.name)
+    suffix = default_suffix() if source.is_video else ".png"
     return folder / name.parent / f"{name.name}_keypoints{suffix}"
 
 
@@ -118,6 +118,10 @@ def _show_video(
         if window is not None:
             return all(window.show(picture, stop, wait_ms=1) for picture in drawn)
         assert path is not None  # there is one or the other
+        if path.suffix.lower() == ".mp4" and not writes_h264():
+            console.line(
+                "note", f"{path}: no H.264 here, so VP9, which is slow to write; install ffmpeg or name a .webm"
+            )
         with (
             VideoWriter(path, video.rate / every) as writer,
             Progress(total, "show", "frames", console=console) as progress,

@@ -177,6 +177,14 @@ def test_every_photograph_gets_a_label_in_its_own_frame_and_the_manifest_says_ho
     assert (folder / "labels/figures/round_1.png").stat().st_size > 1000
 
 
+def test_the_figure_of_a_round_is_announced_where_it_is_written(
+    labelled: Path, detector: str, capsys: pytest.CaptureFixture[str]
+):
+    start(make_run(labelled, detector))  # labels nothing, and draws what is labelled
+    figure = labelled / "labels/figures/round_1.png"
+    assert f"adapt | look at {figure}\n" in capsys.readouterr().out and figure.exists()
+
+
 def test_no_label_is_nearer_to_the_frame_than_the_border_because_erosion_keeps_the_frames_edge(
     labelled: Path, detector: str
 ):

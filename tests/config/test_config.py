@@ -122,6 +122,13 @@ def test_a_missing_config_names_those_beside_it(tmp_path: Path):
         load_config(tmp_path / "other.yaml")
 
 
+def test_a_misspelt_config_is_answered_with_what_was_meant(tmp_path: Path):
+    for name in ("small", "coco"):
+        (tmp_path / f"{name}.yaml").write_text("seed: 1")
+    with pytest.raises(ConfigError, match=r"did you mean .*/small\.yaml\?"):
+        load_config(tmp_path / "smal.yaml")
+
+
 def test_steps_may_change_on_resume_but_batch_size_and_image_shape_may_not():
     old = Config()
     longer = build_config({"joint": {"steps": 5, "log_every": 2}, "workers": 0, "name": "other"})

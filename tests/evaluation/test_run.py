@@ -151,8 +151,9 @@ def test_a_run_that_failed_goes_on_where_it_was(tmp_path, data):
     assert len(asked) == len(set(asked)) == 10
 
 
-def test_the_files_hold_what_the_table_says(tmp_path, data, with_report):
+def test_the_files_hold_what_the_table_says(tmp_path, data, with_report, capsys):
     found = evaluate(tmp_path, data)
+    assert f"eval | {tmp_path}/report.html | table.md | summary.json | figures/" in capsys.readouterr().out
     summary = json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)  # no NaN, no Infinity
     assert summary["settings"]["low"]["max_keypoints"] == 20 and summary["command"].startswith("python tools/")
     assert [row["group"] for row in summary["rows"]["high"]] == ["v"] * 3 + ["i shifted"] * 3 + ["i"] * 3

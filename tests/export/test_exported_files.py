@@ -138,6 +138,37 @@ def test_coarser_weights_are_smaller_files_with_a_measured_repeatability(
     assert len(np.unique(heatmap)) > 256  # probabilities are not quantised themselves
 
 
+@pytest.mark.skipif(not HAS_EXTRA, reason="needs pip install -e '.[export]'")
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_axes_of_any_length_have_names_in_onnx(precision: str, exporter: Exporter, tmp_path: Path, monkeypatch):
+    import onnx
+
+    monkeypatch.setattr(export_run, "NUM_PAIRS", 1)
+    exported = exporter.export(Request("onnx", precision, Form()), tmp_path / "model.onnx")
+    model = onnx.load(exported.path)
+    onnx.checker.check_model(model, full_check=True)
+    axes = {
+        value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.input, *model.graph.output)
+    }
+    assert axes == {
+        "images": ["batch", "height", "width", 1],
+        "heatmap": ["batch", "height", "width"],
+        "descriptors": ["batch", "map_height", "map_width", 8],
+    }
+
+
+@pytest.mark.parametrize("format_name", ["tflite", ONNX])
+def test_an_int8_export_says_how_far_it_is_in_every_part(
+    format_name: str, exporter: Exporter, tmp_path: Path, monkeypatch, capsys
+):
+    monkeypatch.setattr(export_run, "NUM_PAIRS", 1)
+    exporter.export(Request(format_name, "int8", Form((64, 96), format_name == "tflite")), tmp_path / "model")
+    said = [line.partition(" | ")[2] for line in capsys.readouterr().out.splitlines()]
+    for part in ("2/2 photographs for the ranges", "2/2 photographs |", "1/1 pairs"):
+        assert any(line.startswith(part) for line in said), said
+
+
 class NpzRuntime(ModuleType):
     """A format of arrays, as a new module of the package would be one."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,8 @@ import pytest
 
 from superpoint_tf.runtime import progress
 from superpoint_tf.runtime.progress import Console, Progress, announce_cost, format_bytes, format_duration
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Clock:
@@ -96,23 +99,60 @@ def test_without_a_terminal_progress_is_a_line_an_interval_and_one_at_the_end(
             bar.update(1)
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
-        "adapt | 2/4 photographs | 0.1/s | eta 0:00:16",  # 2 in 16 s, 2 to go
+        "adapt | 2/4 photographs | 0.2/s | eta 0:00:12",  # 1 in 6 s, 2 to go; the first took 10 s
         "adapt | 4/4 photographs | 0.1/s",
     ]
 
 
 def test_a_line_shows_its_figures_in_order(clock: Clock, capsys: pytest.CaptureFixture[str]):
     with Progress(10, "eval", "pairs", interval_s=0) as bar:
+        bar.update()
         clock.now += 2
         bar.update(4, **{"kp/img": 37.512, "file": "a.png"})
-    assert capsys.readouterr().out == " eval |  4/10 pairs | 37.51 kp/img | a.png file | 2.0/s | eta 0:00:03\n"
+    first, line = capsys.readouterr().out.splitlines()
+    assert first == " eval |  1/10 pairs"  # whose time says nothing of the others'
+    assert line == " eval |  5/10 pairs | 37.51 kp/img | a.png file | 2.0/s | eta 0:00:02"
 
 
 def test_what_an_earlier_run_did_does_not_count_for_the_rate(clock: Clock, capsys: pytest.CaptureFixture[str]):
     with Progress(100, "adapt", "photographs", initial=90, interval_s=0) as bar:
+        bar.update()
         clock.now += 5
         bar.update(5)
-    assert capsys.readouterr().out == "adapt |  95/100 photographs | 1.0/s | eta 0:00:05\n"
+    assert capsys.readouterr().out.splitlines()[-1] == "adapt |  96/100 photographs | 1.0/s | eta 0:00:04"
+
+
+def test_the_rate_leaves_out_the_first_item_and_what_an_earlier_run_did(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+):
+    with Progress(100, "adapt", "photographs", interval_s=0) as bar:
+        bar.skip(40)
+        clock.now += 60  # compiling
+        bar.update()
+        bar.skip()
+        clock.now += 4
+        bar.update(2)
+        assert bar.rate == 0.5
+    assert capsys.readouterr().out.splitlines()[-1] == "adapt |  44/100 photographs | 0.5/s | eta 0:01:52"
+
+
+def test_what_is_watched_comes_through_and_is_counted(clock: Clock, capsys: pytest.CaptureFixture[str]):
+    assert list(progress.watched(iter("abc"), 3, "check", "photographs", Console())) == ["a", "b", "c"]
+    assert capsys.readouterr().out.startswith("check | 3/3 photographs")
+
+
+def test_a_bar_is_seen_while_c_code_is_held_back():
+    code = (
+        "import os, sys; sys.stderr.isatty = lambda: True\n"
+        "from superpoint_tf.runtime.progress import Progress\n"
+        "from superpoint_tf.runtime.quiet import held_back\n"
+        "with held_back(), held_back():\n"
+        "    os.write(2, b'of the converter')\n"
+        "    with Progress(3, 'int8', 'inputs') as bar: bar.update(); os.write(2, b'more of it'); bar.update()\n"
+        "os.write(2, b'later')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "int8" in done.stderr and done.stderr.endswith("later") and "of " not in done.stderr
 
 
 def test_on_a_terminal_progress_is_a_bar_and_no_lines(

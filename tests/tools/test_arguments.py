@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import runpy
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,13 +15,20 @@ import cv2
 import numpy as np
 import pytest
 
+from superpoint_tf.command_line import Parser
+
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
+NAMES = sorted(path.name for path in TOOLS.glob("*.py"))
 EXISTING = {"a.png", "b.png", "notes.txt", "folder", "taken"}  # what the tests below find in their folder
 ADAPT, GENERATE, TRAIN = "homographic_adapt.py", "generate_synthetic.py", "train_superpoint.py"
 SMALL = ["--config", "configs/quickstart.yaml"]
 
 WITHOUT_TENSORFLOW = [
-    (TRAIN, [], "required: CONFIG"),
+    (TRAIN, [], "required: CONFIG, a YAML file"),
+    (TRAIN, ["configs/coco.yaml", "--config", "configs/small.yaml"], "two configs are given, "),
+    (TRAIN, ["--set", "seed=1", "configs/coco.yaml"], "expected KEY=VALUE; name the config before --set"),
+    (TRAIN, ["--list-settings", "jont"], "argument --list-settings: 'jont' is no section; did you mean joint?"),
+    (ADAPT, ["configs/coco.yaml", "--config", "configs/small.yaml"], "two configs are given, "),
     (TRAIN, [""], "argument CONFIG: '': expected a name"),
     (TRAIN, ["nowhere.yaml"], "nowhere.yaml: cannot be read"),
     (TRAIN, ["folder"], "folder: cannot be read (Is a directory)"),
@@ -29,7 +38,7 @@ WITHOUT_TENSORFLOW = [
     (TRAIN, ["configs/coco.yaml", "--labels", " "], "argument --labels: ' ': expected a name"),
     (TRAIN, ["configs/magicpoint.yaml", "--labels", "folder"], "--labels: configs/magicpoint.yaml trains a detector"),
     (TRAIN, ["configs/coco.yaml", "--strategy", "many"], "argument --strategy: invalid choice: 'many'"),
-    (TRAIN, ["configs/coco.yaml", "--overwrit"], "unrecognized arguments: --overwrit"),
+    (TRAIN, ["configs/coco.yaml", "--overwrit"], "--overwrit: no such option; did you mean --overwrite?"),
     (TRAIN, ["configs/coco.yaml", "--set"], "argument --set: expected at least one argument"),
     (TRAIN, ["configs/coco.yaml", "--set", "steps"], "--set 'steps': expected key=value"),
     (TRAIN, ["configs/coco.yaml", "--set", "=3"], "expected key=value"),
@@ -51,17 +60,20 @@ WITHOUT_TENSORFLOW = [
     (GENERATE, ["--seed", "-1"], "argument --seed: '-1': expected a whole number from 0 up"),
     (GENERATE, ["--seed", "\N{SUPERSCRIPT TWO}"], "argument --seed"),
     (GENERATE, ["--workers", "-2"], "argument --workers: '-2'"),
-    (GENERATE, ["--workers", "1.5"], "argument --workers: '1.5'"),
+    (GENERATE, ["--workers", "1.5"], "argument --workers: '1.5': expected a whole number from 0 up, or -1"),
     (GENERATE, ["--primitives", ""], "argument --primitives: '' is not one of lines, polygon"),
     (GENERATE, ["--primitives", "star,,cube"], "'' is not one of lines"),
     (GENERATE, ["--primitives", "star,sqare"], "'sqare' is not one of lines"),
+    (GENERATE, ["--primitives", "star,cub"], "did you mean cube?"),
     (GENERATE, ["--output", ""], "argument --output: ''"),
     (GENERATE, ["--output", "notes.txt"], "is a file; name a folder"),
     (GENERATE, ["--shard", "2/2"], "argument --shard: '2/2': expected 0 <= i < n"),
     (GENERATE, ["--shard", "one"], "argument --shard: 'one': expected i/n"),
     (GENERATE, ["--set", "synthetic.root="], "`synthetic.root`: is empty"),
     ("samples.py", ["a.png"], "is a file; name a folder"),
-    (GENERATE, ["surplus"], "unrecognized arguments: surplus"),
+    (GENERATE, ["surplus"], "surplus: cannot be read (No such file or directory)"),
+    (GENERATE, ["configs/coco.yaml", "surplus"], "unrecognized arguments: surplus"),
+    (GENERATE, ["--output", "shapes.gif"], "names a file, and a folder is written"),
     (ADAPT, ["--iters", "0"], "argument --iters: '0'"),
     (ADAPT, ["--images", "nowhere"], "no photographs in nowhere: it does not exist"),
     (ADAPT, ["--images", "folder"], "no photographs in folder (looked for"),
@@ -74,6 +86,9 @@ WITHOUT_TENSORFLOW = [
     (ADAPT, ["--output", "notes.txt"], "is a file; name a folder"),
     ("evaluate.py", [], "required: protocol"),
     ("evaluate.py", ["other"], "argument protocol: invalid choice: 'other'"),
+    ("evaluate.py", ["hpatchs"], "did you mean hpatches?"),
+    ("evaluate.py", ["hpatches", "configs/coco.yaml", "--config", "configs/small.yaml"], "two configs are given, "),
+    ("evaluate.py", ["synthetic", "--output", "results.html"], "names a file, and a folder is written"),
     ("evaluate.py", ["hpatches"], "hpatches needs --data DIR"),
     ("evaluate.py", ["hpatches", "--data", ""], "argument --data: ''"),
     ("evaluate.py", ["hpatches", "--data", "folder", "--num", "3"], "--num does not apply"),
@@ -114,8 +129,11 @@ WITHOUT_TENSORFLOW = [
         ["--format", "tflite", "--output", "small.onnx"],
         "the name is of another format; end it with .tflite",
     ),
+    ("export.py", ["--format", "tflite", "--output", "a.gif"], "the name is of another format; end it with .tflite"),
+    ("export.py", ["--format", "savedmodel", "--output", "a.gif"], "end it with .savedmodel"),
+    ("export.py", ["--format", "tfilte"], "did you mean tflite?"),
     ("export.py", ["--format", "tflite", "--output", "folder"], "a folder that no export made is there"),
-    ("export.py", ["--format", "savedmodel", "--output", "notes.txt"], "a SavedModel is a folder and a file is there"),
+    ("export.py", ["--format", "savedmodel", "--output", "notes.txt"], "end it with .savedmodel"),
     ("export.py", ["--format", "tflite", "--output", "notes.txt/a.tflite"], "is no folder that can be written"),
     ("export.py", ["--table", "--format", "onnx", "--output", "x"], "--format, --output do not apply"),
     ("export.py", ["--table", "--precision", "int8"], "--precision do not apply"),
@@ -123,9 +141,16 @@ WITHOUT_TENSORFLOW = [
     ("extract.py", ["nowhere"], "nowhere: no such file or folder"),
     ("extract.py", ["*.jpg"], "*.jpg: no file matches this pattern"),
     ("extract.py", ["folder"], "no photographs in"),
+    ("extract.py", ["--images", "folder"], "--images: no such option; IMAGES is given without one"),
+    ("extract.py", ["a.png", "--max-keypoint", "9"], "--max-keypoint: no such option; did you mean --max-keypoints?"),
+    ("extract.py", ["a.png", "--max_keypoints=9"], "--max_keypoints: no such option; did you mean --max-keypoints?"),
+    ("extract.py", ["-output", "x.h5", "a.png"], "-output: no such option; did you mean --output?"),
+    ("extract.py", ["a.png", "--output", "out.gif"], "argument --output: 'out.gif': name a file that ends with .h5 or"),
+    ("extract.py", ["a.png", "--colmap", "out.gif"], "argument --colmap: 'out.gif': name a file that ends with .db or"),
+    ("extract.py", ["a.png", "--write-frames", "out.gif"], "names a file, and a folder is written"),
     ("extract.py", ["a.png", "--output", "folder"], "'folder' is a folder; name a file"),
-    ("extract.py", ["a.png", "--output", "a.png"], "--output a.png: would overwrite a.png"),
-    ("extract.py", ["a.png", "--output", "x.h5", "--colmap", "x.h5"], "--colmap x.h5: would overwrite --output"),
+    ("extract.py", ["a.png", "--output", "a.png"], "argument --output: 'a.png': name a file that ends with .h5"),
+    ("extract.py", ["a.png", "--output", "x", "--colmap", "x"], "--colmap x: would overwrite --output"),
     ("extract.py", ["a.png", "--colmap-overlap", "3"], "need --colmap DATABASE"),
     ("extract.py", ["a.png", "--threshold", "nan"], "argument --threshold: threshold: nan is below the minimum 0"),
     ("extract.py", ["a.png", "--threshold", "low"], "argument --threshold: 'low': expected a number"),
@@ -139,23 +164,33 @@ WITHOUT_TENSORFLOW = [
     ("match.py", ["a.png", "b.png", "--figure", "f.jpg"], "name a file that ends with .png"),
     ("match.py", ["a.png", "b.png", "--figure", "b.png"], "--figure b.png: would overwrite b.png"),
     ("match.py", ["a.png", "b.png", "--figure", "x.png", "--panorama", "./x.png"], "would overwrite --figure"),
+    ("match.py", ["a.png", "b.png", "--panorama", "p.gif"], "argument --panorama: 'p.gif': name a file that ends with"),
+    ("match.py", ["a.png", "b.png", "--disparity", "d.gif"], "argument --disparity: 'd.gif': name a file that ends"),
     ("match.py", ["a.png", "b.png", "--ratio", "2"], "argument --ratio: '2': expected a number from 0 to 1"),
     ("match.py", ["a.png", "b.png", "--threshold-px", "0"], "argument --threshold-px: '0'"),
     ("match.py", ["a.png", "b.png", "--save-matches", "m.csv"], "ends with .npz or .txt"),
+    ("show.py", ["a.png", "--output", "out.gif"], "--output out.gif: name a .png for a picture"),
     ("show.py", ["nowhere.png"], "nowhere.png: no such file or folder"),
     ("show.py", ["a.png", "--output", "a.png"], "would overwrite a.png"),
     ("show.py", ["a.png", "b.png", "--output", "x.png"], "names a picture, but 2 files are to be saved; name a folder"),
     ("show.py", ["a.png", "--output", "x.mp4"], "names a video, but"),
-    ("show.py", ["a.png", "--output", "notes.txt"], "is a file; name a folder"),
+    ("show.py", ["a.png", "--output", "notes.txt"], "--output notes.txt: name a .png for a picture"),
     ("show.py", ["a.png", "--output", "notes.txt/x.png"], "notes.txt is no folder"),
     ("import_weights.py", [], "required: FILE"),
-    ("import_weights.py", ["a.pth", "--output", "weights.h5"], "expected a name that ends in .npz"),
+    (
+        "import_weights.py",
+        ["a.pth", "--output", "weights.h5"],
+        "argument --output: 'weights.h5': name a file that ends with .npz",
+    ),
     ("demo.py", ["--pictures", "docs", "--from-scratch"], "do not apply"),
     ("demo.py", ["--output", "notes.txt"], "is a file; name a folder"),
+    ("demo.py", ["--output", "out.gif"], "names a file, and a folder is written"),
     ("benchmark.py", ["everything"], "invalid choice: 'everything'"),
     ("benchmark.py", ["--repeats", "0"], "argument --repeats: '0'"),
     ("benchmark.py", ["--batch-size", "many"], "argument --batch-size: 'many'"),
     ("benchmark.py", ["--output", "folder"], "'folder' is a folder; name a file"),
+    ("benchmark.py", ["--output", "out.gif"], "'out.gif': name a file that ends with .json"),
+    ("benchmark.py", ["lost"], "did you mean loss?"),
     ("benchmark.py", ["--images", "nowhere"], "no photographs in nowhere"),
 ]
 WITH_TENSORFLOW = [
@@ -183,9 +218,15 @@ WITH_TENSORFLOW = [
     ),
     ("evaluate.py", ["hpatches", "--data", "folder", "--methods", "SIFTT"], "--methods SIFTT: no file or folder SIFTT"),
     ("evaluate.py", ["hpatches", "--data", "folder", "--methods", "SIFT", "SIFT"], "two rows are called 'SIFT'"),
+    ("evaluate.py", ["hpatches", "--data", "folder", "--methods", "SITF"], "did you mean SIFT?"),
     ("export.py", ["--format", "tflite", "--weights", "nowhere"], "nowhere: no weights there"),
     ("export.py", ["--format", "tflite", "--images", "nowhere"], "no photographs in nowhere"),
     ("extract.py", ["a.png", "--weights", "nowhere"], "nowhere: no weights there"),
+    ("extract.py", ["a.png", "--weights", "superpont-small"], "did you mean superpoint-small?"),
+    ("extract.py", ["a.png", "--keypoints", "sfit"], "--keypoints sfit: no detector of that name and no weights there"),
+    ("extract.py", ["a.png", "--keypoints", "sfit"], "rootsift, orb, akaze, hardnet"),
+    ("extract.py", ["a.png", "--keypoints", "sfit"], "did you mean sift?"),
+    ("match.py", ["a.png", "b.png", "--keypoints", "sift", "--descriptor", "hardnett"], "did you mean hardnet?"),
     ("extract.py", ["a.png", "--weights", "magicpoint-small", "--colmap", "c.db"], "a detector alone"),
     ("match.py", ["nowhere.png", "b.png"], "nowhere.png"),
     ("match.py", ["a.png", "notes.txt"], "notes.txt"),
@@ -246,7 +287,7 @@ def test_what_is_not_there_is_refused(
     assert_refused(run_tool, tool, arguments, words, folder, lambda: capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("tool", sorted(path.name for path in TOOLS.glob("*.py")))
+@pytest.mark.parametrize("tool", NAMES)
 def test_a_process_ends_with_code_2_and_one_line(tool: str, tmp_path: Path):
     command = [sys.executable, str(TOOLS / tool), "--nonsense"]
     done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
@@ -254,18 +295,59 @@ def test_a_process_ends_with_code_2_and_one_line(tool: str, tmp_path: Path):
     assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
 
 
-def options_of(tool: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, argparse.Action]:
-    """Return the options of a tool by their spelling."""
-    found: list[argparse.ArgumentParser] = []
+def parser_of(tool: str, monkeypatch: pytest.MonkeyPatch) -> Parser:
+    """Return the parser of a tool."""
+    found: list[Parser] = []
 
-    def stop(parser: argparse.ArgumentParser, *_: object) -> None:
+    def stop(parser: Parser, *_: object) -> None:
         found.append(parser)
         raise SystemExit(0)
 
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
-    with pytest.raises(SystemExit):
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Parser, "parse_args", stop)
+        patch.setattr(sys, "argv", [f"tools/{tool}"])
         runpy.run_path(str(TOOLS / tool), run_name="__main__")
-    return {option: action for action in found[0]._actions for option in action.option_strings}
+    return found[0]
+
+
+def options_of(tool: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, argparse.Action]:
+    """Return the options of a tool by their spelling."""
+    return {option: action for action in parser_of(tool, monkeypatch)._actions for option in action.option_strings}
+
+
+@pytest.mark.parametrize("tool", NAMES)
+def test_the_help_ends_with_examples_that_the_tool_understands(
+    tool: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    parser = parser_of(tool, monkeypatch)
+    lines = parser.format_help().partition("\nexamples:\n")[2].splitlines()
+    assert len(lines) >= 2
+    command = importlib.import_module(f"superpoint_tf.commands.{tool.removesuffix('.py').replace('_superpoint', '')}")
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        python, path, *arguments = shlex.split(line)
+        assert python == "python" and path.endswith(f"tools/{tool}")
+        if "--list-settings" not in arguments:  # which prints and ends
+            monkeypatch.setattr(sys, "argv", [path, *arguments])
+            command.parse_arguments()
+
+
+@pytest.mark.parametrize("tool", NAMES)
+def test_a_tool_that_takes_a_config_takes_it_with_a_name_and_without_and_lists_its_settings(
+    tool: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    parser = parser_of(tool, monkeypatch)
+    if "--set" not in {option for action in parser._actions for option in action.option_strings}:
+        assert tool in ("demo.py", "export.py", "extract.py", "import_weights.py", "match.py", "show.py")
+        return
+    before = {"evaluate.py": ["synthetic"], "benchmark.py": ["all"]}.get(tool, [])
+    flag = "--quick" if tool == "benchmark.py" else "--overwrite"
+    for given in (["--config", "a.yaml"], ["a.yaml"]):
+        assert parser.parse_args([*before, *given, flag, "--set", "seed=3"]).config == "a.yaml"
+        assert parser.parse_args([flag, *before, "--set", "seed=3", flag, *given]).config == "a.yaml"
+    with pytest.raises(SystemExit) as end:
+        parser.parse_args(["--list-settings", "network"])
+    assert end.value.code in (0, None) and "network.width=1.0" in capsys.readouterr().out
 
 
 def test_an_option_means_the_same_in_every_tool_that_has_it(monkeypatch: pytest.MonkeyPatch):
@@ -275,3 +357,13 @@ def test_an_option_means_the_same_in_every_tool_that_has_it(monkeypatch: pytest.
             by_field.setdefault(action.dest, set()).add(option)
     assert by_field["threshold"] == {"--threshold"} and by_field["nms_radius_px"] == {"--nms-radius"}
     assert {field: options for field, options in by_field.items() if len(options) > 1} == {"help": {"-h", "--help"}}
+
+
+def test_an_option_takes_the_same_kind_of_value_in_every_tool_that_has_it(monkeypatch: pytest.MonkeyPatch):
+    values: dict[str, set[object]] = {}
+    for path in TOOLS.glob("*.py"):
+        for option, action in options_of(path.name, monkeypatch).items():
+            values.setdefault(option, set()).add(action.metavar)
+            assert action.nargs == 0 or action.choices or action.metavar, f"{path.name} {option}: shown in capitals"
+    assert values["--output"] == {"DIR", "FILE", "PATH"}  # a folder, a file, or either
+    assert {option: kinds for option, kinds in values.items() if len(kinds) > 1 and option != "--output"} == {}

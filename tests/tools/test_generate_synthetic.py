@@ -60,6 +60,7 @@ def test_the_default_output_and_the_next_command(tmp_path: Path):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert "train 5, validation 2, test 2 pictures, 32x40 | seed 0" in lines[0] and "expected 0:00:0" in lines[1]
+    assert lines[2] == " data | look at data/synthetic/contact_sheet.png"
     assert lines[-1] == " next | python tools/homographic_adapt.py --iters 2"
     manifest = json.loads((tmp_path / "data/synthetic/manifest.json").read_text())
     assert manifest["draw"]["primitives"] == ["star", "noise"] and manifest["pictures"]["train"] == 5

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from superpoint_tf.data.photographs import video_writer
+from superpoint_tf.data.photographs.video_writer import default_suffix
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.using import window
 from superpoint_tf.using.extractor import Extractor
@@ -88,14 +90,28 @@ def test_a_video_becomes_a_video_with_a_frame_for_each_taken(show: Run, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["shown.mp4", "v.mp4"]
 
 
+def test_a_video_is_written_as_its_name_says_and_one_without_h264_says_what_it_holds(
+    show: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    write_video(tmp_path / "v.mp4", 2)
+    assert show("v.mp4", "--output", "shown.webm") == 0 and "VP9" not in capsys.readouterr().out
+    assert int(cv2.VideoCapture("shown.webm").get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little") == b"VP80"
+    monkeypatch.setattr(video_writer, "_opencv_writes_h264", lambda: False)
+    monkeypatch.setattr(video_writer, "_ffmpeg", lambda: None)
+    assert show("v.mp4", "--output", "shown.mp4") == 0
+    assert "shown.mp4: no H.264 here, so VP9" in capsys.readouterr().out
+    assert int(cv2.VideoCapture("shown.mp4").get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little") == b"VP90"
+
+
 def test_what_a_killed_call_left_of_a_picture_or_a_video_is_removed(show: Run, picture: np.ndarray, tmp_path: Path):
     write_video(tmp_path / "v.mp4", 2)
-    unfinished = ["a.png_keypoints.png.12ab.part", "v.mp4_keypoints.mp4.12ab.part", "b.png_keypoints.png.12ab.part"]
+    video = f"v.mp4_keypoints{default_suffix()}"
+    unfinished = ["a.png_keypoints.png.12ab.part", f"{video}.12ab.part", "b.png_keypoints.png.12ab.part"]
     for name in unfinished:
         (tmp_path / "shown" / name).mkdir(parents=True)
     assert show("a.png", "v.mp4", "--output", "shown") == 0
     left = sorted(path.name for path in Path("shown").iterdir())
-    assert left == ["a.png_keypoints.png", unfinished[2], "v.mp4_keypoints.mp4"]
+    assert left == ["a.png_keypoints.png", unfinished[2], video]
 
 
 def test_a_signal_ends_a_video_with_the_frames_that_are_drawn(

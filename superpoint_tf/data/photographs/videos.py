@@ -1,9 +1,7 @@
-"""Videos as pictures: frames read one after another, and pictures written as a video."""
+"""Videos as pictures: frames read one after another, and written as files of pictures."""
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +10,7 @@ import cv2
 import numpy as np
 
 from superpoint_tf.data.photographs.reading import PhotographError, check_name
-from superpoint_tf.runtime import operating_system, storage
+from superpoint_tf.runtime import storage
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv")
 _DEFAULT_RATE = 25.0  # frames a second where a file does not say
@@ -100,45 +98,3 @@ class FrameFolder:
             raise ValueError(
                 f"{self._folder}: frames go into a folder {video_name}, which is a file there; name another"
             )
-
-
-class VideoWriter:
-    """An mp4 file that gets its name when it is complete; nothing is left of one that failed."""
-
-    def __init__(self, path: str | Path, rate: float) -> None:
-        self._path, self._rate = Path(path), rate
-        unfinished = f"{self._path.name}.{secrets.token_hex(4)}{storage.TEMPORARY_SUFFIX}"
-        self._temporary = self._path.with_name(unfinished) / "video.mp4"  # OpenCV wants a name that ends so
-        self._writer: cv2.VideoWriter | None = None
-        self._size = (0, 0)
-
-    def add(self, picture: np.ndarray) -> None:
-        """Add a uint8 BGR picture (H, W, 3); all get the size of the first. Raises OSError if it cannot be written."""
-        if self._writer is None:
-            self._size = (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)  # the codec wants even sides
-            with storage.writing(self._path):
-                self._temporary.parent.mkdir(parents=True)
-            code = cv2.VideoWriter.fourcc(*"mp4v")
-            self._writer = cv2.VideoWriter(str(self._temporary), code, self._rate, self._size)
-            if not self._writer.isOpened():
-                raise OSError(f"{self._path}: this OpenCV cannot write an mp4 of {self._size[0]}x{self._size[1]} there")
-        width, height = self._size
-        if picture.shape[0] < height or picture.shape[1] < width:
-            picture = cv2.resize(picture, self._size)
-        self._writer.write(np.ascontiguousarray(picture[:height, :width]))
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._writer is None:
-            return
-        self._writer.release()
-        try:
-            if kind is None:
-                with storage.writing(self._path):
-                    operating_system.replace(self._temporary, self._path)
-        finally:
-            shutil.rmtree(self._temporary.parent, ignore_errors=True)

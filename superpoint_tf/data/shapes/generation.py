@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
+
 from superpoint_tf.config import Config
 from superpoint_tf.data.shapes.record_folder import CONTACT_SHEET, RecordFile, RecordFolder
 from superpoint_tf.data.shapes.synthetic_sets import (
@@ -51,6 +53,7 @@ def generate_synthetic_sets(
     sheet = storage.join(folder.root, CONTACT_SHEET)
     if shard[0] == 0 and (todo or not storage.exists(sheet)):
         save_contact_sheet(config, sheet)  # before the long work: wrong labels show here
+        console.line("data", f"look at {sheet}")
     if todo:
         import_tensorflow()  # only now, after the plan was shown
         from superpoint_tf.data.shapes.record_writer import write_record_files
@@ -94,11 +97,15 @@ def _wait_for_shards(folder: RecordFolder, shards: int, console: Console, stop: 
 
 
 def _measure(config: Config) -> tuple[float, float]:
-    """Return seconds and bytes a picture, on one core."""
+    """Return seconds and bytes a picture, on one core, as a process of several draws."""
     encode_samples(config, ("train", 0, 1))  # the first one loads libraries
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
     start = time.perf_counter()
     encoded = encode_samples(config, ("train", 0, _TIMED_PICTURES))
-    return (time.perf_counter() - start) / _TIMED_PICTURES, sum(map(len, encoded)) / _TIMED_PICTURES
+    seconds = time.perf_counter() - start
+    cv2.setNumThreads(threads)
+    return seconds / _TIMED_PICTURES, sum(map(len, encoded)) / _TIMED_PICTURES
 
 
 def save_contact_sheet(config: Config, path: str) -> None:

@@ -25,6 +25,7 @@ from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.features import Features
 from superpoint_tf.networks.pretrained import pretrained_names
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.suggestions import did_you_mean
 from superpoint_tf.systems import MAPS, SYSTEMS
 
 if TYPE_CHECKING:
@@ -126,11 +127,8 @@ def _load(given: str, detection: DetectionConfig) -> Method:
         identity = {"kind": "plug-in", **plug_in.identity, "suppression": _code_sha256(_SUPPRESSION_CODE)}
         return _of_extractor(name, identity, suppressed(plug_in.extract))
     if not exists(what):
-        known = ", ".join([*GROUPS, *CLASSICAL, *CONTROLS, *pretrained_names()])
-        raise ValueError(
-            f"--methods {given}: no file or folder {what}, and no method of that name; there are {known}, and "
-            "ROW NAME= before weights, config.yaml, module:function or features.h5"
-        )
+        known = [*GROUPS, *CLASSICAL, *CONTROLS, *pretrained_names()]
+        raise unknown_method(given, what, known, "weights, config.yaml, module:function or features.h5")
     if not _is_config(what) and _describes_patches(what):
         return _described(name, _KEYPOINTS, what, detection)
     return _network(name, what, detection)
@@ -229,11 +227,16 @@ def split_existing(given: str, known: Iterable[str], weights: str) -> tuple[str,
     """
     title, what = split_name(given)
     if not exists(what):
-        raise ValueError(
-            f"--methods {given}: no file or folder {what}, and no method of that name; there are {', '.join(known)}, "
-            f"and ROW NAME= before {weights}"
-        )
+        raise unknown_method(given, what, list(known), weights)
     return title or what, what
+
+
+def unknown_method(given: str, what: str, known: Sequence[str], others: str) -> ValueError:
+    """Return the error of a method that is none of the `known` ones; `others` may be named too."""
+    return ValueError(
+        f"--methods {given}: no file or folder {what}, and no method of that name; there are {', '.join(known)}, and "
+        f"ROW NAME= before {others}{did_you_mean(what, known)}"
+    )
 
 
 def split_name(given: str) -> tuple[str, str]:

@@ -98,6 +98,7 @@ class Descents:
             self._reporter.console.line("train", f"{problem.name}: continues at step {descent.step}")
         for step in range(descent.step + 1, steps + 1):
             descent.advance(rows.train, convex.pairs, self._task.config.seed)
+            self._reporter.count(self._before + step)
             if due(step, settings.validate_every, steps):
                 self._report(descent, descent.validate(rows.held_out), steps)
             if self._stop.requested or due(step, settings.checkpoint_every, steps):

@@ -1,4 +1,4 @@
-"""Videos read frame by frame, and written whole or not at all."""
+"""Videos read frame by frame."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from turned_video import write_turned_video
 
 from superpoint_tf.data.photographs.reading import PhotographError
-from superpoint_tf.data.photographs.videos import VideoReader, VideoWriter, is_video
-from superpoint_tf.runtime import storage
+from superpoint_tf.data.photographs.video_writer import VideoWriter
+from superpoint_tf.data.photographs.videos import VideoReader, is_video
 
 
 def grey(level: int, shape: tuple[int, int] = (48, 64)) -> np.ndarray:
@@ -55,30 +55,6 @@ def test_a_video_that_ends_early_says_so_after_its_frames(video: Path, monkeypat
         reader.announced = 60
         with pytest.raises(PhotographError, match="ends after 6 of 60 frames"):
             list(reader.frames())
-
-
-def test_odd_sides_lose_a_pixel_and_later_pictures_take_the_size_of_the_first(tmp_path: Path):
-    with VideoWriter(tmp_path / "v.mp4", rate=10) as writer:
-        writer.add(grey(9, (49, 65)))
-        writer.add(grey(9, (20, 30)))
-    capture = cv2.VideoCapture(str(tmp_path / "v.mp4"))
-    assert capture.get(cv2.CAP_PROP_FRAME_WIDTH) == 64 and capture.get(cv2.CAP_PROP_FRAME_COUNT) == 2
-
-
-def test_a_video_that_is_not_whole_has_the_name_of_an_unfinished_file(tmp_path: Path):
-    with VideoWriter(tmp_path / "v.mp4", rate=10) as writer:
-        writer.add(grey(9))
-        storage.remove_unfinished_of(tmp_path / "w.mp4")
-        (unfinished,) = tmp_path.iterdir()
-        assert unfinished.match(f"v.mp4.*{storage.TEMPORARY_SUFFIX}")
-    assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
-
-
-def test_nothing_is_left_of_a_video_whose_writing_failed(tmp_path: Path):
-    with pytest.raises(RuntimeError), VideoWriter(tmp_path / "v.mp4", rate=10) as writer:
-        writer.add(grey(9))
-        raise RuntimeError
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_names_tell_videos_from_pictures():
