@@ -74,7 +74,8 @@ def groups_of_one_shape(
 ) -> Iterator[list[Placed]]:
     """Yield images prepared, with their places, in groups of one shape; name those that cannot be used in `left_out`.
 
-    Each comes with its mask, or None. A group is given as soon as it fills a batch, or, the largest one, when too many pixels wait.
+    Each comes with its mask, or None. A group is given as soon as it fills a batch, or, the largest one, when too many
+    pixels wait.
     """
     waiting: dict[tuple[int, ...], list[Placed]] = {}
     pixels: dict[tuple[int, ...], int] = {}

@@ -18,6 +18,7 @@ from superpoint_tf.data.patch_sets.read_sets import read_patch_sets
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
 from superpoint_tf.data.photographs.detected_photographs import DetectedPhotographs
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
+from superpoint_tf.data.photographs.masked_photographs import PhotographReading
 from superpoint_tf.data.photographs.photograph_pairs import PhotographPairs
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet, find_photographs, num_held_out
 from superpoint_tf.data.photographs.plane_pairs import PlanePairs
@@ -95,7 +96,7 @@ def build_adapted_task(config: Config, labels: str, round: int, photographs: Lab
     homography = dataclasses.replace(config.photographs.homography, max_angle_deg=max_angle_deg)
     photographs_section = dataclasses.replace(config.photographs, homography=homography)
     config = dataclasses.replace(config.trained_as("detector"), photographs=photographs_section)
-    inputs = _label_inputs(photographs, config.detector.init)
+    inputs = _label_inputs(config, photographs, config.detector.init)
     root, names, key = photographs.image_root, photographs.photographs, stage_key(config.seed, inputs)
     source = LabelledPhotographs(config, root, names, labels, round, with_pairs=False, key=key)
     validator = _pairs_validator(config, root, photographs.validation)
@@ -112,7 +113,7 @@ def build_joint_task(config: Config) -> Task:
     manifest = _manifest_for(config, labels)
     if config.joint.init == ADAPTED:
         config = dataclasses.replace(config, joint=dataclasses.replace(config.joint, init=manifest.detector["path"]))
-    root, inputs = _image_root(config, manifest), _label_inputs(manifest, config.joint.init)
+    root, inputs = _image_root(config, manifest), _label_inputs(config, manifest, config.joint.init)
     source = _labelled_pairs(config, root, labels, manifest, inputs)
     if not manifest.has_votes:
         source.description += "; made before labels had votes: nothing is learnt within 16 px of their frame's edge"
@@ -130,7 +131,7 @@ def build_patches_task(config: Config) -> Task:
         return _detected_patches_task(config)
     labels = find_labels(config, config.patches.labels)
     manifest = _manifest_for(config, labels)
-    root, inputs = _image_root(config, manifest), _label_inputs(manifest, config.patches.init)
+    root, inputs = _image_root(config, manifest), _label_inputs(config, manifest, config.patches.init)
     if not manifest.validation:
         raise ConfigError(f"{root}: {_TOO_FEW}")
     source = _labelled_pairs(config, root, labels, manifest, inputs)
@@ -193,11 +194,12 @@ def _detected(config: Config, photographs: PhotographSet, inputs: Mapping[str, s
 
 def _photographs_with_some_held_out(config: Config) -> tuple[PhotographSet, dict[str, str]]:
     """Return the photographs, and the fingerprints of their names and of the weights that training begins with."""
-    photographs = find_photographs(config.photographs).with_readable_validation()
+    photographs = find_photographs(config.photographs).with_readable_validation(config.photographs.stretch)
     if not photographs.validation:
         raise ConfigError(f"{photographs.root}: {_TOO_FEW}")
     names = storage.sha256(json.dumps(photographs.train).encode())
-    return photographs, {"photographs": names} | init_input(config.training.init)
+    inputs = {"photographs": names} | mask_input(config, photographs.root, photographs.train)
+    return photographs, inputs | init_input(config.training.init)
 
 
 def build_dense_task(config: Config) -> Task:
@@ -269,7 +271,7 @@ def build_stereo_task(config: Config) -> Task:
 
 def _read_stereo_task(config: Config) -> Task:
     folder, shape = config.stereo.data, config.photographs.image_shape
-    pairs = find_pairs(folder)
+    pairs = find_pairs(folder, config.photographs.stretch)
     count = num_held_out(len(pairs))
     if not count:
         raise ConfigError(f"{folder}: one pair of pictures; give at least two, of which one is held out")
@@ -285,11 +287,17 @@ def _read_stereo_task(config: Config) -> Task:
 
 def _manifest_for(config: Config, labels: str) -> LabelManifest:
     manifest = read_manifest(labels)
-    made_for = build_config(manifest.config, manifest_path(labels)).photographs.image_shape
-    if made_for != config.photographs.image_shape:
+    made_for = build_config(manifest.config, manifest_path(labels)).photographs
+    if made_for.image_shape != config.photographs.image_shape:
         raise ConfigError(
-            f"{labels}: made for photographs.image_shape {list(made_for)}, the config says "
+            f"{labels}: made for photographs.image_shape {list(made_for.image_shape)}, the config says "
             f"{list(config.photographs.image_shape)}: label again with this config, or use the one that made them"
+        )
+    stretch = config.photographs.stretch
+    if made_for.stretch != stretch:
+        raise ConfigError(
+            f"{labels}: made with photographs.stretch={made_for.stretch}, the config says {stretch}: label again with "
+            f"this config, or --set photographs.stretch={made_for.stretch}"
         )
     return manifest
 
@@ -300,8 +308,16 @@ def _image_root(config: Config, manifest: LabelManifest) -> str:
     return config.photographs.root if moved else manifest.image_root
 
 
-def _label_inputs(manifest: LabelManifest, init: str) -> dict[str, str]:
-    return {"labels": manifest.fingerprint()} | init_input(init)
+def _label_inputs(config: Config, manifest: LabelManifest, init: str) -> dict[str, str]:
+    masks = mask_input(config, _image_root(config, manifest), manifest.photographs)
+    return {"labels": manifest.fingerprint()} | masks | init_input(init)
+
+
+def mask_input(config: Config, image_root: str, photographs: Sequence[str]) -> dict[str, str]:
+    """Return the fingerprint of the masks of photographs, if the config names any; raises FileNotFoundError."""
+    reading = PhotographReading(config.photographs.stretch, config.photographs.masks, image_root)
+    reading.check()
+    return {"masks": reading.fingerprint(tuple(photographs))} if reading.masks else {}
 
 
 def _labelled_pairs(

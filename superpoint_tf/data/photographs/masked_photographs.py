@@ -70,7 +70,9 @@ class PhotographReading:
         candidates = (place / f"{name}{MASK_SUFFIX}" for name in names)
         return next((path for path in candidates if os.path.lexists(path)), None)
 
-    def mask(self, mask_path: Path | None, content: bytes, path: str, image_shape: tuple[int, ...]) -> np.ndarray | None:
+    def mask(
+        self, mask_path: Path | None, content: bytes, path: str, image_shape: tuple[int, ...]
+    ) -> np.ndarray | None:
         """Return the mask at `mask_path` of an encoded picture, as it is shown with `image_shape`: bool (H, W)."""
         return None if mask_path is None else self.read_mask(mask_path, path, image_shape, read_orientation(content))
 
