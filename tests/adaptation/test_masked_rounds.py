@@ -127,9 +127,9 @@ def test_other_masks_are_labels_made_otherwise_wherever_they_lie(folder: Path, d
     (folder / "masks").rename(folder / "moved")
     adapt(run(folder, detector, "moved"), Console())  # the same content
     cv2.imwrite(str(folder / "moved/b.png.png"), 255 - file_mask())
-    with pytest.raises(ConfigError, match="holds labels made otherwise:\n  content of the masks: "):
+    with pytest.raises(ConfigError, match=r"holds labels made otherwise:\n  content of the masks: "):
         adapt(run(folder, detector, "moved"), Console())
-    with pytest.raises(ConfigError, match="content of the masks: .* -> ''"):
+    with pytest.raises(ConfigError, match=r"content of the masks: .* -> ''"):
         adapt(run(folder, detector, ""), Console())
 
 
@@ -216,7 +216,7 @@ def test_a_run_does_not_go_on_with_other_masks(folder: Path, detector: str, tmp_
     with pytest.raises(ConfigError, match="content of masks: "):
         run_folder.open(other.config, other.sections, other.inputs)
     without = build_joint_task(config(folder, ""))
-    with pytest.raises(ConfigError, match="content of masks: .* -> None"):
+    with pytest.raises(ConfigError, match=r"content of masks: .* -> None"):
         run_folder.open(without.config, without.sections, without.inputs)
     run_folder.open(task.config, task.sections, task.inputs)
 
@@ -225,10 +225,10 @@ def test_labels_and_training_read_photographs_through_one_window(folder: Path, d
     adapt(run(folder, detector, stretch="percentile"), Console())
     build_joint_task(config(folder, stretch="percentile"))
     with pytest.raises(
-        ConfigError, match="made with photographs.stretch=percentile, the config says none: label again"
+        ConfigError, match=r"made with photographs\.stretch=percentile, the config says none: label again"
     ):
         build_joint_task(config(folder))
-    with pytest.raises(ConfigError, match="photographs.stretch: 'percentile' -> 'none'"):
+    with pytest.raises(ConfigError, match=r"photographs\.stretch: 'percentile' -> 'none'"):
         adapt(run(folder, detector), Console())
 
 
@@ -253,18 +253,15 @@ def test_patches_are_cut_about_no_keypoint_under_a_mask(folder: Path):
             "train": "patches",
             "network": {"system": "hardnet"},
             "workers": 0,
-            "photographs": dataclasses.asdict(config(folder).photographs) | {"homography": {"max_angle_deg": 5}},
+            "photographs": dataclasses.asdict(config(folder, "masks/b.png.png").photographs)
+            | {"homography": {"max_angle_deg": 5}},
             "patches": {"labels": "dog", "batch_size": 8, "points_per_picture": 4},
         }
     )
     task = build_task(settings)
     assert "masks" in task.inputs
     rendered = task.source.render(task.source.payloads(range(4)))
-    forbidden, met = forbidden_in_frame(), 0
-    for number, keypoints in enumerate(rendered["keypoints"]):
+    forbidden = forbidden_in_frame()
+    for keypoints in rendered["keypoints"]:
         pixels = np.floor(keypoints[np.isfinite(keypoints[:, 0])] + 0.5).astype(int)
-        under = forbidden[pixels[:, 1].clip(0, 63), pixels[:, 0].clip(0, 79)].sum()
-        masked = Path(task.source.picture_name(number)).name in ("a.png", "b.png")
-        assert len(pixels) and not (masked and under)
-        met += masked
-    assert met
+        assert len(pixels) and not forbidden[pixels[:, 1].clip(0, 63), pixels[:, 0].clip(0, 79)].any()

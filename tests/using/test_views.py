@@ -163,7 +163,7 @@ def test_a_picture_turned_anyhow_is_matched_by_rotations_alone(
 ):
     angle = np.deg2rad(angle_deg)
     homography = about_the_middle(0.9 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]))
-    plain, right = matched(model, astronaut, homography, "")
+    _, right = matched(model, astronaut, homography, "")
     turned, more = matched(model, astronaut, homography, "rotations")
     assert more > 100 and more > 3 * right and more > 0.85 * len(turned.matches)
     assert turned.homography_0to1 is not None and error_at_corners(turned.homography_0to1, homography) < 2
