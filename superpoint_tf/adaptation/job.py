@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from superpoint_tf.config import Config
+from superpoint_tf.data.photographs.masked_photographs import PhotographReading
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet
 from superpoint_tf.runtime import storage
 from superpoint_tf.training.replicas import Replicas
@@ -22,6 +23,12 @@ class AdaptationRun:
     shard: tuple[int, int] = (0, 1)
     strict: bool = False  # a photograph that cannot be read is an error
     replicas: Replicas | None = None  # devices that retrain the detector; None: one
+
+    @property
+    def reading(self) -> PhotographReading:
+        """Return how the photographs are read."""
+        section = self.config.photographs
+        return PhotographReading(section.stretch, section.masks, self.photographs.root)
 
     def round_detector(self, round: int) -> str:
         """Return the weights that label in `round`: the first detector, then the one retrained on the round before."""

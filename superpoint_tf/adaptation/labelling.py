@@ -19,6 +19,7 @@ from superpoint_tf.config import ConfigError
 from superpoint_tf.data.labels.label_votes import cut_votes
 from superpoint_tf.data.labels.labels import Label, add_digests, digest_label, label_path, save_label
 from superpoint_tf.data.photographs.reading import PhotographError
+from superpoint_tf.data.photographs.stretch import looks_narrow, say_narrow
 from superpoint_tf.data.views import to_unit
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.networks.weights import load_network
@@ -67,7 +68,7 @@ def label_round(run: AdaptationRun, round: int, console: Console) -> RoundResult
         f"detector {run.round_detector(round)} (width {weights.network.width:g})",
     )
     image_shape = run.config.photographs.image_shape
-    prepare = Preparation(run.photographs.root, run.output, round, image_shape, weights.fingerprint())
+    prepare = Preparation(run.reading, run.output, round, image_shape, weights.fingerprint())
     tally, labelled = _Tally(), 0
     workers = resolve_workers(run.config.workers)
     pool, writer = start_pool(workers), concurrent.futures.ThreadPoolExecutor(1)
@@ -92,8 +93,10 @@ def label_round(run: AdaptationRun, round: int, console: Console) -> RoundResult
     if names and not tally.labelled:
         left_out = tally.left_out[:3]
         raise ConfigError(f"{run.photographs.root}: none of {len(names)} photographs could be read: {left_out}")
+    if tally.narrow:
+        console.line("hint", say_narrow(tally.narrow[0], len(tally.narrow)))
     if index == 0 and tally.labelled:
-        what = (run.config, run.photographs.root, tally.labelled, adapter, model, run.output, round)
+        what = (run.config, run.reading, tally.labelled, adapter, model, run.output, round)
         if figure := draw_round(*what):
             console.line("adapt", f"look at {figure}")
     return tally.result()
@@ -104,6 +107,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.labelled: list[str] = []
+        self.narrow: list[str] = []  # with hardly a keypoint and few grey levels
         self.left_out: list[dict[str, str]] = []
         self._digests: list[str] = []
         self._num_keypoints = 0
@@ -114,6 +118,8 @@ class _Tally:
             self.left_out.append({"path": item.name, "reason": item.error})
             return
         self.labelled.append(item.name)
+        if item.image is not None and looks_narrow(item.image, item.num_keypoints):
+            self.narrow.append(item.name)
         self._digests.append(item.label_sha256)
         self._num_keypoints += item.num_keypoints
 
@@ -149,9 +155,11 @@ def _finish(run: AdaptationRun, prepare: Preparation, detected: _Detected) -> Pr
     if not np.isfinite(heatmap).all():
         raise PhotographError(storage.join(run.photographs.root, item.name), _NOT_FINITE)
     settings = run.config.adaptation
-    keypoints, scores = detect_keypoints(heatmap, settings.detection)
+    keypoints, scores = detect_keypoints(heatmap, settings.detection, mask=item.mask)
     made_from = (prepare.image_shape, item.image_to_label, item.sha256, prepare.detector_sha256)
     votes = cut_votes(detected.aggregate.count.numpy(), settings.detection.border_px)
+    if item.mask is not None:
+        votes[~item.mask] = 0  # nobody was asked: training ignores it, as what no warp saw
     label = Label(keypoints, scores, *made_from, votes, settings.num_homographies)
     digest = save_label(label_path(run.output, prepare.round, item.name), label)
     return dataclasses.replace(item, num_keypoints=len(keypoints), label_sha256=digest_label(item.name, digest))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from superpoint_tf.data.labels.labels import Label, LabelError, digest_label, label_path, load_label
+from superpoint_tf.data.photographs.masked_photographs import PhotographReading, frame_mask
 from superpoint_tf.data.photographs.reading import (
     PhotographError,
     cover_and_crop,
-    decode_photograph,
     printable_name,
     read_photograph_bytes,
 )
@@ -21,7 +21,7 @@ from superpoint_tf.runtime import storage
 class Preparation:
     """How the photographs of a round are read, and which labels count as finished."""
 
-    image_root: str
+    reading: PhotographReading
     labels: str  # label folder
     round: int
     image_shape: tuple[int, int]
@@ -29,7 +29,7 @@ class Preparation:
 
     def __call__(self, name: str) -> PreparedPhotograph:
         """Read one photograph; what cannot be read comes back with its error, what is labelled without its image."""
-        path = storage.join(self.image_root, name)
+        path = storage.join(self.reading.root, name)
         try:
             content = read_photograph_bytes(path)
             sha256 = storage.sha256(content)
@@ -38,10 +38,12 @@ class Preparation:
                 content = storage.read_bytes(label_path(self.labels, self.round, name))
                 digest = digest_label(name, storage.sha256(content))
                 return PreparedPhotograph(name, sha256, num_keypoints=len(finished.keypoints), label_sha256=digest)
-            image, image_to_label = cover_and_crop(decode_photograph(content, path), self.image_shape)
+            photograph = self.reading.decode(content, path)
+            image, image_to_label = cover_and_crop(photograph.image, self.image_shape)
         except PhotographError as error:
             return PreparedPhotograph(printable_name(name), error=str(error.reason))
-        return PreparedPhotograph(name, sha256, image, image_to_label)
+        mask = None if photograph.mask is None else frame_mask(photograph.mask, self.image_shape)
+        return PreparedPhotograph(name, sha256, image, image_to_label, mask)
 
     def _finished_label(self, name: str, sha256: str) -> Label | None:
         path = label_path(self.labels, self.round, name)
@@ -61,6 +63,7 @@ class PreparedPhotograph:
     sha256: str = ""
     image: np.ndarray | None = None  # uint8 (H, W), scaled and cropped
     image_to_label: np.ndarray | None = None
+    mask: np.ndarray | None = None  # bool (H, W), what of `image` may be labelled; None: all of it
     num_keypoints: int = 0  # of the label that is there
     label_sha256: str = ""
     error: str = ""

@@ -10,7 +10,8 @@ import tensorflow as tf
 from superpoint_tf.adaptation.aggregate import Adapter, image_seed
 from superpoint_tf.config import Config
 from superpoint_tf.data.labels.labels import label_path, load_label
-from superpoint_tf.data.photographs.reading import cover_and_crop, decode_photograph, read_photograph_bytes
+from superpoint_tf.data.photographs.masked_photographs import PhotographReading
+from superpoint_tf.data.photographs.reading import cover_and_crop
 from superpoint_tf.data.views import to_unit
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.drawing.figures import figure_adaptation
@@ -24,7 +25,7 @@ from superpoint_tf.runtime import storage
 
 def draw_round(
     config: Config,
-    image_root: str,
+    reading: PhotographReading,
     photographs: Sequence[str],
     adapter: Adapter,
     model: tf.keras.Model,
@@ -42,9 +43,8 @@ def draw_round(
     rows = []
     for index in np.linspace(0, len(photographs) - 1, count).astype(int):
         name = photographs[index]
-        path = storage.join(image_root, name)
-        content = read_photograph_bytes(path)
-        image, _ = cover_and_crop(decode_photograph(content, path), config.photographs.image_shape)
+        photograph = reading.read(storage.join(reading.root, name))
+        image, _ = cover_and_crop(photograph.image, config.photographs.image_shape)
         label = load_label(label_path(output, round, name))
         seed = image_seed(config.seed, label.sha256)  # that of the labels: what is drawn is what they were taken from
         heatmap = adapter(to_unit(image), seed).heatmap.numpy()

@@ -32,6 +32,7 @@ def adapt(run: AdaptationRun, console: Console, overwrite: bool = False) -> Labe
     Ctrl-C or SIGTERM; at most one photograph is labelled again.
     """
     _open_folder(run, overwrite)
+    _report_masks(run, console)
     manifest: LabelManifest | None = None
     for round in range(1, run.rounds + 1):
         if round > 1 and manifest is not None:
@@ -57,6 +58,16 @@ def adapt(run: AdaptationRun, console: Console, overwrite: bool = False) -> Labe
     return manifest
 
 
+def _report_masks(run: AdaptationRun, console: Console) -> None:
+    names, masks = run.photographs.train, run.reading.masks
+    if not masks:
+        return
+    whole = [name for name in names if run.reading.mask_path(name) is None]
+    console.line("masks", f"{len(names) - len(whole)} of {len(names)} photographs have a mask in {masks}")
+    if whole:
+        console.line("warn", f"{len(whole)} without a mask are used as a whole, the first: no {masks}/{whole[0]}.png")
+
+
 # ------------------------------------------------------------------------------------------------ the folder
 
 
@@ -67,6 +78,7 @@ def _identity(run: AdaptationRun) -> dict[str, Any]:
         "detector_sha256": load_weights(run.detector).fingerprint(),
         "photographs_sha256": storage.sha256(names.encode(errors="surrogateescape")),
         "label_format": LABEL_FORMAT,
+        "masks_sha256": run.reading.fingerprint(run.photographs.train),
         "config": config_to_dict(run.config),
     }
 
@@ -119,6 +131,7 @@ def _what_decides(config: Config, identity: dict[str, Any]) -> dict[str, Any]:
         **deciding_settings(config, _SECTIONS),
         "content of the first detector": identity["detector_sha256"],
         "list of photographs": identity["photographs_sha256"],
+        "content of the masks": identity.get("masks_sha256", ""),
         "label format": identity.get("label_format", 1),
     }
 

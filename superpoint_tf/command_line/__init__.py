@@ -2,8 +2,10 @@
 
 from superpoint_tf.command_line.arguments import (
     LARGEST_INT,
+    add_masks_argument,
     add_shard_argument,
     add_strategy_argument,
+    add_stretch_argument,
     check_outputs,
     fraction,
     names_file,
@@ -24,8 +26,10 @@ __all__ = [
     "LARGEST_INT",
     "Parser",
     "add_config_arguments",
+    "add_masks_argument",
     "add_shard_argument",
     "add_strategy_argument",
+    "add_stretch_argument",
     "check_outputs",
     "fraction",
     "load_config_argument",

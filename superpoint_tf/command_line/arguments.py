@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from superpoint_tf.config.cluster import STRATEGIES, read_cluster
+from superpoint_tf.config.stretch import check_stretch
 from superpoint_tf.runtime.storage import is_remote
 
 LARGEST_INT = 2**31 - 1
@@ -53,6 +54,37 @@ def resolve_shard(given: tuple[int, int] | None, environment: Mapping[str, str] 
         return given
     cluster = read_cluster(environment)
     return (cluster.index, cluster.count) if cluster else (0, 1)
+
+
+def add_stretch_argument(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Add --stretch; None where the config says it."""
+    said = "the config's photographs.stretch" if default is None else default
+    parser.add_argument(
+        "--stretch",
+        type=_stretch,
+        default=default,
+        metavar="HOW",
+        help="spread grey levels, for thermal and 16-bit pictures: LOW,HIGH, one window of all, in the files' own "
+        f"levels; percentile, of each picture from its 1st to its 99th percentile; none (default: {said})",
+    )
+
+
+def _stretch(text: str) -> str:
+    try:
+        return check_stretch(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_masks_argument(parser: argparse.ArgumentParser) -> None:
+    """Add --masks."""
+    parser.add_argument(
+        "--masks",
+        type=place,
+        metavar="DIR",
+        help="use nothing where a mask is black: DIR/a/b.jpg.png is that of a/b.jpg, as COLMAP has them, in the pixels "
+        "that the file stores; a picture in place of a folder is the mask of all. Pictures without one are used whole",
+    )
 
 
 def add_strategy_argument(parser: argparse.ArgumentParser, choices: Sequence[str] = STRATEGIES) -> None:

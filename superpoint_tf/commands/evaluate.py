@@ -73,6 +73,7 @@ def parse_arguments() -> argparse.Namespace:
         help="evaluate each pair also with x and y exchanged, and print what each method loses by it",
     )
     add_network_options(parser)
+    command_line.add_stretch_argument(parser)
     parser.add_argument(
         "--output",
         type=command_line.output_folder,
@@ -98,7 +99,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    config = command_line.load_config_argument(arguments.config, arguments.overrides)
+    options = {"photographs.stretch": arguments.stretch}
+    config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
     command_line.set_up_tensorflow()
     from superpoint_tf.evaluation.comparison import check_comparisons
     from superpoint_tf.evaluation.evaluate import Request, describe_run

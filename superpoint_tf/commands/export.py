@@ -8,6 +8,7 @@ from dataclasses import replace
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_detection_options, detection_from_options, given_options
 from superpoint_tf.config import DetectionConfig
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.export.formats import FORMATS, PRECISIONS
 from superpoint_tf.export.request import Request, check_output, parse_image_shape, resolve_form, table_requests
 
@@ -55,6 +56,7 @@ def parse_arguments() -> argparse.Namespace:
         metavar="DIR",
         help="photographs to compare on (default: scikit-image's)",
     )
+    command_line.add_stretch_argument(parser, NO_STRETCH)
     parser.add_argument(
         "--output",
         type=command_line.place,
@@ -98,13 +100,14 @@ def main() -> None:
     from superpoint_tf.export.patch_exporter import PatchExporter, sees_patches
     from superpoint_tf.runtime.progress import Console
 
+    photographs = open_photographs(arguments.images, arguments.stretch)
     if sees_patches(arguments.weights):
         _check_patches(arguments)
-        patch_exporter = PatchExporter(arguments.weights, open_photographs(arguments.images), Console())
+        patch_exporter = PatchExporter(arguments.weights, photographs, Console())
         request = replace(requests[0], form=patch_exporter.form)
         patch_exporter.report(patch_exporter.export(request, arguments.output))
         return
-    exporter = Exporter(arguments.weights, open_photographs(arguments.images), Console())
+    exporter = Exporter(arguments.weights, photographs, Console())
     if arguments.table:
         print(measure_table(exporter, requests))
     else:

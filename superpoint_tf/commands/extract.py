@@ -41,6 +41,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     add_extraction_arguments(parser)
     add_keypoint_arguments(parser)
+    command_line.add_masks_argument(parser)
     parser.add_argument(
         "--every", type=command_line.positive_int, default=1, metavar="N", help="take each N-th frame of videos"
     )
@@ -84,6 +85,10 @@ def main() -> None:
     from superpoint_tf.using.picture_sources import find_sources, list_passed_over
 
     sources = find_sources(arguments.images)
+    from superpoint_tf.data.photographs.masked_photographs import PhotographReading
+
+    reading = PhotographReading(arguments.stretch, arguments.masks or "")
+    reading.check()
     command_line.set_up_tensorflow()
     from superpoint_tf.data.photographs.videos import FrameFolder
     from superpoint_tf.runtime.progress import Console
@@ -104,7 +109,7 @@ def main() -> None:
     for source in sources:
         if frames is not None and source.is_video:
             frames.check(source.name)
-    extraction = (arguments.every, arguments.strict, arguments.overwrite, frames)
+    extraction = (arguments.every, arguments.strict, arguments.overwrite, frames, reading)
     found = extract_batch(sources, extractor, arguments.output, console, *extraction)
     if arguments.colmap:
         settings = (arguments.colmap_overlap, arguments.colmap_single_camera)

@@ -50,6 +50,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--strict", action="store_true", help="a photograph that cannot be read is an error")
     parser.add_argument("--overwrite", action="store_true", help="delete earlier labels in the folder")
+    command_line.add_stretch_argument(parser)
+    command_line.add_masks_argument(parser)
     command_line.add_shard_argument(parser)
     command_line.add_strategy_argument(parser, choices=("auto", "mirrored"))  # machines share the labelling instead
     command_line.add_config_arguments(parser, default="configs/coco.yaml")
@@ -61,12 +63,19 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    options = {"adaptation.num_homographies": arguments.num_homographies}
+    options = {
+        "adaptation.num_homographies": arguments.num_homographies,
+        "photographs.stretch": arguments.stretch,
+        "photographs.masks": arguments.masks,
+    }
     config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
     shard = command_line.resolve_shard(arguments.shard)
+    from superpoint_tf.data.photographs.masked_photographs import PhotographReading
     from superpoint_tf.data.photographs.photograph_sets import find_photographs, passed_over
 
-    photographs = find_photographs(config.photographs, arguments.images).with_readable_validation()
+    PhotographReading(masks=config.photographs.masks).check()
+    photographs = find_photographs(config.photographs, arguments.images)
+    photographs = photographs.with_readable_validation(config.photographs.stretch)
     command_line.set_up_tensorflow()
     from superpoint_tf.adaptation.first_detector import find_first_detector
     from superpoint_tf.adaptation.rounds import AdaptationRun, adapt, check_output
@@ -93,4 +102,5 @@ def main() -> None:
     )
     adapt(run, console, arguments.overwrite)
     labels = "" if output == f"labels/{config.name}" else f" --labels {joined([output])}"
-    console.line("next", f"{how_to_run('train_superpoint')} {arguments.config}{labels}")
+    stretch = f" --set photographs.stretch={config.photographs.stretch}" if arguments.stretch else ""
+    console.line("next", f"{how_to_run('train_superpoint')} {arguments.config}{labels}{stretch}")

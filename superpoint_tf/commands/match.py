@@ -20,8 +20,10 @@ from superpoint_tf.using.extraction_options import (
     add_keypoint_arguments,
     check_keypoint_arguments,
 )
+from superpoint_tf.using.views import VIEWS
 
 RANSAC_PX = 3.0
+_COSTS = ", ".join(f"{name}: {views.num_extractions} extractions" for name, views in VIEWS.items())
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -67,6 +69,12 @@ def parse_arguments() -> argparse.Namespace:
         help="RANSAC counts a match as an inlier within this distance in B (default: %(default)s)",
     )
     parser.add_argument(
+        "--views",
+        choices=tuple(VIEWS),
+        help="also look at synthesised views and keep the two that agree best. rotations: B turned by eighths; tilts: "
+        f"both as if seen aslant. {_COSTS}, which take 2 without it",
+    )
+    parser.add_argument(
         "--disparity",
         type=command_line.output_file(*SUFFIXES),
         metavar="FILE",
@@ -82,6 +90,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     add_extraction_arguments(parser)
     add_keypoint_arguments(parser)
+    command_line.add_masks_argument(parser)
     arguments = parser.parse_args()
     check_keypoint_arguments(parser, arguments)
     check_disparity_arguments(parser, arguments)
@@ -108,6 +117,8 @@ def check_disparity_arguments(parser: argparse.ArgumentParser, arguments: argpar
         "--panorama": arguments.panorama,
         "--save-matches": arguments.save_matches,
         "--ratio": arguments.ratio is not None,
+        "--views": arguments.views,
+        "--masks": arguments.masks,
         "--keypoints": arguments.keypoints,
         "--resize": arguments.resize,
         **dict.fromkeys(given_options(arguments), True),
@@ -128,6 +139,10 @@ def check_disparity_arguments(parser: argparse.ArgumentParser, arguments: argpar
 
 def main() -> None:
     arguments = parse_arguments()
+    from superpoint_tf.data.photographs.masked_photographs import PhotographReading
+
+    reading = PhotographReading(arguments.stretch, arguments.masks or "")
+    reading.check()
     command_line.set_up_tensorflow()
     from superpoint_tf.runtime.progress import Console
 
@@ -135,7 +150,7 @@ def main() -> None:
         from superpoint_tf.using.disparity import write_disparities
 
         what = arguments.weights, arguments.disparity, arguments.disparities or DEFAULT_DISPARITIES
-        write_disparities(arguments.a, arguments.b, *what, Console(), arguments.figure or "")
+        write_disparities(arguments.a, arguments.b, *what, Console(), arguments.figure or "", arguments.stretch)
         return
     from superpoint_tf.using.keypoint_extractors import open_extractor
     from superpoint_tf.using.match import match_pictures
@@ -153,4 +168,6 @@ def main() -> None:
         arguments.save_matches,
         arguments.panorama,
         arguments.homography,
+        arguments.views or "",
+        reading,
     )

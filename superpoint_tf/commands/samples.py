@@ -5,11 +5,14 @@ from __future__ import annotations
 from superpoint_tf import command_line
 from superpoint_tf.runtime.invocation import how_to_run
 
+EXAMPLES = ["", "samples/"]
+
 
 def main() -> None:
     parser = command_line.Parser(
         "Write a.jpg and b.jpg, two views of one photograph, clip.mp4 and photographs/, made of the photographs that "
-        "scikit-image ships."
+        "scikit-image ships.",
+        EXAMPLES,
     )
     parser.add_argument(
         "folder",

@@ -86,6 +86,7 @@ def main() -> None:
         console.line("show", f"no display: saving in {DEFAULT_FOLDER}")
     extractor = Extractor(arguments.weights, detection_from_options(arguments, DEFAULT_DETECTION), arguments.resize)
     window = Window() if live else None
-    signal_number = show_all(sources, extractor, console, window, arguments.output, arguments.every)
+    what = (arguments.output, arguments.every, arguments.stretch)
+    signal_number = show_all(sources, extractor, console, window, *what)
     if signal_number is not None:
         sys.exit(128 + signal_number)

@@ -7,6 +7,7 @@ from superpoint_tf.config.sections import TRAININGS, Config
 from superpoint_tf.config.system_rules import check_system
 
 MAX_SAMPLES = 2**40  # of a training; other sets have the numbers from there on (data/random_streams.py)
+_MASKED = ("detector", "joint", "patches")  # trainings that learn nothing from under a mask
 _LONGEST_NAME = 100  # it becomes the name of folders
 
 
@@ -21,6 +22,7 @@ def check_rules(config: Config, source: str) -> None:
     check_system(config, source)
     _check_training(config, source)
     _check_views(config, source)
+    _check_masks(config, source)
 
 
 def _check_name(name: str, source: str) -> None:
@@ -105,6 +107,14 @@ def _check_training(config: Config, source: str) -> None:
             )
     if config.joint.negative_margin >= config.joint.positive_margin:
         raise ConfigError(f"{source}: `joint.negative_margin` must be below `joint.positive_margin`")
+
+
+def _check_masks(config: Config, source: str) -> None:
+    if config.photographs.masks and config.train not in _MASKED:
+        raise ConfigError(
+            f"{source}: `photographs.masks`: `train: {config.train}` learns from whole pictures, only "
+            f"{', '.join(_MASKED)} know masks; leave it out, or cut the pictures"
+        )
 
 
 def _check_views(config: Config, source: str) -> None:

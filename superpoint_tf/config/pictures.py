@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from superpoint_tf.config.fields import setting
+from superpoint_tf.config.stretch import NO_STRETCH, check_stretch
 from superpoint_tf.synthetic import SyntheticConfig
 
 
@@ -91,6 +92,12 @@ class PhotographsSection:
     # Sub-folder(s, comma-separated); "" = train2017 if it is there, else everything.
     train: str = setting("", free=True)
     validation: str = setting("", free=True)  # sub-folder(s); "" = val2017 if it is there, else 5 % are held out
+    # Grey levels spread over all: `none`, `percentile` (each picture from its 1st to its 99th), or `LOW,HIGH`, one
+    # window for all, in the files' own levels. Thermal and other 16-bit pictures use a small part of theirs.
+    stretch: str = setting(NO_STRETCH, rule=check_stretch)
+    # A folder, or one picture for all; "": none. Nothing is labelled or learnt where the mask `a/b.jpg.png` of
+    # `a/b.jpg` is black. Their content decides whether a run goes on, not where they lie.
+    masks: str = setting("", free=True)
     # (height, width): scaled until it covers the frame, then cut to the centre
     image_shape: tuple[int, int] = setting((240, 320), minimum=32, maximum=8192)
     # A training sample is a random part of this (height, width) of the labelled frame; [0, 0] takes the whole frame.

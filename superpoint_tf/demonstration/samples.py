@@ -10,7 +10,7 @@ import numpy as np
 
 from superpoint_tf.config import PhotographsSection
 from superpoint_tf.data.photographs.photograph_sets import BUNDLED, find_photographs
-from superpoint_tf.data.photographs.videos import VideoWriter
+from superpoint_tf.data.photographs.video_writer import VideoWriter
 from superpoint_tf.drawing.visualization import save_jpeg
 from superpoint_tf.runtime import storage
 

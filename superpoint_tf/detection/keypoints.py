@@ -18,12 +18,14 @@ def detect_keypoints(
     config: DetectionConfig,
     image_shape: Sequence[int] | None = None,
     window_px: int = WINDOW_RADIUS_PX,
+    mask: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Find the keypoints of a heatmap (H, W) of probabilities.
 
     Drops what is below `threshold` or not above zero, suppresses neighbours, drops what is nearer than `border_px` to
     the frame, and keeps the `max_keypoints` strongest. What the border drops has suppressed its neighbours: cut before,
-    it would leave the shoulders of outer peaks, a line of keypoints along the border. Returns keypoints (N, 2) xy
+    it would leave the shoulders of outer peaks, a line of keypoints along the border. So does what lies on a False
+    pixel of `mask` (H, W), whose pixels are those of the keypoints returned. Returns keypoints (N, 2) xy
     pixels and scores (N,), strongest first, ties by row, then column. With `subpixel` they lie between pixels
     (`refine_keypoints`, within `window_px`). Of the heatmap of a resized image give the `image_shape` (H, W)
     it had: radius, border and the keypoints returned are in its pixels.
@@ -43,10 +45,21 @@ def detect_keypoints(
     inside = ((keypoints >= border) & (keypoints < np.array([width, height]) - border)).all(axis=-1)
     if config.subpixel:
         keypoints = refine_keypoints(heatmap, keypoints, radius_px, window_px)  # whatever border and budget
-    keypoints, scores = (values[inside][: config.max_keypoints] for values in (keypoints, scores))
+    keypoints, scores = keypoints[inside], scores[inside]
     if image_shape is not None:
         keypoints = scale_keypoints(keypoints, heatmap.shape, image_shape).astype(np.float32)
-    return keypoints, scores
+    if mask is not None:
+        usable = on_mask(keypoints, mask)
+        keypoints, scores = keypoints[usable], scores[usable]
+    return keypoints[: config.max_keypoints], scores[: config.max_keypoints]
+
+
+def on_mask(keypoints: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which keypoints (N, 2) lie on a True pixel of a mask (H, W), .5 up; those beyond the frame on its edge."""
+    pixels = np.floor(np.asarray(keypoints, np.float64).reshape(-1, 2) + 0.5).astype(np.int64)
+    x, y = np.clip(pixels, 0, np.array(mask.shape[::-1]) - 1).T
+    usable: NDArray[np.bool_] = mask[y, x]
+    return usable
 
 
 def scale_keypoints(keypoints: NDArray, image_shape: Sequence[int], canvas_shape: Sequence[int]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from superpoint_tf.config import PhotographsSection
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
 from superpoint_tf.data.photographs.reading import PhotographError, cover_and_crop, read_photograph
 from superpoint_tf.models.images import prepare_image
@@ -24,23 +25,24 @@ class Photographs:
 
     paths: Sequence[str]
     left_out: list[str] = field(default_factory=list)
+    stretch: str = NO_STRETCH
 
     @property
     def for_calibration(self) -> Photographs:
         """Return every second one, from the first."""
-        return Photographs(self.paths[::2], self.left_out)
+        return Photographs(self.paths[::2], self.left_out, self.stretch)
 
     @property
     def for_judging(self) -> Photographs:
         """Return the others; of a single one that one."""
-        return Photographs(self.paths[1::2] or self.paths, self.left_out)
+        return Photographs(self.paths[1::2] or self.paths, self.left_out, self.stretch)
 
     def frames(self, image_shape: tuple[int, int] | None) -> Iterator[np.ndarray]:
         """Yield grey uint8 pictures (H, W) of a shape, or of several in turn."""
         shapes = (image_shape,) if image_shape else ANY_SHAPE
         for number, path in enumerate(self.paths):
             try:
-                picture = read_photograph(path)
+                picture = read_photograph(path, self.stretch)
             except PhotographError as error:
                 if str(error) not in self.left_out:
                     self.left_out.append(str(error))
@@ -52,12 +54,13 @@ class Photographs:
         return [prepare_image(frame).numpy()[None] for frame in self.frames(image_shape)]
 
 
-def open_photographs(images: str) -> Photographs:
+def open_photographs(images: str, stretch: str = NO_STRETCH) -> Photographs:
     """Return the photographs below a folder, `bundled` for those that scikit-image ships; at most 64 of them, evenly.
 
-    Raises FileNotFoundError naming the folder if there is none.
+    `stretch` is that of `read_photograph`. Raises FileNotFoundError naming the folder if there is none.
     """
-    found = find_photographs(PhotographsSection(), images)
+    found = find_photographs(PhotographsSection(stretch=stretch), images)
     names = sorted(found.train + found.validation)
     step = max(len(names) / MOST, 1.0)
-    return Photographs([storage.join(found.root, names[int(i * step)]) for i in range(min(len(names), MOST))])
+    paths = [storage.join(found.root, names[int(i * step)]) for i in range(min(len(names), MOST))]
+    return Photographs(paths, stretch=stretch)

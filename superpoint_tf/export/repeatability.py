@@ -35,9 +35,8 @@ def measure_repeatability(
         DETECTOR_PROTOCOL, image_shape=image_shape or DETECTOR_PROTOCOL.image_shape, nms_radius_px=nms_radius_px
     )
     homography = replace(EvaluationSection().homography, max_angle_deg=MAX_ANGLE_DEG)
-    pairs = random_homography_pairs(
-        photographs.paths, protocol.image_shape, homography, PhotometricConfig(), 0, num_pairs, photographs.left_out
-    )
+    settings = (homography, PhotometricConfig(), 0, num_pairs, photographs.left_out, photographs.stretch)
+    pairs = random_homography_pairs(photographs.paths, protocol.image_shape, *settings)
     pairs = watched(pairs, num_pairs, "eval", "pairs", console)
     return summarize(evaluate_pairs(pairs, methods, protocol))
 

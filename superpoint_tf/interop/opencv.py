@@ -11,6 +11,7 @@ import numpy as np
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.features import NO_ANGLE, Features
 from superpoint_tf.models.dense_model import ALL_KEYPOINTS, SuperPoint, choose_detection
+from superpoint_tf.models.images import prepare_mask
 from superpoint_tf.models.patch_model import SUPPORT, PatchModel
 from superpoint_tf.systems import SCORES
 
@@ -67,14 +68,7 @@ class OpenCVSuperPoint:
 
         Raises ValueError for an image that `SuperPoint.extract` refuses or a mask of another shape.
         """
-        if mask is None:
-            found = self._model.extract(_to_rgb(image), self._detection)
-            return tuple(to_cv_keypoints(found)), _or_none(found.descriptors)
-        allowed = _check_mask(mask, image)
-        # the strongest below the mask, not in all
-        found = self._model.extract(_to_rgb(image), self._detection, max_keypoints=None)
-        pixels = np.floor(found.keypoints + 0.5).astype(int)
-        found = found.take(allowed[pixels[:, 1], pixels[:, 0]]).take(slice(self._detection.max_keypoints))
+        found = self._model.extract(_to_rgb(image), self._detection, mask=mask)
         return tuple(to_cv_keypoints(found)), _or_none(found.descriptors)
 
     def descriptorSize(self) -> int:
@@ -116,7 +110,8 @@ class OpenCVPatchDescriptor:
 
     def detect(self, image: np.ndarray, mask: np.ndarray | None = None) -> tuple[cv2.KeyPoint, ...]:
         """Return the keypoints that the detector finds in an image, none where `mask` is 0."""
-        return tuple(self._detector.detect(image, None if mask is None else _check_mask(mask, image).astype(np.uint8)))
+        usable = prepare_mask(mask, np.shape(image))
+        return tuple(self._detector.detect(image, None if usable is None else usable.astype(np.uint8)))
 
     def compute(
         self, image: np.ndarray, keypoints: Sequence[cv2.KeyPoint]
@@ -165,17 +160,6 @@ def _to_rgb(image: np.ndarray) -> np.ndarray:
     """Turn OpenCV's order of colours around, without opacity; anything else is for `prepare_image` to judge."""
     colour = image is not None and np.ndim(image) == 3 and np.shape(image)[2] in (3, 4)
     return np.ascontiguousarray(np.asarray(image)[..., 2::-1]) if colour else image
-
-
-def _check_mask(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Return where a mask of (H, W) or (H, W, 1), of whole numbers or bool, is not 0; raises ValueError for others."""
-    array = np.asarray(mask)
-    if array.shape not in (np.shape(image)[:2], (*np.shape(image)[:2], 1)):
-        raise ValueError(f"the mask has shape {array.shape}, the image {np.shape(image)[:2]}; they must agree")
-    if array.dtype.kind not in "bui":
-        raise ValueError(f"the mask has dtype {array.dtype}; expected uint8 or bool, 0 where nothing is to be found")
-    allowed: np.ndarray = array.reshape(array.shape[:2]) != 0
-    return allowed
 
 
 def _or_none(descriptors: np.ndarray | None) -> np.ndarray | None:

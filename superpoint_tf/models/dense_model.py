@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from superpoint_tf.detection.suppression import suppress_keypoints
 from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.models.crop_describer import CropDescriber
-from superpoint_tf.models.images import BATCH_PIXELS, Placed, groups_of_one_shape, prepare_image
+from superpoint_tf.models.images import BATCH_PIXELS, Placed, groups_of_one_shape, prepare_image, prepare_mask
 from superpoint_tf.models.inference import CompiledInference
 from superpoint_tf.networks.superpoint import named_variables, normalize_descriptors
 from superpoint_tf.networks.weights import load_network
@@ -94,7 +95,9 @@ class DenseModel:
         heatmap: np.ndarray = self._look(self._prepare(image, detection)[None], detection)[0][0]
         return heatmap
 
-    def extract(self, image: Any, detection: DetectionConfig = ALL_KEYPOINTS, **changes: Any) -> Features:
+    def extract(
+        self, image: Any, detection: DetectionConfig = ALL_KEYPOINTS, mask: Any = None, **changes: Any
+    ) -> Features:
         """Detect and describe keypoints in one image, strongest first.
 
         `image` is (H, W), (H, W, 1) or colour (H, W, 3) in RGB order, uint8, uint16 or float in [0, 1], NumPy or
@@ -106,29 +109,37 @@ class DenseModel:
         descriptors are added. With `phases` 2, 4 or 16 the network sees it that many times at each scale, moved by
         parts of its cell of 8 pixels, at that many times the cost; they are combined likewise, and where in its cell a
         corner lies matters less. D2-Net, ASLFeat and DELF join the peaks of all looks instead (`SCORE_MAPS`) and refine
-        within 3x3 pixels; DELF's scales find and describe keypoints each by itself.
+        within 3x3 pixels; DELF's scales find and describe keypoints each by itself. Of a `mask` (H, W), uint8 or bool,
+        no keypoint lies on a pixel that is 0; the network sees the whole picture, and the budget counts what is left.
 
         Returns keypoints float32 (N, 2) xy in pixels of the image given, scores (N,), and unit descriptors (N, D), or
         None from a detector alone; N is 0 where there is no texture. Raises ValueError for other input, a picture that
         does not fit into the memory (PictureTooLarge), or a setting out of its range; TypeError for an unknown one.
         """
         detection = choose_detection(detection, changes)
-        return self._features(self._prepare(image, detection)[None], detection)[0]
+        usable = None if image is None else prepare_mask(mask, np.shape(image))
+        return self._features(self._prepare(image, detection)[None], detection, [usable])[0]
 
     def extract_batch(
-        self, images: Iterable[Any], detection: DetectionConfig = ALL_KEYPOINTS, **changes: Any
+        self,
+        images: Iterable[Any],
+        detection: DetectionConfig = ALL_KEYPOINTS,
+        masks: Iterable[Any] | None = None,
+        **changes: Any,
     ) -> BatchFeatures:
         """Do `extract` for several images: an array (B, H, W) or (B, H, W, C), or any sequence, of any sizes.
 
         Images of one size go through the network together; the arithmetic of a batch may differ from that of one
         image in the last bits. One that cannot be used is left out and named with the reason, the others go on. Of an
-        iterator a few images are held at a time, however many it gives.
+        iterator a few images are held at a time, however many it gives. `masks` are one an image, None for one that may
+        be used as a whole; raises ValueError for another number of them.
         """
         detection = choose_detection(detection, changes)
         left_out, found = dict[int, str](), dict[int, Features]()
         prepare = functools.partial(self._prepare, detection=detection)
         batch_pixels = BATCH_PIXELS / max(1.0, *detection.scales) ** 2 / detection.phases  # each phase keeps its maps
-        for group in groups_of_one_shape(images, prepare, left_out, batch_pixels):
+        masked = zip(images, itertools.repeat(None)) if masks is None else _with_masks(images, masks)
+        for group in groups_of_one_shape(masked, prepare, left_out, batch_pixels):
             found.update(self._group_features(group, left_out, detection))
         empty = self._empty()
         return BatchFeatures([found.get(place, empty) for place in range(len(found) + len(left_out))], left_out)
@@ -177,14 +188,16 @@ class DenseModel:
         descriptors: np.ndarray = (found[0] if len(found) == 1 else normalize_descriptors(tf.add_n(found))).numpy()
         return descriptors
 
-    def _features(self, images: tf.Tensor, detection: DetectionConfig) -> list[Features]:
+    def _features(
+        self, images: tf.Tensor, detection: DetectionConfig, masks: Sequence[np.ndarray | None]
+    ) -> list[Features]:
         if self.score_map.scales_apart and len(detection.scales) > 1:
-            return self._features_apart(images, detection)
+            return self._features_apart(images, detection, masks)
         heatmaps, levels = self._look(images, detection)
         shape = tuple(images.shape[1:3])
         features = []
-        for place, heatmap in enumerate(heatmaps):
-            found = Features(*detect_keypoints(heatmap, detection, shape, self.score_map.window_px))
+        for place, (heatmap, mask) in enumerate(zip(heatmaps, masks, strict=True)):
+            found = Features(*detect_keypoints(heatmap, detection, shape, self.score_map.window_px, mask))
             features.append(self._described(images, levels, place, found))
         return features
 
@@ -198,13 +211,15 @@ class DenseModel:
             found = found._replace(descriptors=self._describe(levels, place, found.keypoints, shape))
         return found
 
-    def _features_apart(self, images: tf.Tensor, detection: DetectionConfig) -> list[Features]:
+    def _features_apart(
+        self, images: tf.Tensor, detection: DetectionConfig, masks: Sequence[np.ndarray | None]
+    ) -> list[Features]:
         """Return what each scale finds and describes by itself, suppressed and cut together."""
         by_scale = []
         for scale in detection.scales:
             radius_px = math.ceil(1 / scale)  # a pixel that it sees
             own = dataclasses.replace(detection, scales=(scale,), max_keypoints=None, nms_radius_px=radius_px)
-            by_scale.append(self._features(images, own))
+            by_scale.append(self._features(images, own, masks))
         joined = [join_features(found) for found in zip(*by_scale, strict=True)]
         kept = [suppress_keypoints(f.keypoints, f.scores, detection.nms_radius_px) for f in joined]
         return [f.take(rows).take(slice(detection.max_keypoints)) for f, rows in zip(joined, kept, strict=True)]
@@ -213,16 +228,16 @@ class DenseModel:
         self, group: list[Placed], left_out: dict[int, str], detection: DetectionConfig
     ) -> dict[int, Features]:
         """Return the features of a group by place, one image after the other if the memory does not hold them all."""
-        images = tf.stack([tensor for _, tensor in group])
+        images = tf.stack([one.image for one in group])
         try:
-            features = self._features(images, detection)
+            features = self._features(images, detection, [one.mask for one in group])
         except PictureTooLarge as error:
             if len(group) > 1:
                 alone = [self._group_features([one], left_out, detection) for one in group]
                 return {place: found for part in alone for place, found in part.items()}
-            left_out[group[0][0]] = str(error)
+            left_out[group[0].place] = str(error)
             return {}
-        return dict(zip((place for place, _ in group), features, strict=True))
+        return dict(zip((one.place for one in group), features, strict=True))
 
     def _empty(self) -> Features:
         keypoints, scores = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
@@ -248,6 +263,14 @@ def check_detects(model: DenseModel, source: str) -> None:
             f"{source}: {model.network.name} describes every place and finds no keypoints: measure it by "
             f"`{how_to_run('evaluate')} pck`, or give keypoints of your own to SuperPoint.describe"
         )
+
+
+def _with_masks(images: Iterable[Any], masks: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    nothing = object()
+    for pair in itertools.zip_longest(images, masks, fillvalue=nothing):
+        if any(each is nothing for each in pair):
+            raise ValueError("another number of masks than of images; give one each, None for a whole image")
+        yield pair
 
 
 def join_features(found: Sequence[Features]) -> Features:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 BATCH_PIXELS = 8 * 480 * 640  # pictures of one shape go through the network together, up to this many pixels
 _WAITING_PIXELS = 4 * BATCH_PIXELS  # of pictures of all shapes that wait for others of theirs
-Placed = tuple[int, tf.Tensor]  # place in the batch, float32 (H, W, 1)
+
+
+class Placed(NamedTuple):
+    """An image of a batch, prepared."""
+
+    place: int
+    image: tf.Tensor  # float32 (H, W, 1)
+    mask: np.ndarray | None  # bool (H, W)
 
 
 def prepare_image(image: Any) -> tf.Tensor:
@@ -43,24 +50,45 @@ def prepare_image(image: Any) -> tf.Tensor:
     return tf.constant(array, tf.float32)
 
 
+def prepare_mask(mask: Any, image_shape: Sequence[int]) -> np.ndarray | None:
+    """Return where a mask of (H, W) or (H, W, 1), of whole numbers or bool, is not 0, bool (H, W); None stays None.
+
+    Raises ValueError for another shape than the image's, naming both, or another type.
+    """
+    if mask is None:
+        return None
+    array, shape = np.asarray(mask), tuple(image_shape[:2])
+    if array.shape not in (shape, (*shape, 1)):
+        raise ValueError(f"the mask has shape {array.shape}, the image {shape}; they must agree")
+    if array.dtype.kind not in "bui":
+        raise ValueError(f"the mask has dtype {array.dtype}; expected uint8 or bool, 0 where nothing is to be found")
+    usable: np.ndarray = array.reshape(shape) != 0
+    return usable
+
+
 def groups_of_one_shape(
-    images: Iterable[Any], prepare: Callable[[Any], tf.Tensor], left_out: dict[int, str], batch_pixels: float
+    images: Iterable[tuple[Any, Any]],
+    prepare: Callable[[Any], tf.Tensor],
+    left_out: dict[int, str],
+    batch_pixels: float,
 ) -> Iterator[list[Placed]]:
     """Yield images prepared, with their places, in groups of one shape; name those that cannot be used in `left_out`.
 
-    A group is given as soon as it fills a batch, or, the largest one, when too many pixels wait.
+    Each comes with its mask, or None. A group is given as soon as it fills a batch, or, the largest one, when too many
+    pixels wait.
     """
     waiting: dict[tuple[int, ...], list[Placed]] = {}
     pixels: dict[tuple[int, ...], int] = {}
-    for place, image in enumerate(images):
+    for place, (image, mask) in enumerate(images):
         try:
             tensor = prepare(image)
+            usable = prepare_mask(mask, tensor.shape)
         except ValueError as error:
             left_out[place] = str(error)
             continue
         shape = tuple(tensor.shape)
         one = shape[0] * shape[1]
-        waiting.setdefault(shape, []).append((place, tensor))
+        waiting.setdefault(shape, []).append(Placed(place, tensor, usable))
         pixels[shape] = pixels.get(shape, 0) + one
         full = shape if pixels[shape] + one > batch_pixels else None
         if full is None and sum(pixels.values()) > _WAITING_PIXELS:

@@ -95,7 +95,7 @@ def cut_from_photographs(config: Config, image_root: str, photographs: Sequence[
     """
     paths = [storage.join(image_root, name) for name in photographs[:_MOST_PHOTOGRAPHS]]
     section = dataclasses.replace(config.photographs, later=LaterViews())  # these numbers are later than any
-    batch = (_with_frames if config.patches.labels == DOG else _at_corners)(config, paths)
+    batch = (_with_frames if config.patches.labels == DOG else _at_corners)(config, paths, image_root)
     kind, tensors = BATCHES["patches"], {name: tf.constant(value) for name, value in batch.items()}
     settings = kind.settings(config, section)
     points = min(max(settings.points_per_picture, _NUM_POINTS // len(paths)), max(batch["keypoints"].shape[1], 1))
@@ -110,14 +110,15 @@ def cut_from_set(config: Config, source: PatchSetSource) -> TensorBatch:
     return set_batch(tensors, config.seed, None)
 
 
-def _with_frames(config: Config, paths: Sequence[str]) -> Batch:
+def _with_frames(config: Config, paths: Sequence[str], image_root: str) -> Batch:
     payloads = [(EVALUATION_PAIRS.first + n, path, n) for n, path in enumerate(paths)]
-    return render_detected(RenderSettings.of(config, config.seed), FrameSettings.of(config), payloads)
+    return render_detected(RenderSettings.of(config, config.seed, image_root), FrameSettings.of(config), payloads)
 
 
-def _at_corners(config: Config, paths: Sequence[str]) -> Batch:
+def _at_corners(config: Config, paths: Sequence[str], image_root: str) -> Batch:
     photographs, numbers = config.photographs, [EVALUATION_PAIRS.first + n for n in range(len(paths))]
-    images = [cover_and_crop(read_photograph(path), photographs.image_shape)[0] for path in paths]
+    read = (read_photograph(path, photographs.stretch) for path in paths)
+    images = [cover_and_crop(picture, photographs.image_shape)[0] for picture in read]
     first, second = (
         [
             photometric_change(image, photographs.photometric, config.seed, number, view=view)

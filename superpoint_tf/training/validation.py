@@ -102,6 +102,7 @@ class PairsValidator:
                 config.photographs.photometric,
                 config.seed,
                 settings.num_pairs,
+                stretch=config.photographs.stretch,
             )
         )
 

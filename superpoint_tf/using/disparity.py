@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.reading import PhotographError, read_photograph
 from superpoint_tf.data.stereo.disparity_files import default_view, save_disparity
 from superpoint_tf.drawing.visualization import save_png
@@ -14,7 +15,14 @@ from superpoint_tf.stereo.coloured import colour_disparity
 
 
 def write_disparities(
-    path0: str, path1: str, weights: str, output: str, num_disparities: int, console: Console, view: str = ""
+    path0: str,
+    path1: str,
+    weights: str,
+    output: str,
+    num_disparities: int,
+    console: Console,
+    view: str = "",
+    stretch: str = NO_STRETCH,
 ) -> None:
     """Match the left and the right picture file of a rectified pair by a stereo network.
 
@@ -26,7 +34,7 @@ def write_disparities(
     for each in (output, view):
         storage.remove_unfinished_of(each)
     try:
-        left, right = read_photograph(path0), read_photograph(path1)
+        left, right = read_photograph(path0, stretch), read_photograph(path1, stretch)
     except PhotographError as error:
         raise ValueError(str(error)) from error
     model = StereoModel.from_pretrained(weights)

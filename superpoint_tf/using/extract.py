@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from superpoint_tf.config.stretch import NO_STRETCH
+from superpoint_tf.data.photographs.masked_photographs import PhotographReading
 from superpoint_tf.data.photographs.orientation import stored_shape, turn_back
 from superpoint_tf.data.photographs.reading import PhotographError
+from superpoint_tf.data.photographs.stretch import looks_narrow, say_narrow
 from superpoint_tf.data.photographs.videos import FrameFolder
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_archive import FeatureArchive
@@ -17,7 +20,7 @@ from superpoint_tf.runtime.memory import PictureTooLarge
 from superpoint_tf.runtime.progress import Console, Progress, format_bytes, format_duration
 from superpoint_tf.using.extractor import AnyExtractor
 from superpoint_tf.using.picture_sources import Source
-from superpoint_tf.using.pictures import Picture, count_pictures, first_digest, read_pictures
+from superpoint_tf.using.pictures import AS_THEY_ARE, Picture, count_pictures, first_digest, read_pictures
 
 
 @dataclass
@@ -28,13 +31,19 @@ class Extraction:
     left_out: list[str] = field(default_factory=list)  # `path: reason`
     num_extracted: int = 0
     num_keypoints: int = 0  # of those extracted now
+    unmasked: list[str] = field(default_factory=list)  # names of the pictures that have no mask
+    narrow: list[str] = field(default_factory=list)  # names of those with hardly a keypoint and few grey levels
 
-    def add(self, name: str, features: Features | None) -> None:
+    def add(self, picture: Picture, features: Features | None) -> None:
         """Count a picture that was there already (None) or is there now."""
-        self.names.append(name)
-        if features is not None:
+        self.names.append(picture.name)
+        if not picture.has_mask:
+            self.unmasked.append(picture.name)
+        if features is not None and picture.image is not None:
             self.num_extracted += 1
             self.num_keypoints += len(features.keypoints)
+            if looks_narrow(picture.image, len(features.keypoints)):
+                self.narrow.append(picture.name)
 
     @property
     def keypoints_per_image(self) -> float:
@@ -51,21 +60,25 @@ def extract_batch(
     strict: bool = False,
     overwrite: bool = False,
     frames: FrameFolder | None = None,
+    reading: PhotographReading = AS_THEY_ARE,
 ) -> Extraction:
     """Extract every picture of `sources` into the file `output`, and write the frames of videos into `frames`.
 
-    Raises PhotographError for the first that cannot be used if `strict`, ValueError if none can be, and for an
-    `output` that cannot be continued (see FeatureArchive) or has a name from another file, Interrupted after Ctrl-C or
-    SIGTERM.
+    No keypoint lies where a picture's mask is black; features of a picture whose mask changed are made anew. Raises
+    PhotographError for the first that cannot be used if `strict`, ValueError if none can be, and for an `output` that
+    cannot be continued (see FeatureArchive) or has a name from another file, Interrupted after Ctrl-C or SIGTERM.
     """
     began, result = time.monotonic(), Extraction()
+    identity = extractor.identity
+    if reading.stretch != NO_STRETCH:  # feature files of before, which had none, are those of today
+        identity = identity | {"stretch": reading.stretch}
     with (
-        FeatureArchive(output, extractor.identity, overwrite) as archive,
+        FeatureArchive(output, identity, overwrite) as archive,
         StopRequest() as stop,
         Progress(count_pictures(sources, every), "feat", "pictures", console=console) as progress,
     ):
-        _check_names(sources, archive)
-        for picture in read_pictures(sources, archive.has, every, frames):
+        _check_names(sources, archive, reading)
+        for picture in read_pictures(sources, archive.has, every, frames, reading):
             try:
                 features = _extract(picture, extractor, archive)
             except PhotographError as error:
@@ -73,21 +86,35 @@ def extract_batch(
                     raise
                 result.left_out.append(str(error))
             else:
-                result.add(picture.name, features)
+                result.add(picture, features)
             figures = {"kp/img": result.keypoints_per_image} if result.num_extracted else {}
             progress.update(1, **figures)
             stop.raise_if_requested(f"{output}: stopped after {result.num_extracted} pictures")
     _report(result, output, time.monotonic() - began, console)
+    _report_masks(result, reading.masks, console)
+    if result.narrow:
+        console.line("hint", say_narrow(result.narrow[0], len(result.narrow)))
     return result
 
 
-def _check_names(sources: Sequence[Source], archive: FeatureArchive) -> None:
+def _report_masks(result: Extraction, masks: str, console: Console) -> None:
+    if not masks:
+        return
+    total, whole = len(result.names), result.unmasked
+    console.line("masks", f"{total - len(whole)} of {total} pictures have a mask in {masks}")
+    if len(whole) == total:
+        console.line("warn", f"masks lie by the pictures' names with .png behind: {masks}/{whole[0]}.png")
+    elif whole:
+        console.line("warn", f"{len(whole)} without a mask are used as a whole: {whole[0]}{' ...' * (len(whole) > 1)}")
+
+
+def _check_names(sources: Sequence[Source], archive: FeatureArchive, reading: PhotographReading) -> None:
     """Raise ValueError if a name belongs to another file than the one whose features are there.
 
     Two folders may hold different pictures of one name; the later would silently take the earlier's place. A file that
     was moved and is the same, or that was changed where it is, is no such case.
     """
-    clashes = [(source, place) for source in sources if (place := _other_place(source, archive))]
+    clashes = [(source, place) for source in sources if (place := _other_place(source, archive, reading))]
     if clashes:
         (source, place), more = clashes[0], len(clashes) - 1
         also = f" (and {more} more names)" if more else ""
@@ -97,14 +124,14 @@ def _check_names(sources: Sequence[Source], archive: FeatureArchive) -> None:
         )
 
 
-def _other_place(source: Source, archive: FeatureArchive) -> str:
+def _other_place(source: Source, archive: FeatureArchive, reading: PhotographReading) -> str:
     """Return the other file that a name belongs to, empty for none."""
     name = source.frame_name(0) if source.is_video else source.name
     place = archive.place(name)
     if place in ("", source.path) or not Path(source.path).is_file():
         return ""
     try:
-        return "" if archive.has(name, first_digest(source)) else place
+        return "" if archive.has(name, first_digest(source, reading)) else place
     except (OSError, PhotographError):  # cannot be read: left out and named in its turn
         return ""
 
@@ -119,7 +146,7 @@ def _extract(picture: Picture, extractor: AnyExtractor, archive: FeatureArchive)
     if picture.image is None:
         return None
     try:
-        features = extractor(picture.image)
+        features = extractor(picture.image, picture.mask)
     except PictureTooLarge as error:
         raise PhotographError(picture.path, str(error)) from error
     features = turn_back(features, picture.image.shape, picture.orientation)

@@ -8,6 +8,7 @@ from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_detection_options, add_network_options
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 
 DEFAULT_WEIGHTS = "superpoint-small"
@@ -17,7 +18,7 @@ _SMALLEST_SIDE_PX = 16  # of --resize: below, no cell is left inside the border
 
 
 def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --weights, the options that `detection_from_options` reads, and --resize."""
+    """Add --weights, the options that `detection_from_options` reads, --resize and --stretch."""
     parser.add_argument(
         "--weights",
         type=command_line.place,
@@ -33,6 +34,7 @@ def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PX",
         help="shrink pictures whose longest side is above this; keypoints stay in pixels of the original",
     )
+    command_line.add_stretch_argument(parser, NO_STRETCH)
 
 
 def add_keypoint_arguments(parser: argparse.ArgumentParser) -> None:

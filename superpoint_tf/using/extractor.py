@@ -25,8 +25,8 @@ class AnyExtractor(Protocol):
     support: float  # side of a patch in diameters of its keypoints
     identity: dict[str, Any]  # equal ones give equal features
 
-    def __call__(self, image: np.ndarray) -> Features:
-        """Extract from a grey uint8 image (H, W)."""
+    def __call__(self, image: np.ndarray, mask: np.ndarray | None = None) -> Features:
+        """Extract from a grey uint8 image (H, W), where a mask bool (H, W) is True."""
         ...
 
 
@@ -55,13 +55,14 @@ class Extractor:
         if detection.border_px == DEFAULT_DETECTION.border_px:
             del self.identity["border_px"]  # feature files of before, which had no other, are those of today
 
-    def __call__(self, image: np.ndarray) -> Features:
+    def __call__(self, image: np.ndarray, mask: np.ndarray | None = None) -> Features:
         """Extract from a grey uint8 image (H, W); keypoints and sizes are in its pixels whatever `resize_px` says.
 
-        Raises PictureTooLarge, naming the remedy, where the memory would not do.
+        No keypoint lies on a False pixel of a mask bool (H, W). Raises PictureTooLarge, naming the remedy, where the
+        memory would not do.
         """
         seen = self.shrink(image)
-        found = self.model.extract(seen, self.detection)
+        found = self.model.extract(seen, self.detection, mask=shrink_mask(mask, seen.shape))
         keypoints = scale_keypoints(found.keypoints, seen.shape, image.shape)
         return found.scaled(keypoints, float(np.sqrt(image.size / seen.size)))
 
@@ -76,6 +77,14 @@ class Extractor:
     def shrink(self, image: np.ndarray) -> np.ndarray:
         """Return what the network is to see of uint8 (H, W[, C])."""
         return shrink(image, self.resize_px)
+
+
+def shrink_mask(mask: np.ndarray | None, image_shape: tuple[int, ...]) -> np.ndarray | None:
+    """Return a mask bool (H, W) for its picture shrunk to (height, width): a pixel counts if all that it shows do."""
+    if mask is None or mask.shape == image_shape:
+        return mask
+    forbidden = cv2.resize((~mask).astype(np.float32), image_shape[::-1], interpolation=cv2.INTER_AREA)
+    return forbidden <= 0
 
 
 def shrink(image: np.ndarray, limit: int | None) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 import superpoint_tf
 from superpoint_tf.config import DetectionConfig
-from superpoint_tf.detection.keypoints import scale_keypoints
+from superpoint_tf.detection.keypoints import on_mask, scale_keypoints
 from superpoint_tf.detection.suppression import suppress_keypoints
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL, SUPPORTS
 from superpoint_tf.evaluation.methods.methods import exists
@@ -21,7 +21,7 @@ from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime.suggestions import did_you_mean
 from superpoint_tf.systems import SCORES, SYSTEMS, VECTORS
 from superpoint_tf.using.extraction_options import CLASSICAL_KEYPOINTS
-from superpoint_tf.using.extractor import AnyExtractor, Extractor, shrink
+from superpoint_tf.using.extractor import AnyExtractor, Extractor, shrink, shrink_mask
 
 _DETECTOR_SETTINGS = ("max_keypoints", "nms_radius_px")  # of those of networks, what applies to any detector
 
@@ -43,12 +43,17 @@ class ClassicalExtractor:
             "superpoint_tf": superpoint_tf.__version__,
         }
 
-    def __call__(self, image: np.ndarray) -> Features:
-        """Extract from a grey uint8 image (H, W); keypoints and sizes are in its pixels whatever `resize_px` says."""
+    def __call__(self, image: np.ndarray, mask: np.ndarray | None = None) -> Features:
+        """Extract from a grey uint8 image (H, W); keypoints and sizes are in its pixels whatever `resize_px` says.
+
+        No keypoint lies on a False pixel of a mask bool (H, W).
+        """
         seen = shrink(image, self.resize_px)
         found = self._extract(seen)
-        kept = suppress_keypoints(found.keypoints, found.scores, self.detection.nms_radius_px)
-        found = found.take(kept).take(slice(self.detection.max_keypoints))
+        found = found.take(suppress_keypoints(found.keypoints, found.scores, self.detection.nms_radius_px))
+        if (usable := shrink_mask(mask, seen.shape)) is not None:
+            found = found.take(on_mask(found.keypoints, usable))
+        found = found.take(slice(self.detection.max_keypoints))
         keypoints = scale_keypoints(found.keypoints, seen.shape, image.shape)
         return found.scaled(keypoints, float(np.sqrt(image.size / seen.size)))
 
@@ -74,9 +79,9 @@ class PatchExtractor:
             "support": self.support,
         }
 
-    def __call__(self, image: np.ndarray) -> Features:
+    def __call__(self, image: np.ndarray, mask: np.ndarray | None = None) -> Features:
         """Detect in a grey uint8 image (H, W), perhaps shrunk, and describe patches of the image itself."""
-        found = self._keypoints(image)
+        found = self._keypoints(image, mask)
         return found._replace(descriptors=self.model.describe(image, found, self.support))
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from superpoint_tf.data.photographs.reading import PhotographError, read_grey_and_colour
+import numpy as np
+
+from superpoint_tf.data.photographs.masked_photographs import PhotographReading
+from superpoint_tf.data.photographs.reading import PhotographError, decode_grey_and_colour, read_photograph_bytes
+from superpoint_tf.data.photographs.stretch import looks_narrow, say_narrow
 from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.using.extractor import AnyExtractor
 from superpoint_tf.using.figure import draw_alignment
+from superpoint_tf.using.pictures import AS_THEY_ARE
 from superpoint_tf.using.two_views import NoHomography, align, format_homography, save_matches
+from superpoint_tf.using.views import VIEWS
 
 
 def match_pictures(
@@ -24,21 +31,34 @@ def match_pictures(
     matches: str | None = None,
     panorama: str | None = None,
     homography: bool = False,
+    views: str = "",
+    reading: PhotographReading = AS_THEY_ARE,
 ) -> None:
     """Align two picture files and print keypoints, matches and inliers.
 
     Writes a `figure` (PNG), the `matches` (.npz or .txt), a `panorama` (PNG), and deletes what killed calls left of
-    them; with `homography` prints the matrix.
-    Raises NoHomography if one is needed and the matches agree on none, after the rest is written; ValueError for a file
-    that cannot be read, PictureTooLarge, PanoramaTooLarge.
+    them; with `homography` prints the matrix. `views` is that of `align`; masks go by the names below the folder that
+    both pictures share, as `extract` names them. Raises NoHomography if one is needed and the matches agree on none,
+    after the rest is written; ValueError for a file that cannot be read, PictureTooLarge, PanoramaTooLarge.
     """
     for output in filter(None, (figure, matches, panorama)):
         storage.remove_unfinished_of(output)
+    paths = (path0, path1)
+    folder = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
     try:
-        (image0, picture0), (image1, picture1) = read_grey_and_colour(path0), read_grey_and_colour(path1)
+        (image0, picture0, mask0), (image1, picture1, mask1) = (
+            _read(path, Path(os.path.relpath(path, folder)).as_posix(), reading, console) for path in paths
+        )
     except PhotographError as error:  # a wrong argument here, where only two are named
         raise ValueError(str(error)) from error
-    found = align(extractor, image0, image1, ratio, threshold_px)
+    if views:
+        chosen = VIEWS[views]
+        pairs = len(chosen.of_first) * len(chosen.of_second)
+        console.line("plan", f"{views}: {chosen.num_extractions} extractions, {pairs} pairs of views to match")
+    found = align(extractor, image0, image1, ratio, threshold_px, views, (mask0, mask1))
+    for path, image, features in ((path0, image0, found.features0), (path1, image1, found.features1)):
+        if looks_narrow(image, len(features.keypoints)):
+            console.line("hint", say_narrow(path))
     counts = f"{len(found.features0.keypoints)} and {len(found.features1.keypoints)} keypoints"
     inliers = f"no homography: {found.reason}" if found.reason else f"{int(found.inliers.sum())} inliers"
     console.line("match", f"{counts} | {len(found.matches)} matches | {inliers}")
@@ -60,3 +80,15 @@ def match_pictures(
 
         save_png(panorama, stitch(picture0, picture1, found.homography_0to1))
         console.line("match", f"look at {panorama}")
+
+
+def _read(
+    path: str, name: str, reading: PhotographReading, console: Console
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return a picture in grey and in colour, and its mask; say where there is none. Raises PhotographError."""
+    content = read_photograph_bytes(path)
+    grey, colour = decode_grey_and_colour(content, path, reading.stretch)
+    mask_path = reading.mask_path(name)
+    if reading.masks and mask_path is None:
+        console.line("warn", f"{path}: no mask {reading.masks}/{name}.png; it is used as a whole")
+    return grey, colour, reading.mask(mask_path, content, path, grey.shape)

@@ -8,7 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.reading import PhotographError, read_grey_and_colour
+from superpoint_tf.data.photographs.stretch import OutsideWindow, looks_narrow, say_narrow, stretch_levels
 from superpoint_tf.data.photographs.video_writer import WRITTEN_SUFFIXES, VideoWriter, default_suffix, writes_h264
 from superpoint_tf.data.photographs.videos import VideoReader
 from superpoint_tf.drawing.layout import panel_scale, side_by_side
@@ -29,14 +31,17 @@ class NothingShown(Exception):
     """No picture could be used; the message names each with its reason."""
 
 
-def draw_detections(grey: np.ndarray, colour: np.ndarray, extractor: Extractor) -> np.ndarray:
-    """Draw keypoints and heatmap of a picture beside each other: grey uint8 (H, W) for the network, BGR to draw on."""
+def draw_detections(grey: np.ndarray, colour: np.ndarray, extractor: Extractor) -> tuple[np.ndarray, int]:
+    """Draw keypoints and heatmap of a picture beside each other: grey uint8 (H, W) for the network, BGR to draw on.
+
+    Returns uint8 BGR, and the number of keypoints.
+    """
     grey, colour = extractor.shrink(grey), extractor.shrink(colour)
     heatmap, keypoints, scores = extractor.detect(grey)
     heatmap = cv2.resize(heatmap, grey.shape[::-1])  # that of several scales is larger
     scale = panel_scale(grey.shape, _PANEL_PX)
     panels = [draw_keypoints(colour, keypoints, scores, scale=scale), draw_heatmap(heatmap, colour, scale)]
-    return side_by_side(panels, ["keypoints", "heatmap"], [f"{len(keypoints)}", ""])
+    return side_by_side(panels, ["keypoints", "heatmap"], [f"{len(keypoints)}", ""]), len(keypoints)
 
 
 def save_path(source: Source, output: str | None, several: bool) -> Path:
@@ -55,11 +60,12 @@ def show_all(
     window: Window | None,
     output: str | None = None,
     every: int = 1,
+    stretch: str = NO_STRETCH,
 ) -> int | None:
     """Show every source in a window, or without one save it; return the number of a signal that ended it, if any.
 
     Those that cannot be used are named, and what a killed call left of a file is deleted. Raises NothingShown if none
-    can be used.
+    can be used. `stretch` is that of `read_photograph`.
     """
     left_out: list[str] = []
     with StopRequest() as stop:
@@ -69,10 +75,10 @@ def show_all(
                 storage.remove_unfinished_of(path)
             try:
                 if source.is_video:
-                    goes_on = _show_video(source, extractor, console, window, path, every, stop)
+                    goes_on = _show_video(source, extractor, console, window, path, every, stretch, stop)
                 else:
-                    goes_on = _show_picture(source, extractor, console, window, path, stop)
-            except (PhotographError, PictureTooLarge) as error:
+                    goes_on = _show_picture(source, extractor, console, window, path, stretch, stop)
+            except (OutsideWindow, PhotographError, PictureTooLarge) as error:
                 reason = str(error) if isinstance(error, PhotographError) else f"{source.path}: {error}"
                 left_out.append(reason)
                 console.line("left", reason)
@@ -90,9 +96,13 @@ def _show_picture(
     console: Console,
     window: Window | None,
     path: Path | None,
+    stretch: str,
     stop: StopRequest,
 ) -> bool:
-    picture = draw_detections(*read_grey_and_colour(source.path), extractor)
+    grey, colour = read_grey_and_colour(source.path, stretch)
+    picture, count = draw_detections(grey, colour, extractor)
+    if looks_narrow(grey, count):
+        console.line("hint", say_narrow(source.path))
     if window is not None:
         return window.show(picture, stop)
     assert path is not None  # there is one or the other
@@ -108,13 +118,15 @@ def _show_video(
     window: Window | None,
     path: Path | None,
     every: int,
+    stretch: str,
     stop: StopRequest,
 ) -> bool:
     """Show or save the frames until the end, the user's, or a signal; what is drawn by then is a whole video."""
     with VideoReader(source.path) as video:
         total = -(-video.announced // every)
         frames = (frame for _, frame in video.frames(every) if frame is not None)
-        drawn = (draw_detections(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), frame, extractor) for frame in frames)
+        greys = ((stretch_levels(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), stretch), frame) for frame in frames)
+        drawn = (draw_detections(grey, frame, extractor)[0] for grey, frame in greys)
         if window is not None:
             return all(window.show(picture, stop, wait_ms=1) for picture in drawn)
         assert path is not None  # there is one or the other

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +14,10 @@ from superpoint_tf.features import Features
 from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy
 from superpoint_tf.runtime import storage
+from superpoint_tf.using.views import AS_IT_IS, VIEWS, Extract, extract_view
 
 MIN_INLIERS = 10  # wrong matches agree on some homography too, rarely in so many
+MIN_INLIERS_OF_VIEWS = 20  # the best of a hundred pairs of views had up to 10 where all matches were wrong
 MATCH_SUFFIXES = (".npz", ".txt")
 
 
@@ -35,17 +37,42 @@ class NoHomography(Exception):
 
 
 def align(
-    extract: Callable[[np.ndarray], Features],
+    extract: Extract,
     image0: np.ndarray,
     image1: np.ndarray,
     ratio: float | None = None,
     threshold_px: float = 3.0,
+    views: str = "",
+    masks: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
 ) -> Alignment:
     """Match two grey uint8 images (H, W), and estimate their homography by RANSAC within `threshold_px` of view 1.
 
-    `ratio` is that of `match_descriptors`. Raises ValueError for an extractor without descriptors.
+    `extract` is called with an image, and with `mask` where there is one; `SuperPoint.extract` is such. `ratio` is that
+    of `match_descriptors`, `masks` are bool (H, W) of the images. With `views`, a row of VIEWS, each synthesised view
+    of one image is matched with each of the other, and the pair whose homography has the most inliers is the answer,
+    in pixels of the images. Raises ValueError for an extractor without descriptors.
     """
-    features0, features1 = extract(image0), extract(image1)
+    chosen = VIEWS[views] if views else AS_IT_IS
+    found0 = [extract_view(extract, image0, linear, masks[0]) for linear in chosen.of_first]
+    found1 = [extract_view(extract, image1, linear, masks[1]) for linear in chosen.of_second]
+    pairs = itertools.product(found0, found1)
+    least = MIN_INLIERS_OF_VIEWS if views else MIN_INLIERS
+    alignments = [align_features(*pair, image0.shape, ratio, threshold_px, least) for pair in pairs]
+    best = max(alignments, key=lambda alignment: int(alignment.inliers.sum()))  # the first of equals: as they are
+    if best.homography_0to1 is None and views:
+        return best._replace(reason=f"{best.reason}, nor do those of {len(alignments) - 1} other pairs of views")
+    return best
+
+
+def align_features(
+    features0: Features,
+    features1: Features,
+    image_shape: tuple[int, ...],
+    ratio: float | None = None,
+    threshold_px: float = 3.0,
+    min_inliers: int = MIN_INLIERS,
+) -> Alignment:
+    """Do `align` for the features of two images, of which the first has the shape (H, W)."""
     if features0.descriptors is None or features1.descriptors is None:
         raise ValueError(
             "a detector alone has no descriptors to match; name weights of a joint model or a --descriptor"
@@ -56,18 +83,20 @@ def align(
     inliers = np.zeros(len(matches), bool)
     if homography is not None:
         inliers = match_errors(features0.keypoints, features1.keypoints, matches, homography) <= threshold_px
-    reason = _why_not(homography, len(matches), int(inliers.sum()), image0.shape)
+    reason = _why_not(homography, len(matches), int(inliers.sum()), image_shape, min_inliers)
     if reason:
         homography, inliers = None, np.zeros(len(matches), bool)
     return Alignment(features0, features1, matches, homography, inliers, reason)
 
 
-def _why_not(homography: np.ndarray | None, matches: int, inliers: int, image_shape: tuple[int, ...]) -> str:
+def _why_not(
+    homography: np.ndarray | None, matches: int, inliers: int, image_shape: tuple[int, ...], min_inliers: int
+) -> str:
     """Return why a homography is not to be trusted, or nothing."""
     if homography is None:
         return f"{matches} matches do not determine one"
-    if inliers < MIN_INLIERS:
-        return f"{inliers} of {matches} matches agree on one, fewer than {MIN_INLIERS}"
+    if inliers < min_inliers:
+        return f"{inliers} of {matches} matches agree on one, fewer than {min_inliers}"
     if not keeps_orientation(homography, image_shape):
         return f"the one that {inliers} of {matches} matches agree on would fold or mirror the picture"
     return ""

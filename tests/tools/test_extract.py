@@ -252,9 +252,9 @@ def test_sigterm_ends_after_the_picture_at_hand_with_one_file_and_the_same_comma
 ):
     real = Extractor.__call__
 
-    def interrupted(self: Extractor, image: np.ndarray) -> Features:
+    def interrupted(self: Extractor, *image_and_mask: np.ndarray) -> Features:
         os.kill(os.getpid(), signal.SIGTERM)
-        return real(self, image)
+        return real(self, *image_and_mask)
 
     with monkeypatch.context() as patched:
         patched.setattr(Extractor, "__call__", interrupted)

@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from superpoint_tf.config import NetworkConfig
+from superpoint_tf.networks.build import build_network
+from superpoint_tf.networks.weights import get_weights
 from superpoint_tf.using.extraction_options import DEFAULT_DETECTION, DEFAULT_WEIGHTS
-from superpoint_tf.using.extractor import Extractor
+from superpoint_tf.using.extractor import Extractor, shrink_mask
+from superpoint_tf.using.keypoint_extractors import open_extractor
 
 
 def test_feature_files_of_earlier_versions_are_those_of_todays_settings():
@@ -31,3 +36,39 @@ def test_another_border_is_another_setting_and_is_kept():
     keypoints = extractor(image).keypoints
     assert len(keypoints) and keypoints.min() >= 20
     np.testing.assert_array_equal(extractor.detect(image)[1], keypoints)
+
+
+@pytest.fixture(scope="module")
+def hardnet(tmp_path_factory: pytest.TempPathFactory) -> str:
+    config, path = NetworkConfig(system="hardnet"), tmp_path_factory.mktemp("weights") / "hardnet.npz"
+    get_weights(build_network(config, seed=1), config).save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("resize_px", [None, 200, 151])
+@pytest.mark.parametrize(("keypoints", "described"), [(None, False), ("sift", True), ("orb", False), ("harris", False)])
+def test_no_keypoint_lies_under_a_mask_in_the_pictures_own_pixels_and_the_budget_counts_the_others(
+    keypoints: str | None, described: bool, resize_px: int | None, hardnet: str
+):
+    generator = np.random.default_rng(3)
+    coarse = generator.integers(0, 256, (30, 40), dtype=np.uint8)
+    image = coarse.repeat(10, 0).repeat(10, 1)  # edges and corners that survive being shrunk
+    mask = np.zeros(image.shape, bool)
+    mask[40:237, 83:300], mask[100:120, 160:190] = True, False
+    detection = replace(DEFAULT_DETECTION, max_keypoints=8, threshold=0.001)
+    what = (DEFAULT_WEIGHTS, keypoints, hardnet if described else None)
+    whole = open_extractor(*what, replace(detection, max_keypoints=None), resize_px)(image)
+    found = open_extractor(*what, detection, resize_px)(image, mask)
+    pixels = [(int(np.floor(y + 0.5)), int(np.floor(x + 0.5))) for x, y in found.keypoints.tolist()]
+    assert len(pixels) == 8 and all(mask[pixel] for pixel in pixels)
+    assert {tuple(point) for point in found.keypoints.tolist()} <= {tuple(p) for p in whole.keypoints.tolist()}
+    assert found.descriptors is None or len(found.descriptors) == 8
+
+
+def test_a_shrunk_masks_pixel_counts_if_all_that_it_shows_do():
+    mask = np.ones((6, 9), bool)
+    mask[2, 5] = False
+    np.testing.assert_array_equal(shrink_mask(mask, (2, 3)), [[True, False, True], [True, True, True]])
+    np.testing.assert_array_equal(shrink_mask(mask, (4, 6))[1], [True, True, True, False, True, True])
+    np.testing.assert_array_equal(shrink_mask(np.ones((701, 997), bool), (233, 331)), np.ones((233, 331), bool))
+    assert shrink_mask(None, (2, 3)) is None and shrink_mask(mask, (6, 9)) is mask

@@ -11,10 +11,10 @@ import numpy as np
 from superpoint_tf.config import Config, LiftSection, PatchesSection
 from superpoint_tf.data.batches.batch import Batch, pad_keypoints
 from superpoint_tf.data.photographs.dog_keypoints import OrientedKeypoints, dog_keypoints
-from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, Sample, stack_views, take_part
+from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, Sample, stack_views, take_unlabelled
+from superpoint_tf.data.photographs.masked_photographs import Photograph
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.photograph_pairs import add_known
-from superpoint_tf.data.photographs.reading import read_photograph
 from superpoint_tf.data.photographs.surviving_keypoints import surviving_keypoints
 from superpoint_tf.data.photometric import pending_change
 
@@ -42,7 +42,7 @@ class DetectedPhotographs(NumberedPhotographs):
 
     def __init__(self, config: Config, image_root: str, photographs: Sequence[str], key: int) -> None:
         super().__init__(image_root, photographs, key)
-        self._settings = RenderSettings.of(config, key)
+        self._settings = RenderSettings.of(config, key, image_root)
         self.pending = pending_change(self._settings.photometric, with_pairs=True)
         self._frames = FrameSettings.of(config)
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
@@ -61,7 +61,7 @@ def render_detected(settings: RenderSettings, frames: FrameSettings, payloads: l
     """Return the batch of samples (number, photograph, which photograph), as `Source.render` says."""
     samples, rows = [], []
     for number, path, _ in payloads:
-        sample, row = detected_sample(settings, frames, number, read_photograph(path))
+        sample, row = detected_sample(settings, frames, number, *settings.reading.read(path))
         samples.append(sample)
         rows.append(row)
     batch = stack_views(settings, [number for number, *_ in payloads], samples, [index for *_, index in payloads])
@@ -71,15 +71,14 @@ def render_detected(settings: RenderSettings, frames: FrameSettings, payloads: l
 
 
 def detected_sample(
-    settings: RenderSettings, frames: FrameSettings, number: int, original: np.ndarray
+    settings: RenderSettings, frames: FrameSettings, number: int, image: np.ndarray, mask: np.ndarray | None = None
 ) -> tuple[Sample, np.ndarray]:
-    """Take the part that sample `number` shows, and its keypoints: half sides and angles, float32 (N, 2).
+    """Take the part that sample `number` shows of a photograph, and its keypoints: half sides and angles, (N, 2).
 
     Those that do not survive come last, their half sides and angles are NaN: they are keypoints that give no patch.
     """
-    nothing = np.zeros((0, 2), np.float32), np.ones(settings.image_shape, bool)
-    sample = take_part(settings, number, original, *nothing)
-    keypoints = dog_keypoints(sample.picture, frames.max_keypoints)
+    sample = take_unlabelled(settings, number, Photograph(image, mask))
+    keypoints = dog_keypoints(sample.picture, frames.max_keypoints, sample.known)
     survive = surviving_keypoints(sample.picture, keypoints, frames.copies, settings.key, number)
     order = np.argsort(~survive, kind="stable")
     keypoints = OrientedKeypoints(*(values[order] for values in keypoints))

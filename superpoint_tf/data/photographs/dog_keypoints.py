@@ -19,9 +19,15 @@ class OrientedKeypoints(NamedTuple):
     angles: np.ndarray  # float32 (N,), radians from the picture's right towards its down
 
 
-def dog_keypoints(image: np.ndarray, max_keypoints: int) -> OrientedKeypoints:
-    """Return the strongest keypoints of a grey uint8 image (H, W), strongest first (Lowe, IJCV 2004, by OpenCV)."""
-    keypoints = cv2.SIFT.create(contrastThreshold=_CONTRAST).detect(image, None)
+def dog_keypoints(image: np.ndarray, max_keypoints: int, known: np.ndarray | None = None) -> OrientedKeypoints:
+    """Return the strongest keypoints of a grey uint8 image (H, W), strongest first (Lowe, IJCV 2004, by OpenCV).
+
+    None lies where `known`, bool of any (H', W') for the same picture, is False.
+    """
+    usable = None
+    if known is not None and not known.all():
+        usable = cv2.resize(known.astype(np.uint8), image.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    keypoints = cv2.SIFT.create(contrastThreshold=_CONTRAST).detect(image, usable)
     rows = np.array([(*k.pt, k.size, k.angle, k.response) for k in keypoints], np.float32).reshape(-1, 5)
     rows = rows[rows[:, 2] >= _LEAST_DIAMETER_PX]
     rows = rows[np.argsort(-rows[:, 4], kind="stable")[:max_keypoints]]

@@ -18,15 +18,16 @@ import numpy as np
 from superpoint_tf.config import Config, PhotometricConfig
 from superpoint_tf.data.batches.batch import Batch, stack_samples
 from superpoint_tf.data.labels.labels import Label, label_path, load_label
+from superpoint_tf.data.photographs.masked_photographs import Photograph, PhotographReading, frame_mask
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.reading import (
     PhotographError,
     cover_and_crop,
-    decode_photograph,
     read_photograph_bytes,
 )
 from superpoint_tf.data.photometric import pending_change, worker_change
 from superpoint_tf.data.random_streams import Stream, stream_generator
+from superpoint_tf.detection.keypoints import on_mask
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.invocation import how_to_run
 
@@ -45,10 +46,11 @@ class RenderSettings:
     source_scale: float
     flip: bool
     min_votes: float
+    reading: PhotographReading
 
     @classmethod
-    def of(cls, config: Config, key: int) -> RenderSettings:
-        """Take the settings for photographs from a config."""
+    def of(cls, config: Config, key: int, image_root: str = "") -> RenderSettings:
+        """Take the settings for photographs below a root from a config."""
         section = config.photographs
         return cls(
             section.image_shape,
@@ -58,6 +60,7 @@ class RenderSettings:
             section.source_scale,
             section.flip,
             section.min_votes,
+            PhotographReading(section.stretch, section.masks, image_root),
         )
 
     @property
@@ -93,7 +96,7 @@ class LabelledPhotographs(NumberedPhotographs):
             )
         super().__init__(image_root, photographs, config.seed if key is None else key)
         self._config, self._labels, self._round, self.with_pairs = config, labels, round, with_pairs
-        self._settings = RenderSettings.of(config, self.key)
+        self._settings = RenderSettings.of(config, self.key, image_root)
         self.pending = pending_change(self._settings.photometric, with_pairs)
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
         self.description = (
@@ -169,9 +172,23 @@ def stack_views(
 def make_sample(settings: RenderSettings, number: int, path: str, labels: str) -> Sample:
     """Read a photograph and its label, and take the part that sample `number` shows, mirrored if it is its turn."""
     content, label = read_labelled(settings.image_shape, path, labels)
-    return take_part(
-        settings, number, decode_photograph(content, path), label.keypoints, label.known(settings.min_votes)
+    photograph, keypoints, known = (
+        settings.reading.decode(content, path),
+        label.keypoints,
+        label.known(settings.min_votes),
     )
+    if photograph.mask is not None:  # the labels may have been made without
+        usable = frame_mask(photograph.mask, settings.image_shape)
+        keypoints, known = keypoints[on_mask(keypoints, usable)], known & usable
+    return take_part(settings, number, photograph.image, keypoints, known)
+
+
+def take_unlabelled(settings: RenderSettings, number: int, photograph: Photograph) -> Sample:
+    """Do `take_part` for a photograph without labels: all that is not under its mask is known."""
+    known = np.ones(settings.image_shape, bool)
+    if photograph.mask is not None:
+        known = frame_mask(photograph.mask, settings.image_shape)
+    return take_part(settings, number, photograph.image, np.zeros((0, 2), np.float32), known)
 
 
 def take_part(

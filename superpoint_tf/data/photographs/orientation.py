@@ -50,6 +50,13 @@ def stored_shape(upright_shape: tuple[int, ...], orientation: int) -> tuple[int,
     return (width, height) if _TURNS[orientation][0][0] == 0 else (height, width)
 
 
+def turn_upright(stored: np.ndarray, orientation: int) -> np.ndarray:
+    """Return stored pixels (H, W) as they are shown."""
+    (xx, xy), (yx, yy) = _TURNS[orientation]
+    swapped = stored.T if xx == 0 else stored
+    return np.ascontiguousarray(swapped[:: yx + yy, :: xx + xy])
+
+
 def stored_to_upright(upright_shape: tuple[int, ...], orientation: int) -> np.ndarray:
     """Return the map float64 (3, 3) from xy of the stored pixels to xy of the picture shown: centre to centre."""
     turn = np.array(_TURNS[orientation], np.float64)
@@ -75,11 +82,11 @@ def turn_back(features: Features, upright_shape: tuple[int, ...], orientation: i
     )
 
 
-def turn_angles(angles_deg: np.ndarray | None, turn: np.ndarray) -> np.ndarray | None:
-    """Return angles (N,) as they are after a map (2, 2) that turns, mirrors and scales alike along both axes."""
+def turn_angles(angles_deg: np.ndarray | None, linear: np.ndarray) -> np.ndarray | None:
+    """Return angles (N,) as they are after a map (2, 2) of the picture's plane."""
     if angles_deg is None:
         return None
-    sense = np.sign(np.linalg.det(turn))  # -1: mirrored, angles run the other way
-    start = np.rad2deg(np.arctan2(turn[1, 0], turn[0, 0]))  # of what points to the right
-    turned = (start + sense * angles_deg) % 360.0
+    radians = np.deg2rad(angles_deg.astype(np.float64))
+    x, y = linear @ np.stack([np.cos(radians), np.sin(radians)])
+    turned = np.rad2deg(np.arctan2(y, x)) % 360.0
     return np.where(angles_deg == NO_ANGLE, NO_ANGLE, turned).astype(np.float32)

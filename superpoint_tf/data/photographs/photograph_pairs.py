@@ -11,9 +11,8 @@ import numpy as np
 from superpoint_tf.config import Config
 from superpoint_tf.data.appearance import change_appearance
 from superpoint_tf.data.batches.batch import Batch
-from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, Sample, stack_views, take_part
+from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, Sample, stack_views, take_unlabelled
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
-from superpoint_tf.data.photographs.reading import read_photograph
 from superpoint_tf.data.photometric import pending_change, worker_change
 
 CHANGED = "changed"  # `dense.appearance`: another light is not all
@@ -26,7 +25,7 @@ class PhotographPairs(NumberedPhotographs):
 
     def __init__(self, config: Config, image_root: str, photographs: Sequence[str], key: int) -> None:
         super().__init__(image_root, photographs, key)
-        self._settings = RenderSettings.of(config, key)
+        self._settings = RenderSettings.of(config, key, image_root)
         self.pending = pending_change(self._settings.photometric, with_pairs=True)
         self._appearance = config.dense.appearance if config.train == "dense" else ""
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
@@ -43,8 +42,7 @@ class PhotographPairs(NumberedPhotographs):
 
 def render_pairs(settings: RenderSettings, appearance: str, payloads: list[Any]) -> Batch:
     """Return the batch of samples (number, photograph, which photograph), as `Source.render` says."""
-    nothing = np.zeros((0, 2), np.float32), np.ones(settings.image_shape, bool)
-    samples = [take_part(settings, number, read_photograph(path), *nothing) for number, path, _ in payloads]
+    samples = [take_unlabelled(settings, number, settings.reading.read(path)) for number, path, _ in payloads]
     numbers = [number for number, *_ in payloads]
     batch = stack_views(settings, numbers, samples, [index for *_, index in payloads])
     add_known(batch, settings, samples)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from superpoint_tf.config import PhotographsSection
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.videos import VIDEO_SUFFIXES
 from superpoint_tf.runtime import storage
 
@@ -64,10 +65,10 @@ class PhotographSet:
     validation: tuple[str, ...]
     note: str
 
-    def with_readable_validation(self) -> PhotographSet:
+    def with_readable_validation(self, stretch: str = NO_STRETCH) -> PhotographSet:
         """Put those held out that cannot be read among the training pictures, whose reader counts and names them."""
         with ThreadPoolExecutor(8) as pool:  # decoding releases the interpreter lock
-            readable = tuple(pool.map(lambda path: _is_readable(Path(self.root) / path), self.validation))
+            readable = tuple(pool.map(lambda path: _is_readable(Path(self.root) / path, stretch), self.validation))
         if all(readable):
             return self
         kept = tuple(itertools.compress(self.validation, readable))
@@ -171,7 +172,7 @@ def find_photographs(section: PhotographsSection, images: str | None = None) -> 
         raise FileNotFoundError(
             f"every photograph of {root} is in photographs.validation ({section.validation}): none is left to train on"
         )
-    return _hold_out(root, training or held_out)
+    return _hold_out(root, training or held_out, section.stretch)
 
 
 def _names(setting: str) -> list[str]:
@@ -182,7 +183,7 @@ def _existing(root: str, name: str) -> list[str]:
     return [path for path in (name, f"images/{name}") if (Path(root) / path).is_dir()][:1]
 
 
-def _hold_out(root: str, photographs: Sequence[str]) -> PhotographSet:
+def _hold_out(root: str, photographs: Sequence[str], stretch: str) -> PhotographSet:
     """Hold out those with the smallest content hashes: the same pictures under any name and in any order.
 
     What cannot be read stays among the training pictures, whose reader counts and names it.
@@ -196,7 +197,7 @@ def _hold_out(root: str, photographs: Sequence[str]) -> PhotographSet:
         if len(validation) >= count:
             break
         paths = [path for _, path in copies]
-        if _is_readable(Path(root) / paths[0]):
+        if _is_readable(Path(root) / paths[0], stretch):
             validation.update(paths)
     if len(validation) == len(photographs):
         validation = set()
@@ -219,11 +220,11 @@ def _content_hash(path: Path) -> str:
         return ""
 
 
-def _is_readable(path: Path) -> bool:
+def _is_readable(path: Path, stretch: str) -> bool:
     from superpoint_tf.data.photographs.reading import PhotographError, read_photograph  # which imports this module
 
     try:
-        read_photograph(path)
+        read_photograph(path, stretch)
     except PhotographError:
         return False
     return True

@@ -10,10 +10,9 @@ import numpy as np
 
 from superpoint_tf.config import Config, PlanesConfig
 from superpoint_tf.data.batches.batch import Batch
-from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, take_part
+from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, take_unlabelled
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.photograph_pairs import second_picture
-from superpoint_tf.data.photographs.reading import read_photograph
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.planes import corresponding_points, planes_pair
 
@@ -23,7 +22,7 @@ class PlanePairs(NumberedPhotographs):
 
     def __init__(self, config: Config, image_root: str, photographs: Sequence[str], key: int) -> None:
         super().__init__(image_root, photographs, key)
-        self._settings, self._planes = RenderSettings.of(config, key), config.dense.planes
+        self._settings, self._planes = RenderSettings.of(config, key, image_root), config.dense.planes
         self._appearance, self.points_per_pair = config.dense.appearance, config.dense.points_per_pair
         self.image_shape = self.picture_shape = self._settings.sample_shape
         self.description = f"{len(photographs)} photographs of {image_root} as scenes of planes"
@@ -53,8 +52,7 @@ def render_planes(
 def _plane_sample(
     settings: RenderSettings, planes: PlanesConfig, count: int, appearance: str, number: int, path: str
 ) -> Batch:
-    nothing = np.zeros((0, 2), np.float32), np.ones(settings.image_shape, bool)
-    picture = take_part(settings, number, read_photograph(path), *nothing).picture
+    picture = take_unlabelled(settings, number, settings.reading.read(path)).picture
     second = second_picture(picture, settings, number, appearance)
     pair = planes_pair(picture, planes, settings.key, number, second)
     points0, points1 = corresponding_points(pair, count, settings.key, number)

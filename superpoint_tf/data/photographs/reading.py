@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import stat
@@ -14,6 +15,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from superpoint_tf.config.stretch import NO_STRETCH
+from superpoint_tf.data.photographs.stretch import OutsideWindow, stretch_levels
 from superpoint_tf.geometry.numpy_reference import cover_and_crop_frame, resize_crop_homography
 from superpoint_tf.runtime.invocation import how_to_install
 
@@ -51,21 +54,31 @@ def check_name(path: str | Path) -> None:
         raise PhotographError(path, "its name is not UTF-8; rename it")
 
 
-def read_photograph(path: str | Path) -> np.ndarray:
-    """Return the picture in a file as grey uint8 (H, W), upright; raises PhotographError."""
-    return decode_photograph(read_photograph_bytes(path), path)
+def read_photograph(path: str | Path, stretch: str = NO_STRETCH) -> np.ndarray:
+    """Return the picture in a file as grey uint8 (H, W), upright; raises PhotographError.
+
+    `stretch` is that of `stretch_levels`: thermal pictures use a small part of their 16 bits.
+    """
+    return decode_photograph(read_photograph_bytes(path), path, stretch)
 
 
-def read_grey_and_colour(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+def read_grey_and_colour(path: str | Path, stretch: str = NO_STRETCH) -> tuple[np.ndarray, np.ndarray]:
     """Return what `read_photograph` returns, and the same picture as uint8 BGR (H, W, 3) to draw on, decoded once.
 
     Grey pictures have three equal channels. Raises PhotographError.
     """
-    content = read_photograph_bytes(path)
+    return decode_grey_and_colour(read_photograph_bytes(path), path, stretch)
+
+
+def decode_grey_and_colour(
+    content: bytes, path: str | Path, stretch: str = NO_STRETCH
+) -> tuple[np.ndarray, np.ndarray]:
+    """Do `read_grey_and_colour` for the content of a file; `path` is named in errors."""
+    to_bgr = functools.partial(_to_bgr, stretch=stretch)
     try:
-        both = _decode(content, path, _to_grey_and_bgr, jpeg_mode="YCbCr")
+        both = _decode(content, path, functools.partial(_to_grey_and_bgr, stretch=stretch), jpeg_mode="YCbCr")
     except PhotographError:  # a JPEG that stores RGB has no luma of its own
-        return decode_photograph(content, path), _decode(content, path, _to_bgr)
+        return decode_photograph(content, path, stretch), _decode(content, path, to_bgr)
     return np.ascontiguousarray(both[:, :, 0]), np.ascontiguousarray(both[:, :, 1:])
 
 
@@ -90,17 +103,30 @@ def read_photograph_bytes(path: str | Path) -> bytes:
     return content
 
 
-def decode_photograph(content: bytes, path: str | Path) -> np.ndarray:
+def decode_photograph(content: bytes, path: str | Path, stretch: str = NO_STRETCH) -> np.ndarray:
     """Return an encoded picture as grey uint8 (H, W), upright by its EXIF orientation; `path` is named in errors.
 
-    16-bit grey is divided by 257, transparency lies over mid grey, animations give their first frame. Raises
-    PhotographError for anything truncated, unreadable, larger than Pillow's limit or below 2 pixels a side.
+    16-bit grey is divided by 257, unless `stretch` (see `stretch_levels`) names a window of it; transparency lies over
+    mid grey, animations give their first frame. Raises PhotographError for anything truncated, unreadable, larger than
+    Pillow's limit or below 2 pixels a side.
     """
-    return _decode(content, path, _to_grey, jpeg_mode="L")
+    return _decode(content, path, functools.partial(_to_grey, stretch=stretch), jpeg_mode="L")
+
+
+def decode_mask(content: bytes, path: str | Path) -> np.ndarray:
+    """Return where an encoded picture is not black, bool (H, W), in the pixels that its file stores.
+
+    Opacity and EXIF count for nothing, as in COLMAP. Raises PhotographError as `decode_photograph`.
+    """
+    return _decode(content, path, _not_black, upright=False)
 
 
 def _decode(
-    content: bytes, path: str | Path, convert: Callable[[Image.Image], np.ndarray], jpeg_mode: str = ""
+    content: bytes,
+    path: str | Path,
+    convert: Callable[[Image.Image], np.ndarray],
+    jpeg_mode: str = "",
+    upright: bool = True,
 ) -> np.ndarray:
     """Return what `convert` makes of a picture; a colour JPEG is decoded into `jpeg_mode`: L is its luma alone."""
     try:
@@ -109,7 +135,7 @@ def _decode(
             with Image.open(io.BytesIO(content)) as image:
                 if jpeg_mode:
                     image.draft(jpeg_mode, None)  # type: ignore[arg-type]
-                pixels = convert(ImageOps.exif_transpose(image))
+                pixels = convert(ImageOps.exif_transpose(image) if upright else image)
     except Exception as error:  # every decoder raises its own kind
         raise PhotographError(path, _describe(error, content)) from error
     height, width = pixels.shape[:2]
@@ -119,6 +145,8 @@ def _decode(
 
 
 def _describe(error: Exception, content: bytes) -> str:
+    if isinstance(error, OutsideWindow):
+        return str(error)
     if isinstance(error, Image.UnidentifiedImageError):
         if "HEIF" not in Image.OPEN and content[4:8] == b"ftyp" and content[8:12] in _HEIC:
             return f"HEIC, which pillow-heif reads: {how_to_install('heic')}, or pip install pillow-heif"
@@ -129,27 +157,35 @@ def _describe(error: Exception, content: bytes) -> str:
     return f"damaged or not supported ({' '.join(str(error).split()) or type(error).__name__})"
 
 
-def _to_grey(image: Image.Image) -> np.ndarray:
+def _to_grey(image: Image.Image, stretch: str) -> np.ndarray:
+    return stretch_levels(_levels(image), stretch)
+
+
+def _levels(image: Image.Image) -> np.ndarray:
+    """Return the grey levels (H, W) that a file holds: uint8, uint16, or numbers that only a window makes use of."""
     if image.mode == "F":
-        raise ValueError("floating-point pixels; save it with 8 or 16 bits")
+        return np.asarray(image)
     if image.mode.startswith("I"):  # 16 bits, which older versions of Pillow open as 32
         values = np.asarray(image, np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError("32-bit pixels; save it with 8 or 16 bits")
-        return ((values + 128) // 257).astype(np.uint8)
+        return values if values.min() < 0 or values.max() > 65535 else values.astype(np.uint16)
     if image.mode == "YCbCr":
         return np.asarray(image.getchannel("Y"))
     return np.asarray(_opaque(image).convert("L"))
 
 
-def _to_bgr(image: Image.Image) -> np.ndarray:
-    if image.mode == "F" or image.mode.startswith("I"):
-        return np.repeat(_to_grey(image)[:, :, None], 3, axis=2)
+def _to_bgr(image: Image.Image, stretch: str) -> np.ndarray:
+    if image.mode in ("1", "L", "F") or image.mode.startswith("I"):
+        return np.repeat(_to_grey(image, stretch)[:, :, None], 3, axis=2)
     return np.asarray(_opaque(image).convert("RGB"))[:, :, ::-1]
 
 
-def _to_grey_and_bgr(image: Image.Image) -> np.ndarray:
-    return np.dstack([_to_grey(image), _to_bgr(image)])
+def _to_grey_and_bgr(image: Image.Image, stretch: str) -> np.ndarray:
+    return np.dstack([_to_grey(image, stretch), _to_bgr(image, stretch)])
+
+
+def _not_black(image: Image.Image) -> np.ndarray:
+    plain = image.mode == "F" or image.mode.startswith("I")
+    return np.asarray(image if plain else image.convert("L")) != 0
 
 
 def _opaque(image: Image.Image) -> Image.Image:

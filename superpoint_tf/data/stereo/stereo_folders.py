@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.reading import PhotographError, read_photograph
 from superpoint_tf.data.stereo.disparity_files import PNG_SCALE, read_disparity_png, read_pfm
 from superpoint_tf.data.stereo.stereo_pair import StereoPair
@@ -35,10 +36,11 @@ class PairFiles(NamedTuple):
     scale: float  # of grey levels; 0: a PFM
     other: Path | None = None  # what tells hidden points: the right picture's disparities, or those of visible points
     kitti: bool = False
+    stretch: str = NO_STRETCH  # of the grey levels of both pictures
 
     def read(self) -> StereoPair:
         """Read the pair; raises PhotographError naming the file, also if sizes differ."""
-        left, right = read_photograph(self.left), read_photograph(self.right)
+        left, right = (read_photograph(path, self.stretch) for path in (self.left, self.right))
         disparity = self._disparity(self.truth)
         for path, picture in ((self.right, right), (self.truth, disparity)):
             _check_shape(path, picture, left)
@@ -88,8 +90,11 @@ def hidden_by(disparity: np.ndarray, right_disparity: np.ndarray) -> np.ndarray:
     return np.isfinite(disparity) & (~inside | differs)
 
 
-def find_pairs(folder: str | Path) -> list[PairFiles]:
-    """Return the pairs at or below a folder, sorted by name, whichever layout it has; raises ValueError for none."""
+def find_pairs(folder: str | Path, stretch: str = NO_STRETCH) -> list[PairFiles]:
+    """Return the pairs at or below a folder, sorted by name, whichever layout it has; raises ValueError for none.
+
+    `stretch` is that of `read_photograph`.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; name one with stereo pairs: {LAYOUTS}")
@@ -98,7 +103,7 @@ def find_pairs(folder: str | Path) -> list[PairFiles]:
     found = [pair for scene in scenes for find in finders for pair in find(scene)]
     if not found:
         raise ValueError(f"{folder}: no stereo pair with its disparities there; expected {LAYOUTS}")
-    return found
+    return [pair._replace(stretch=stretch) for pair in found]
 
 
 def _middlebury(scene: Path) -> list[PairFiles]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from superpoint_tf.config import Config, PhotometricConfig
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.batches.batch import Batch
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.reading import read_photograph
@@ -36,12 +37,13 @@ class DrawSettings:
     largest_px: float
     photometric: PhotometricConfig
     key: int
+    stretch: str = NO_STRETCH
 
     @classmethod
     def of(cls, config: Config, key: int) -> DrawSettings:
         """Take the settings from a config."""
         section = config.photographs
-        return cls(section.image_shape, config.stereo.max_disparity_px, section.photometric, key)
+        return cls(section.image_shape, config.stereo.max_disparity_px, section.photometric, key, section.stretch)
 
 
 class DrawnPairs(NumberedPhotographs):
@@ -91,7 +93,7 @@ def render_drawn(settings: DrawSettings, payloads: list[Any]) -> Batch:
 
 def drawn(settings: DrawSettings, number: int, path: str, filler: str) -> StereoPair:
     """Draw the pair of a sample; raises PhotographError."""
-    pictures = read_photograph(path), read_photograph(filler)
+    pictures = read_photograph(path, settings.stretch), read_photograph(filler, settings.stretch)
     shape, key = settings.image_shape, settings.key
     return draw_pair(*pictures, shape, settings.largest_px, settings.photometric, key, number)
 

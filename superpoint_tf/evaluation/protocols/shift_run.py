@@ -22,7 +22,9 @@ def measure_shifts(request: Request, photographs: Sequence[str | Path], num: int
     chosen = [photographs[index] for index in order]
     extracted, _ = extract_settings(
         request,
-        lambda image_shape: shifted_pairs(chosen, image_shape, left_out=request.left_out),
+        lambda image_shape: shifted_pairs(
+            chosen, image_shape, left_out=request.left_out, stretch=request.config.photographs.stretch
+        ),
         len(chosen) * len(SHIFTS_PX) * len(DIRECTIONS_XY),
         {SETTING: DETECTOR_PROTOCOL},
         describe=False,

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.reading import PhotographError, cover_and_crop, read_photograph
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.pair_protocol import PairProtocol
@@ -55,14 +56,15 @@ def shifted_pairs(
     image_shape: tuple[int, int],
     shifts_px: Sequence[float] = SHIFTS_PX,
     left_out: list[str] | None = None,
+    stretch: str = NO_STRETCH,
 ) -> Iterator[ImagePair]:
     """Yield each photograph at rest with each of its shifts to the right and down, a group a shift.
 
-    What cannot be read is named in `left_out`.
+    What cannot be read is named in `left_out`; `stretch` is that of `read_photograph`.
     """
     for number, path in enumerate(photographs):
         try:
-            photograph = read_photograph(path)
+            photograph = read_photograph(path, stretch)
         except PhotographError as error:
             if left_out is not None:
                 left_out.append(str(error))

@@ -28,7 +28,7 @@ def measure_stereo(request: Request, methods: Sequence[StereoMethod]) -> Measure
     its largest true one.
     """
     check_output(request.output)
-    files = find_pairs(request.data)
+    files = find_pairs(request.data, request.config.photographs.stretch)
     progress = Progress(len(files) * len(methods), "eval", "rows measured", console=request.console)
     results: list[StereoResult] = []
     examples: list[Example] = []

@@ -64,7 +64,7 @@ def photograph_pairs(
 ) -> Iterator[DensePair]:
     """Yield `num` photographs three times: under a homography, as planes, and as the first in another appearance."""
     order = stream_generator(Stream.EVALUATION_ORDER, config.seed, 0).permutation(len(paths))
-    readable = endless_photographs([paths[index] for index in order], image_shape, left_out)
+    readable = endless_photographs([paths[index] for index in order], image_shape, left_out, config.photographs.stretch)
     for number, (path, image) in zip(range(num), readable, strict=False):
         for group, make in GROUPS.items():
             yield DensePair(f"{number:04d} {path}", group, *make(image, config, number))

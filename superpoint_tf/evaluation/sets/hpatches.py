@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from superpoint_tf.config import Config
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.orientation import read_orientation, stored_shape, stored_to_upright
 from superpoint_tf.data.photographs.reading import cover_and_crop, decode_photograph, read_photograph_bytes
 from superpoint_tf.evaluation.pairs import Group, ImagePair, MakePairs, Origin, View
@@ -49,7 +50,7 @@ def open_hpatches(root: str, config: Config, num_pairs: int, left_out: list[str]
     """Return a function that yields all pairs below `root` at any (height, width), and their number."""
     sequences = find_hpatches(root, left_out)
     count = sum(len(s.others) * (2 if s.group == "i" else 1) for s in sequences)
-    return functools.partial(hpatches_pairs, sequences), count
+    return functools.partial(hpatches_pairs, sequences, stretch=config.photographs.stretch), count
 
 
 def find_hpatches(root: str | Path, left_out: list[str] | None = None) -> list[HPatchesSequence]:
@@ -72,7 +73,10 @@ def find_hpatches(root: str | Path, left_out: list[str] | None = None) -> list[H
 
 
 def hpatches_pairs(
-    sequences: Sequence[HPatchesSequence], image_shape: tuple[int, int], shifted: bool = True
+    sequences: Sequence[HPatchesSequence],
+    image_shape: tuple[int, int],
+    shifted: bool = True,
+    stretch: str = NO_STRETCH,
 ) -> Iterator[ImagePair]:
     """Yield image 1 with each other image of each sequence, covered and cropped to `image_shape`.
 
@@ -80,11 +84,11 @@ def hpatches_pairs(
     second frame is a zoom by some 3 % off its centre, which leaves 8 % of the pixels within 3 px of where they were.
     """
     for sequence in sequences:
-        reference = _read_benchmark_image(sequence.reference)
+        reference = _read_benchmark_image(sequence.reference, stretch)
         image0, to_frame0 = cover_and_crop(reference, image_shape)
         view0 = _view(f"{sequence.name}/1", image0, sequence.reference, reference, to_frame0)
         for number, path, homography in sequence.others:
-            original, name = _read_benchmark_image(path), f"{sequence.name}/{number}"
+            original, name = _read_benchmark_image(path, stretch), f"{sequence.name}/{number}"
             frames = [(sequence.group, name, *cover_and_crop(original, image_shape))]
             if shifted and sequence.group == "i":
                 frames.append(("i shifted", f"shifted/{name}", *_cover_and_crop_shifted(original, image_shape)))
@@ -110,14 +114,16 @@ def _cover_and_crop_shifted(image: np.ndarray, image_shape: tuple[int, int]) -> 
     return np.ascontiguousarray(larger[top : top + height, left : left + width]), shift @ matrix
 
 
-def _read_benchmark_image(path: Path) -> np.ndarray:
+def _read_benchmark_image(path: Path, stretch: str) -> np.ndarray:
     """Return an image as grey uint8 (H, W) with the very grey levels that published evaluations had.
 
     They read with OpenCV, whose grey of a PNG is up to one level darker than Pillow's; RANSAC turns that one level into
     four pairs of homography accuracy in 26. The photograph reader still judges whether the file is whole.
     """
     content = read_photograph_bytes(path)
-    checked = decode_photograph(content, path)
+    checked = decode_photograph(content, path, stretch)
+    if stretch != NO_STRETCH:  # no published evaluation did
+        return checked
     image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
     return checked if image is None or image.shape != checked.shape else image
 

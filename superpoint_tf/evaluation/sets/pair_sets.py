@@ -25,7 +25,9 @@ class PairSet:
 
 
 PAIR_SETS = {
-    "hpatches": PairSet("HPatches evaluation", hpatches.GROUPS, hpatches.open_hpatches),
+    "hpatches": PairSet(
+        "HPatches evaluation", hpatches.GROUPS, hpatches.open_hpatches, sampling=random_homographies.stretched
+    ),
     "random-homography": PairSet(
         "Evaluation on random homographies",
         random_homographies.GROUPS,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from superpoint_tf.config import Config
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.photograph_sets import list_photographs
 from superpoint_tf.data.photographs.reading import PhotographError, cover_and_crop, read_photograph
 from superpoint_tf.data.random_streams import RETRIEVAL_VIEWS, Purpose, Stream, first_word, stream_generator
@@ -33,10 +34,11 @@ class Picture:
     stored: bool  # it is in the database
     path: str
     make: Callable[[np.ndarray], np.ndarray]  # from the file's picture, grey uint8, to what is searched
+    stretch: str = NO_STRETCH
 
     def read(self) -> View:
         """Return the picture; raises PhotographError."""
-        return View(self.name, self.make(read_photograph(self.path)))
+        return View(self.name, self.make(read_photograph(self.path, self.stretch)))
 
 
 def open_places(root: str, config: Config, image_shape: tuple[int, int], num: int | None) -> list[Picture]:
@@ -52,7 +54,7 @@ def open_places(root: str, config: Config, image_shape: tuple[int, int], num: in
         raise ValueError(f"{root}: no place has two pictures; expected {_LAYOUT}")
     if len({picture.place or picture.name for picture in pictures}) < 2:
         raise ValueError(f"{root}: one place alone, and nothing to mistake it for; add places or {DISTRACTORS}/")
-    return pictures
+    return [replace(picture, stretch=config.photographs.stretch) for picture in pictures]
 
 
 def _own_places(root: str, image_shape: tuple[int, int]) -> list[Picture]:

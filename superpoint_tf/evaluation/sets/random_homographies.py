@@ -11,6 +11,7 @@ import numpy as np
 
 from superpoint_tf.config import Config, HomographyConfig, PhotometricConfig
 from superpoint_tf.config.config_files import config_to_dict
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.reading import PhotographError, cover_and_crop, read_photograph
 from superpoint_tf.data.random_streams import EVALUATION_PAIRS, Purpose, Stream, first_word, stream_generator
 from superpoint_tf.evaluation.pairs import Group, ImagePair, MakePairs, View
@@ -29,7 +30,8 @@ def open_random_homographies(root: str, config: Config, num_pairs: int, left_out
 
     def make_pairs(image_shape: tuple[int, int]) -> Iterable[ImagePair]:
         homography, photometric = config.evaluation.homography, config.photographs.photometric
-        return random_homography_pairs(paths, image_shape, homography, photometric, config.seed, num_pairs, left_out)
+        settings = (homography, photometric, config.seed, num_pairs, left_out, config.photographs.stretch)
+        return random_homography_pairs(paths, image_shape, *settings)
 
     return make_pairs, num_pairs
 
@@ -39,7 +41,13 @@ def sampling(config: Config) -> dict[str, Any]:
     return {
         "homography": config_to_dict(config.evaluation.homography),
         "photometric": config_to_dict(config.photographs.photometric),
+        **stretched(config),
     }
+
+
+def stretched(config: Config) -> dict[str, Any]:
+    """Return the window of grey levels that pictures are read through, where it is not all of them."""
+    return {} if config.photographs.stretch == NO_STRETCH else {"stretch": config.photographs.stretch}
 
 
 def random_homography_pairs(
@@ -50,19 +58,20 @@ def random_homography_pairs(
     seed: int,
     num_pairs: int,
     left_out: list[str] | None = None,
+    stretch: str = NO_STRETCH,
 ) -> Iterator[ImagePair]:
     """Yield pairs made of one photograph each: both views photometrically changed, the second warped.
 
     Pair number n is a pure function of (photographs, settings, seed, n). Photographs come in an order shuffled by the
     seed and again, with other homographies, once all have been used. What cannot be read is named in `left_out`, or
-    logged without it. Raises ValueError if there are no photographs.
+    logged without it; `stretch` is that of `read_photograph`. Raises ValueError if there are no photographs.
     """
     from superpoint_tf.geometry.homography import sample_homographies  # TensorFlow: only where something is warped
 
     if not photographs:
         raise ValueError("no photographs to make pairs of; name a folder with at least one image")
     order = stream_generator(Stream.EVALUATION_ORDER, seed, 0).permutation(len(photographs))
-    readable = endless_photographs([photographs[index] for index in order], image_shape, left_out)
+    readable = endless_photographs([photographs[index] for index in order], image_shape, left_out, stretch)
     for number, (path, image) in zip(range(num_pairs), readable, strict=False):
         seeds = np.array([[first_word(seed, Purpose.EVALUATION), number]], np.int64)
         homography_0to1 = sample_homographies(seeds, image_shape, homography).numpy()[0]
@@ -73,14 +82,17 @@ def random_homography_pairs(
 
 
 def endless_photographs(
-    paths: Sequence[str | Path], image_shape: tuple[int, int], left_out: list[str] | None
+    paths: Sequence[str | Path],
+    image_shape: tuple[int, int],
+    left_out: list[str] | None,
+    stretch: str = NO_STRETCH,
 ) -> Iterator[tuple[str | Path, np.ndarray]]:
     """Go round the photographs for ever; those that cannot be read are left out and named once."""
     usable = list(paths)
     while usable:
         for path in tuple(usable):
             try:
-                yield path, cover_and_crop(read_photograph(path), image_shape)[0]
+                yield path, cover_and_crop(read_photograph(path, stretch), image_shape)[0]
             except PhotographError as error:
                 usable.remove(path)
                 if left_out is None:

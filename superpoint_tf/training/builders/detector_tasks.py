@@ -80,7 +80,7 @@ def build_adapted_task(config: Config, labels: str, round: int, photographs: Lab
     homography = dataclasses.replace(config.photographs.homography, max_angle_deg=max_angle_deg)
     photographs_section = dataclasses.replace(config.photographs, homography=homography)
     config = dataclasses.replace(config.trained_as("detector"), photographs=photographs_section)
-    inputs = label_inputs(photographs, config.detector.init)
+    inputs = label_inputs(config, photographs, config.detector.init)
     root, names, key = photographs.image_root, photographs.photographs, stage_key(config.seed, inputs)
     source = LabelledPhotographs(config, root, names, labels, round, with_pairs=False, key=key)
     validator = pairs_validator(config, root, photographs.validation)
@@ -97,7 +97,7 @@ def build_joint_task(config: Config) -> Task:
     manifest = read_labels_for(config, labels)
     if config.joint.init == ADAPTED:
         config = dataclasses.replace(config, joint=dataclasses.replace(config.joint, init=manifest.detector["path"]))
-    root, inputs = find_image_root(config, manifest), label_inputs(manifest, config.joint.init)
+    root, inputs = find_image_root(config, manifest), label_inputs(config, manifest, config.joint.init)
     source = labelled_pairs(config, root, labels, manifest, inputs)
     if not manifest.has_votes:
         source.description += "; made before labels had votes: nothing is learnt within 16 px of their frame's edge"

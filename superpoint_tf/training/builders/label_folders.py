@@ -11,7 +11,7 @@ from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotogra
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.invocation import how_to_run
-from superpoint_tf.training.builders.inputs import init_input
+from superpoint_tf.training.builders.inputs import init_input, mask_input
 
 DEFAULT_LABELS = "labels/coco"
 
@@ -42,11 +42,17 @@ def find_labels(config: Config, named: str) -> str:
 
 def read_labels_for(config: Config, labels: str) -> LabelManifest:
     manifest = read_manifest(labels)
-    made_for = build_config(manifest.config, manifest_path(labels)).photographs.image_shape
-    if made_for != config.photographs.image_shape:
+    made_for = build_config(manifest.config, manifest_path(labels)).photographs
+    if made_for.image_shape != config.photographs.image_shape:
         raise ConfigError(
-            f"{labels}: made for photographs.image_shape {list(made_for)}, the config says "
+            f"{labels}: made for photographs.image_shape {list(made_for.image_shape)}, the config says "
             f"{list(config.photographs.image_shape)}: label again with this config, or use the one that made them"
+        )
+    stretch = config.photographs.stretch
+    if made_for.stretch != stretch:
+        raise ConfigError(
+            f"{labels}: made with photographs.stretch={made_for.stretch}, the config says {stretch}: label again with "
+            f"this config, or --set photographs.stretch={made_for.stretch}"
         )
     return manifest
 
@@ -57,8 +63,9 @@ def find_image_root(config: Config, manifest: LabelManifest) -> str:
     return config.photographs.root if moved else manifest.image_root
 
 
-def label_inputs(manifest: LabelManifest, init: str) -> dict[str, str]:
-    return {"labels": manifest.fingerprint()} | init_input(init)
+def label_inputs(config: Config, manifest: LabelManifest, init: str) -> dict[str, str]:
+    masks = mask_input(config, find_image_root(config, manifest), manifest.photographs)
+    return {"labels": manifest.fingerprint()} | masks | init_input(init)
 
 
 def labelled_pairs(

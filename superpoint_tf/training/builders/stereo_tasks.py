@@ -32,7 +32,7 @@ def build_stereo_task(config: Config) -> Task:
 
 def _read_stereo_task(config: Config) -> Task:
     folder, shape = config.stereo.data, config.photographs.image_shape
-    pairs = find_pairs(folder)
+    pairs = find_pairs(folder, config.photographs.stretch)
     count = num_held_out(len(pairs))
     if not count:
         raise ConfigError(f"{folder}: one pair of pictures; give at least two, of which one is held out")

@@ -1,0 +1,111 @@
+"""Photographs with what of them may be used: masks beside the pixels that files store, as COLMAP has them.
+
+`masks` is a folder with a picture `a/b.jpg.png` for the photograph `a/b.jpg`, black where nothing is to be found or
+learnt, or one picture for all. A photograph without a mask may be used as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from superpoint_tf.config.stretch import NO_STRETCH
+from superpoint_tf.data.photographs.orientation import read_orientation, stored_shape, turn_upright
+from superpoint_tf.data.photographs.reading import (
+    PhotographError,
+    cover_and_crop,
+    decode_mask,
+    decode_photograph,
+    printable_name,
+    read_photograph_bytes,
+)
+from superpoint_tf.runtime import storage
+
+MASK_SUFFIX = ".png"
+
+
+class Photograph(NamedTuple):
+    """A photograph as it is shown."""
+
+    image: np.ndarray  # grey uint8 (H, W)
+    mask: np.ndarray | None  # bool (H, W), what may be used; None: all of it
+
+
+@dataclass(frozen=True)
+class PhotographReading:
+    """How photographs are read: which window of their grey levels, and which masks."""
+
+    stretch: str = NO_STRETCH
+    masks: str = ""  # a folder, or one picture; "": none
+    root: str = ""  # folder that names of photographs are below, where paths alone are known
+
+    def check(self) -> None:
+        """Raise FileNotFoundError if there are no such masks."""
+        if self.masks and not Path(self.masks).exists():
+            raise FileNotFoundError(
+                f"{self.masks}: no such folder; masks lie below it by the pictures' names, a/b.jpg{MASK_SUFFIX} for "
+                "a/b.jpg, or one picture is the mask of all"
+            )
+
+    def read(self, path: str) -> Photograph:
+        """Read a photograph below the root; raises PhotographError, also for a mask of another size."""
+        return self.decode(read_photograph_bytes(path), path)
+
+    def decode(self, content: bytes, path: str) -> Photograph:
+        """Do `read` for the content of a file."""
+        image = decode_photograph(content, path, self.stretch)
+        return Photograph(image, self.mask(self.mask_path(self._name(path)), content, path, image.shape))
+
+    def mask_path(self, *names: str) -> Path | None:
+        """Return where the mask of a photograph lies, by the first of its names that has one; None without any."""
+        if not self.masks:
+            return None
+        place = Path(self.masks)
+        if not place.is_dir():
+            return place
+        candidates = (place / f"{name}{MASK_SUFFIX}" for name in names)
+        return next((path for path in candidates if os.path.lexists(path)), None)
+
+    def mask(
+        self, mask_path: Path | None, content: bytes, path: str, image_shape: tuple[int, ...]
+    ) -> np.ndarray | None:
+        """Return the mask at `mask_path` of an encoded picture, as it is shown with `image_shape`: bool (H, W)."""
+        return None if mask_path is None else self.read_mask(mask_path, path, image_shape, read_orientation(content))
+
+    def read_mask(self, mask_path: Path, path: str, image_shape: tuple[int, ...], orientation: int) -> np.ndarray:
+        """Read the mask of a picture that its file stores turned, as it is shown with `image_shape`: bool (H, W).
+
+        Raises PhotographError naming both for a mask of another size, or one that cannot be read.
+        """
+        try:
+            stored = decode_mask(read_photograph_bytes(mask_path), mask_path)
+        except PhotographError as error:
+            raise PhotographError(path, f"its mask {printable_name(mask_path)}: {error.reason}") from error
+        shape = stored_shape(image_shape, orientation)
+        if stored.shape != shape:
+            sizes = f"{stored.shape[1]}x{stored.shape[0]} pixels, the picture {shape[1]}x{shape[0]}"
+            turned = ", as its file stores it" if shape != tuple(image_shape[:2]) else ""
+            raise PhotographError(path, f"its mask {printable_name(mask_path)} has {sizes}{turned}")
+        return turn_upright(stored, orientation)
+
+    def _name(self, path: str) -> str:
+        return PurePosixPath(os.path.relpath(path, self.root) if self.root else Path(path).name).as_posix()
+
+    def fingerprint(self, names: tuple[str, ...]) -> str:
+        """Return the SHA-256 of the masks of photographs, by their names; empty without masks."""
+        if not self.masks:
+            return ""
+        found = {name: path for name in names if (path := self.mask_path(name)) is not None}
+        digests = {path: storage.sha256_file(path) for path in {*found.values()}}
+        lines = [f"{name}\0{digests[path]}" for name, path in sorted(found.items())]
+        return storage.sha256("\n".join(lines).encode(errors="surrogateescape"))
+
+
+def frame_mask(mask: np.ndarray, image_shape: tuple[int, int]) -> np.ndarray:
+    """Bring a mask bool (H, W) to a frame as `cover_and_crop` brings its picture: what touches a masked pixel is."""
+    forbidden, _ = cover_and_crop(np.where(mask, 0, 255).astype(np.uint8), image_shape)
+    return forbidden == 0
