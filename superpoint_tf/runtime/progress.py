@@ -13,7 +13,8 @@ from tqdm import tqdm
 from superpoint_tf.runtime import storage
 
 LONG_HOURS = 2.0  # above this a stage also names the quick config
-QUICKSTART = "configs/quickstart.yaml"
+QUICKSTART = "configs/quickstart.yaml"  # fine-tunes what comes with the package
+FROM_SCRATCH = "configs/from_scratch.yaml"
 
 
 class Console:
