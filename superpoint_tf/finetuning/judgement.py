@@ -10,7 +10,7 @@ from typing import Any
 from superpoint_tf.config import Config
 from superpoint_tf.evaluation.comparison import NUM_ERRORS, Difference, paired_differences
 from superpoint_tf.evaluation.in_memory import Extractor, evaluate_pairs
-from superpoint_tf.evaluation.measures import MEASURES, Column
+from superpoint_tf.evaluation.measures import HIGH, MEASURES, Column
 from superpoint_tf.evaluation.pair_averages import PairResult, summarize
 from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import ImagePair
@@ -64,23 +64,27 @@ class Judgement:
         ]
         return console_text([Table(columns, self.rows, title), Table(names, gains, note)])
 
+    @property
+    def fallen(self) -> list[Difference]:
+        """Return what else is worse than before beyond two standard errors; of nine, chance alone shows some."""
+        return [d for d in self.gained if d.significant and d.value != DECIDES and (d.mean < 0) == _more_is_better(d)]
+
     def verdict(self) -> list[str]:
         """Return what was found, a sentence each."""
         found, count = self.decisive, f"{self.photographs} held-out photographs"
-        figures = f"matching score {shown_difference(found)} on {count}"
+        figures = f"{MEASURES[DECIDES].name} {shown_difference(found)}"
         if self.photographs < _FEWEST:
-            against = f"{count} are too few to tell before from after ({figures}); hold out {_FEWEST} or more."
-        elif not found.significant:
-            against = f"No difference that {count} show: {figures}."
+            sentences = [f"{count} are too few to tell before from after ({figures}): hold out {_FEWEST} or more."]
         else:
-            against = f"{'Better' if found.mean > 0 else 'Worse'} than before: {figures}."
-        other = _of(self.over_classical, DECIDES)
-        relation = "no better and no worse than" if not other.significant else "better" if other.mean > 0 else "worse"
-        than = "" if not other.significant else " than"
-        return [
-            against,
-            f"After training it matches {relation}{than} {CLASSICAL}, which needs none: {shown_difference(other)}.",
-        ]
+            sentences = [f"{_relation(found, 'Better than before', 'Worse than before', 'No difference')}: {figures}, "]
+            sentences[0] += f"on {count}."
+        if self.fallen:
+            listed = ", ".join(f"{MEASURES[d.value].title} {shown_difference(d)}" for d in self.fallen)
+            sentences.append(f"Worse than before in other ways: {listed}.")
+        classical = _of(self.over_classical, DECIDES)
+        relation = _relation(classical, "better than", "worse than", "no better and no worse than")
+        than = f"{relation} {CLASSICAL}, which needs no training: {shown_difference(classical)}"
+        return [*sentences, f"After it matches {than}."]
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as `verdict.json` has it."""
@@ -120,6 +124,14 @@ def judge(pairs: Sequence[ImagePair], methods: Mapping[str, Extractor], config: 
 
 def _values(results: Sequence[PairResult], method: str) -> dict[str, dict[str, float]]:
     return {result.pair: result.values for result in results if result.method == method}
+
+
+def _relation(found: Difference, better: str, worse: str, neither: str) -> str:
+    return neither if not found.significant else better if found.mean > 0 else worse
+
+
+def _more_is_better(difference: Difference) -> bool:
+    return MEASURES[difference.value].better == HIGH
 
 
 def _of(differences: Sequence[Difference], value: str) -> Difference:

@@ -16,6 +16,7 @@ from superpoint_tf.data.labels.label_arrays import LABEL_FORMAT
 from superpoint_tf.data.labels.label_votes import votes_before_format_2
 from superpoint_tf.data.labels.labels import (
     IDENTITY_FILE,
+    IMPORTED,
     Label,
     LabelManifest,
     add_digests,
@@ -41,7 +42,6 @@ from superpoint_tf.interop.point_frames import PointFrame
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console, Progress
 
-IMPORTED = "imported"  # in the place of the detector's path in the manifest
 _ROUND = 1
 _NUM_FIGURES = 4
 _PART_SEEN, _POINTS_TO_TELL = 0.7, 50
@@ -86,7 +86,11 @@ def import_labels(request: LabelImport, console: Console, overwrite: bool = Fals
     _check_output(request.output, overwrite)
     names = [name for name in request.photographs.train if name in request.files]
     if not names:
-        raise LabelImportError(f"{request.output}: no photograph to train on has labels; nothing was written")
+        raise LabelImportError(
+            f"{request.photographs.root}: the photographs with labels ({', '.join(list(request.files)[:3])}) are held "
+            "out for validation, none is left to train on; give more of them, or name a sub-folder of others: "
+            "--set photographs.validation=FOLDER"
+        )
     with ThreadPoolExecutor(8) as pool, Progress(len(names), "check", "photographs", console=console) as progress:
         found = []
         for item in pool.map(lambda name: _find(request, name), names):

@@ -13,7 +13,14 @@ from superpoint_tf.config.config_files import build_config
 from superpoint_tf.config.differences import differences
 from superpoint_tf.data.digits.digit_set import load_digits
 from superpoint_tf.data.digits.digit_source import DigitSource
-from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
+from superpoint_tf.data.labels.labels import (
+    IDENTITY_FILE,
+    IMPORTED,
+    LabelManifest,
+    manifest_path,
+    read_manifest,
+    read_plan,
+)
 from superpoint_tf.data.patch_sets.read_sets import read_patch_sets
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
 from superpoint_tf.data.photographs.detected_photographs import DetectedPhotographs
@@ -111,6 +118,11 @@ def build_joint_task(config: Config) -> Task:
     labels = find_labels(config, config.joint.labels)
     manifest = _manifest_for(config, labels)
     if config.joint.init == ADAPTED:
+        if manifest.detector["path"] == IMPORTED:
+            raise ConfigError(
+                f"{labels}: its labels were imported: there is no detector for `joint.init: {ADAPTED}` to begin with; "
+                "set joint.init=superpoint-small with network.width=0.5, joint.init=superpoint, or joint.init= for none"
+            )
         config = dataclasses.replace(config, joint=dataclasses.replace(config.joint, init=manifest.detector["path"]))
     root, inputs = _image_root(config, manifest), _label_inputs(manifest, config.joint.init)
     source = _labelled_pairs(config, root, labels, manifest, inputs)
