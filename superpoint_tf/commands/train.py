@@ -32,7 +32,7 @@ def main() -> None:
     if arguments.labels and config.train not in ("joint", "patches"):
         raise ConfigError(f"--labels: {arguments.config} has `train: {config.train}`, which needs none")
     command_line.set_up_tensorflow()
-    from superpoint_tf.runtime.progress import QUICKSTART
+    from superpoint_tf.runtime.progress import FROM_SCRATCH, QUICKSTART
     from superpoint_tf.training.replicas import build_replicas
 
     replicas = build_replicas(arguments.strategy)  # before anything runs in TensorFlow
@@ -45,7 +45,7 @@ def main() -> None:
     if config.train not in ("detector", "joint"):
         quick_command = f"python tools/train.py {arguments.config} --set {config.train}.steps=200 --output ANOTHER"
     if config.train == "detector":
-        quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
+        quick_command = f"python tools/train_superpoint.py {FROM_SCRATCH} --set train=detector --output outputs/from_scratch-magicpoint"
     given: dict[str, Any] = {"quick_command": quick_command, "overwrite": arguments.overwrite}
     if SYSTEMS[config.network.system].solved:
         if replicas.workers > 1:

@@ -28,9 +28,9 @@ from superpoint_tf.evaluation.sets.random_homographies import random_homography_
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
-from superpoint_tf.runtime.progress import Console, Progress, format_duration
+from superpoint_tf.runtime.progress import FROM_SCRATCH, Console, Progress, format_duration
 
-CONFIG = "configs/quickstart.yaml"  # of the chain from scratch
+CONFIG = FROM_SCRATCH
 SHIPPED_CONFIG = "configs/small.yaml"  # of the network that comes with the package
 SHIPPED = {"MagicPoint": "magicpoint-small", "SuperPoint": "superpoint-small"}
 NUM_PAIRS = 40
@@ -67,12 +67,13 @@ def run_demo(output: str, console: Console, from_scratch: bool = False) -> None:
     console.line("demo", f"finished after {format_duration(time.monotonic() - began)}")
     if not from_scratch:
         console.line("next", "train everything from nothing, at laptop size: python tools/demo.py --from-scratch")
-    console.line("next", "python tools/homographic_adapt.py --iters 2 --images YOUR_FOLDER --config configs/small.yaml")
+    console.line("next", "python tools/finetune.py YOUR_FOLDER")
 
 
 _QUARTER_WIDTH = (
     "This is a demonstration size: a quarter of the width, some hundred steps, 15 photographs. It shows that the\n"
-    "stages work together, not what the method can do."
+    "stages work together, not what the method can do: it does not match pictures. `tools/finetune.py` ends with weights\n"
+    "that do."
 )
 _SHIPPED = "The weights come with the package; superpoint_tf/weights/*.md say how they were made and what they can do."
 

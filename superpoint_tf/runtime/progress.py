@@ -14,7 +14,7 @@ from superpoint_tf.runtime import storage
 
 LONG_HOURS = 2.0  # above this a stage also names the quick config
 QUICKSTART = "configs/quickstart.yaml"  # fine-tunes what comes with the package
-FROM_SCRATCH = "configs/from_scratch.yaml"
+FROM_SCRATCH = "configs/from_scratch.yaml"  # trains the whole chain, which ends with too few steps to match
 
 
 class Console:

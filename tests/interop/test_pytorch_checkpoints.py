@@ -237,7 +237,8 @@ def test_the_command_says_what_it_found_warns_of_the_licence_and_names_the_next_
     command = [sys.executable, str(ROOT / "tools/import_weights.py"), str(files / "superpoint_v1.pth")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
+    device, *lines = done.stdout.splitlines()
+    assert device.startswith("   on | ")
     assert lines[0] == "found | SuperPoint without batch norm, 1,300,865 weights, as in Magic Leap's superpoint_v1.pth"
     assert lines[1].startswith(" warn | ") and "non-commercial research only" in lines[1]
     settings = "joint.init=outputs/superpoint_v1/weights.npz network.width=1 network.batch_norm=false"
