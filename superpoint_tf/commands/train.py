@@ -45,7 +45,8 @@ def main() -> None:
     if config.train not in ("detector", "joint"):
         quick_command = f"python tools/train.py {arguments.config} --set {config.train}.steps=200 --output ANOTHER"
     if config.train == "detector":
-        quick_command = f"python tools/train_superpoint.py {FROM_SCRATCH} --set train=detector --output outputs/from_scratch-magicpoint"
+        detector = "--set train=detector --output outputs/from_scratch-magicpoint"
+        quick_command = f"python tools/train_superpoint.py {FROM_SCRATCH} {detector}"
     given: dict[str, Any] = {"quick_command": quick_command, "overwrite": arguments.overwrite}
     if SYSTEMS[config.network.system].solved:
         if replicas.workers > 1:

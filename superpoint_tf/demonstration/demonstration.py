@@ -72,8 +72,7 @@ def run_demo(output: str, console: Console, from_scratch: bool = False) -> None:
 
 _QUARTER_WIDTH = (
     "This is a demonstration size: a quarter of the width, some hundred steps, 15 photographs. It shows that the\n"
-    "stages work together, not what the method can do: it does not match pictures. `tools/finetune.py` ends with weights\n"
-    "that do."
+    "stages work together, not what the method can do: it hardly matches. `tools/finetune.py` ends with what does."
 )
 _SHIPPED = "The weights come with the package; superpoint_tf/weights/*.md say how they were made and what they can do."
 

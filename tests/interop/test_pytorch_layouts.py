@@ -28,8 +28,7 @@ StateOf = Callable[[Layout], dict[str, np.ndarray]]
         (RPAUTRAT, ["backbone.0.0.conv.weight", "backbone.3.1.bn.running_var", "descriptor.1.bn.bias"], 1_307_269),
         (
             HUGGING_FACE,
-            ["encoder.conv_blocks.0.conv_a.weight", "encoder.conv_blocks.3.conv_b.bias"]
-            + ["keypoint_decoder.conv_score_b.bias", "descriptor_decoder.conv_descriptor_a.weight"],
+            ["encoder.conv_blocks.0.conv_a.weight", "descriptor_decoder.conv_descriptor_a.weight"],
             1_300_865,
         ),
     ],
