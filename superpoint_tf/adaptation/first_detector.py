@@ -12,7 +12,7 @@ from superpoint_tf.networks.pretrained import pretrained_names
 from superpoint_tf.networks.weights import WEIGHTS_FILE, load_weights
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.systems import SYSTEMS, DenseSpec
-from superpoint_tf.training.build import build_shapes_task
+from superpoint_tf.training.builders.detector_tasks import build_shapes_task
 from superpoint_tf.training.replicas import Replicas
 from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.trainer import train

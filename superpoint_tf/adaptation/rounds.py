@@ -17,7 +17,7 @@ from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manif
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
-from superpoint_tf.training.build import build_adapted_task
+from superpoint_tf.training.builders.detector_tasks import build_adapted_task
 from superpoint_tf.training.trainer import train
 
 FEW_KEYPOINTS = 3.0  # an image, below which a warning is given

@@ -26,7 +26,7 @@ from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.networks.weights import WEIGHTS_FILE, load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
-from superpoint_tf.training.build import build_joint_task
+from superpoint_tf.training.builders.detector_tasks import build_joint_task
 from superpoint_tf.training.replicas import Replicas
 from superpoint_tf.training.trainer import train
 

@@ -16,7 +16,7 @@ from superpoint_tf.finetuning.finetune import FinetuneFolder, prepare_config
 from superpoint_tf.finetuning.split import Split, split_photographs
 from superpoint_tf.networks.weights import load_network, load_weights
 from superpoint_tf.runtime.progress import QUICKSTART, Console
-from superpoint_tf.training.build import build_joint_task
+from superpoint_tf.training.builders.detector_tasks import build_joint_task
 from superpoint_tf.training.trainer import train
 from superpoint_tf.training.validation import PairsValidator
 

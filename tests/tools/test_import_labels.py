@@ -15,7 +15,7 @@ from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.labels.labels import label_path, load_label, read_manifest
 from superpoint_tf.interop.point_frames import COVER, STRETCH, PointFrame
-from superpoint_tf.training.build import build_joint_task
+from superpoint_tf.training.builders.detector_tasks import build_joint_task
 from superpoint_tf.training.trainer import train
 
 SHAPE = (64, 80)

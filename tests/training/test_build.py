@@ -17,16 +17,16 @@ from superpoint_tf.data.shapes.record_reader import RecordError
 from superpoint_tf.networks.build import weight_shapes
 from superpoint_tf.networks.weights import Weights, WeightsError
 from superpoint_tf.runtime import storage
-from superpoint_tf.training.build import (
+from superpoint_tf.training.build import build_task
+from superpoint_tf.training.builders.detector_tasks import (
     build_adapted_task,
     build_joint_task,
     build_shapes_task,
-    build_task,
-    find_labels,
-    init_input,
     records_manifest,
     resolve_source,
 )
+from superpoint_tf.training.builders.inputs import init_input
+from superpoint_tf.training.builders.label_folders import find_labels
 from superpoint_tf.training.validation import PairsValidator
 
 NETWORK = NetworkConfig(width=1 / 16, batch_norm=False, system="magicpoint")

@@ -18,8 +18,9 @@ from superpoint_tf.data.digits.digit_set import Digits
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.systems.digit_systems import DIGIT_SIDE_PX
-from superpoint_tf.training import build, digit_validation
+from superpoint_tf.training import digit_validation
 from superpoint_tf.training.build import build_task
+from superpoint_tf.training.builders import picture_tasks
 from superpoint_tf.training.digit_validation import DigitValidator, wrong_answers
 from superpoint_tf.training.objectives.digit_objective import DigitObjective
 from superpoint_tf.training.trainer import train
@@ -38,7 +39,7 @@ def few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(10):
         pictures[number, :, 2 * number] = 255
     digits = Digits(pictures, np.arange(10, dtype=np.int64))
-    for module in (digit_set, build, digit_validation):
+    for module in (digit_set, picture_tasks, digit_validation):
         monkeypatch.setattr(module, "load_digits", lambda: dict.fromkeys(("train", "validation", "test"), digits))
 
 

@@ -21,7 +21,7 @@ from superpoint_tf.networks.weights import assign_weights, load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import Interrupted
 from superpoint_tf.training import trainer
-from superpoint_tf.training.build import init_input
+from superpoint_tf.training.builders.inputs import init_input
 from superpoint_tf.training.objectives.detector_objective import DetectorObjective
 from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.schedule import learning_rate

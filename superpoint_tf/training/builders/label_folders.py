@@ -1,0 +1,69 @@
+"""The label folder that a training takes, and the pairs that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from superpoint_tf.config import Config, ConfigError
+from superpoint_tf.config.config_files import build_config
+from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
+from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
+from superpoint_tf.data.random_streams import stage_key
+from superpoint_tf.runtime import storage
+from superpoint_tf.training.builders.inputs import init_input
+
+DEFAULT_LABELS = "labels/coco"
+
+
+def find_labels(config: Config, named: str) -> str:
+    """Return the label folder: the one that is named, else labels/<config name>, else labels/coco.
+
+    Raises ConfigError if there is none, or if the adaptation that writes it has not finished its rounds.
+    """
+    candidates = [named] if named else [f"labels/{config.name}", DEFAULT_LABELS]
+    command = "python tools/homographic_adapt.py --iters 2"
+    for folder in candidates:
+        if not storage.exists(storage.join(folder, IDENTITY_FILE)):
+            continue
+        wanted = read_plan(folder)["rounds"]
+        done = read_manifest(folder).final_round if storage.exists(manifest_path(folder)) else 0
+        if done < wanted:
+            raise ConfigError(
+                f"{folder}: {done} of {wanted} rounds are done; start the `{command}` that writes it again, to its end"
+            )
+        return folder
+    looked_in = " or ".join(dict.fromkeys(candidates))
+    raise ConfigError(
+        f"no labels in {looked_in}; run `{command}` with the same --config first, "
+        "or pass --labels with the folder that its --output named"
+    )
+
+
+def read_labels_for(config: Config, labels: str) -> LabelManifest:
+    manifest = read_manifest(labels)
+    made_for = build_config(manifest.config, manifest_path(labels)).photographs.image_shape
+    if made_for != config.photographs.image_shape:
+        raise ConfigError(
+            f"{labels}: made for photographs.image_shape {list(made_for)}, the config says "
+            f"{list(config.photographs.image_shape)}: label again with this config, or use the one that made them"
+        )
+    return manifest
+
+
+def find_image_root(config: Config, manifest: LabelManifest) -> str:
+    """Return where the labelled photographs are: as they were labelled, or where the config says if they were moved."""
+    moved = not storage.exists(manifest.image_root) and config.photographs.root
+    return config.photographs.root if moved else manifest.image_root
+
+
+def label_inputs(manifest: LabelManifest, init: str) -> dict[str, str]:
+    return {"labels": manifest.fingerprint()} | init_input(init)
+
+
+def labelled_pairs(
+    config: Config, root: str, labels: str, manifest: LabelManifest, inputs: Mapping[str, str]
+) -> LabelledPhotographs:
+    names, key = manifest.photographs, stage_key(config.seed, inputs)
+    source = LabelledPhotographs(config, root, names, labels, manifest.final_round, with_pairs=True, key=key)
+    source.check_photographs()
+    return source
