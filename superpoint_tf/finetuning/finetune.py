@@ -56,12 +56,13 @@ class FinetuneFolder:
     def figure(self) -> Path:
         return self.path / "figures" / "before_and_after.png"
 
-    def open(self, weights: str, images: str) -> None:
+    def open(self, weights: str, images: str, overwrite: bool) -> None:
         """Mark the folder; raises ConfigError for one that holds something else."""
         marker = self.path / MARKER
         if self.path.exists() and any(self.path.iterdir()) and not marker.exists():
             raise ConfigError(f"{self.path}: not empty and not of a fine-tuning; choose another --output")
-        storage.write_json(marker, {"weights": weights, "images": images})
+        if overwrite or not marker.exists():
+            storage.write_json(marker, {"weights": weights, "images": images})
 
 
 def prepare_config(config: Config, split: Split, weights: str, folder: FinetuneFolder) -> Config:
@@ -95,7 +96,7 @@ def finetune(
     `overwrite`, PhotographError with `strict`, and Interrupted on Ctrl-C or SIGTERM.
     """
     weights = config.joint.init
-    folder.open(weights, split.photographs.root)
+    folder.open(weights, split.photographs.root, overwrite)
     _say_parts(split, console)
     run = AdaptationRun(config, split.photographs, weights, folder.labels, 1, strict=strict, replicas=replicas)
     adapt(run, console, overwrite)
