@@ -26,7 +26,7 @@ FLOORS = [
     ["evaluation"],
     ["training", "using", "export", "demonstration"],
     ["adaptation"],
-    ["benchmarks"],
+    ["benchmarks", "finetuning"],
     ["commands"],
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

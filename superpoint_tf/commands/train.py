@@ -46,7 +46,7 @@ def main() -> None:
     if arguments.labels and config.train not in ("joint", "patches"):
         raise ConfigError(f"--labels: {arguments.config} has `train: {config.train}`, which needs none")
     command_line.set_up_tensorflow()
-    from superpoint_tf.runtime.progress import QUICKSTART
+    from superpoint_tf.runtime.progress import FROM_SCRATCH, QUICKSTART
     from superpoint_tf.training.replicas import build_replicas
 
     replicas = build_replicas(arguments.strategy)  # before anything runs in TensorFlow
@@ -59,7 +59,8 @@ def main() -> None:
     if config.train not in ("detector", "joint"):
         quick_command = f"{how_to_run('train')} {arguments.config} --set {config.train}.steps=200 --output ANOTHER"
     if config.train == "detector":
-        quick_command += " --set train=detector --output outputs/quickstart-magicpoint"
+        detector = "--set train=detector --output outputs/from_scratch-magicpoint"
+        quick_command = f"{how_to_run('train_superpoint')} {FROM_SCRATCH} {detector}"
     given: dict[str, Any] = {"quick_command": quick_command, "overwrite": arguments.overwrite}
     if SYSTEMS[config.network.system].solved:
         if replicas.workers > 1:

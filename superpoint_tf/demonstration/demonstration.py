@@ -28,9 +28,9 @@ from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.invocation import how_to_run, start_of
 from superpoint_tf.runtime.operating_system import joined
-from superpoint_tf.runtime.progress import Console, Progress, format_duration
+from superpoint_tf.runtime.progress import FROM_SCRATCH, Console, Progress, format_duration
 
-CONFIG = "configs/quickstart.yaml"  # of the chain from scratch
+CONFIG = FROM_SCRATCH
 SHIPPED_CONFIG = "configs/small.yaml"  # of the network that comes with the package
 SHIPPED = {"MagicPoint": "magicpoint-small", "SuperPoint": "superpoint-small"}
 NUM_PAIRS = 40
@@ -67,13 +67,12 @@ def run_demo(output: str, console: Console, from_scratch: bool = False) -> None:
     console.line("demo", f"finished after {format_duration(time.monotonic() - began)}")
     if not from_scratch:
         console.line("next", f"train everything from nothing, at laptop size: {how_to_run('demo')} --from-scratch")
-    labelling = f"--iters 2 --images YOUR_FOLDER --config {SHIPPED_CONFIG}"
-    console.line("next", f"{how_to_run('homographic_adapt')} {labelling}")
+    console.line("next", f"{how_to_run('finetune')} YOUR_FOLDER")
 
 
 _QUARTER_WIDTH = (
     "This is a demonstration size: a quarter of the width, some hundred steps, 15 photographs. It shows that the\n"
-    "stages work together, not what the method can do."
+    "stages work together, not what the method can do: it hardly matches. Fine-tuning ends with what does."
 )
 _SHIPPED = f"The weights come with the package; {WEIGHTS_FOLDER}/*.md say how they were made and what they can do."
 

@@ -6,7 +6,7 @@ needs far fewer pairs than their two averages would suggest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ NUM_ERRORS = 2.0  # a difference beyond so many standard errors is marked: of tw
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean over pairs of one value's differences."""
+    """The mean over pairs, or over what they are of, of one value's differences."""
 
     value: str
     mean: float  # NaN: no pair has the value on both sides
@@ -33,10 +33,13 @@ class Difference:
         return bool(abs(self.mean) > NUM_ERRORS * self.standard_error)  # False where either is NaN
 
 
-def paired_differences(first: Mapping[str, Values], second: Mapping[str, Values]) -> list[Difference]:
+def paired_differences(
+    first: Mapping[str, Values], second: Mapping[str, Values], picture_of: Callable[[str], str] = str
+) -> list[Difference]:
     """Return `second` minus `first` for each measure that is compared and that both have, from the values by pair.
 
-    h_1, h_3 and h_5 are 1 or 0 on a pair, by its corner_error_px.
+    h_1, h_3 and h_5 are 1 or 0 on a pair, by its corner_error_px. Pairs of one picture, by `picture_of` their names,
+    are alike: their differences are averaged first, so that mean, standard error and counts are of pictures.
     """
     names = [*dict.fromkeys([*first, *second])]
     differences = []
@@ -44,7 +47,7 @@ def paired_differences(first: Mapping[str, Values], second: Mapping[str, Values]
         sides = [[_outcome(side.get(name, {}), value, measure) for name in names] for side in (first, second)]
         if all(any(outcome is not None for outcome in side) for side in sides):
             numbers = np.array([[np.nan if o is None else o for o in side] for side in sides])
-            differences.append(_difference(value, numbers[1] - numbers[0]))
+            differences.append(_difference(value, _by_picture(names, numbers[1] - numbers[0], picture_of)))
     return differences
 
 
@@ -62,6 +65,15 @@ def _outcome(values: Values, value: str, measure: Measure) -> float | None:
         return found
     assert measure.average is not None
     return measure.average(np.array([found]))
+
+
+def _by_picture(names: Sequence[str], differences: np.ndarray, picture_of: Callable[[str], str]) -> np.ndarray:
+    """Return the mean of the differences that each picture has; NaN where it has none."""
+    of_picture: dict[str, list[float]] = {}
+    for name, difference in zip(names, differences, strict=True):
+        of_picture.setdefault(picture_of(name), []).append(float(difference))
+    present = [[d for d in found if not np.isnan(d)] for found in of_picture.values()]
+    return np.array([np.mean(found) if found else np.nan for found in present])
 
 
 def _difference(value: str, differences: np.ndarray) -> Difference:

@@ -18,8 +18,9 @@ from superpoint_tf.runtime.invocation import how_to_install
 
 OLDEST_TORCH = (2, 10)  # before it `weights_only` could be led to execute code (CVE-2025-32434, CVE-2026-24747)
 INSTALL = f"`{how_to_install('import')}`"
-WRAPPERS = ("model_state_dict", "state_dict")  # where training scripts put the weights, beside their optimizer
-PREFIX = "module."  # what DataParallel puts before every name
+WRAPPERS = ("model_state_dict", "state_dict", "model", "net", "network", "weights")  # beside an optimizer, perhaps
+_READ_AS_THEY_ARE = ("float32", "int64", "int32", "uint8", "bool")  # the last four: counters and the like
+_CONVERTED = ("float16", "bfloat16", "float64")
 
 
 def load_pytorch(path: str | Path) -> tuple[Weights, Layout]:
@@ -63,13 +64,16 @@ def _load(torch: Any, content: bytes, source: str) -> Any:
 
 
 def _unwrap(content: Any, tensor_type: Any, source: str) -> dict[str, np.ndarray]:
-    """Return the arrays of a state_dict, alone or inside a training script's dict, without DataParallel's prefix.
+    """Return the arrays of a state_dict, alone or inside a training script's dict; floats of any size as float32.
 
-    Raises WeightsError, beginning with `source`, for anything but dense float32 or int64 tensors by name.
+    Raises WeightsError, beginning with `source`, for anything but dense tensors by name.
     """
-    if isinstance(content, Mapping):
-        content = next((content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)), content)
-    expected = f"expected a state_dict, alone or as {' or '.join(repr(key) for key in WRAPPERS)} of a dict"
+    while isinstance(content, Mapping):
+        inside = next((content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)), None)
+        if inside is None:
+            break
+        content = inside
+    expected = f"expected a state_dict, alone or as {', '.join(repr(key) for key in WRAPPERS)} of a dict"
     if not isinstance(content, Mapping) or not content:
         raise WeightsError(f"{source}: holds {_describe(content, tensor_type)}; {expected}")
     strange = [
@@ -78,16 +82,22 @@ def _unwrap(content: Any, tensor_type: Any, source: str) -> dict[str, np.ndarray
         if not isinstance(name, str) or not _is_dense(value, tensor_type)
     ]
     if strange:
-        raise WeightsError(f"{source}: not float32 tensors alone: {first_few(strange)}; {expected}")
-    prefix = PREFIX if all(name.startswith(PREFIX) for name in content) else ""
-    return {name.removeprefix(prefix): value.numpy(force=True) for name, value in content.items()}
+        raise WeightsError(f"{source}: not tensors alone: {first_few(strange)}; {expected}")
+    return {
+        name: (value.float() if value.is_floating_point() else value).numpy(force=True)
+        for name, value in content.items()
+    }
 
 
 def _is_dense(value: Any, tensor_type: Any) -> bool:
     if not isinstance(value, tensor_type):
         return False
-    kind = f"{value.layout} {value.device} {value.dtype}"
-    return kind in ("torch.strided cpu torch.float32", "torch.strided cpu torch.int64")
+    if f"{value.layout} {value.device}" != "torch.strided cpu":
+        return False
+    dtype = str(value.dtype).removeprefix("torch.")
+    # a few bytes can pretend to be terabytes, which converting would make of them
+    whole = value.numel() * value.element_size() <= value.untyped_storage().nbytes()
+    return dtype in _READ_AS_THEY_ARE or (dtype in _CONVERTED and whole)
 
 
 def _describe(value: Any, tensor_type: Any) -> str:

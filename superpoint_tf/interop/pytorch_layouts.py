@@ -12,9 +12,9 @@ channel, we pixel by pixel: such kernels are turned too.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +28,7 @@ _BATCH_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
 _COUNTER = "num_batches_tracked"  # only PyTorch counts; rpautrat's converted file lacks it, a trained one has it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout(Origin):
     """How a public checkpoint names its layers."""
 
@@ -41,9 +41,15 @@ class Layout(Origin):
         layer, variable = ours.split("/")
         return f"{self.layers[layer]}.{(_BATCH_NORM if layer.endswith('_bn') else _WEIGHTS)[variable]}"
 
-    def shares_a_layer(self, names: Mapping[str, Any]) -> bool:
-        """Tell whether any convolution is named as in this layout."""
-        return any(self.their_name(f"{layer}/kernel") in names for layer in self.layers if not layer.endswith("_bn"))
+    def prefixes(self, names: Iterable[str]) -> Counter[str]:
+        """Count what stands before the names of this layout's convolutions: "", `module.`, `model.net.`, ..."""
+        theirs = [self.their_name(f"{layer}/kernel") for layer in self.layers if not layer.endswith("_bn")]
+        return Counter(
+            name.removesuffix(kernel)
+            for kernel in theirs
+            for name in names
+            if name == kernel or name.endswith(f".{kernel}")
+        )
 
     def our_array(self, ours: str, theirs: np.ndarray) -> np.ndarray:
         """Return one of our arrays, `layer/variable`, from the checkpoint's."""
@@ -127,15 +133,32 @@ HARDNET = Layout(
     licence="HardNet's weights are under the MIT licence (github.com/DagnyT/hardnet)",
     restricted=False,
 )
-LAYOUTS = (MAGIC_LEAP, RPAUTRAT, TFEAT, HARDNET)
+_BLOCKS = [
+    (f"encoder_{number + 1}{part}", f"encoder.conv_blocks.{number}.conv_{part}") for number in range(4) for part in "ab"
+]
+HUGGING_FACE = dataclasses.replace(
+    MAGIC_LEAP,
+    name="Hugging Face's port of superpoint_v1.pth",
+    layers={
+        **dict(_BLOCKS),
+        "detector_a": "keypoint_decoder.conv_score_a",
+        "detector_b": "keypoint_decoder.conv_score_b",
+        "descriptor_a": "descriptor_decoder.conv_descriptor_a",
+        "descriptor_b": "descriptor_decoder.conv_descriptor_b",
+    },
+)
+LAYOUTS = (MAGIC_LEAP, RPAUTRAT, HUGGING_FACE, TFEAT, HARDNET)
 
 
 def convert(arrays: Mapping[str, np.ndarray], source: str) -> tuple[Weights, Layout]:
     """Return a state_dict, as arrays by PyTorch's names, as our weights, and which layout it was.
 
-    Raises WeightsError, beginning with `source`, naming what is missing, unexpected, of another shape or not finite.
+    All names may begin with the name of a part, as `module.` or `extractor.`; other parts are not looked at.
+    Raises WeightsError, beginning with `source`, naming what is missing, unexpected, of another shape or not finite, or
+    two parts that hold such a network.
     """
-    layout = next((layout for layout in LAYOUTS if layout.shares_a_layer(arrays)), None)
+    found = {layout: prefixes for layout in LAYOUTS if (prefixes := layout.prefixes(arrays))}
+    layout = max(found, key=lambda layout: max(found[layout].values()), default=None)
     if layout is None:
         known = " or ".join(
             f"{layout.their_name(f'{next(iter(layout.layers))}/kernel')} ({layout.name})" for layout in LAYOUTS
@@ -143,6 +166,10 @@ def convert(arrays: Mapping[str, np.ndarray], source: str) -> tuple[Weights, Lay
         raise WeightsError(
             f"{source}: no layer has a name we know: {first_few(list(arrays))}; expected names as {known}"
         )
+    (prefix, count), *others = found[layout].most_common(2)
+    if others and others[0][1] == count:
+        raise WeightsError(f"{source}: holds two networks, {prefix!r} and {others[0][0]!r}; save one of them by itself")
+    arrays = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
     shapes = weight_shapes(layout.network)
     problems = _differences(arrays, {layout.their_name(ours): _their_shape(shape) for ours, shape in shapes.items()})
     if problems:

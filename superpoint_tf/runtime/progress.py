@@ -15,8 +15,9 @@ from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.quiet import let_through
 
 LONG_HOURS = 2.0  # above this a stage also names the quick config
+QUICKSTART = "configs/quickstart.yaml"  # fine-tunes what comes with the package
+FROM_SCRATCH = "configs/from_scratch.yaml"  # trains the whole chain, which ends with too few steps to match
 Item = TypeVar("Item")
-QUICKSTART = "configs/quickstart.yaml"
 
 
 class Console:

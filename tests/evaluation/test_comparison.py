@@ -54,6 +54,14 @@ def test_a_pair_that_one_side_lacks_is_left_out_and_counted():
     assert (found.mean, found.pairs, found.left_out) == (0.25, 1, 2)
 
 
+def test_pairs_of_one_picture_are_averaged_first_so_that_the_standard_error_is_of_pictures():
+    before = {name: {"mma_3": 0.0} for name in ("a1", "a2", "a3", "b1", "c1")}
+    after = {name: {"mma_3": value} for name, value in zip(before, (0.1, 0.2, 0.3, 0.4, NAN), strict=True)}
+    (found,) = paired_differences(before, after, lambda name: name[0])  # a: .2, b: .4, c: nothing
+    assert (found.mean, found.pairs, found.left_out) == (pytest.approx(0.3), 2, 1)
+    assert found.standard_error == pytest.approx(0.1)
+
+
 def test_one_pair_has_a_mean_and_no_standard_error():
     found = one("repeatability", [0.25], [0.75])
     assert found.mean == 0.5 and math.isnan(found.standard_error) and not found.significant

@@ -244,6 +244,24 @@ def _feature_seeds() -> list[bytes]:
         return [path.read_bytes()]
 
 
+def _read_points(name: str) -> Callable[[bytes, Path], None]:
+    def read(content: bytes, folder: Path) -> None:
+        from superpoint_tf.interop.point_files import read_points
+
+        keypoints, scores = read_points(_written(folder / name, content))
+        assert keypoints.shape == (len(scores), 2) and np.isfinite(keypoints).all() and np.isfinite(scores).all()
+
+    return read
+
+
+def _point_text_seeds() -> list[bytes]:
+    return [b"7 3\n1.5 2\n", b"x,y,score\n7,3,0.5\n1.5,2,1e-3\n", b"# by hand\nrow;column\n3;7\n"]
+
+
+def _point_array_seeds() -> list[bytes]:
+    return [_npz(points=np.array([[3, 7], [2, 1]])), _npz(pts=np.array([[7.0, 3.0, 0.5]]), other=np.zeros(2))]
+
+
 # ------------------------------------------------------------------------------------------------ the list
 
 
@@ -282,6 +300,12 @@ def _weights_target(members: bool) -> Target:
     )
 
 
+def _points_target(name: str, seeds: Callable[[], list[bytes]]) -> Target:
+    from superpoint_tf.interop.point_files import PointFileError
+
+    return Target(_read_points(name), seeds, (PointFileError,))
+
+
 def _label_folder_target() -> Target:
     from superpoint_tf.config import ConfigError
     from superpoint_tf.data.labels.labels import LabelError
@@ -299,5 +323,7 @@ BUILDERS: dict[str, Callable[[], Target]] = {
     "weights": lambda: _weights_target(members=False),
     "weights_members": lambda: _weights_target(members=True),
     "homography": lambda: Target(_read_homography, _homography_seeds, (ValueError,)),
+    "point_text": lambda: _points_target("a.txt", _point_text_seeds),
+    "point_arrays": lambda: _points_target("a.npz", _point_array_seeds),
     "features": lambda: Target(_read_features, _feature_seeds, (ValueError, OSError)),
 }

@@ -71,6 +71,44 @@ def test_a_training_scripts_dict_and_prefix_change_nothing(
     assert load_pytorch(write(content, tmp_path / "a.pth", old))[0].fingerprint() == fingerprint
 
 
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: {f"model.{name}": value for name, value in state.items()},
+        lambda state: {f"_orig_mod.{name}": value for name, value in state.items()},
+        lambda state: {"state_dict": {f"model.net.{name}": value for name, value in state.items()}},
+        lambda state: {
+            "model": {f"extractor.{name}": value for name, value in state.items()}
+            | {"matcher.final_proj.weight": torch.zeros(3, 3)},
+            "optimizer": {},
+            "epoch": 3,
+        },
+        lambda state: {"model": {"state_dict": state}},
+        lambda state: {name: value.double() for name, value in state.items()},
+    ],
+    ids=["lightning", "compiled", "deeper", "glue-factory", "twice wrapped", "float64"],
+)
+def test_prefixes_wrappers_and_other_parts_of_any_script_change_nothing(
+    wrap: Callable[[State], Any], state: State, fingerprint: str, tmp_path: Path
+):
+    assert load_pytorch(write(wrap(state), tmp_path / "a.pth"))[0].fingerprint() == fingerprint
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_of_half_precision_are_read_as_float32(dtype: Any, state: State, tmp_path: Path):
+    half = {name: value.to(dtype) for name, value in state.items()}
+    weights, _ = load_pytorch(write(half, tmp_path / "half.pth"))
+    rounded, _ = load_pytorch(write({name: value.float() for name, value in half.items()}, tmp_path / "rounded.pth"))
+    assert weights.fingerprint() == rounded.fingerprint()
+    assert all(array.dtype == np.float32 for array in weights.arrays.values())
+
+
+def test_of_two_networks_in_one_file_none_is_chosen(state: State, tmp_path: Path):
+    both = {f"{part}.{name}": value for part in ("student", "teacher") for name, value in state.items()}
+    with pytest.raises(WeightsError, match=r"holds two networks, 'student\.' and 'teacher\.'; save one of them"):
+        load_pytorch(write(both, tmp_path / "a.pth"))
+
+
 def test_parameters_that_lay_on_a_gpu_are_read_on_a_machine_without(
     state: State, fingerprint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -82,21 +120,25 @@ def test_parameters_that_lay_on_a_gpu_are_read_on_a_machine_without(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ([torch.zeros(3)], r"a\.pth: holds of type list; expected a state_dict, alone or as 'model_state_dict' or"),
+        (
+            [torch.zeros(3)],
+            r"a\.pth: holds of type list; expected a state_dict, alone or as 'model_state_dict', 'state_dict', ",
+        ),
         ({}, "holds of type dict"),
         ({"conv1a.weight": [1.0, 2.0]}, "'conv1a.weight' is of type list"),
         ({7: torch.zeros(1)}, r"7 is a tensor \(torch\.strided, cpu, torch\.float32\)"),
-        ({"conv1a.weight": torch.zeros(1).bfloat16()}, r"'conv1a\.weight' is a tensor \(.*, torch\.bfloat16\)"),
+        ({"conv1a.weight": torch.zeros(1, dtype=torch.complex64)}, r"is a tensor \(.*, torch\.complex64\)"),
         ({"conv1a.weight": torch.zeros(2, 2).to_sparse()}, r"is a tensor \(torch\.sparse_coo"),
         ({"conv1a.weight": torch.zeros(1, device="meta")}, r"is a tensor \(torch\.strided, meta"),
-        ({"net": {"conv1a.weight": torch.zeros(1)}}, "'net' is of type dict"),
+        ({"unet": {"conv1a.weight": torch.zeros(1)}}, "'unet' is of type dict"),
+        ({"conv1a.weight": torch.zeros(1).half().expand(10**13)}, r"is a tensor \(.*, torch\.float16\)"),
         (
             {"conv1a.weight": torch.zeros(1).expand(10**13)},
             r"another shape or type: conv1a\.weight float32 \(10000000000000,\)",
         ),
     ],
 )
-def test_anything_but_a_dict_of_float32_tensors_is_refused(content: Any, words: str, tmp_path: Path):
+def test_anything_but_a_dict_of_dense_tensors_is_refused(content: Any, words: str, tmp_path: Path):
     with pytest.raises(WeightsError, match=words):
         load_pytorch(write(content, tmp_path / "a.pth"))
 
@@ -195,7 +237,8 @@ def test_the_command_says_what_it_found_warns_of_the_licence_and_names_the_next_
     command = [sys.executable, str(ROOT / "tools/import_weights.py"), str(files / "superpoint_v1.pth")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
+    device, *lines = done.stdout.splitlines()
+    assert device.startswith("   on | ")
     assert lines[0] == "found | SuperPoint without batch norm, 1,300,865 weights, as in Magic Leap's superpoint_v1.pth"
     assert lines[1].startswith(" warn | ") and "non-commercial research only" in lines[1]
     settings = "joint.init=outputs/superpoint_v1/weights.npz network.width=1 network.batch_norm=false"

@@ -14,7 +14,7 @@ import pytest
 
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.interop.pytorch import load_pytorch
-from superpoint_tf.interop.pytorch_layouts import MAGIC_LEAP, RPAUTRAT, Layout, convert
+from superpoint_tf.interop.pytorch_layouts import HUGGING_FACE, MAGIC_LEAP, RPAUTRAT, Layout, convert
 from superpoint_tf.networks.weights import WeightsError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,8 +26,13 @@ StateOf = Callable[[Layout], dict[str, np.ndarray]]
     [
         (MAGIC_LEAP, ["conv1a.weight", "conv4b.bias", "convPa.weight", "convDb.bias"], 1_300_865),
         (RPAUTRAT, ["backbone.0.0.conv.weight", "backbone.3.1.bn.running_var", "descriptor.1.bn.bias"], 1_307_269),
+        (
+            HUGGING_FACE,
+            ["encoder.conv_blocks.0.conv_a.weight", "descriptor_decoder.conv_descriptor_a.weight"],
+            1_300_865,
+        ),
     ],
-    ids=["Magic Leap", "rpautrat"],
+    ids=["Magic Leap", "rpautrat", "Hugging Face"],
 )
 def test_the_public_layouts_are_recognized_by_their_names(
     layout: Layout, names: list[str], count: int, state_of: StateOf
@@ -38,6 +43,20 @@ def test_the_public_layouts_are_recognized_by_their_names(
     assert found is layout and weights.network.system == "superpoint"
     assert weights.network == NetworkConfig(width=1.0, batch_norm=layout.network.batch_norm, descriptor_dim=256)
     assert sum(array.size for array in weights.arrays.values()) == count
+
+
+@pytest.mark.parametrize("layout", [MAGIC_LEAP, RPAUTRAT, HUGGING_FACE], ids=lambda layout: layout.name.split("'")[0])
+@pytest.mark.parametrize("prefix", ["module.", "model.net.", "0."])
+def test_what_stands_before_all_names_changes_nothing_and_other_parts_are_passed_over(
+    layout: Layout, prefix: str, state_of: StateOf
+):
+    state = state_of(layout)
+    longer = {f"{prefix}{name}": array for name, array in state.items()} | {"matcher.0.weight": np.zeros(3)}
+    weights, found = convert(longer, "a.pth")
+    assert found is layout and weights.fingerprint() == convert(state, "a.pth")[0].fingerprint()
+    del longer[f"{prefix}{next(iter(state))}"]
+    with pytest.raises(WeightsError, match=rf"differs from it: missing: {re.escape(next(iter(state)))}; only that"):
+        convert(longer, "a.pth")
 
 
 def test_kernels_are_turned_from_out_in_height_width_to_height_width_in_out(state_of: StateOf):

@@ -19,6 +19,7 @@ from superpoint_tf.runtime.operating_system import parts_below
 
 SCHEMA_VERSION = 2  # of manifests; 1: the labels hold no votes
 IDENTITY_FILE = "adaptation.json"  # marks a label folder; says what it is made from and how many rounds are wanted
+IMPORTED = "imported"  # in the place of a detector's path: others made the labels
 _PLAN = {"rounds": int, "detector_sha256": str, "photographs_sha256": str, "config": dict}
 _MANIFEST: dict[str, Any] = {
     "image_root": str,

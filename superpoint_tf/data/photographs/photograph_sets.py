@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -148,19 +148,29 @@ def _raise_unreadable(error: OSError) -> None:
     raise PermissionError(f"{error.filename}: cannot be looked into ({reason}); change its permissions or move it away")
 
 
-def find_photographs(section: PhotographsSection, images: str | None = None) -> PhotographSet:
+def num_held_out(count: int) -> int:
+    """Return how many of `count` photographs are held out: 5 %, from 2 to 200; of three or two one, of one none."""
+    if count < 4:
+        return min(1, count - 1)
+    return min(_MAX_HELD_OUT, max(_MIN_HELD_OUT, round(_HELD_OUT_FRACTION * count)))
+
+
+def find_photographs(
+    section: PhotographsSection, images: str | None = None, num_held_out: Callable[[int], int] = num_held_out
+) -> PhotographSet:
     """Return the photographs that a config, or `images` from the command line, asks for.
+
+    `num_held_out` says how many of a number are held out where no sub-folder is named for it.
 
     Without a named folder that is data/coco, and where it is absent, or the name is `bundled`, the photographs that
     scikit-image ships; a folder that was named must be there and hold pictures. Raises FileNotFoundError otherwise.
     """
     root = images or section.root
     if root == BUNDLED:
-        return _bundled_photographs("the photographs that scikit-image ships")
+        return _bundled_photographs("the photographs that scikit-image ships", num_held_out)
     if not root and not Path(DEFAULT_ROOT).exists():
-        return _bundled_photographs(
-            f"{DEFAULT_ROOT} is absent: using the photographs that scikit-image ships; for your own {_OWN}"
-        )
+        note = f"{DEFAULT_ROOT} is absent: using the photographs that scikit-image ships; for your own {_OWN}"
+        return _bundled_photographs(note, num_held_out)
     root = root or DEFAULT_ROOT
     train = _names(section.train) or _existing(root, "train2017")
     validation = _names(section.validation) or _existing(root, "val2017")
@@ -172,7 +182,8 @@ def find_photographs(section: PhotographsSection, images: str | None = None) -> 
         raise FileNotFoundError(
             f"every photograph of {root} is in photographs.validation ({section.validation}): none is left to train on"
         )
-    return _hold_out(root, training or held_out, section.stretch)
+    available = training or held_out
+    return _hold_out(root, available, num_held_out(len(available)), section.stretch)
 
 
 def _names(setting: str) -> list[str]:
@@ -183,12 +194,11 @@ def _existing(root: str, name: str) -> list[str]:
     return [path for path in (name, f"images/{name}") if (Path(root) / path).is_dir()][:1]
 
 
-def _hold_out(root: str, photographs: Sequence[str], stretch: str) -> PhotographSet:
+def _hold_out(root: str, photographs: Sequence[str], count: int, stretch: str) -> PhotographSet:
     """Hold out those with the smallest content hashes: the same pictures under any name and in any order.
 
     What cannot be read stays among the training pictures, whose reader counts and names it.
     """
-    count = num_held_out(len(photographs))
     with ThreadPoolExecutor(8) as pool:  # hashing releases the interpreter lock
         hashes = pool.map(lambda path: _content_hash(Path(root) / path), photographs)
         ranked = sorted((digest, path) for digest, path in zip(hashes, photographs, strict=True) if digest)
@@ -204,13 +214,6 @@ def _hold_out(root: str, photographs: Sequence[str], stretch: str) -> Photograph
     training = tuple(path for path in photographs if path not in validation)
     note = f"{len(validation)} of {len(photographs)} held out for validation by content hash"
     return PhotographSet(root, training, tuple(sorted(validation)), note)
-
-
-def num_held_out(count: int) -> int:
-    """Return how many of `count` photographs are held out: 5 %, from 2 to 200; of three or two one, of one none."""
-    if count < 4:
-        return min(1, count - 1)
-    return min(_MAX_HELD_OUT, max(_MIN_HELD_OUT, round(_HELD_OUT_FRACTION * count)))
 
 
 def _content_hash(path: Path) -> str:
@@ -230,13 +233,17 @@ def _is_readable(path: Path, stretch: str) -> bool:
     return True
 
 
-def _bundled_photographs(note: str) -> PhotographSet:
+def _bundled_photographs(note: str, num_held_out: Callable[[int], int]) -> PhotographSet:
     package = importlib.util.find_spec("skimage")
     folder = Path(package.origin).parent / "data" if package and package.origin else Path("skimage/data")
     there = tuple(name for name in _BUNDLED if (folder / name).is_file())
-    training = tuple(name for name in there if name not in _BUNDLED_HELD_OUT)
+    held_out = tuple(name for name in there if name in _BUNDLED_HELD_OUT)
+    training = tuple(name for name in there if name not in held_out)
     if not training:
         raise FileNotFoundError(
             f"no photographs: {DEFAULT_ROOT} is absent and {folder} holds none; set photographs.root=DIR"
         )
-    return PhotographSet(str(folder), training, tuple(name for name in there if name in _BUNDLED_HELD_OUT), note)
+    if (more := num_held_out(len(there)) - len(held_out)) > 0:
+        others = _hold_out(str(folder), training, more, NO_STRETCH)
+        training, held_out = others.train, tuple(sorted(held_out + others.validation))
+    return PhotographSet(str(folder), training, held_out, note)

@@ -22,7 +22,7 @@ from superpoint_tf.drawing.visualization import draw_keypoints, save_png
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.invocation import how_to_run
-from superpoint_tf.runtime.progress import QUICKSTART, Console, Progress, announce_cost, format_bytes
+from superpoint_tf.runtime.progress import FROM_SCRATCH, Console, Progress, announce_cost, format_bytes
 from superpoint_tf.runtime.quiet import import_tensorflow
 from superpoint_tf.runtime.waiting import wait_for
 from superpoint_tf.runtime.workers import resolve_workers
@@ -82,7 +82,7 @@ def _announce(
         return
     seconds, size = _measure(config)
     rest = sum(file.pictures for file in todo)
-    console.quick_command = f"{how_to_run('generate_synthetic')} --config {QUICKSTART}"
+    console.quick_command = f"{how_to_run('generate_synthetic')} --config {FROM_SCRATCH}"
     announce_cost(console, rest * seconds / max(processes, 1), rest * size)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from superpoint_tf.config import Config, ConfigError, SyntheticSection
 from superpoint_tf.config.differences import differences
-from superpoint_tf.data.labels.labels import LabelManifest
+from superpoint_tf.data.labels.labels import IMPORTED, LabelManifest
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.shapes.record_folder import record_settings
@@ -96,6 +96,11 @@ def build_joint_task(config: Config) -> Task:
     labels = find_labels(config, config.joint.labels)
     manifest = read_labels_for(config, labels)
     if config.joint.init == ADAPTED:
+        if manifest.detector["path"] == IMPORTED:
+            raise ConfigError(
+                f"{labels}: its labels were imported: there is no detector for `joint.init: {ADAPTED}` to begin with; "
+                "set joint.init=superpoint-small with network.width=0.5, joint.init=superpoint, or joint.init= for none"
+            )
         config = dataclasses.replace(config, joint=dataclasses.replace(config.joint, init=manifest.detector["path"]))
     root, inputs = find_image_root(config, manifest), label_inputs(config, manifest, config.joint.init)
     source = labelled_pairs(config, root, labels, manifest, inputs)

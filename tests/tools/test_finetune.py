@@ -1,0 +1,88 @@
+"""`tools/finetune.py` as a user types it, with a network so small that it takes seconds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import pytest
+import yaml
+
+from superpoint_tf.networks.weights import load_weights
+from synthetic import draw_sample
+
+TINY = {
+    "workers": 0,
+    "photographs": {"image_shape": [64, 80]},
+    "adaptation": {"num_homographies": 2, "chunk_size": 2, "num_figures": 1, "detection": {"threshold": 0.001}},
+    "joint": {"batch_size": 2, "steps": 2, "validate_every": 2, "checkpoint_every": 1, "log_every": 1},
+    "evaluation": {"image_shape": [64, 80], "num_pairs": 2, "num_keypoints": 50},
+}
+
+
+@pytest.fixture
+def finetune(tmp_path: Path, run_tool: Callable[..., int], tiny_weights: str) -> Callable[..., int]:
+    (tmp_path / "mine").mkdir()
+    for number in range(14):
+        cv2.imwrite(str(tmp_path / "mine" / f"{number:02d}.png"), draw_sample(3, number)[0])
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+
+    def run(*options: str) -> int:
+        return run_tool("finetune.py", "mine", "--config", "tiny.yaml", "--weights", tiny_weights, *options)
+
+    return run
+
+
+def test_one_command_labels_trains_judges_and_keeps_weights(
+    finetune: Callable[..., int], tiny_weights: str, capsys: pytest.CaptureFixture[str]
+):
+    assert finetune() == 0
+    folder, said = Path("outputs/finetune-mine"), capsys.readouterr().out
+    verdict = json.loads((folder / "verdict.json").read_text())
+    assert "7 photographs to learn from, 2 choose the weights, 5 judge them" in said
+    assert [row["method"] for row in verdict["rows"]] == ["before", "after", "RootSIFT"]
+    assert all(sentence in said for sentence in verdict["verdict"])
+    kept = str(folder / "run" / "weights.npz") if verdict["keeps_after"] else tiny_weights
+    assert verdict["kept"] == kept
+    assert load_weights(folder).fingerprint() == load_weights(kept).fingerprint()
+    for picture in ("figures/before_and_after.png", "labels/figures/round_1.png"):
+        assert cv2.imread(str(folder / picture)) is not None
+
+
+def test_started_again_it_goes_on_and_labels_nothing_twice(
+    finetune: Callable[..., int], capsys: pytest.CaptureFixture[str]
+):
+    assert finetune() == 0
+    labels = {path: path.stat().st_mtime_ns for path in Path("outputs").rglob("round_1/*.npz")}
+    capsys.readouterr()
+    assert len(labels) == 7 and finetune("--set", "joint.steps=3") == 0
+    assert "continues at step 2" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in Path("outputs").rglob("round_1/*.npz")} == labels
+    assert finetune("--set", "joint.steps=3") == 0
+    assert "finished before, 3 steps" in capsys.readouterr().out
+
+
+def test_other_settings_are_refused_until_overwrite(finetune: Callable[..., int], capsys: pytest.CaptureFixture[str]):
+    other = ("--set", "adaptation.num_homographies=3")
+    assert finetune() == 0 and finetune(*other) == 2
+    assert "adaptation.num_homographies: 2 -> 3" in capsys.readouterr().err
+    assert finetune(*other, "--overwrite") == 0
+
+
+def test_a_folder_of_something_else_is_not_touched(
+    finetune: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "weights.npz").write_bytes(b"a month of training")
+    assert finetune("--output", "taken") == 2
+    assert "taken: not empty and not of a fine-tuning" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "taken").iterdir()] == ["weights.npz"]
+
+
+def test_weights_that_do_not_describe_are_refused(
+    run_tool: Callable[..., int], finetune: Callable[..., int], capsys: pytest.CaptureFixture[str]
+):
+    assert run_tool("finetune.py", "mine", "--weights", "magicpoint-small") == 2
+    assert "weights of magicpoint; a fine-tuning needs those of superpoint" in capsys.readouterr().err
