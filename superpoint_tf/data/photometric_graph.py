@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import PhotometricConfig
 from superpoint_tf.data.batches.batch import TensorBatch
-from superpoint_tf.data.photometric import NUM_ELLIPSES, SHADE_AXIS, SHADE_BLUR, SHADE_SIDE_PX, PendingChange
+from superpoint_tf.data.photometric_backends import NUM_ELLIPSES, SHADE_AXIS, SHADE_BLUR, SHADE_SIDE_PX, PendingChange
 from superpoint_tf.data.random_streams import photometric_word
 
 _BLUR_REACH = 4  # deviations at which the Gaussian of the shade is cut, as OpenCV cuts it

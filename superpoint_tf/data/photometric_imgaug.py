@@ -12,7 +12,7 @@ import imgaug.augmenters as iaa
 import numpy as np
 
 from superpoint_tf.config import PhotometricConfig
-from superpoint_tf.data.photometric import NUM_ELLIPSES, SHADE_AXIS, SHADE_BLUR, SHADE_SIDE_PX
+from superpoint_tf.data.photometric_backends import NUM_ELLIPSES, SHADE_AXIS, SHADE_BLUR, SHADE_SIDE_PX
 from superpoint_tf.data.random_streams import Stream, stream_generator
 
 Change = Callable[[np.ndarray], np.ndarray]

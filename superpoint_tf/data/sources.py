@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from superpoint_tf.data.batches.batch import Batch
-from superpoint_tf.data.photometric import PendingChange
+from superpoint_tf.data.photometric_backends import PendingChange
 from superpoint_tf.data.random_streams import Stream, stream_generator
 
 

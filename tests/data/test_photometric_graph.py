@@ -13,7 +13,8 @@ from scipy.stats import ks_2samp
 from superpoint_tf.config import SYNTHETIC_PHOTOMETRIC, Config, ConfigError, PhotometricConfig
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.batches.kinds import BATCHES
-from superpoint_tf.data.photometric import PendingChange, pending_change, photometric_change, worker_change
+from superpoint_tf.data.photometric import photometric_change, worker_change
+from superpoint_tf.data.photometric_backends import PendingChange, pending_change
 from superpoint_tf.data.photometric_graph import (
     _blurred_ellipses,
     _gaussian,

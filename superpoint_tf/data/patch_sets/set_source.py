@@ -9,7 +9,7 @@ import numpy as np
 
 from superpoint_tf.data.batches.batch import Batch
 from superpoint_tf.data.patch_sets.point_patches import PointPatches
-from superpoint_tf.data.photometric import PendingChange
+from superpoint_tf.data.photometric_backends import PendingChange
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.data.sources import index_of_sample
 

@@ -16,7 +16,7 @@ from superpoint_tf.data.photographs.masked_photographs import Photograph
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.photograph_pairs import add_known
 from superpoint_tf.data.photographs.surviving_keypoints import surviving_keypoints
-from superpoint_tf.data.photometric import pending_change
+from superpoint_tf.data.photometric_backends import pending_change
 
 
 class FrameSettings(NamedTuple):

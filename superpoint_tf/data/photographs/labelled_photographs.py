@@ -25,7 +25,8 @@ from superpoint_tf.data.photographs.reading import (
     cover_and_crop,
     read_photograph_bytes,
 )
-from superpoint_tf.data.photometric import pending_change, worker_change
+from superpoint_tf.data.photometric import worker_change
+from superpoint_tf.data.photometric_backends import pending_change
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.detection.keypoints import on_mask
 from superpoint_tf.runtime import storage

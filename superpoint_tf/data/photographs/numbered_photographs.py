@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from superpoint_tf.data.photometric import PendingChange
+from superpoint_tf.data.photometric_backends import PendingChange
 from superpoint_tf.data.sources import index_of_sample
 from superpoint_tf.runtime import storage
 

@@ -13,7 +13,8 @@ from superpoint_tf.data.appearance import change_appearance
 from superpoint_tf.data.batches.batch import Batch
 from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, Sample, stack_views, take_unlabelled
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
-from superpoint_tf.data.photometric import pending_change, worker_change
+from superpoint_tf.data.photometric import worker_change
+from superpoint_tf.data.photometric_backends import pending_change
 
 CHANGED = "changed"  # `dense.appearance`: another light is not all
 

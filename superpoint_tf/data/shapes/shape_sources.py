@@ -8,7 +8,8 @@ from typing import Any
 
 from superpoint_tf.config import Config, PhotometricConfig
 from superpoint_tf.data.batches.batch import Batch, stack_samples
-from superpoint_tf.data.photometric import pending_change, worker_change
+from superpoint_tf.data.photometric import worker_change
+from superpoint_tf.data.photometric_backends import pending_change
 from superpoint_tf.data.shapes.record_reader import SyntheticRecords
 from superpoint_tf.data.shapes.synthetic_sets import synthetic_sample
 from superpoint_tf.data.sources import index_of_sample

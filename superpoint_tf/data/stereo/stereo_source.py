@@ -15,7 +15,7 @@ from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.batches.batch import Batch
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.reading import read_photograph
-from superpoint_tf.data.photometric import PendingChange
+from superpoint_tf.data.photometric_backends import PendingChange
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.data.sources import NumberedSource, index_of_sample
 from superpoint_tf.data.stereo.drawn_pairs import draw_pair
