@@ -24,10 +24,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--weights",
         type=command_line.place,
+        metavar="WHAT",
         help="weights of superpoint to begin with: a name, a file or a run folder (default: the config's joint.init)",
     )
     parser.add_argument(
-        "--output", type=command_line.output_folder, help="folder for everything (default: outputs/finetune-FOLDER)"
+        "--output",
+        type=command_line.output_folder,
+        metavar="DIR",
+        help="folder for everything (default: outputs/finetune-FOLDER)",
     )
     parser.add_argument("--strict", action="store_true", help="a photograph that cannot be read is an error")
     parser.add_argument(

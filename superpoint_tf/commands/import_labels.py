@@ -28,7 +28,9 @@ def parse_arguments() -> argparse.Namespace:
         "rpautrat/SuperPoint exports them), `pts` (x, y, score, as eric-yyjau/pytorch-superpoint) or `keypoints` "
         "(x, y), or .txt or .csv of x y or x y score, perhaps below a header",
     )
-    parser.add_argument("--images", type=command_line.place, required=True, help="folder of the photographs")
+    parser.add_argument(
+        "--images", type=command_line.place, required=True, metavar="DIR", help="folder of the photographs"
+    )
     parser.add_argument(
         "--order", choices=("xy", "yx"), default="", help="of the columns (default: as above); yx: row, column"
     )
@@ -40,7 +42,7 @@ def parse_arguments() -> argparse.Namespace:
         "as by rpautrat/SuperPoint) or stretch:240x320 (each side by itself, as by eric-yyjau/pytorch-superpoint)",
     )
     parser.add_argument(
-        "--output", type=command_line.output_folder, help="label folder (default: labels/<config name>)"
+        "--output", type=command_line.output_folder, metavar="DIR", help="label folder (default: labels/<config name>)"
     )
     parser.add_argument(
         "--strict", action="store_true", help="a photograph that is missing or cannot be read is an error"

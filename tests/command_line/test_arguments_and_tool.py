@@ -119,7 +119,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (configs / "zoo").mkdir(parents=True)
     (configs / "coco.yaml").write_text("seed: 7")
     (configs / "zoo" / "ucn.yaml").write_text("seed: 8")
-    monkeypatch.setattr("superpoint_tf.command_line.arguments.CHECKOUT", tmp_path / "site-packages")
+    monkeypatch.setattr("superpoint_tf.command_line.config_arguments.CHECKOUT", tmp_path / "site-packages")
     (tmp_path / "user").mkdir()
     monkeypatch.chdir(tmp_path / "user")
     return configs
