@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+
 from superpoint_tf import command_line
 from superpoint_tf.runtime.invocation import how_to_run
 
 EXAMPLES = ["", "samples/"]
 
 
-def main() -> None:
+def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser(
         "Write a.jpg and b.jpg, two views of one photograph, clip.mp4 and photographs/, made of the photographs that "
         "scikit-image ships.",
@@ -19,10 +21,14 @@ def main() -> None:
         nargs="?",
         type=command_line.output_folder,
         default=".",
-        metavar="FOLDER",
+        metavar="DIR",
         help="where to (default: here)",
     )
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
     from superpoint_tf.demonstration.samples import write_samples
     from superpoint_tf.runtime.progress import Console
 
