@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import load_config
 from superpoint_tf.config.listing import list_settings
 from superpoint_tf.runtime.invocation import CHECKOUT
+from superpoint_tf.runtime.suggestions import nearest
 
 _YAML = (".yaml", ".yml")
 
@@ -63,11 +63,8 @@ def _find_config(path: str) -> str:
         if candidate.exists():
             return str(candidate)
     shipped = [file.relative_to(root).as_posix() for root in roots for file in root.glob("configs/**/*.yaml")]
-    near = difflib.get_close_matches(Path(path).as_posix(), shipped, n=1, cutoff=0.8)
-    if near:
-        raise ConfigError(
-            f"{path}: cannot be read (no such file); did you mean {near[0]}, which comes with the package?"
-        )
+    if meant := nearest(Path(path).as_posix(), shipped, cutoff=0.8):
+        raise ConfigError(f"{path}: cannot be read (no such file); did you mean {meant}, which comes with the package?")
     return path  # the error lists those beside it
 
 

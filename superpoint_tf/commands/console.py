@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 
 import superpoint_tf
 from superpoint_tf.commands import run_command
 from superpoint_tf.runtime.invocation import COMMANDS, PROGRAM
+from superpoint_tf.runtime.suggestions import nearest
 
 
 def main() -> None:
@@ -45,8 +45,8 @@ def usage() -> str:
 
 def unknown(name: str) -> int:
     """Say in one line that there is no such command, and what is near; return the exit code."""
-    near = difflib.get_close_matches(name, [*COMMANDS, *(command.module for command in COMMANDS.values())], n=1)
-    meant = next((name for name, command in COMMANDS.items() if near and near[0] in (name, command.module)), None)
+    near = nearest(name, [*COMMANDS, *(command.module for command in COMMANDS.values())])
+    meant = next((name for name, command in COMMANDS.items() if near in (name, command.module)), "")
     remedy = f"did you mean `{PROGRAM} {meant}`?" if meant else f"there are {', '.join(COMMANDS)}"
     print(f"error: {name[:60]!r}: no such command; {remedy} (--help lists them)", file=sys.stderr)
     return 2

@@ -21,7 +21,7 @@ def parse_arguments() -> argparse.Namespace:
         nargs="?",
         type=command_line.output_folder,
         default=".",
-        metavar="FOLDER",
+        metavar="DIR",
         help="where to (default: here)",
     )
     return parser.parse_args()
