@@ -33,6 +33,8 @@ def parse_arguments() -> argparse.Namespace:
         metavar="DIR",
         help="folder for everything (default: outputs/finetune-FOLDER)",
     )
+    command_line.add_stretch_argument(parser)
+    command_line.add_masks_argument(parser)
     parser.add_argument("--strict", action="store_true", help="a photograph that cannot be read is an error")
     parser.add_argument(
         "--overwrite", action="store_true", help="delete earlier labels and an earlier run in the folder"
@@ -44,9 +46,12 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    config = command_line.load_config_argument(arguments.config, arguments.overrides)
+    options = {"photographs.stretch": arguments.stretch, "photographs.masks": arguments.masks}
+    config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
+    from superpoint_tf.data.photographs.masked_photographs import PhotographReading
     from superpoint_tf.finetuning.split import split_photographs
 
+    PhotographReading(masks=config.photographs.masks).check()
     split = split_photographs(config.photographs, arguments.images)
     command_line.set_up_tensorflow()
     from superpoint_tf.finetuning.finetune import FinetuneFolder, finetune, prepare_config

@@ -102,5 +102,5 @@ def main() -> None:
     )
     adapt(run, console, arguments.overwrite)
     labels = "" if output == f"labels/{config.name}" else f" --labels {joined([output])}"
-    stretch = f" --set photographs.stretch={config.photographs.stretch}" if arguments.stretch else ""
+    stretch = f" --stretch {config.photographs.stretch}" if arguments.stretch else ""
     console.line("next", f"{how_to_run('train_superpoint')} {arguments.config}{labels}{stretch}")

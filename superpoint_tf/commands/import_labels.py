@@ -44,6 +44,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--output", type=command_line.output_folder, metavar="DIR", help="label folder (default: labels/<config name>)"
     )
+    command_line.add_stretch_argument(parser)
     parser.add_argument(
         "--strict", action="store_true", help="a photograph that is missing or cannot be read is an error"
     )
@@ -63,12 +64,14 @@ def parse_scaled(text: str) -> tuple[str, tuple[int, int]]:
 
 def main() -> None:
     arguments = parse_arguments()
-    config = command_line.load_config_argument(arguments.config, arguments.overrides)
+    options = {"photographs.stretch": arguments.stretch}
+    config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
     from superpoint_tf.data.photographs.photograph_sets import find_photographs
     from superpoint_tf.interop.point_folders import list_point_files, pair_files
     from superpoint_tf.runtime import storage
 
-    photographs = find_photographs(config.photographs, arguments.images).with_readable_validation()
+    photographs = find_photographs(config.photographs, arguments.images)
+    photographs = photographs.with_readable_validation(config.photographs.stretch)
     files, alone = pair_files(list_point_files(arguments.points), [*photographs.train, *photographs.validation])
     if alone and (arguments.strict or not files):
         raise ValueError(
@@ -97,6 +100,7 @@ def main() -> None:
     )
     console.line("look", f"at {figure_path(output)} before you train: are the dots where they should be?")
     init = "joint.init=superpoint-small" if config.network.width == 0.5 else "joint.init=superpoint"
+    stretch = f" --stretch {arguments.stretch}" if arguments.stretch else ""
     console.line(
-        "next", f"{how_to_run('train_superpoint')} {arguments.config} --labels {joined([output])} --set {init}"
+        "next", f"{how_to_run('train_superpoint')} {arguments.config} --labels {joined([output])}{stretch} --set {init}"
     )

@@ -32,6 +32,8 @@ def parse_arguments() -> argparse.Namespace:
         metavar="DIR",
         help="label folder (default: labels/<config name>, else labels/coco)",
     )
+    command_line.add_stretch_argument(parser)
+    command_line.add_masks_argument(parser)
     parser.add_argument("--overwrite", action="store_true", help="delete an earlier run in the folder")
     command_line.add_strategy_argument(parser)
     return parser.parse_args()
@@ -39,12 +41,19 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    options = {"joint.labels": arguments.labels, "patches.labels": arguments.labels}
+    options = {
+        "joint.labels": arguments.labels,
+        "patches.labels": arguments.labels,
+        "photographs.stretch": arguments.stretch,
+        "photographs.masks": arguments.masks,
+    }
     config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
     if arguments.labels and config.train == "detector":
         raise ConfigError(f"--labels: {arguments.config} trains a detector on synthetic shapes, which needs none")
     if arguments.labels and config.train not in ("joint", "patches"):
         raise ConfigError(f"--labels: {arguments.config} has `train: {config.train}`, which needs none")
+    if (arguments.stretch or arguments.masks) and config.train in ("detector", "digits"):
+        raise ConfigError(f"--stretch, --masks: {arguments.config} has `train: {config.train}`, without photographs")
     command_line.set_up_tensorflow()
     from superpoint_tf.runtime.progress import FROM_SCRATCH, QUICKSTART
     from superpoint_tf.training.replicas import build_replicas

@@ -105,7 +105,9 @@ def make_pairs(photographs: Sequence[str], config: Config) -> list[ImagePair]:
     """Return pairs of each photograph by homographies that the training's validation does not use."""
     settings, count = config.evaluation, PAIRS_A_PHOTOGRAPH * len(photographs)
     ranges = (settings.homography, config.photographs.photometric)
-    return list(random_homography_pairs(photographs, settings.image_shape, *ranges, config.seed + 1, count))
+    drawn = (*ranges, config.seed + 1, count)
+    stretch = config.photographs.stretch
+    return list(random_homography_pairs(photographs, settings.image_shape, *drawn, stretch=stretch))
 
 
 def judge(pairs: Sequence[ImagePair], methods: Mapping[str, Extractor], config: Config, console: Console) -> Judgement:

@@ -25,7 +25,7 @@ def split_photographs(section: PhotographsSection, images: str) -> Split:
     Held out are those of `photographs.validation`, else 30 % by their content, 7 to 75. Raises FileNotFoundError
     without photographs, ConfigError for fewer than three that can be read.
     """
-    found = find_photographs(section, images, _num_held_out).with_readable_validation()
+    found = find_photographs(section, images, _num_held_out).with_readable_validation(section.stretch)
     held_out = found.validation
     if len(held_out) < 2 or not found.train:
         raise ConfigError(

@@ -126,7 +126,7 @@ def _find(request: LabelImport, name: str) -> _Found:
     path, shape = storage.join(request.photographs.root, name), request.config.photographs.image_shape
     try:
         content = read_photograph_bytes(path)
-        picture = decode_photograph(content, path)
+        picture = decode_photograph(content, path, request.config.photographs.stretch)
     except PhotographError as error:
         if request.strict:
             raise
@@ -198,7 +198,8 @@ def _draw(request: LabelImport, usable: Sequence[_Found]) -> None:
     rows = []
     for index in np.unique(np.linspace(0, len(usable) - 1, _NUM_FIGURES).astype(int)):
         item = usable[index]
-        picture = read_photograph(storage.join(request.photographs.root, item.name))
+        path = storage.join(request.photographs.root, item.name)
+        picture = read_photograph(path, request.config.photographs.stretch)
         frame, _ = cover_and_crop(picture, request.config.photographs.image_shape)
         rows.append(figure_detections(frame, item.keypoints, title=Path(item.name).name))
     save_png(figure_path(request.output), stack(rows))

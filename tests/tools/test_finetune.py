@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import yaml
 
+from superpoint_tf.data.labels.labels import load_label
 from superpoint_tf.networks.weights import load_weights
 from synthetic import draw_sample
 
@@ -69,6 +71,24 @@ def test_other_settings_are_refused_until_overwrite(finetune: Callable[..., int]
     assert finetune() == 0 and finetune(*other) == 2
     assert "adaptation.num_homographies: 2 -> 3" in capsys.readouterr().err
     assert finetune(*other, "--overwrite") == 0
+
+
+def test_masks_and_stretch_are_those_of_its_labels_and_its_training(
+    finetune: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    height, width = cv2.imread("mine/00.png", 0).shape
+    mask = np.zeros((height, width), np.uint8)
+    mask[:, width // 2 :] = 255
+    cv2.imwrite("right.png", mask)
+    assert finetune("--masks", "right.png", "--stretch", "percentile", "--output", "out") == 0
+    assert "7 of 7 photographs have a mask in right.png" in capsys.readouterr().out
+    for path in Path("out/labels/round_1").glob("*.npz"):
+        label = load_label(str(path))
+        assert len(label.keypoints) and label.keypoints[:, 0].min() >= 39.5  # of 80
+        assert not label.votes[:, :40].any() and label.votes[:, 40:].any()
+    assert finetune("--stretch", "percentile", "--output", "out") == 2  # without the masks
+    assert "content of the masks" in capsys.readouterr().err
+    assert finetune("--masks", "absent.png") == 2 and "absent.png: no such folder" in capsys.readouterr().err
 
 
 def test_a_folder_of_something_else_is_not_touched(

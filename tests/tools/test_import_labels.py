@@ -73,6 +73,22 @@ def test_points_of_the_file_land_on_the_corners_of_the_labels_frame(folder: Path
     assert cv2.imread("labels/figures/round_1.png") is not None
 
 
+def test_photographs_are_read_through_the_window_that_training_wants_too(
+    folder: Path, run_tool: Callable[..., int], capsys: pytest.CaptureFixture[str]
+):
+    for path in (folder / "pictures").glob("*.png"):  # a square of 240 levels of 65,536
+        cv2.imwrite(str(path), (1000 + cv2.imread(str(path), 0).astype(np.uint16)).astype(np.uint16))
+    assert imported(run_tool) == 0
+    dark = cv2.imread("labels/figures/round_1.png", 0)
+    capsys.readouterr()
+    assert imported(run_tool, "--stretch", "1000,1200", "--overwrite") == 0
+    assert "--labels labels --stretch 1000,1200 --set" in capsys.readouterr().out
+    shown = cv2.imread("labels/figures/round_1.png", 0)
+    assert ((shown > 250) & (dark < 10)).sum() > 4 * 11 * 11  # the squares, half their size, drawn larger
+    with pytest.raises(ConfigError, match=r"made with photographs\.stretch=1000,1200, the config says none"):
+        build_joint_task(config(labels="labels"))
+
+
 def test_training_takes_the_labels(folder: Path, run_tool: Callable[..., int]):
     assert imported(run_tool) == 0
     assert train(build_joint_task(config(labels="labels")), folder / "run").exists()

@@ -52,7 +52,7 @@ def read_labels_for(config: Config, labels: str) -> LabelManifest:
     if made_for.stretch != stretch:
         raise ConfigError(
             f"{labels}: made with photographs.stretch={made_for.stretch}, the config says {stretch}: label again with "
-            f"this config, or --set photographs.stretch={made_for.stretch}"
+            f"this config, or pass --stretch {made_for.stretch}"
         )
     return manifest
 
