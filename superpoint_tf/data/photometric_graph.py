@@ -17,7 +17,7 @@ import tensorflow as tf
 from superpoint_tf.config import PhotometricConfig
 from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.photometric_backends import NUM_ELLIPSES, SHADE_AXIS, SHADE_BLUR, SHADE_SIDE_PX, PendingChange
-from superpoint_tf.data.random_streams import photometric_word
+from superpoint_tf.data.random_streams import Stream, photometric_word, stream_generator
 
 _BLUR_REACH = 4  # deviations at which the Gaussian of the shade is cut, as OpenCV cuts it
 _TOUCHED_PX = 0.4  # OpenCV also fills the pixels that the edge of an ellipse touches
@@ -121,7 +121,7 @@ class _Field(NamedTuple):
 
 @functools.cache
 def _field() -> _Field:
-    generator = np.random.Generator(np.random.Philox(0))
+    generator = stream_generator(Stream.NOISE_FIELD, 0, 0)
     numbers = generator.random(_FIELD_SIZE, np.float32), generator.standard_normal(_FIELD_SIZE, np.float32)
     with tf.init_scope():
         return _Field(*map(tf.constant, numbers))

@@ -57,6 +57,7 @@ class Stream(enum.IntEnum):
     COPIES = 0x0D0B  # how a photograph is turned and zoomed to see which keypoints are found again
     STEREO = 0x57E2  # the disparities of a drawn pair
     STEREO_CROP = 0x57E3  # the part of a pair that a sample shows
+    NOISE_FIELD = 0x50F1  # the numbers that pictures' noise is read from, the same for all; key and number are 0
     PHOTOMETRIC = 0x50_686F_746F
 
 
