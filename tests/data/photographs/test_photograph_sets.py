@@ -196,7 +196,9 @@ def test_pictures_that_no_folder_gives_are_counted_and_named_with_the_remedy(tmp
 def test_heic_is_found_and_left_out_with_the_remedy_where_nothing_reads_it(tmp_path: Path):
     (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
     assert list_photographs(tmp_path) == ["IMG_1.HEIC"]
-    words = r"pip install -e '\.\[heic\]'" if importlib.util.find_spec("pillow_heif") is None else "damaged|not a picture"
+    words = (
+        r"pip install -e '\.\[heic\]'" if importlib.util.find_spec("pillow_heif") is None else "damaged|not a picture"
+    )
     with pytest.raises(PhotographError, match=words):
         read_photograph(tmp_path / "IMG_1.HEIC")
 
