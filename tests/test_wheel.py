@@ -81,7 +81,8 @@ def test_it_works_without_a_checkout_and_names_the_commands_that_its_user_has(in
 
 
 def test_its_configs_are_those_of_the_package_itself(installed: Path, tmp_path: Path):
-    code = "from superpoint_tf.command_line.arguments import _find_config; print(_find_config('configs/zoo/ucn.yaml'))"
+    module = "superpoint_tf.command_line.config_arguments"
+    code = f"from {module} import _find_config; print(_find_config('configs/zoo/ucn.yaml'))"
     found = run(installed, tmp_path, "-c", code).strip()
     assert found == str(installed / "superpoint_tf" / "configs" / "zoo" / "ucn.yaml")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import multiprocessing
 import tempfile
 import time
@@ -182,7 +183,9 @@ def _part_entries(feed: Feed, config: Config, repeats: int, limits: Limits) -> I
     whole = measure(lambda: feed.source.render(payloads), repeats)
     name = f"  {feed.name}: a worker's part, one core"
     yield copying_entry(name, whole, feed.batch_size, feed.unit, 2.0 * views * pixels, limits.copy_bytes)
-    photometric = (config.photographs if feed.joint else config.synthetic).photometric
+    photometric = dataclasses.replace(
+        (config.photographs if feed.joint else config.synthetic).photometric, backend="imgaug"
+    )
     picture = rendered["images"][0]
     numbers = iter(range(2**31))
     change = measure(lambda: photometric_change(picture, photometric, 0, next(numbers)), repeats, min_repeat_s=0.3)

@@ -89,7 +89,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help="compute the features of these methods again")
     command_line.add_config_arguments(parser, default="configs/coco.yaml")
     arguments = parser.parse_args()
-    options = ("data", "num", "presets", "compare", "transposed", "write_images", "overwrite")
+    options = ("data", "num", "presets", "compare", "transposed", "write_images", "overwrite", "stretch")
     given = [name.replace("_", "-") for name in options if getattr(arguments, name)]
     refusal = PROTOCOLS[arguments.protocol].refusal(arguments.protocol, given)
     if refusal:

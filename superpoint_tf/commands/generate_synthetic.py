@@ -16,7 +16,11 @@ DEFAULTS = "configs/magicpoint.yaml"
 def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser(
         "Draw synthetic shapes with exact corner labels, as TFRecord files.",
-        ["", "--config configs/quickstart.yaml", "--num 1000 --output data/shapes --primitives star,cube --workers 2"],
+        [
+            "",
+            "--config configs/from_scratch.yaml",
+            "--num 1000 --output data/shapes --primitives star,cube --workers 2",
+        ],
     )
     parser.add_argument(
         "--num", type=command_line.positive_int, metavar="N", help="training pictures (default: the config's)"

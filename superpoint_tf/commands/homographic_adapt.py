@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 
 from superpoint_tf import command_line
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.operating_system import joined
 
@@ -102,5 +103,5 @@ def main() -> None:
     )
     adapt(run, console, arguments.overwrite)
     labels = "" if output == f"labels/{config.name}" else f" --labels {joined([output])}"
-    stretch = f" --stretch {config.photographs.stretch}" if arguments.stretch else ""
+    stretch = f" --stretch={config.photographs.stretch}" if config.photographs.stretch != NO_STRETCH else ""
     console.line("next", f"{how_to_run('train_superpoint')} {arguments.config}{labels}{stretch}")

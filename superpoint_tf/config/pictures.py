@@ -44,8 +44,8 @@ class PhotometricConfig:
     """Ranges of the photometric change on 0..255 grey levels; every change is applied, in random order."""
 
     enabled: bool = setting(True)  # off: pictures stay as they are
-    # Who changes training pictures: imgaug in worker processes, or the graph of the batch, which leaves the workers to
-    # decode. The same distribution, other samples.
+    # Who changes pictures: imgaug in worker processes, or the graph of the batch, which leaves the workers to decode.
+    # The same distribution, other samples, of validation and evaluation too: compare what was measured by one of them.
     backend: str = setting("imgaug", choices=("imgaug", "graph"))
     max_brightness: float = setting(50.0, minimum=0.0, maximum=255.0)  # added, +-
     contrast: tuple[float, float] = setting((0.5, 1.5), minimum=0.0, maximum=100.0)  # factor about the picture's mean

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from superpoint_tf.config.fields import ConfigError
 from superpoint_tf.config.patch_trainings import DOG, LiftSection, PatchesSection
 from superpoint_tf.config.sections import Config, NetworkConfig
+from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.systems import SYSTEMS, VECTORS, DenseSpec
 
 
@@ -90,6 +91,11 @@ def _check_patches(config: Config, source: str) -> None:
             f"{source}: `patches.gor_weight`: {patches.gor_weight:g} is for vectors that gradients train; "
             f"{config.network.system} has none: give 0"
         )
+    for name, usual in (("masks", ""), ("stretch", NO_STRETCH)):
+        if patches.data and getattr(photographs, name) != usual:
+            raise ConfigError(
+                f"{source}: `photographs.{name}`: the patches of `patches.data` are cut already; leave it out"
+            )
     side = min(photographs.image_shape if photographs.crop_shape == (0, 0) else photographs.crop_shape)
     cut_about_labels = not patches.data and patches.labels != DOG
     if cut_about_labels and 2 * patches.half_side_px >= side:

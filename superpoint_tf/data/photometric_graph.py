@@ -18,6 +18,7 @@ from superpoint_tf.config import PhotometricConfig
 from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.photometric_backends import NUM_ELLIPSES, SHADE_AXIS, SHADE_BLUR, SHADE_SIDE_PX, PendingChange
 from superpoint_tf.data.random_streams import Stream, photometric_word, stream_generator
+from superpoint_tf.runtime.quiet import start_xla
 
 _BLUR_REACH = 4  # deviations at which the Gaussian of the shade is cut, as OpenCV cuts it
 _TOUCHED_PX = 0.4  # OpenCV also fills the pixels that the edge of an ellipse touches
@@ -58,6 +59,9 @@ def change_pictures(images: tf.Tensor, seeds: tf.Tensor, config: PhotometricConf
 
 @functools.lru_cache(maxsize=16)
 def _graph(config: PhotometricConfig) -> tf.types.experimental.GenericFunction:
+    with tf.init_scope():  # it may be asked for inside another graph
+        start_xla()
+
     @functools.partial(tf.function, autograph=False, jit_compile=True)  # XLA makes one loop of each change
     def change_all(images: tf.Tensor, seeds: tf.Tensor, uniform: tf.Tensor, normal: tf.Tensor) -> tf.Tensor:
         spec = tf.TensorSpec(images.shape[1:], tf.uint8)

@@ -35,11 +35,11 @@ def write_samples(folder: str | Path) -> list[Path]:
             raise FileExistsError(f"{path}: is there already; name another folder")
     bundled = find_photographs(PhotographsSection(), BUNDLED)
     views = list(_views(cv2.imread(storage.join(bundled.root, _SOURCE))))
-    save_jpeg(paths[0], views[0])
-    save_jpeg(paths[1], views[-1])
-    with VideoWriter(paths[2], _FRAMES_PER_SECOND) as video:
+    with VideoWriter(paths[2], _FRAMES_PER_SECOND) as video:  # first: what may fail leaves nothing
         for view in views:
             video.add(view)
+    save_jpeg(paths[0], views[0])
+    save_jpeg(paths[1], views[-1])
     for name in (*bundled.train, *bundled.validation):
         storage.write_bytes(paths[3] / name, storage.read_bytes(storage.join(bundled.root, name)))
     return paths

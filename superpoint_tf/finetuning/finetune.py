@@ -53,16 +53,31 @@ class FinetuneFolder:
         return self.path / WEIGHTS_FILE
 
     @property
+    def verdict(self) -> Path:
+        return self.path / "verdict.json"
+
+    @property
     def figure(self) -> Path:
         return self.path / "figures" / "before_and_after.png"
 
     def open(self, weights: str, images: str, overwrite: bool) -> None:
-        """Mark the folder; raises ConfigError for one that holds something else."""
+        """Mark the folder; raises ConfigError for one that holds something else.
+
+        With `overwrite` an earlier verdict goes at once, with its weights and figure: they are not of what comes.
+        """
         marker = self.path / MARKER
         if self.path.exists() and any(self.path.iterdir()) and not marker.exists():
             raise ConfigError(f"{self.path}: not empty and not of a fine-tuning; choose another --output")
-        if overwrite or not marker.exists():
-            storage.write_json(marker, {"weights": weights, "images": images})
+        wanted = {"weights": weights, "images": images}
+        if marker.exists() and not overwrite and (found := storage.read_json(marker)) != wanted:
+            raise ConfigError(
+                f"{self.path}: fine-tunes {found.get('weights')} on {found.get('images')}, asked for are {weights} and "
+                f"{images}; choose another --output, or pass --overwrite"
+            )
+        if overwrite:
+            for path in (self.weights, self.verdict, self.figure):
+                path.unlink(missing_ok=True)
+        storage.write_json(marker, wanted)
 
 
 def prepare_config(config: Config, split: Split, weights: str, folder: FinetuneFolder) -> Config:
@@ -107,7 +122,7 @@ def finetune(
     kept = str(trained) if judgement.keeps_after else weights
     save_png(folder.figure, _draw(pairs, methods, judgement.protocol))
     load_weights(kept).save(folder.weights)
-    storage.write_json(folder.path / "verdict.json", _json(judgement, kept))
+    storage.write_json(folder.verdict, _json(judgement, kept))
     return judgement
 
 

@@ -82,12 +82,14 @@ def _read_text(path: str | Path, order: str) -> tuple[np.ndarray, str]:
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.split("#")[0].strip()]
     rows = [(number, re.split(r"\s*[,;]\s*|\s+", line.split("#")[0].strip())) for number, line in lines]
     header = rows.pop(0)[1] if rows and all(_number(cell) is None for cell in rows[0][1]) else []
+    if header and order:
+        raise PointFileError(f"{path}: its header names the columns; leave --order out, or take the header away")
     take = _columns(path, header)
     values = [take([_cell(path, number, cell) for cell in cells], number) for number, cells in rows]
     if len({len(row) for row in values}) > 1:
         raise PointFileError(f"{path}: some lines have two numbers and some three; give all of them a score, or none")
     table = np.array(values, np.float64) if values else np.zeros((0, 2))
-    return table, "xy" if header else order or "xy"
+    return table, order or "xy"
 
 
 def _columns(path: str | Path, header: Sequence[str]) -> Callable[[list[float], int], list[float]]:

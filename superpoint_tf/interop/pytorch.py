@@ -20,6 +20,7 @@ OLDEST_TORCH = (2, 10)  # before it `weights_only` could be led to execute code 
 INSTALL = f"`{how_to_install('import')}`"
 WRAPPERS = ("model_state_dict", "state_dict", "model", "net", "network", "weights")  # beside an optimizer, perhaps
 _READ_AS_THEY_ARE = ("float32", "int64", "int32", "uint8", "bool")  # the last four: counters and the like
+_DEEPEST = 8  # dicts in each other: one that holds itself is refused
 _CONVERTED = ("float16", "bfloat16", "float64")
 
 
@@ -68,7 +69,9 @@ def _unwrap(content: Any, tensor_type: Any, source: str) -> dict[str, np.ndarray
 
     Raises WeightsError, beginning with `source`, for anything but dense tensors by name.
     """
-    while isinstance(content, Mapping):
+    for _ in range(_DEEPEST):
+        if not isinstance(content, Mapping):
+            break
         inside = next((content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)), None)
         if inside is None:
             break

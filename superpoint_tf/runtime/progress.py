@@ -198,6 +198,6 @@ def announce_cost(console: Console, seconds: float, disk_bytes: float, note: str
     """Print the time and disk a stage is expected to take, and above two hours the quick form of the same command."""
     expected = f"expected {format_duration(seconds)} on this machine{note}"
     console.line("plan", f"{expected}, {format_bytes(disk_bytes)} on disk")
-    if seconds > LONG_HOURS * 3600:
+    if seconds > LONG_HOURS * 3600 and console.quick_command:
         console.line("plan", f"for a result in minutes: {console.quick_command}")
         console.line("plan", "going on; it can be stopped at any moment and continues when started again")

@@ -10,6 +10,7 @@ import tensorflow as tf
 from superpoint_tf.config import Config
 from superpoint_tf.data.batches.kinds import BATCHES
 from superpoint_tf.data.photographs.photograph_pairs import PhotographPairs
+from superpoint_tf.data.photometric_graph import change_pending
 from superpoint_tf.data.random_streams import EVALUATION_PAIRS
 from superpoint_tf.drawing.layout import resize, side_by_side, stack
 from superpoint_tf.drawing.visualization import HEATMAP_RANGE, draw_heatmap
@@ -60,6 +61,8 @@ class ClassValidator:
             numbers = range(first + start, first + min(start + _AT_ONCE, _PAIRS * count))
             handed = source.render([(n, source.path((n - first) % count), (n - first) % count) for n in numbers])
             tensors = {name: tf.constant(value) for name, value in handed.items()}
+            if source.pending is not None:
+                tensors = change_pending(tensors, source.pending, config.seed)
             batch = kind.assemble(tensors, config.seed, kind.settings(config, config.photographs))
             for name in ("images0", "images1"):
                 images.append(batch[name].numpy())

@@ -46,17 +46,20 @@ class Reporter:
 
     def train(self, step: int, terms: Mapping[str, float], learning_rate: float) -> None:
         """Report the mean loss terms since the last report."""
-        rate = (step - self._last_step) * self._batch_size / max(time.monotonic() - self._last_time, 1e-9)
-        eta = format_duration(self.remaining_s(step))
+        steps, seconds = step - self._last_step, time.monotonic() - self._last_time
+        rate = steps * self._batch_size / max(seconds, 1e-9)
+        speed = (
+            f" | {rate:.1f} img/s | eta {format_duration(self.remaining_s(step))}" if steps else ""
+        )  # the first compiles
         self._begin_timing(step)
         width = len(str(self._total))
         losses = "  ".join(f"{name} {value:.4f}" for name, value in terms.items())
         self.console.line(
             "train",
-            f"step {step:>{width}}/{self._total} | {losses} | lr {learning_rate:.1e} | {rate:.1f} img/s | eta {eta}",
+            f"step {step:>{width}}/{self._total} | {losses} | lr {learning_rate:.1e}{speed}",
         )
         self._folder.append_metrics({"step": step, "kind": "train", **terms, "learning_rate": learning_rate})
-        measured = {**terms, "learning_rate": learning_rate, "images_per_second": rate}
+        measured = {**terms, "learning_rate": learning_rate} | ({"images_per_second": rate} if steps else {})
         self._scalars(step, {f"train/{name}": value for name, value in measured.items()})
 
     def validation(

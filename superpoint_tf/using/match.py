@@ -44,7 +44,7 @@ def match_pictures(
     for output in filter(None, (figure, matches, panorama)):
         storage.remove_unfinished_of(output)
     paths = (path0, path1)
-    folder = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
+    folder = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]) if reading.masks else "."
     try:
         (image0, picture0, mask0), (image1, picture1, mask1) = (
             _read(path, Path(os.path.relpath(path, folder)).as_posix(), reading, console) for path in paths

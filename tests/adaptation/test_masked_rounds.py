@@ -21,7 +21,8 @@ from superpoint_tf.data.photographs.photograph_sets import PhotographSet
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import get_weights
 from superpoint_tf.runtime.progress import Console
-from superpoint_tf.training.build import build_adapted_task, build_joint_task, build_task
+from superpoint_tf.training.build import build_task
+from superpoint_tf.training.builders.detector_tasks import build_adapted_task, build_joint_task
 from superpoint_tf.training.objectives.joint_objective import JointObjective
 from superpoint_tf.training.run_folder import RunFolder
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from superpoint_tf.evaluation.methods import methods
 
 PACKAGE = Path(methods.__file__).resolve().parents[2]
-WITHOUT_ARITHMETIC = {"config", "runtime"}  # settings, files and messages cannot change the features of given weights
+# settings, files, messages and pictures of what was found cannot change the features of given weights
+WITHOUT_ARITHMETIC = {"config", "drawing", "runtime", "synthetic"}
 
 
 def imported_files(name: str) -> set[str]:

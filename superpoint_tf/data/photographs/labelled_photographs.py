@@ -114,14 +114,14 @@ class LabelledPhotographs(NumberedPhotographs):
         return result
 
     def check_photographs(self) -> None:
-        """Compare some photographs with their labels now: those of another image set should not wait for their turn.
+        """Compare some photographs with labels and masks now: those of another set should not wait for their turn.
 
         Raises what rendering would raise.
         """
         for index in np.linspace(0, len(self._photographs) - 1, _NUM_CHECKED).round().astype(int):
             name = self._photographs[index]
             path = storage.join(self._image_root, name)
-            read_labelled(self._config.photographs.image_shape, path, label_path(self._labels, self._round, name))
+            make_sample(self._settings, 0, path, label_path(self._labels, self._round, name))
 
     @property
     def render(self) -> Callable[[list[Any]], Batch]:

@@ -158,7 +158,7 @@ PROTOCOLS: dict[str, Protocol] = {
         needs_data=False,
         num="pictures a primitive",
         default_num="the config's",
-        refused={**_NO_VIEWS, "{name} draws its own pictures at their own size": ("data", "presets")},
+        refused={**_NO_VIEWS, "{name} draws its own pictures at their own size": ("data", "presets", "stretch")},
         sampling=_sampling_of_shapes,
     ),
     "shifts": Protocol(
@@ -171,7 +171,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "patches": Protocol(
         "patches in the layout of HPatches or of Brown",
         _measure_patches,
-        refused={**_NO_VIEWS, "{name} are measured as the folder has them": ("num", "presets")},
+        refused={**_NO_VIEWS, "{name} are measured as the folder has them": ("num", "presets", "stretch")},
         load=_load_patch_methods,
     ),
     "pck": Protocol(

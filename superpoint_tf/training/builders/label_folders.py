@@ -36,7 +36,8 @@ def find_labels(config: Config, named: str) -> str:
     looked_in = " or ".join(dict.fromkeys(candidates))
     raise ConfigError(
         f"no labels in {looked_in}; run `{command}` with the same --config first, "
-        "or pass --labels with the folder that its --output named; for points of your own, tools/import_labels.py"
+        "or pass --labels with the folder that its --output named; for points of your own, "
+        f"`{how_to_run('import_labels')}`"
     )
 
 
