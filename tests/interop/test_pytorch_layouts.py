@@ -156,7 +156,7 @@ def test_a_file_that_is_not_there_is_named_before_pytorch_is_asked_for(tmp_path:
     ("arguments", "words"),
     [
         (["nowhere.pth"], "error: nowhere.pth: no such file; docs/using.md says where"),
-        (["a.pth", "--output", "folder"], "--output folder: expected a name that ends in .npz"),
+        (["a.pth", "--output", "folder"], "--output: 'folder': name a file that ends with .npz"),
     ],
 )
 def test_the_tools_errors_are_one_line_with_code_2_and_create_nothing(arguments: list[str], words: str, tmp_path: Path):
