@@ -108,7 +108,7 @@ def test_a_colmap_database_has_scale_and_orientation(run_tool: Run, pictures: Pa
         (["--keypoints", "{hardnet}"], "hardnet describes patches: name keypoints, --keypoints sift --descriptor"),
         (["--keypoints", "sift", "--descriptor", "{siam}"], "siam compares patches pair by pair and gives no vectors"),
         (["--keypoints", "sift", "--descriptor", "superpoint"], "superpoint describes pictures; use SuperPoint"),
-        (["--keypoints", "soft", "--descriptor", "{hardnet}"], "soft: no weights there"),
+        (["--keypoints", "soft", "--descriptor", "{hardnet}"], "soft: no detector of that name and no weights there"),
         (["--keypoints", "sift", "--weights", "superpoint"], "leave out it or --keypoints"),
         (["--keypoints", "sift", "--threshold", "0.1", "--subpixel"], "--threshold, --subpixel: of networks; sift has"),
         (["--keypoints", "harris", "--colmap", "x.db"], "--keypoints harris: a detector alone gives nothing to match"),
