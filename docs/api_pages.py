@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -52,7 +53,8 @@ def modules_below(package: str) -> Iterator[ModuleType]:
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "outputs" / "docs"
-    sys.modules.update(np=numpy, tf=tensorflow)  # pdoc imports by its name what an annotation names and a module lacks
+    # pdoc imports by its name what an annotation names and a module lacks
+    sys.modules.update(np=numpy, tf=tensorflow, Any=Any)
     for package in PACKAGES:
         for module in modules_below(package):
             describe_named_tuples(module)

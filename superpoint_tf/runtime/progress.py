@@ -53,7 +53,7 @@ class Bar:
     """A bar with rate and ETA on a terminal; elsewhere nothing."""
 
     def __init__(self, total: int, label: str, unit: str, initial: int = 0) -> None:
-        self._bar: tqdm[Any] | None = None
+        self._bar: Any = None
         with let_through():
             if sys.stderr.isatty():
                 self._bar = tqdm(
