@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from superpoint_tf import command_line
 from superpoint_tf.runtime.invocation import how_to_run
@@ -101,6 +102,10 @@ def main() -> None:
     console.line("look", f"at {figure_path(output)} before you train: are the dots where they should be?")
     init = "joint.init=superpoint-small" if config.network.width == 0.5 else "joint.init=superpoint"
     stretch = f" --stretch {arguments.stretch}" if arguments.stretch else ""
-    console.line(
-        "next", f"{how_to_run('train_superpoint')} {arguments.config} --labels {joined([output])}{stretch} --set {init}"
-    )
+    if not photographs.validation:
+        console.line(
+            "warn", "no photograph is held out, and training wants one to choose weights by: add another picture"
+        )
+        return
+    folders = joined(["--labels", output, "--output", f"outputs/{Path(output).name}"])
+    console.line("next", f"{how_to_run('train_superpoint')} {arguments.config} {folders}{stretch} --set {init}")

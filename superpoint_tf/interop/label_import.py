@@ -74,6 +74,7 @@ class _Found(NamedTuple):
     file_shape: tuple[int, int]
     sha256: str
     reach: np.ndarray  # (2,), the farthest point as a share of width and height
+    num_beyond: int = 0  # points outside the part of the picture that the frame shows
     error: str = ""
 
 
@@ -101,6 +102,12 @@ def import_labels(request: LabelImport, console: Console, overwrite: bool = Fals
     if not usable:
         raise LabelImportError(
             f"{request.photographs.root}: none of {len(names)} photographs can be read: {left_out[:3]}"
+        )
+    if not any(len(item.keypoints) for item in usable):
+        beyond, shape = sum(item.num_beyond for item in usable), request.config.photographs.image_shape
+        raise LabelImportError(
+            f"no point is left of {len(usable)} photographs: {beyond} lie outside the middle that image_shape "
+            f"{list(shape)} shows of them, once scaled until it is covered; give points, or another shape"
         )
     if overwrite:
         storage.remove_tree(request.output, marker=IDENTITY_FILE)
@@ -131,7 +138,7 @@ def _find(request: LabelImport, name: str) -> _Found:
         if request.strict:
             raise
         nothing = np.zeros((0, 2))
-        return _Found(name, nothing, nothing, np.eye(3), (0, 0), "", np.zeros(2), str(error.reason))
+        return _Found(name, nothing, nothing, np.eye(3), (0, 0), "", np.zeros(2), error=str(error.reason))
     file_shape = (picture.shape[0], picture.shape[1])
     points = read_points(request.files[name], request.order)
     problem = request.frame.misfit(points.keypoints, file_shape)
@@ -142,7 +149,8 @@ def _find(request: LabelImport, name: str) -> _Found:
     inside = ((keypoints >= -0.5) & (keypoints < np.array(shape[::-1]) - 0.5)).all(axis=1)
     reach = points.keypoints.max(axis=0, initial=0) / np.array(request.frame.shape(file_shape)[::-1])
     sha256 = storage.sha256(content)
-    return _Found(name, keypoints[inside], points.scores[inside], image_to_label, file_shape, sha256, reach)
+    beyond = int(np.count_nonzero(~inside))
+    return _Found(name, keypoints[inside], points.scores[inside], image_to_label, file_shape, sha256, reach, beyond)
 
 
 def _save(request: LabelImport, item: _Found) -> str:
@@ -211,7 +219,14 @@ def figure_path(output: str) -> str:
 
 
 def _warn(usable: Sequence[_Found], console: Console) -> None:
-    """Say so if all points lie in one part of all pictures, as those of smaller pictures do."""
+    """Say how many points the frame does not show, and if all lie in one part of the pictures, as of smaller ones."""
+    beyond = sum(item.num_beyond for item in usable)
+    if beyond:
+        console.line(
+            "left",
+            f"{beyond} of {beyond + sum(len(item.keypoints) for item in usable)} points, outside the middle of their "
+            "pictures that photographs.image_shape shows",
+        )
     reach = np.max([item.reach for item in usable], axis=0)
     if (reach < _PART_SEEN).all() and sum(len(item.keypoints) for item in usable) >= _POINTS_TO_TELL:
         console.line(

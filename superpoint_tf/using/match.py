@@ -71,7 +71,8 @@ def match_pictures(
     if not (homography or panorama):
         return
     if found.homography_0to1 is None:
-        raise NoHomography(f"{path0} and {path1}: no homography, {found.reason}")
+        views_hint = "; turned or seen aslant? try --views rotations, or tilts" if not views else ""
+        raise NoHomography(f"{path0} and {path1}: no homography, {found.reason}{views_hint}")
     if homography:
         console.line("match", f"homography from {path0} to {path1}, xy in pixels:")
         print("\n".join(format_homography(found.homography_0to1)))

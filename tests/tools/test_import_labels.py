@@ -82,7 +82,7 @@ def test_photographs_are_read_through_the_window_that_training_wants_too(
     dark = cv2.imread("labels/figures/round_1.png", 0)
     capsys.readouterr()
     assert imported(run_tool, "--stretch", "1000,1200", "--overwrite") == 0
-    assert "--labels labels --stretch 1000,1200 --set" in capsys.readouterr().out
+    assert "--labels labels --output outputs/labels --stretch 1000,1200 --set" in capsys.readouterr().out
     shown = cv2.imread("labels/figures/round_1.png", 0)
     assert ((shown > 250) & (dark < 10)).sum() > 4 * 11 * 11  # the squares, half their size, drawn larger
     with pytest.raises(ConfigError, match=r"made with photographs\.stretch=1000,1200, the config says none"):

@@ -65,9 +65,9 @@ def trained(steps: int = 2, **settings: Any) -> tuple[list[dict[str, float]], li
 
 
 def test_only_terms_with_a_weight_are_computed_and_named():
-    assert make_state().names == ["total", "det0", "det1", "desc"]
-    assert make_state(keypoint_weight=1.0).names[4:] == ["kpt"]
-    assert make_state(**BOTH).names[4:] == ["kpt", "cons"]
+    assert list(make_state().log.names) == ["total", "det0", "det1", "desc"]
+    assert make_state(keypoint_weight=1.0).log.names[4:] == ("kpt",)
+    assert make_state(**BOTH).log.names[4:] == ("kpt", "cons")
 
 
 def test_without_weights_a_batch_needs_neither_points_nor_seeds():
