@@ -91,12 +91,7 @@ def check_output(format_name: str, output: str | Path) -> None:
     if wanted.is_folder and path.is_file():
         raise ValueError(f"--output {path}: a {wanted.title} is a folder and a file is there; choose another name")
     if path.suffix.lower() != wanted.suffix and (path.suffix.lower() in of_formats or names_file(str(path))):
-        remedy = (
-            f"end it with {wanted.suffix}"
-            if wanted.suffix
-            else f"a {wanted.title} is a folder, whose name ends in none"
-        )
-        raise ValueError(f"--output {path}: the name is of another format; {remedy}")
+        raise ValueError(f"--output {path}: the name is of another format; end it with {wanted.suffix}")
     if path.is_dir() and not (path / ORIGIN_FILE).exists():
         raise ValueError(f"--output {path}: a folder that no export made is there; choose another name")
     parent = next(each for each in path.absolute().parents if each.exists())

@@ -51,12 +51,13 @@ def test_text_is_xy_and_a_header_says_otherwise(text: str, scores: list[float], 
     assert found.keypoints.tolist() == XY and found.scores.tolist() == scores
 
 
-def test_an_order_that_is_given_wins_over_the_layout_and_not_over_a_header(tmp_path: Path):
+def test_an_order_that_is_given_wins_over_the_layout_and_is_refused_beside_a_header(tmp_path: Path):
     assert read_points(save(tmp_path / "a.npz", points=XY), "xy").keypoints.tolist() == XY
     (tmp_path / "a.txt").write_text("3 7\n2 1.5\n")
     assert read_points(tmp_path / "a.txt", "yx").keypoints.tolist() == XY
     (tmp_path / "b.txt").write_text("x y\n7 3\n1.5 2\n")
-    assert read_points(tmp_path / "b.txt", "yx").keypoints.tolist() == XY
+    with pytest.raises(PointFileError, match="its header names the columns; leave --order out"):
+        read_points(tmp_path / "b.txt", "yx")
 
 
 def test_a_picture_may_have_no_points(tmp_path: Path):
