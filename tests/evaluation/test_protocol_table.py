@@ -67,7 +67,11 @@ def test_a_new_set_of_pairs_is_one_row(tmp_path: Path, monkeypatch: pytest.Monke
         ("hpatches", ["data", "presets", "compare", "transposed"], ""),
         ("random-homography", ["data", "num"], ""),
         ("synthetic", ["num"], ""),
-        ("synthetic", ["presets"], "synthetic draws its own pictures at their own size: --data and --presets do not"),
+        (
+            "synthetic",
+            ["presets"],
+            "synthetic draws its own pictures at their own size: --data and --presets and --stretch do not",
+        ),
         ("synthetic", ["compare"], "synthetic has no pairs of views to compare: --compare and --transposed do not"),
         ("shifts", ["data", "presets"], "shifts are measured at 240x320: --presets does not apply"),
     ],

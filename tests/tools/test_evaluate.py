@@ -74,7 +74,7 @@ def test_two_rows_are_compared_pair_by_pair_and_each_with_itself_under_exchanged
         (["synthetic", "--methods", "x=absent.py:f"], "no file absent.py"),
         (["random-homography", "--data", "."], "pass another --data"),
         (["hpatches", "--data", ".", "--num", "3"], "--num does not apply"),
-        (["synthetic", "--presets", "240x320"], "--presets do not apply"),
+        (["synthetic", "--presets", "240x320"], "--presets and --stretch do not apply"),
     ],
 )
 def test_errors_are_one_line_with_code_2_and_create_nothing(tmp_path, arguments, words):
