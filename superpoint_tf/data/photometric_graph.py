@@ -26,8 +26,10 @@ _FIELD_SIZE = 2**22
 _STEPS = 2**24  # that float32 tells apart in [0, 1)
 
 
-def change_pending(batch: TensorBatch, pending: PendingChange, key: int) -> TensorBatch:
-    """Return the batch of the stage `key` with the change that workers left to its graph."""
+def change_pending(batch: TensorBatch, pending: PendingChange | None, key: int) -> TensorBatch:
+    """Return the batch of the stage `key` with the change that workers left to its graph, if they left any."""
+    if pending is None:
+        return batch
     changed = {
         name: change_pictures(batch[name], photometric_seeds(key, batch["numbers"], view), pending.photometric)
         for name, view in pending.views.items()

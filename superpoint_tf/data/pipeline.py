@@ -73,8 +73,7 @@ class BatchStream:
         ).prefetch(2)
 
     def _assembled(self, batch: TensorBatch) -> TensorBatch:
-        if self._source.pending is not None:
-            batch = change_pending(batch, self._source.pending, self._key)
+        batch = change_pending(batch, self._source.pending, self._key)
         return self._kind.assemble(batch, self._key, self._settings)
 
     def batches(self, start_step: int = 0) -> Iterator[TensorBatch]:

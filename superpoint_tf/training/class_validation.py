@@ -61,8 +61,7 @@ class ClassValidator:
             numbers = range(first + start, first + min(start + _AT_ONCE, _PAIRS * count))
             handed = source.render([(n, source.path((n - first) % count), (n - first) % count) for n in numbers])
             tensors = {name: tf.constant(value) for name, value in handed.items()}
-            if source.pending is not None:
-                tensors = change_pending(tensors, source.pending, config.seed)
+            tensors = change_pending(tensors, source.pending, config.seed)
             batch = kind.assemble(tensors, config.seed, kind.settings(config, config.photographs))
             for name in ("images0", "images1"):
                 images.append(batch[name].numpy())
