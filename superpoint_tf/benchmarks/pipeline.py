@@ -81,7 +81,7 @@ def benchmark_pipeline(settings: Settings, limits: Limits) -> Iterator[Entry]:
             for workers in counts[-1:] if settings.quick else [0, *counts]:
                 yield _stream_entry(feed, workers, settings, consumed)
             with one_core():
-                yield from _part_entries(feed, config, settings.repeats, limits)
+                yield from part_entries(feed, config, settings.repeats, limits)
 
 
 def synthetic_feed(settings: Settings) -> Feed:
@@ -174,7 +174,7 @@ def _time_stream(feed: Feed, workers: int, settings: Settings) -> tuple[Timing, 
 # ------------------------------------------------------------------------------------------------ parts
 
 
-def _part_entries(feed: Feed, config: Config, repeats: int, limits: Limits) -> Iterator[Entry]:
+def part_entries(feed: Feed, config: Config, repeats: int, limits: Limits) -> Iterator[Entry]:
     """Time what workers do (one core) and what the batched graph does, for pixels against a copy of them."""
     payloads = feed.source.payloads(range(feed.batch_size))
     rendered = feed.source.render(payloads)
@@ -196,7 +196,7 @@ def _part_entries(feed: Feed, config: Config, repeats: int, limits: Limits) -> I
     name, moved = "    photometric change in the graph", 2.0 * pixels
     yield copying_entry(name, in_graph, len(images), "img/s", moved, limits.device_copy_bytes)
     if feed.joint:
-        decode = measure(_decode_all([path for _, path, _ in payloads], feed.source.image_shape), repeats)
+        decode = measure(_decode_all([path for _, path, *_ in payloads], feed.source.image_shape), repeats)
         yield copying_entry("    read, decode, crop", decode, len(payloads), "img/s", 2.0 * pixels, limits.copy_bytes)
     graph = measure(_geometry(feed, rendered), repeats)
     moved = 4.0 * views * pixels + pixels * views  # bytes in, float32 out

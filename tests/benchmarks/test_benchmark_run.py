@@ -13,6 +13,7 @@ import pytest
 
 from superpoint_tf.benchmarks import benchmark as run
 from superpoint_tf.benchmarks import pipeline
+from superpoint_tf.benchmarks.limits import Limits
 from superpoint_tf.benchmarks.network import prepare_network, random_batch
 from superpoint_tf.benchmarks.settings import Settings, worker_counts
 from superpoint_tf.commands.benchmark import BENCHMARKS
@@ -68,6 +69,19 @@ def test_random_pairs_look_like_those_of_the_pipeline(tmp_path: Path) -> None:
     assert {key: (value.shape, value.dtype) for key, value in random.items()} == {
         key: (value.shape, value.dtype) for key, value in real.items() if key != "numbers"
     }
+
+
+def test_each_part_of_photograph_pairs_is_timed(tmp_path: Path) -> None:
+    feed = pipeline.photographs_feed(dataclasses.replace(TINY, batch_size=1), str(tmp_path))
+    entries = list(pipeline.part_entries(feed, TINY.config, repeats=1, limits=Limits(1e9, 1e9, 1e9)))
+    assert [entry.name.strip().split(": ")[-1] for entry in entries] == [
+        "a worker's part, one core",
+        "photometric change by imgaug",
+        "photometric change in the graph",
+        "read, decode, crop",
+        "warp, mask, labels in one graph",
+    ]
+    assert all(entry.value > 0 for entry in entries)
 
 
 def test_workers_are_counted_up_to_the_cores() -> None:
