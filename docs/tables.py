@@ -43,6 +43,7 @@ from superpoint_tf.evaluation.patch_measures import PATCH_MEASURES
 from superpoint_tf.evaluation.pck_measures import PCK_MEASURES
 from superpoint_tf.evaluation.report.markdown import ABSENT, markdown_table
 from superpoint_tf.evaluation.retrieval_measures import RETRIEVAL_MEASURES
+from superpoint_tf.evaluation.shape_measures import AVERAGE_PRECISION, SHAPE_MEASURES
 
 MARK = re.compile(r"(<!-- (table|run): ((?:(?!-->).)*?) -->\n)(?:(?!<!-- (?:table|run): ).)*?(<!-- end -->)", re.DOTALL)
 BENCHMARK_COLUMNS = ("value", "limit", "set by", "fraction", "mark", "peak MB")
@@ -100,7 +101,7 @@ def table(request: str, folder: Path) -> list[str]:
     if "tables" in content:
         return ready_table(content["tables"], options)
     rows = wanted_rows(options, content, name, folder)
-    return shapes_table(rows, options) if "average_precision" in content else pairs_table(rows, options)
+    return shapes_table(rows, options) if AVERAGE_PRECISION in content else pairs_table(rows, options)
 
 
 def wanted_rows(
@@ -164,25 +165,31 @@ def values_of_pairs(
 
 
 def shapes_table(rows: list[tuple[dict[str, Any], str, str]], options: Mapping[str, str]) -> list[str]:
-    """Return a table of average precision and localization error on synthetic shapes."""
-    conditions = rows[0][0]["average_precision"]
-    columns = split(options.get("columns", "")) or [f"{c}{of}" for c in conditions for of in ("", " localization_px")]
+    """Return a table of what was measured on synthetic shapes; a condition alone is its average precision."""
+    conditions = rows[0][0][AVERAGE_PRECISION]
+    columns = split(options.get("columns", "")) or [f"{c} {of}" for c in conditions for of in SHAPE_MEASURES]
     group = options.get("group", "all")
     lines = []
     for summary, method, title in rows:
         cells = []
         for column in columns:
-            condition, _, of = column.partition(" ")
-            one_of(of, ("", "localization_px"), "value of shapes")
-            values = summary[of or "average_precision"]
+            condition, measure = condition_and_measure(column)
+            one_of(measure, SHAPE_MEASURES, "value of shapes")
+            values = summary[measure]
             one_of(condition, values, "condition")
             one_of(group, values[condition][method], "primitive")
-            cells.append(number(values[condition][method][group], 2 if of else 3))
+            cells.append(number(values[condition][method][group], SHAPE_MEASURES[measure].digits))
         lines.append([title, *cells])
     titles = [
-        column.replace(" localization_px", ", loc px") if " " in column else f"AP, {column}" for column in columns
+        f"{SHAPE_MEASURES[measure].title}, {condition}" for condition, measure in map(condition_and_measure, columns)
     ]
     return markdown_table(["", *titles], lines)
+
+
+def condition_and_measure(column: str) -> tuple[str, str]:
+    """Return what a column of shapes names: `noisy localization_px`, or `noisy` alone for the average precision."""
+    condition, _, measure = column.partition(" ")
+    return condition, measure or AVERAGE_PRECISION
 
 
 def benchmark_table(content: dict[str, Any], options: Mapping[str, str]) -> list[str]:

@@ -78,4 +78,7 @@ def evaluate_shapes(
         picture = metrics.judge_detections(features.keypoints, features.scores, truth, distance_px)
         judged["all"].append(picture)
         judged.setdefault(primitive, []).append(picture)
-    return {name: metrics.pool_detections(pictures) for name, pictures in judged.items()}
+    return {
+        name: (metrics.pooled_precision(pictures), metrics.pooled_localization_error(pictures))
+        for name, pictures in judged.items()
+    }

@@ -7,7 +7,7 @@ matches and no homography give 0 or an infinite error. The two exceptions are me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -120,21 +120,20 @@ def judge_detections(keypoints: np.ndarray, scores: np.ndarray, truth: np.ndarra
     return Judged(np.asarray(scores), correct, errors[correct], len(truth))
 
 
-def pool_detections(pictures: Iterable[Judged]) -> tuple[float, float]:
-    """Return the synthetic mAP (average precision of detections pooled over pictures) and the localization error in px.
+def pooled_precision(pictures: Sequence[Judged]) -> float:
+    """Return the synthetic mAP: the average precision of all detections of the pictures together.
 
-    A picture without true keypoints counts too: all it has is wrong. The localization error is the mean distance of
-    the correct detections; NaN if there are none.
+    A picture without true keypoints counts too: all it has is wrong.
     """
-    scores, correct, errors, num_truth = [np.zeros(0)], [np.zeros(0, bool)], [np.zeros(0)], 0
-    for picture in pictures:
-        scores.append(picture.scores)
-        correct.append(picture.correct)
-        errors.append(picture.errors_px)
-        num_truth += picture.num_truth
-    pooled = np.concatenate(errors)
-    precision = average_precision(np.concatenate(scores), np.concatenate(correct), num_truth)
-    return precision, float(pooled.mean()) if len(pooled) else float("nan")
+    scores = np.concatenate([np.zeros(0), *(picture.scores for picture in pictures)])
+    correct = np.concatenate([np.zeros(0, bool), *(picture.correct for picture in pictures)])
+    return average_precision(scores, correct, sum(picture.num_truth for picture in pictures))
+
+
+def pooled_localization_error(pictures: Sequence[Judged]) -> float:
+    """Return the mean distance in px of the pictures' correct detections; NaN if there are none."""
+    errors = np.concatenate([np.zeros(0), *(picture.errors_px for picture in pictures)])
+    return float(errors.mean()) if len(errors) else float("nan")
 
 
 # ------------------------------------------------------------------------------------------------ matches

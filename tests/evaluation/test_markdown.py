@@ -28,7 +28,9 @@ def test_repeatability_is_of_the_first_setting_and_the_rest_of_the_last():
 def test_shapes_have_a_pair_of_columns_a_condition():
     values = {"clean": {"m": {"all": 0.5}}, "noisy": {"m": {"all": float("nan")}}}
     errors = {"clean": {"m": {"all": 1.25}}, "noisy": {"m": {"all": float("nan")}}}
-    measured = MeasuredShapes({}, PairProtocol((8, 8), 1, 4), {"m": {}}, values, errors)
+    measured = MeasuredShapes(
+        {}, PairProtocol((8, 8), 1, 4), {"m": {}}, {"average_precision": values, "localization_px": errors}
+    )
     lines = markdown_text(measured.evaluation().markdown).splitlines()
     assert lines[0] == "|  | AP, clean | loc px, clean | AP, noisy | loc px, noisy |"
     assert lines[2] == "| m | 0.500 | 1.25 | – | – |"  # noqa: RUF001

@@ -151,7 +151,8 @@ def test_average_precision_of_nothing():
 
 
 def pooled(*pictures: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[float, float]:
-    return metrics.pool_detections(metrics.judge_detections(*picture) for picture in pictures)
+    judged = [metrics.judge_detections(*picture) for picture in pictures]
+    return metrics.pooled_precision(judged), metrics.pooled_localization_error(judged)
 
 
 def test_detections_are_pooled_so_one_without_truth_costs_precision_everywhere():

@@ -17,6 +17,7 @@ from superpoint_tf.evaluation.report.report import html_report
 from superpoint_tf.evaluation.report.report_html import as_text
 from superpoint_tf.evaluation.report.report_tables import best_of, methods_table
 from superpoint_tf.evaluation.results import Example, Figure
+from superpoint_tf.evaluation.shape_measures import SHAPE_MEASURES
 
 ODD = "<b>"  # a name that would be a tag
 METHODS = {
@@ -88,7 +89,7 @@ def shapes_page():
         "FAST": {"star": 0.5, "all": 0.25, "noise": math.nan},
         ODD: {"star": 0.75, "all": 0.5, "noise": math.nan},
     }
-    shapes = MeasuredShapes({}, SETTINGS["24x32"], METHODS, {"clean": precision}, {"clean": precision})
+    shapes = MeasuredShapes({}, SETTINGS["24x32"], METHODS, {name: {"clean": precision} for name in SHAPE_MEASURES})
     return report(shapes, EXAMPLES, FIGURES)
 
 

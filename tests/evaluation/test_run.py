@@ -279,9 +279,14 @@ def test_shapes_from_disk_are_judged_as_in_memory(tmp_path):
         samples = [(s.images[condition], s.keypoints, s.primitive) for s in draw_shapes(CONFIG, "test", 2)]
         expected = evaluate_shapes(samples, extract)
         for primitive, (precision, error) in expected.items():
-            assert found.precision[condition]["Shi-Tomasi"][primitive] == pytest.approx(precision, nan_ok=True)
-            assert found.localization_px[condition]["Shi-Tomasi"][primitive] == pytest.approx(error, nan_ok=True)
-    assert found.precision["clean"]["Shi-Tomasi"]["all"] > found.precision["clean"]["grid (control)"]["all"]
+            assert found.values["average_precision"][condition]["Shi-Tomasi"][primitive] == pytest.approx(
+                precision, nan_ok=True
+            )
+            assert found.values["localization_px"][condition]["Shi-Tomasi"][primitive] == pytest.approx(
+                error, nan_ok=True
+            )
+    clean = found.values["average_precision"]["clean"]
+    assert clean["Shi-Tomasi"]["all"] > clean["grid (control)"]["all"]
     with open(tmp_path / "pictures.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 2 * 2 * 9 * 2  # conditions, methods, primitives, pictures
     json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)

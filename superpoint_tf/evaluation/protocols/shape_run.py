@@ -19,6 +19,7 @@ from superpoint_tf.evaluation.protocols.shapes import (
     measure_shapes,
     shapes_protocol,
 )
+from superpoint_tf.evaluation.shape_measures import SHAPE_MEASURES
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Progress
 
@@ -38,8 +39,13 @@ def measure_synthetic(request: Request, num_a_primitive: int) -> MeasuredShapes:
         request.facts,
         protocol,
         request.identities,
-        {condition: {name: results[condition, name].precision for name in files} for condition in CONDITIONS},
-        {condition: {name: results[condition, name].localization_px for name in files} for condition in CONDITIONS},
+        {
+            measure: {
+                condition: {name: results[condition, name].values[measure] for name in files}
+                for condition in CONDITIONS
+            }
+            for measure in SHAPE_MEASURES
+        },
         [line for condition in CONDITIONS for name in files for line in results[condition, name].pictures],
         lambda: draw_shape_examples(draw_shapes(config, "test", 1), records, files, protocol),
     )

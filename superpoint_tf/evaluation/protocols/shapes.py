@@ -18,6 +18,7 @@ from superpoint_tf.evaluation.feature_store import read_stored
 from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.evaluation.results import Row
+from superpoint_tf.evaluation.shape_measures import values_of_shapes
 from superpoint_tf.features.feature_files import open_features
 from superpoint_tf.runtime.workers import ordered_map
 
@@ -94,10 +95,9 @@ class ShapesTask:
 
 @dataclass(frozen=True)
 class ShapesResult:
-    """One method under one condition: by primitive and `all`, and a line a picture."""
+    """One method under one condition: each measure by primitive and `all`, and a line a picture."""
 
-    precision: dict[str, float]
-    localization_px: dict[str, float]
+    values: dict[str, dict[str, float]]
     pictures: list[Row]
 
 
@@ -131,12 +131,14 @@ def measure_shapes_task(task: ShapesTask) -> ShapesResult:
             picture = metrics.judge_detections(features.keypoints, features.scores, record.keypoints, task.distance_px)
             judged.append((record.primitive, picture))
             pictures.append(_picture_row(task, record, picture))
-    values = {
-        name: metrics.pool_detections([p for primitive, p in judged if name in ("all", primitive)])
+    by_primitive = {
+        name: values_of_shapes([p for primitive, p in judged if name in ("all", primitive)])
         for name in dict.fromkeys(["all", *(primitive for primitive, _ in judged)])
     }
-    precision, localization = ({name: value[index] for name, value in values.items()} for index in (0, 1))
-    return ShapesResult(precision, localization, pictures)
+    values = {
+        measure: {name: found[measure] for name, found in by_primitive.items()} for measure in by_primitive["all"]
+    }
+    return ShapesResult(values, pictures)
 
 
 def _picture_row(task: ShapesTask, record: ShapeRecord, picture: metrics.Judged) -> Row:
