@@ -10,16 +10,18 @@ import tensorflow as tf
 
 from superpoint_tf.benchmarks import peak_memory as memory
 from superpoint_tf.benchmarks.convolutions import forward_flops, list_convolutions
-from superpoint_tf.benchmarks.entries import Entry, convolution_entry, copying_entry
+from superpoint_tf.benchmarks.entries import Entry, convolution_entry, copying_entry, rate_entry
 from superpoint_tf.benchmarks.limits import Limits
 from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
 from superpoint_tf.benchmarks.timing import measure
 from superpoint_tf.config import DetectionConfig, NetworkConfig, PhotographsSection
+from superpoint_tf.config.inference import BFLOAT16
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
 from superpoint_tf.data.photographs.reading import cover_and_crop, read_photograph
 from superpoint_tf.data.views import to_unit
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.maps import sample_descriptors
+from superpoint_tf.evaluation.metrics import partner_distances, repeatability
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.runtime import storage
@@ -41,6 +43,8 @@ def benchmark_extract(settings: Settings, limits: Limits) -> Iterator[Entry]:
         peaks = [*memory.measure_peaks([memory.Job(target, {**arguments, "image_shape": s}) for s in shapes])]
     for shape, peak in zip(shapes, peaks, strict=True):
         yield from _shape_entries(model, read_frame(settings.images, shape), settings, limits, peak)
+    if settings.weights:
+        yield from _half_entries(model, read_frame(settings.images, shapes[-1]), settings)
 
 
 def read_frame(images: str, image_shape: ImageShape) -> np.ndarray:
@@ -84,6 +88,25 @@ def _shape_entries(
     yield _share(entry, whole.median)
     if model.with_descriptor:
         yield _share(_sampling_entry(model, image, keypoints, repeats, limits), whole.median)
+
+
+def _half_entries(model: SuperPoint, image: np.ndarray, settings: Settings) -> Iterator[Entry]:
+    """Yield what bfloat16 gains over float32, and how much of what it finds float32 finds too."""
+    half = SuperPoint.from_pretrained(settings.weights, BFLOAT16)
+    runs = [lambda each=each: each.extract(image, max_keypoints=_MAX_KEYPOINTS) for each in (model, half)]
+    found = [run() for run in runs]
+    timings = [measure(run, settings.repeats) for run in runs]
+    distances = partner_distances(*(each.keypoints for each in found), np.eye(3), image.shape, max_keypoints=None)
+    yield rate_entry(
+        f"extract {shape_name(image.shape)}, {BFLOAT16}",
+        timings[1],
+        1,
+        "img/s",
+        limit=1 / timings[0].median,
+        limit_name="float32",
+        note=f"fraction: how many times as fast; {repeatability(*distances, distance_px=1.0):.1%} of the keypoints of "
+        "both within 1 px of one of the other",
+    )
 
 
 def _sampling_entry(model: SuperPoint, image: np.ndarray, keypoints: np.ndarray, repeats: int, limits: Limits) -> Entry:

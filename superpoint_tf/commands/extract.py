@@ -101,7 +101,9 @@ def main() -> None:
         console.line("left", f"passed over: {kind}")
     detection = detection_from_options(arguments, DEFAULT_DETECTION)
     what = (arguments.weights, arguments.keypoints, arguments.descriptor)
-    extractor = open_extractor(*what, detection, arguments.resize)
+    extractor = open_extractor(*what, detection, arguments.resize, arguments.precision)
+    for note in extractor.notes:
+        console.line("use", note)
     if arguments.colmap and not extractor.describes:
         what_detects = f"--keypoints {arguments.keypoints}" if arguments.keypoints else f"--weights {arguments.weights}"
         raise ValueError(f"{what_detects}: a detector alone gives nothing to match; --colmap needs both")

@@ -9,6 +9,7 @@ import argparse
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import detection_from_options, given_options
+from superpoint_tf.config.inference import FLOAT32
 from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE
 from superpoint_tf.data.stereo.disparity_files import SUFFIXES, default_view
 from superpoint_tf.runtime.invocation import how_to_run
@@ -125,6 +126,7 @@ def check_disparity_arguments(parser: argparse.ArgumentParser, arguments: argpar
         "--subpixel": arguments.subpixel,
         "--scales": arguments.scales != ONE_SCALE,
         "--phases": arguments.phases != ONE_PHASE,
+        "--precision": arguments.precision != FLOAT32,
         "--threshold-px": arguments.threshold_px != RANSAC_PX,
     }
     given = [option for option, is_given in of_keypoints.items() if is_given]
@@ -157,11 +159,15 @@ def main() -> None:
 
     detection = detection_from_options(arguments, DEFAULT_DETECTION)
     what = (arguments.weights, arguments.keypoints, arguments.descriptor)
+    console = Console()
+    extractor = open_extractor(*what, detection, arguments.resize, arguments.precision)
+    for note in extractor.notes:
+        console.line("use", note)
     match_pictures(
         arguments.a,
         arguments.b,
-        open_extractor(*what, detection, arguments.resize),
-        Console(),
+        extractor,
+        console,
         arguments.ratio,
         arguments.threshold_px,
         arguments.figure,

@@ -84,7 +84,10 @@ def main() -> None:
     live = not arguments.output and has_display()
     if not live and not arguments.output:
         console.line("show", f"no display: saving in {DEFAULT_FOLDER}")
-    extractor = Extractor(arguments.weights, detection_from_options(arguments, DEFAULT_DETECTION), arguments.resize)
+    detection = detection_from_options(arguments, DEFAULT_DETECTION)
+    extractor = Extractor(arguments.weights, detection, arguments.resize, arguments.precision)
+    for note in extractor.notes:
+        console.line("use", note)
     window = Window() if live else None
     what = (arguments.output, arguments.every, arguments.stretch)
     signal_number = show_all(sources, extractor, console, window, *what)

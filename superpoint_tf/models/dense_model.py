@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from superpoint_tf.config import DetectionConfig
+from superpoint_tf.config.inference import FLOAT32
 from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE, check_scales
 from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.detection.maps import Level, look_at, sample_descriptors
@@ -24,8 +25,8 @@ from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.models.crop_describer import CropDescriber
 from superpoint_tf.models.images import BATCH_PIXELS, Placed, groups_of_one_shape, prepare_image, prepare_mask
 from superpoint_tf.models.inference import CompiledInference
+from superpoint_tf.models.precision import load_for_inference
 from superpoint_tf.networks.superpoint import named_variables, normalize_descriptors
-from superpoint_tf.networks.weights import load_network
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large
 from superpoint_tf.systems import CropSpec
@@ -61,12 +62,14 @@ class DenseModel:
         self._sample = tf.function(read, input_signature=[descriptor_map, keypoints], autograph=False)
 
     @classmethod
-    def from_pretrained(cls, path: str | Path) -> DenseModel:
+    def from_pretrained(cls, path: str | Path, precision: str = FLOAT32) -> DenseModel:
         """Load weights that come with the package by their name, a weights file, a run folder or a checkpoint.
 
-        Raises WeightsError naming the path if nothing is there or the file does not fit.
+        `precision` is `float32`, `mixed_bfloat16` or `auto`, which measures both and takes bfloat16 where it is faster
+        (`load_for_inference`). Raises WeightsError naming the path if nothing is there or the file does not fit,
+        ValueError for another precision.
         """
-        return cls(load_network(path)[0])
+        return cls(load_for_inference(path, precision).network)
 
     def __repr__(self) -> str:
         gives = f"descriptors of {self._dimension} numbers" if self.with_descriptor else "a detector alone"

@@ -18,6 +18,11 @@ def multiplies_bfloat16() -> bool:
     return "amx_bf16" in _cpu_info("flags").split()
 
 
+def computes_bfloat16() -> bool:
+    """Tell whether the processor has any instructions for bfloat16, AVX512-BF16 or AMX."""
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(_cpu_info("flags").split())
+
+
 def _cpu_info(key: str) -> str:
     """Return the first value of a key, empty where there is none or no Linux."""
     try:

@@ -7,6 +7,7 @@ import argparse
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_detection_options, add_network_options
 from superpoint_tf.config import DetectionConfig
+from superpoint_tf.config.inference import FLOAT32, INFERENCE_PRECISIONS
 from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE
 from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
@@ -33,6 +34,12 @@ def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
         type=_side,
         metavar="PX",
         help="shrink pictures whose longest side is above this; keypoints stay in pixels of the original",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=INFERENCE_PRECISIONS,
+        default=FLOAT32,
+        help="networks: of their arithmetic; auto measures both, takes bfloat16 if it is faster (default: %(default)s)",
     )
     command_line.add_stretch_argument(parser, NO_STRETCH)
 
@@ -67,6 +74,7 @@ def check_keypoint_arguments(parser: argparse.ArgumentParser, arguments: argpars
         "--subpixel": arguments.subpixel,
         "--scales": arguments.scales != ONE_SCALE,
         "--phases": arguments.phases != ONE_PHASE,
+        "--precision": arguments.precision != FLOAT32,
     }
     given = [option for option, is_given in of_networks.items() if is_given]
     if given and arguments.keypoints.lower() in CLASSICAL_KEYPOINTS:

@@ -10,11 +10,12 @@ import numpy as np
 
 import superpoint_tf
 from superpoint_tf.config import DetectionConfig
+from superpoint_tf.config.inference import FLOAT32
 from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.features import Features
 from superpoint_tf.models.dense_model import SuperPoint, check_detects
 from superpoint_tf.models.patch_model import SUPPORT
-from superpoint_tf.networks.weights import load_network
+from superpoint_tf.models.precision import load_for_inference
 from superpoint_tf.using.extraction_options import DEFAULT_DETECTION
 
 
@@ -24,6 +25,7 @@ class AnyExtractor(Protocol):
     describes: bool  # or a detector alone
     support: float  # side of a patch in diameters of its keypoints
     identity: dict[str, Any]  # equal ones give equal features
+    notes: list[str]  # what a user should hear of it
 
     def __call__(self, image: np.ndarray, mask: np.ndarray | None = None) -> Features:
         """Extract from a grey uint8 image (H, W), where a mask bool (H, W) is True."""
@@ -36,24 +38,31 @@ class Extractor:
     support = SUPPORT
 
     def __init__(
-        self, weights: str, detection: DetectionConfig = DEFAULT_DETECTION, resize_px: int | None = None
+        self,
+        weights: str,
+        detection: DetectionConfig = DEFAULT_DETECTION,
+        resize_px: int | None = None,
+        precision: str = FLOAT32,
     ) -> None:
         """Load weights as `SuperPoint.from_pretrained` does; raises WeightsError naming what cannot be used.
 
         Pictures whose longest side is above `resize_px` are shrunk to it before the network sees them.
         """
-        network, loaded = load_network(weights)
-        self.model, self.detection, self.resize_px = SuperPoint(network), detection, resize_px
+        loaded = load_for_inference(weights, precision)
+        self.model, self.detection, self.resize_px = SuperPoint(loaded.network), detection, resize_px
+        self.notes = [f"{loaded.precision}: {loaded.reason}"] if loaded.reason else []
         check_detects(self.model, weights)
         self.describes = self.model.with_descriptor
         self.identity: dict[str, Any] = {
-            "weights_sha256": loaded.fingerprint(),
+            "weights_sha256": loaded.weights.fingerprint(),
             **asdict(detection),
             "resize_px": resize_px,
             "superpoint_tf": superpoint_tf.__version__,
         }
         if detection.border_px == DEFAULT_DETECTION.border_px:
             del self.identity["border_px"]  # feature files of before, which had no other, are those of today
+        if loaded.precision != FLOAT32:
+            self.identity["precision"] = loaded.precision
 
     def __call__(self, image: np.ndarray, mask: np.ndarray | None = None) -> Features:
         """Extract from a grey uint8 image (H, W); keypoints and sizes are in its pixels whatever `resize_px` says.

@@ -10,6 +10,7 @@ import numpy as np
 
 import superpoint_tf
 from superpoint_tf.config import DetectionConfig
+from superpoint_tf.config.inference import FLOAT32
 from superpoint_tf.detection.keypoints import on_mask, scale_keypoints
 from superpoint_tf.detection.suppression import suppress_keypoints
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL, SUPPORTS
@@ -33,7 +34,7 @@ class ClassicalExtractor:
         """Take a row of CLASSICAL; of `detection` its suppression and its number of keypoints apply."""
         self._extract, self.detection, self.resize_px = CLASSICAL[name], detection, resize_px
         self.describes = self._extract(np.zeros((64, 64), np.uint8)).descriptors is not None
-        self.support = SUPPORTS.get(name, SUPPORT)
+        self.support, self.notes = SUPPORTS.get(name, SUPPORT), list[str]()
         settings = asdict(detection)
         self.identity: dict[str, Any] = {
             "keypoints": name,
@@ -72,7 +73,7 @@ class PatchExtractor:
                 f"--descriptor {descriptor}: {self.model.system} compares patches pair by pair and gives no vectors to "
                 "match; name a system of vectors, such as hardnet (in Python: PatchModel.compare)"
             )
-        self.support = keypoints.support
+        self.support, self.notes = keypoints.support, keypoints.notes
         self.identity: dict[str, Any] = {
             **keypoints.identity,
             "descriptor_sha256": weights.fingerprint(),
@@ -86,7 +87,12 @@ class PatchExtractor:
 
 
 def open_extractor(
-    weights: str, keypoints: str | None, descriptor: str | None, detection: DetectionConfig, resize_px: int | None
+    weights: str,
+    keypoints: str | None,
+    descriptor: str | None,
+    detection: DetectionConfig,
+    resize_px: int | None,
+    precision: str = FLOAT32,
 ) -> AnyExtractor:
     """Return what the tools extract with: a network, or what `--keypoints` and `--descriptor` name.
 
@@ -96,7 +102,7 @@ def open_extractor(
         _check_describes_pictures("--weights", weights)
         if descriptor is not None:
             raise ValueError(f"--descriptor {descriptor}: describes patches: name keypoints, --keypoints sift")
-        return Extractor(weights, detection, resize_px)
+        return Extractor(weights, detection, resize_px, precision)
     if name := CLASSICAL_KEYPOINTS.get(keypoints.lower()):
         found: AnyExtractor = ClassicalExtractor(name, detection, resize_px)
     else:
@@ -105,7 +111,7 @@ def open_extractor(
             there = f"no detector of that name and no weights there; there are {', '.join(known)}"
             raise ValueError(f"--keypoints {keypoints}: {there}{did_you_mean(keypoints.lower(), known)}")
         _check_describes_pictures("--keypoints", keypoints)
-        found = Extractor(keypoints, detection, resize_px)
+        found = Extractor(keypoints, detection, resize_px, precision)
     return found if descriptor is None else PatchExtractor(found, descriptor)
 
 
