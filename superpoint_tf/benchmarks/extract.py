@@ -96,7 +96,9 @@ def _half_entries(model: SuperPoint, image: np.ndarray, settings: Settings) -> I
     runs = [lambda each=each: each.extract(image, max_keypoints=_MAX_KEYPOINTS) for each in (model, half)]
     found = [run() for run in runs]
     timings = [measure(run, settings.repeats) for run in runs]
-    distances = partner_distances(*(each.keypoints for each in found), np.eye(3), image.shape, max_keypoints=None)
+    keypoints0, keypoints1 = (each.keypoints for each in found)
+    shape = (image.shape[0], image.shape[1])
+    distances = partner_distances(keypoints0, keypoints1, np.eye(3), shape, max_keypoints=None)
     yield rate_entry(
         f"extract {shape_name(image.shape)}, {BFLOAT16}",
         timings[1],
