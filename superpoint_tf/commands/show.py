@@ -1,4 +1,4 @@
-"""Show keypoints and heatmap over pictures and videos: python tools/show.py picture.jpg --output keypoints.png"""
+"""Show keypoints over pictures, videos and a camera: python tools/show.py picture.jpg --output keypoints.png"""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def parse_arguments() -> argparse.Namespace:
             "picture.jpg --output keypoints.png",
             "photographs/ clip.mp4 --output outputs/show --every 5",
             "bundled --max-keypoints 500 --resize 640",
+            "0 --tracks --resize 640 --precision auto",
         ],
     )
     parser.add_argument(
@@ -32,7 +33,7 @@ def parse_arguments() -> argparse.Namespace:
         type=command_line.place,
         nargs="+",
         metavar="IMAGES",
-        help="pictures, folders, patterns, videos, `bundled`",
+        help="pictures, folders, patterns, videos, `bundled`, the number of a camera",
     )
     parser.add_argument(
         "--output",
@@ -42,6 +43,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--every", type=command_line.positive_int, default=1, metavar="N", help="take each N-th frame of videos"
+    )
+    parser.add_argument(
+        "--tracks", action="store_true", help="of videos: where keypoints have been in the frames before, no heatmap"
     )
     add_extraction_arguments(parser)
     arguments = parser.parse_args()
@@ -67,9 +71,12 @@ def check_output(sources: Sequence[Source], output: str) -> None:
 
 def main() -> None:
     arguments = parse_arguments()
-    from superpoint_tf.using.picture_sources import find_sources, list_passed_over
+    from superpoint_tf.using.picture_sources import find_sources, list_passed_over, split_cameras
 
-    sources = find_sources(arguments.images)
+    cameras, files = split_cameras(arguments.images)
+    sources = [*(find_sources(files) if files else []), *cameras]
+    if arguments.tracks and not any(source.is_video for source in sources):
+        raise ValueError("--tracks: follows keypoints from frame to frame; name a video or the number of a camera")
     if arguments.output:
         check_output(sources, arguments.output)
     command_line.set_up_tensorflow()
@@ -79,17 +86,22 @@ def main() -> None:
     from superpoint_tf.using.window import Window, has_display
 
     console = Console()
-    for kind in list_passed_over(arguments.images):
+    for kind in list_passed_over(files):
         console.line("left", f"passed over: {kind}")
     live = not arguments.output and has_display()
+    if not live and cameras:
+        why = "--output is for files" if arguments.output else "there is no display"
+        raise ValueError(f"{cameras[0].name}: is shown in a window, and {why}")
     if not live and not arguments.output:
         console.line("show", f"no display: saving in {DEFAULT_FOLDER}")
     detection = detection_from_options(arguments, DEFAULT_DETECTION)
     extractor = Extractor(arguments.weights, detection, arguments.resize, arguments.precision)
+    if arguments.tracks and not extractor.describes:
+        raise ValueError(f"--tracks: {arguments.weights} is a detector alone and has no descriptors to follow")
     for note in extractor.notes:
         console.line("use", note)
     window = Window() if live else None
-    what = (arguments.output, arguments.every, arguments.stretch)
+    what = (arguments.output, arguments.every, arguments.stretch, arguments.tracks)
     signal_number = show_all(sources, extractor, console, window, *what)
     if signal_number is not None:
         sys.exit(128 + signal_number)

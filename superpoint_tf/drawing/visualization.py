@@ -110,6 +110,25 @@ def draw_matches(
     return canvas
 
 
+def draw_tracks(image: NDArray, paths: Sequence[NDArray], scale: float = 1) -> NDArray[np.uint8]:
+    """Draw where keypoints have been: a line along each path (L, 2), oldest place first, and a dot at its end.
+
+    The longer a keypoint has been followed, the warmer the colour of its line; `scale` enlarges the picture first.
+    """
+    canvas = resize(to_bgr(image), scale)
+    longest = max((len(path) for path in paths), default=1)
+    radius = max(1.25, 0.55 * _mark_radius(canvas))
+    for path in sorted(paths, key=len):
+        places = scale_keypoints(path, image.shape, canvas.shape)
+        level = np.full((1, 1), 0.35 + 0.6 * (len(path) - 1) / max(longest - 1, 1))
+        colour = tuple(map(int, _inferno(level)[0, 0]))
+        if len(path) > 1:
+            lines = np.rint(places * (1 << _SHIFT)).astype(np.int32)
+            cv2.polylines(canvas, [lines], False, colour, 2, cv2.LINE_AA, _SHIFT)
+        _draw_mark(canvas, places[-1], radius, YELLOW if len(path) > 1 else SKY, ring=False)
+    return canvas
+
+
 def save_png(path: str | Path, image: NDArray) -> None:
     """Write a picture as PNG, whole or not at all."""
     _save(path, image, ".png")

@@ -23,15 +23,20 @@ _REMEDY = "name a folder with pictures; a video is taken where it is named itsel
 
 @dataclass(frozen=True)
 class Source:
-    """A picture file or a video."""
+    """A picture file, a video or a camera."""
 
     name: str  # slash-separated path below the folder that all sources share
-    path: str
+    path: str  # of a camera its number
+
+    @property
+    def is_camera(self) -> bool:
+        """Tell whether it is a camera: files have absolute paths."""
+        return self.path.isdecimal()
 
     @property
     def is_video(self) -> bool:
         """Tell whether it holds frames."""
-        return is_video(self.path)
+        return self.is_camera or is_video(self.path)
 
     def frame_name(self, number: int) -> str:
         """Return the name of a frame of this video: `<video>/000123.jpg`."""
@@ -60,6 +65,12 @@ def find_sources(arguments: Sequence[str]) -> list[Source]:
         raise ValueError(f"{bases[0]} and others: no folder in common ({error}); name those of one drive") from error
     by_name = {with_slashes(os.path.relpath(file, common)): file for file in files}
     return [Source(name, by_name[name]) for name in sorted(by_name)]
+
+
+def split_cameras(arguments: Sequence[str]) -> tuple[list[Source], list[str]]:
+    """Return the cameras that arguments name by their numbers, and the other arguments."""
+    cameras = [each for each in dict.fromkeys(arguments) if each.isdecimal() and not os.path.lexists(each)]
+    return [Source(f"camera {each}", each) for each in cameras], [each for each in arguments if each not in cameras]
 
 
 def list_passed_over(arguments: Sequence[str]) -> list[str]:

@@ -6,42 +6,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from superpoint_tf.config.stretch import NO_STRETCH
+from superpoint_tf.data.photographs.camera import Camera
 from superpoint_tf.data.photographs.reading import PhotographError, read_grey_and_colour
 from superpoint_tf.data.photographs.stretch import OutsideWindow, looks_narrow, say_narrow, stretch_levels
 from superpoint_tf.data.photographs.video_writer import WRITTEN_SUFFIXES, VideoWriter, default_suffix, writes_h264
 from superpoint_tf.data.photographs.videos import VideoReader
-from superpoint_tf.drawing.layout import panel_scale, side_by_side
-from superpoint_tf.drawing.visualization import draw_heatmap, draw_keypoints, save_png
+from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.memory import PictureTooLarge
 from superpoint_tf.runtime.progress import Console, Progress
 from superpoint_tf.using.extractor import Extractor
+from superpoint_tf.using.frame_views import DetectionView, FrameTimer, FrameView, TrackView
 from superpoint_tf.using.picture_sources import Source
 from superpoint_tf.using.window import Window
 
 DEFAULT_FOLDER = "outputs/show"
-_PANEL_PX = 640  # width of either picture
 
 
 class NothingShown(Exception):
     """No picture could be used; the message names each with its reason."""
-
-
-def draw_detections(grey: np.ndarray, colour: np.ndarray, extractor: Extractor) -> tuple[np.ndarray, int]:
-    """Draw keypoints and heatmap of a picture beside each other: grey uint8 (H, W) for the network, BGR to draw on.
-
-    Returns uint8 BGR, and the number of keypoints.
-    """
-    grey, colour = extractor.shrink(grey), extractor.shrink(colour)
-    heatmap, keypoints, scores = extractor.detect(grey)
-    heatmap = cv2.resize(heatmap, grey.shape[::-1])  # that of several scales is larger
-    scale = panel_scale(grey.shape, _PANEL_PX)
-    panels = [draw_keypoints(colour, keypoints, scores, scale=scale), draw_heatmap(heatmap, colour, scale)]
-    return side_by_side(panels, ["keypoints", "heatmap"], [f"{len(keypoints)}", ""]), len(keypoints)
 
 
 def save_path(source: Source, output: str | None, several: bool) -> Path:
@@ -61,11 +47,13 @@ def show_all(
     output: str | None = None,
     every: int = 1,
     stretch: str = NO_STRETCH,
+    tracks: bool = False,
 ) -> int | None:
     """Show every source in a window, or without one save it; return the number of a signal that ended it, if any.
 
     Those that cannot be used are named, and what a killed call left of a file is deleted. Raises NothingShown if none
-    can be used. `stretch` is that of `read_photograph`.
+    can be used. `stretch` is that of `read_photograph`. With `tracks` videos show where keypoints have been, in place
+    of the heatmap.
     """
     left_out: list[str] = []
     with StopRequest() as stop:
@@ -75,7 +63,8 @@ def show_all(
                 storage.remove_unfinished_of(path)
             try:
                 if source.is_video:
-                    goes_on = _show_video(source, extractor, console, window, path, every, stretch, stop)
+                    view = TrackView(extractor) if tracks else DetectionView(extractor)
+                    goes_on = _show_video(source, view, console, window, path, every, stretch, stop)
                 else:
                     goes_on = _show_picture(source, extractor, console, window, path, stretch, stop)
             except (OutsideWindow, PhotographError, PictureTooLarge) as error:
@@ -100,7 +89,7 @@ def _show_picture(
     stop: StopRequest,
 ) -> bool:
     grey, colour = read_grey_and_colour(source.path, stretch)
-    picture, count = draw_detections(grey, colour, extractor)
+    picture, count = DetectionView(extractor)(grey, colour)
     if looks_narrow(grey, count):
         console.line("hint", say_narrow(source.path))
     if window is not None:
@@ -113,7 +102,7 @@ def _show_picture(
 
 def _show_video(
     source: Source,
-    extractor: Extractor,
+    view: FrameView,
     console: Console,
     window: Window | None,
     path: Path | None,
@@ -122,13 +111,16 @@ def _show_video(
     stop: StopRequest,
 ) -> bool:
     """Show or save the frames until the end, the user's, or a signal; what is drawn by then is a whole video."""
-    with VideoReader(source.path) as video:
+    timed = FrameTimer(view)
+    with Camera(int(source.path)) if source.is_camera else VideoReader(source.path) as video:
         total = -(-video.announced // every)
         frames = (frame for _, frame in video.frames(every) if frame is not None)
         greys = ((stretch_levels(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), stretch), frame) for frame in frames)
-        drawn = (draw_detections(grey, frame, extractor)[0] for grey, frame in greys)
+        drawn = (timed(grey, frame)[0] for grey, frame in greys)
         if window is not None:
-            return all(window.show(picture, stop, wait_ms=1) for picture in drawn)
+            goes_on = all(window.show(picture, stop, wait_ms=1) for picture in drawn)
+            _say_rate(console, source, timed)
+            return goes_on
         assert path is not None  # there is one or the other
         if path.suffix.lower() == ".mp4" and not writes_h264():
             console.line(
@@ -149,4 +141,10 @@ def _show_video(
                     raise
                 console.line("left", f"{path}: ends early: {error}")  # what is drawn is a whole video
         console.line("show", f"look at {path} ({progress.done} frames{', stopped' * stop.requested})")
+        _say_rate(console, source, timed)
     return True
+
+
+def _say_rate(console: Console, source: Source, timed: FrameTimer) -> None:
+    if summary := timed.summary():
+        console.line("rate", f"{source.name}: {summary}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from superpoint_tf.data.photographs import video_writer
+from superpoint_tf.data.photographs import camera, video_writer
+from superpoint_tf.data.photographs.reading import PhotographError
 from superpoint_tf.data.photographs.video_writer import default_suffix
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.using import window
@@ -170,3 +173,86 @@ def test_where_there_is_no_display_the_probe_says_so_without_ending_the_process(
     for variable in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(variable, raising=False)
     assert not window.has_display()
+
+
+def test_tracks_of_a_video_are_drawn_in_one_panel_and_rate_and_latency_are_said(
+    show: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    write_video(tmp_path / "v.mp4", 4)
+    assert show("v.mp4", "--output", "shown.mp4", "--tracks") == 0
+    assert re.search(
+        r"v\.mp4: \d+\.\d frames/s; a frame takes \d+ ms, 19 of 20 at most \d+ ms", capsys.readouterr().out
+    )
+    assert cv2.VideoCapture("shown.mp4").get(cv2.CAP_PROP_FRAME_WIDTH) == 640
+
+
+class FakeCapture:
+    """A camera whose frames arrive whenever they are read, and that ends after some."""
+
+    def __init__(self, frames: int, opens: bool = True) -> None:
+        self.left, self.opens, self.released = frames, opens, False
+
+    def isOpened(self) -> bool:
+        return self.opens
+
+    def get(self, _: int) -> float:
+        return 30.0
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        self.left -= 1
+        time.sleep(0.01)
+        return (True, np.full((48, 64, 3), self.left, np.uint8)) if self.left >= 0 else (False, None)
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_a_camera_gives_its_newest_frame_and_says_when_it_ends(monkeypatch: pytest.MonkeyPatch):
+    capture = FakeCapture(40)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number: capture)
+    numbers = []
+    with camera.Camera(0) as opened, pytest.raises(PhotographError, match="camera 0: gives no more frames"):
+        for number, frame in opened.frames():
+            assert frame is not None and frame[0, 0, 0] == 39 - number
+            numbers.append(number)
+            time.sleep(0.05)  # slower than the camera
+    assert numbers == sorted(set(numbers)) and 1 < len(numbers) < 30
+    assert capture.released
+
+
+def test_a_camera_is_shown_in_a_window_until_the_user_quits(show: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(camera.cv2, "VideoCapture", lambda number: FakeCapture(1000))
+    shown: list[tuple[int, ...]] = []
+
+    class FakeWindow:
+        def show(self, image: np.ndarray, stop: StopRequest, wait_ms: int = 0) -> bool:
+            shown.append(image.shape)
+            return len(shown) < 3
+
+    monkeypatch.setattr(window, "has_display", lambda: True)
+    monkeypatch.setattr(window, "Window", FakeWindow)
+    assert show("0", "--tracks") == 0
+    assert len(shown) == 3 and not Path("outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["0"], "camera 0: is shown in a window, and there is no display"),
+        (["0", "--output", "shown.mp4"], "camera 0: is shown in a window, and --output is for files"),
+        (["a.png", "--tracks"], "--tracks: follows keypoints from frame to frame; name a video or"),
+    ],
+)
+def test_what_a_camera_or_tracks_cannot_do_is_an_error(
+    show: Run, picture: np.ndarray, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+):
+    assert show(*arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_camera_that_is_not_there_is_named(show: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    monkeypatch.setattr(camera.cv2, "VideoCapture", lambda number: FakeCapture(0, opens=False))
+    monkeypatch.setattr(window, "has_display", lambda: True)
+    monkeypatch.setattr(window, "Window", lambda: None)
+    assert show("3") != 0
+    assert "camera 3: cannot be opened; is it connected" in capsys.readouterr().out
