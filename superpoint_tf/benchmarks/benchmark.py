@@ -10,6 +10,7 @@ from typing import Any
 from superpoint_tf.benchmarks.adaptation import benchmark_adaptation
 from superpoint_tf.benchmarks.entries import FORMAT, Entry, format_entries, format_number
 from superpoint_tf.benchmarks.extract import benchmark_extract
+from superpoint_tf.benchmarks.gpu import benchmark_gpu
 from superpoint_tf.benchmarks.limits import Limits, measure_limits
 from superpoint_tf.benchmarks.loss import benchmark_loss
 from superpoint_tf.benchmarks.machine import describe_machine
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "loss": benchmark_loss,
     "adaptation": benchmark_adaptation,
     "extract": benchmark_extract,
+    "gpu": benchmark_gpu,
 }
 
 _SAY_EVERY_S = 15.0

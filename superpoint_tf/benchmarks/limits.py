@@ -10,7 +10,7 @@ import numpy as np
 from superpoint_tf.benchmarks.timing import measure
 
 _COPY_BYTES = 256_000_000
-_ON_CPU, _ON_GPU = 2048, 8192  # side of the matrices: large enough for the peak, small enough for a second
+MATRIX_ON_CPU, MATRIX_ON_GPU = 2048, 8192  # side of the matrices: large enough for the peak, small enough for a second
 _REPEATS = 8  # the best of them: a limit is what nothing disturbed
 
 
@@ -31,14 +31,14 @@ def measure_limits(quick: bool = False) -> Limits:
     repeats = _REPEATS // 2 if quick else _REPEATS
     copy_bytes = measure_copy(repeats)
     device_copy_bytes = _measure_device_copy(tf, repeats) if on_gpu else copy_bytes
-    return Limits(measure_matmul(_ON_GPU if on_gpu else _ON_CPU, repeats), copy_bytes, device_copy_bytes)
+    return Limits(measure_matmul(MATRIX_ON_GPU if on_gpu else MATRIX_ON_CPU, repeats), copy_bytes, device_copy_bytes)
 
 
-def measure_matmul(side: int, repeats: int) -> float:
-    """Return the best FLOP/s of a float32 product of two square matrices; 2 n^3 operations each."""
+def measure_matmul(side: int, repeats: int, dtype: Any = "float32") -> float:
+    """Return the best FLOP/s of a product of two square matrices of a type; 2 n^3 operations each."""
     import tensorflow as tf
 
-    first, second = (tf.random.stateless_normal((side, side), (0, number)) for number in (0, 1))
+    first, second = (tf.cast(tf.random.stateless_normal((side, side), (0, number)), dtype) for number in (0, 1))
     multiply = tf.function(tf.matmul, autograph=False)
     return float(2.0 * side**3 / measure(lambda: multiply(first, second), repeats).best)
 

@@ -79,7 +79,7 @@ def benchmark_pipeline(settings: Settings, limits: Limits) -> Iterator[Entry]:
             consumed = _training_entry(feed, settings, limits)
             yield consumed
             for workers in counts[-1:] if settings.quick else [0, *counts]:
-                yield _stream_entry(feed, workers, settings, consumed)
+                yield stream_entry(feed, workers, settings, consumed)
             with one_core():
                 yield from part_entries(feed, config, settings.repeats, limits)
 
@@ -129,7 +129,8 @@ def _training_entry(feed: Feed, settings: Settings, limits: Limits) -> Entry:
     return convolution_entry(name, timing, feed.batch_size, feed.unit, flops, limits)
 
 
-def _stream_entry(feed: Feed, workers: int, settings: Settings, consumed: Entry) -> Entry:
+def stream_entry(feed: Feed, workers: int, settings: Settings, consumed: Entry) -> Entry:
+    """Return the rate of batches that so many workers feed, against what a training step takes."""
     all_cores = workers == worker_counts()[-1]
     timing, per_repeat, peak = _time_stream(feed, workers, settings)
     return rate_entry(

@@ -16,7 +16,7 @@ from superpoint_tf.benchmarks import pipeline
 from superpoint_tf.benchmarks.limits import Limits
 from superpoint_tf.benchmarks.network import prepare_network, random_batch
 from superpoint_tf.benchmarks.settings import Settings, worker_counts
-from superpoint_tf.commands.benchmark import BENCHMARKS
+from superpoint_tf.commands.benchmark import BENCHMARKS, GPU
 from superpoint_tf.config import Config, NetworkConfig
 from superpoint_tf.runtime.progress import Console
 
@@ -25,7 +25,7 @@ TINY = Settings(dataclasses.replace(Config(), network=NetworkConfig(width=0.125)
 
 
 def test_the_command_offers_every_benchmark() -> None:
-    assert tuple(run.BENCHMARKS) == BENCHMARKS
+    assert tuple(run.BENCHMARKS) == (*BENCHMARKS, GPU)
 
 
 def test_a_run_prints_a_table_and_writes_device_versions_limits_and_entries(
