@@ -25,12 +25,18 @@ from superpoint_tf.features.matching import match_descriptors
 from superpoint_tf.models.crop_describer import CropDescriber
 from superpoint_tf.models.images import BATCH_PIXELS, Placed, groups_of_one_shape, prepare_image, prepare_mask
 from superpoint_tf.models.inference import CompiledInference
+from superpoint_tf.models.onnx_inference import OnnxInference
 from superpoint_tf.models.precision import load_for_inference
 from superpoint_tf.networks.superpoint import named_variables, normalize_descriptors
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large
 from superpoint_tf.systems import CropSpec
 
+TENSORFLOW, ONNX = "tensorflow", "onnx"
+BACKENDS: dict[str, type[CompiledInference] | type[OnnxInference]] = {
+    TENSORFLOW: CompiledInference,
+    ONNX: OnnxInference,
+}
 ALL_KEYPOINTS = DetectionConfig(max_keypoints=None)
 
 
@@ -47,7 +53,8 @@ class DenseModel:
     Its public name is `SuperPoint`, of the first system that it ran; `SYSTEMS` names all that it runs.
     """
 
-    def __init__(self, network: tf.keras.Model) -> None:
+    def __init__(self, network: tf.keras.Model, backend: str = TENSORFLOW) -> None:
+        """Take a network; `backend` runs its forward passes, `tensorflow` or `onnx` (`OnnxInference`)."""
         self.network, self.spec = network, spec_of(network)
         self.score_map = SCORE_MAPS[self.spec.score_map]
         self.with_descriptor = "descriptors" in network.output
@@ -56,20 +63,24 @@ class DenseModel:
             self._maps_of, self._crops = network.get_layer("detector"), CropDescriber(network, self.spec)
         self._first_channels = _first_channels(network)
         self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
-        self._forward = CompiledInference(self._predict, tf.TensorSpec((None, None, None, 1), tf.float32))
+        inference = _inference_by(backend)
+        self._forward = inference(self._predict, tf.TensorSpec((None, None, None, 1), tf.float32))
         descriptor_map, keypoints = tf.TensorSpec((None, None, None), tf.float32), tf.TensorSpec((None, 2), tf.float32)
         read = functools.partial(sample_descriptors, stride=self.spec.stride, first_px=self.spec.first_px)
         self._sample = tf.function(read, input_signature=[descriptor_map, keypoints], autograph=False)
 
     @classmethod
-    def from_pretrained(cls, path: str | Path, precision: str = FLOAT32) -> DenseModel:
+    def from_pretrained(cls, path: str | Path, precision: str = FLOAT32, backend: str = TENSORFLOW) -> DenseModel:
         """Load weights that come with the package by their name, a weights file, a run folder or a checkpoint.
 
         `precision` is `float32`, `mixed_bfloat16` or `auto`, which measures both and takes bfloat16 where it is faster
-        (`load_for_inference`). Raises WeightsError naming the path if nothing is there or the file does not fit,
-        ValueError for another precision.
+        (`load_for_inference`). `backend` `onnx` runs forward passes in onnxruntime, in float32, where the extra
+        `export` is installed. Raises WeightsError naming the path if nothing is there or the file does not fit,
+        ValueError for another precision or backend or two that do not go together, ImportError without the extra.
         """
-        return cls(load_for_inference(path, precision).network)
+        if backend == ONNX and precision != FLOAT32:
+            raise ValueError(f"backend {backend!r} computes in {FLOAT32}, not in {precision}; leave out one of the two")
+        return cls(load_for_inference(path, precision).network, backend)
 
     def __repr__(self) -> str:
         gives = f"descriptors of {self._dimension} numbers" if self.with_descriptor else "a detector alone"
@@ -257,6 +268,12 @@ class DenseModel:
 
 
 SuperPoint = DenseModel
+
+
+def _inference_by(backend: str) -> type[CompiledInference] | type[OnnxInference]:
+    if backend not in BACKENDS:
+        raise ValueError(f"backend {backend!r}: expected {' or '.join(BACKENDS)}")
+    return BACKENDS[backend]
 
 
 def check_detects(model: DenseModel, source: str) -> None:

@@ -14,7 +14,7 @@ from superpoint_tf.models import precision
 from superpoint_tf.using.extraction_options import DEFAULT_WEIGHTS
 from superpoint_tf.using.extractor import Extractor
 
-IMAGE = data.camera()[:240, :320]
+IMAGE = data.camera()[150:390, 100:420]
 
 
 def test_bfloat16_finds_what_float32_finds_and_hands_out_float32() -> None:
