@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -21,13 +22,18 @@ from superpoint_tf.data.photographs.reading import cover_and_crop, read_photogra
 from superpoint_tf.data.views import to_unit
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.maps import sample_descriptors
+from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.metrics import partner_distances, repeatability
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.networks.build import build_network
+from superpoint_tf.networks.pretrained import pretrained_names
+from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
+from superpoint_tf.systems import MAPS, SYSTEMS
 
 _SHAPES = ((240, 320), (480, 640))
 _MAX_KEYPOINTS = 1000
+_PEERS = ("SIFT", "ORB", "AKAZE")
 _CANDIDATES = 0.02  # share of the pixels that an untrained network is given as candidates
 
 
@@ -43,8 +49,10 @@ def benchmark_extract(settings: Settings, limits: Limits) -> Iterator[Entry]:
         peaks = [*memory.measure_peaks([memory.Job(target, {**arguments, "image_shape": s}) for s in shapes])]
     for shape, peak in zip(shapes, peaks, strict=True):
         yield from _shape_entries(model, read_frame(settings.images, shape), settings, limits, peak)
+    largest = read_frame(settings.images, shapes[-1])
     if settings.weights:
-        yield from _half_entries(model, read_frame(settings.images, shapes[-1]), settings)
+        yield from _half_entries(model, largest, settings)
+    yield from _peer_entries(largest, settings)
 
 
 def read_frame(images: str, image_shape: ImageShape) -> np.ndarray:
@@ -88,6 +96,17 @@ def _shape_entries(
     yield _share(entry, whole.median)
     if model.with_descriptor:
         yield _share(_sampling_entry(model, image, keypoints, repeats, limits), whole.median)
+
+
+def _peer_entries(image: np.ndarray, settings: Settings) -> Iterator[Entry]:
+    """Yield the whole call of every network that ships, and of OpenCV's detectors with their own descriptors."""
+    shipped = [name for name in pretrained_names() if SYSTEMS[load_weights(name).network.system].gives == MAPS]
+    networks = {name: SuperPoint.from_pretrained(name) for name in shipped}
+    calls = {name: partial(model.extract, image, max_keypoints=_MAX_KEYPOINTS) for name, model in networks.items()}
+    for name, run in {**calls, **{name: partial(CLASSICAL[name], image) for name in _PEERS}}.items():
+        count = min(len(run().keypoints), _MAX_KEYPOINTS)
+        timing = measure(run, settings.repeats)
+        yield rate_entry(f"{name} {shape_name(image.shape)}", timing, 1, "img/s", note=f"{count} keypoints")
 
 
 def _half_entries(model: SuperPoint, image: np.ndarray, settings: Settings) -> Iterator[Entry]:
