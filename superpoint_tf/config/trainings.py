@@ -75,3 +75,7 @@ class JointSection(TrainingConfig):
     random_points: int = setting(0, minimum=0, maximum=10**5)  # points off the labels that are added to them, a pair
     # Consistency of the detector's answer between the picture and a copy moved by 1 to 7 pixels; 0: off.
     consistency_weight: float = setting(0.0, minimum=0.0, maximum=1e9)
+    # Weights of a trained network whose answers to both views are learnt beside the labels; "": no teacher. For a
+    # network that is much smaller than it.
+    teacher: str = setting("", free=True)
+    teacher_weight: float = setting(1.0, minimum=0.0, maximum=1e9)  # of both its terms in the total

@@ -20,7 +20,8 @@ from superpoint_tf.training.replicas import Replicas
 from superpoint_tf.training.tasks import Task
 
 _GO_ON, _FINISHED, _REFUSED = 0.0, 1.0, 2.0
-_OWN_SETTINGS = ("init", "labels", "num_figures")  # paths may differ from machine to machine; content is in `inputs`
+# paths may differ from machine to machine; content is in `inputs`
+_OWN_SETTINGS = ("init", "labels", "teacher", "num_figures")
 
 
 class RunFolder:

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from superpoint_tf.config import ConfigError, NetworkConfig
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
+from superpoint_tf.networks.build import build_network
+from superpoint_tf.networks.weights import get_weights
+from superpoint_tf.training.builders.detector_tasks import teacher_input
 from superpoint_tf.training.finiteness import NonFiniteLoss
 from superpoint_tf.training.replicas import cut
 from superpoint_tf.training.state import TrainingState
@@ -160,3 +164,58 @@ def test_a_keypoint_loss_of_equal_descriptors_is_warned_of(negatives: str, accum
     means["desc"] = 1.0  # the hinge has a warning of its own
     assert "the keypoint loss sits at" in state._task.objective.warning(means, batch_of())
     assert state._task.objective.warning({**means, "kpt": 0.9 * means["kpt"]}, batch_of()) == ""
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
+    network = NetworkConfig(width=0.125, batch_norm=False, descriptor_dim=8)
+    path = tmp_path_factory.mktemp("teacher") / "teacher.npz"
+    get_weights(build_network(network, seed=3), network).save(path)
+    return str(path)
+
+
+def test_a_teacher_adds_its_two_terms_and_is_not_trained(teacher: str):
+    state = make_state(teacher=teacher, teacher_weight=2.0)
+    assert state.log.names[4:] == ("tdet", "tdesc")
+    state.train_step(batch_of())
+    means = state.log.take_means()
+    terms = 0.5 * (means["det0"] + means["det1"]) + means["desc"] + 2.0 * (means["tdet"] + means["tdesc"])
+    assert means["total"] == pytest.approx(terms, rel=1e-5) and means["tdet"] > 0 and 0 < means["tdesc"] < 2
+    assert sum(weight.shape.num_elements() for weight in state.model.weights) < 20_000  # the student's alone
+
+
+def test_micro_batches_with_a_teacher_give_the_losses_and_weights_of_the_whole_batch(teacher: str):
+    whole_losses, whole_weights = trained(teacher=teacher, **BOTH, max_keypoints=6)
+    losses, weights = trained(teacher=teacher, **BOTH, max_keypoints=6, accumulate=2)
+    for whole, shared in zip(whole_losses, losses, strict=True):
+        assert shared == pytest.approx(whole, rel=1e-4)
+    for whole, shared in zip(whole_weights, weights, strict=True):
+        np.testing.assert_allclose(shared, whole, atol=1e-5)
+
+
+def test_a_student_comes_nearer_to_its_teacher(teacher: str):
+    state, first = make_state(teacher=teacher, teacher_weight=10.0, learning_rate=3e-3, descriptor_weight=0.0), {}
+    for _ in range(25):
+        state.train_step(batch_of())
+        last = state.log.take_means()
+        first = first or last
+    assert last["tdesc"] < 0.3 * first["tdesc"]  # its detector knows nothing; the labels draw away from that
+
+
+def test_without_a_weight_the_loss_over_all_cells_is_not_computed(teacher: str):
+    state = make_state(teacher=teacher, descriptor_weight=0.0, keypoint_weight=1.0)
+    assert list(state.log.names) == ["total", "det0", "det1", "kpt", "tdet", "tdesc"]
+    state.train_step(batch_of())
+    assert state.log.take_means()["total"] > 0
+
+
+def test_a_teacher_that_does_not_fit_is_refused(teacher: str):
+    config = build_config({"train": "joint", "network": {"width": 0.0625}, "joint": {"teacher": teacher}})
+    with pytest.raises(ConfigError, match=r"its descriptors have 8 numbers, network\.descriptor_dim is 256"):
+        teacher_input(config)
+    with pytest.raises(
+        ConfigError, match=r"joint\.teacher=magicpoint-small: magicpoint; a teacher of superpoint is one"
+    ):
+        teacher_input(build_config({"train": "joint", "joint": {"teacher": "magicpoint-small"}}))
+    assert list(teacher_input(build_config({"train": "joint", "joint": {"teacher": "superpoint"}}))) == ["teacher"]
+    assert teacher_input(build_config({"train": "joint"})) == {}

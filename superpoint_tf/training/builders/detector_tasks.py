@@ -15,6 +15,7 @@ from superpoint_tf.data.shapes.record_folder import record_settings
 from superpoint_tf.data.shapes.record_reader import read_record_manifest
 from superpoint_tf.data.shapes.shape_sources import GeneratedShapes, RecordedShapes
 from superpoint_tf.data.sources import Source
+from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.training.builders.inputs import TOO_FEW, init_input
@@ -103,10 +104,27 @@ def build_joint_task(config: Config) -> Task:
             )
         config = dataclasses.replace(config, joint=dataclasses.replace(config.joint, init=manifest.detector["path"]))
     root, inputs = find_image_root(config, manifest), label_inputs(config, manifest, config.joint.init)
+    inputs |= teacher_input(config)
     source = labelled_pairs(config, root, labels, manifest, inputs)
     if not manifest.has_votes:
         source.description += "; made before labels had votes: nothing is learnt within 16 px of their frame's edge"
     return make_task(config, source, pairs_validator(config, root, manifest.validation), inputs)
+
+
+def teacher_input(config: Config) -> dict[str, str]:
+    """Return the fingerprint of the weights that answer first, if the config names any; raises ConfigError."""
+    teacher = config.joint.teacher
+    if not teacher:
+        return {}
+    weights = load_weights(teacher)
+    if (system := weights.network.system) != config.network.system:
+        raise ConfigError(f"joint.teacher={teacher}: {system}; a teacher of {config.network.system} is one itself")
+    if (dim := weights.network.descriptor_dim) != config.network.descriptor_dim:
+        raise ConfigError(
+            f"joint.teacher={teacher}: its descriptors have {dim} numbers, network.descriptor_dim is "
+            f"{config.network.descriptor_dim}; make them alike"
+        )
+    return {"teacher": weights.fingerprint()}
 
 
 def pairs_validator(config: Config, root: str, photographs: Sequence[str]) -> Validator:

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from superpoint_tf.config import Config
+from superpoint_tf.config import Config, JointSection
 from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.losses.consistency_loss import consistency_loss, count_consistency, move_images, sample_moves
 from superpoint_tf.losses.correspondences import Correspondences, choose_correspondences, count_correspondences
 from superpoint_tf.losses.descriptor_loss import collapsed_descriptor_loss, count_pairs, descriptor_loss
 from superpoint_tf.losses.detector_loss import count_cells, detector_loss
+from superpoint_tf.losses.distillation_loss import descriptor_distillation, detector_distillation
 from superpoint_tf.losses.keypoint_loss import collapsed_keypoint_loss, keypoint_loss
+from superpoint_tf.networks.weights import load_network
 from superpoint_tf.training.objectives.objective import LossTerm, sits_at
 from superpoint_tf.training.replicas import cut
+
+_TAUGHT = ("tdet", "tdesc")  # what a teacher's answers cost: of the detector, of the descriptors
 
 
 class JointObjective:
@@ -24,14 +28,22 @@ class JointObjective:
         self._settings = config.joint
         self._at_keypoints = self._settings.keypoint_weight > 0
         self._with_moved = self._settings.consistency_weight > 0
-        further = ("kpt",) * self._at_keypoints + ("cons",) * self._with_moved
-        self.term_names: tuple[str, ...] = ("det0", "det1", "desc", *further)
+        self._teacher = _load_teacher(self._settings)
+        self._over_cells = self._settings.descriptor_weight > 0
+        further = ("desc",) * self._over_cells + ("kpt",) * self._at_keypoints + ("cons",) * self._with_moved
+        if self._teacher is not None:
+            further += _TAUGHT
+        self.term_names: tuple[str, ...] = ("det0", "det1", *further)
 
     def counts(self, batch: TensorBatch) -> dict[str, tf.Tensor]:
         valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
-        counts = {"det0": count_cells(valid0), "det1": count_cells(valid1), "desc": count_pairs(valid0, valid1)}
+        counts = {"det0": count_cells(valid0), "det1": count_cells(valid1)}
+        if self._over_cells:
+            counts["desc"] = count_pairs(valid0, valid1)
         if self._at_keypoints:
             counts["kpt"] = count_correspondences(self._correspondences(batch))
+        if self._teacher is not None:
+            counts |= dict.fromkeys(_TAUGHT, count_cells(valid0) + count_cells(valid1))
         if self._with_moved:
             counts["cons"] = count_consistency(sample_moves(batch["shift_seeds"]), valid0)
         return counts
@@ -49,14 +61,29 @@ class JointObjective:
             )
             for view in (0, 1)
         }
-        terms["desc"] = self._descriptor_term(descriptors, batch)
+        if self._over_cells:
+            terms["desc"] = self._descriptor_term(descriptors, batch)
         if self._at_keypoints:
             terms["kpt"] = self._keypoint_term(descriptors, batch)
         if self._with_moved:
             moves = sample_moves(batch["shift_seeds"])
             disagreement = consistency_loss(logits[0], logits[2], moves, batch["cells_valid0"])
             terms["cons"] = LossTerm(disagreement, self._settings.consistency_weight)
+        if self._teacher is not None:
+            terms |= self._taught_terms(self._teacher, logits, descriptors, batch)
         return terms
+
+    def _taught_terms(
+        self, teacher: tf.keras.Model, logits: Sequence[tf.Tensor], descriptors: Sequence[tf.Tensor], batch: TensorBatch
+    ) -> dict[str, LossTerm]:
+        answers = teacher(tf.concat([batch["images0"], batch["images1"]], axis=0), training=False)
+        valid = tf.concat([batch["cells_valid0"], batch["cells_valid1"]], axis=0)
+        found = [tf.concat(maps[:2], axis=0) for maps in (logits, descriptors)]
+        sums = (
+            detector_distillation(found[0], answers["logits"], valid),
+            descriptor_distillation(found[1], answers["descriptors"], valid),
+        )
+        return {name: LossTerm(each, self._settings.teacher_weight) for name, each in zip(_TAUGHT, sums, strict=True)}
 
     def _descriptor_term(self, descriptors: Sequence[tf.Tensor], batch: TensorBatch) -> LossTerm:
         valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
@@ -82,14 +109,18 @@ class JointObjective:
         )
 
     def warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
+        found = self._cells_warning(model_losses, batch) if self._over_cells else ""
+        return found or (self._keypoint_warning(model_losses, batch) if self._at_keypoints else "")
+
+    def _cells_warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
         valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]
         collapsed = float(collapsed_descriptor_loss(batch["homography_0to1"], valid0, valid1, self._settings))
-        if sits_at(model_losses["desc"], collapsed):
-            return (
-                f"the descriptor loss sits at {collapsed:.4f}, what equal descriptors everywhere would cost: "
-                "lower joint.positive_weight or joint.learning_rate if it stays there"
-            )
-        return self._keypoint_warning(model_losses, batch) if self._at_keypoints else ""
+        if not sits_at(model_losses["desc"], collapsed):
+            return ""
+        return (
+            f"the descriptor loss sits at {collapsed:.4f}, what equal descriptors everywhere would cost: "
+            "lower joint.positive_weight or joint.learning_rate if it stays there"
+        )
 
     def _keypoint_warning(self, model_losses: dict[str, float], batch: TensorBatch) -> str:
         total, count = 0.0, 0.0
@@ -107,3 +138,7 @@ class JointObjective:
             f"the keypoint loss sits at {collapsed:.4f}, what equal descriptors everywhere would cost: "
             "lower joint.keypoint_weight or joint.learning_rate if it stays there"
         )
+
+
+def _load_teacher(settings: JointSection) -> tf.keras.Model | None:
+    return load_network(settings.teacher, settings.precision)[0] if settings.teacher else None
