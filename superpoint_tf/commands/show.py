@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import detection_from_options
 from superpoint_tf.data.photographs.video_writer import WRITTEN_SUFFIXES
-from superpoint_tf.using.extraction_options import DEFAULT_DETECTION, add_extraction_arguments
+from superpoint_tf.using.extraction_options import DEFAULT_DETECTION, add_extraction_arguments, check_weights_arguments
 
 if TYPE_CHECKING:
     from superpoint_tf.using.picture_sources import Source
@@ -72,6 +72,7 @@ def main() -> None:
     sources = find_sources(arguments.images)
     if arguments.output:
         check_output(sources, arguments.output)
+    check_weights_arguments(arguments)
     command_line.set_up_tensorflow()
     from superpoint_tf.runtime.progress import Console
     from superpoint_tf.using.extractor import Extractor
@@ -83,7 +84,7 @@ def main() -> None:
         console.line("left", f"passed over: {kind}")
     live = not arguments.output and has_display()
     if not live and not arguments.output:
-        console.line("show", f"no display: saving in {DEFAULT_FOLDER}")
+        console.line("show", f"no display for a window: saving in {DEFAULT_FOLDER} (--output names another place)")
     extractor = Extractor(arguments.weights, detection_from_options(arguments, DEFAULT_DETECTION), arguments.resize)
     window = Window() if live else None
     what = (arguments.output, arguments.every, arguments.stretch)

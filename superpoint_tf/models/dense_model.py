@@ -25,7 +25,7 @@ from superpoint_tf.models.crop_describer import CropDescriber
 from superpoint_tf.models.images import BATCH_PIXELS, Placed, groups_of_one_shape, prepare_image, prepare_mask
 from superpoint_tf.models.inference import CompiledInference
 from superpoint_tf.networks.superpoint import named_variables, normalize_descriptors
-from superpoint_tf.networks.weights import load_network
+from superpoint_tf.networks.weights import load_network, title_of
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large
 from superpoint_tf.systems import CropSpec
@@ -46,8 +46,9 @@ class DenseModel:
     Its public name is `SuperPoint`, of the first system that it ran; `SYSTEMS` names all that it runs.
     """
 
-    def __init__(self, network: tf.keras.Model) -> None:
-        self.network, self.spec = network, spec_of(network)
+    def __init__(self, network: tf.keras.Model, name: str = "") -> None:
+        """Wrap a network; `name` is that of its weights, for `repr`."""
+        self.network, self.spec, self._name = network, spec_of(network), name
         self.score_map = SCORE_MAPS[self.spec.score_map]
         self.with_descriptor = "descriptors" in network.output
         self._maps_of, self._crops = network, None  # a system in parts detects with one, and describes with others
@@ -66,12 +67,13 @@ class DenseModel:
 
         Raises WeightsError naming the path if nothing is there or the file does not fit.
         """
-        return cls(load_network(path)[0])
+        return cls(load_network(path)[0], str(path))
 
     def __repr__(self) -> str:
         gives = f"descriptors of {self._dimension} numbers" if self.with_descriptor else "a detector alone"
         finds = "" if self.spec.score_map else ", no keypoints of its own"
-        return f"SuperPoint({self.network.name}, {self.network.count_params():,} weights, {gives}{finds})"
+        what = f"{title_of(self._name, self.network.name)}, {self.network.count_params():,} weights"
+        return f"SuperPoint({what}, {gives}{finds})"
 
     @property
     def _dimension(self) -> int:
