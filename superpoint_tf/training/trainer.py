@@ -135,6 +135,7 @@ def _train_steps(run: Run, stream: BatchStream, stop: StopRequest) -> None:
 
     if start == 0:
         _validate(run)
+    reporter.console.line("train", "the first step is compiled, which can take minutes on a busy machine")
     for step in range(start + 1, last + 1):
         batch = next(batches)
         state.train_step(batch, stop=shared and stop.requested)

