@@ -8,8 +8,8 @@ from pathlib import Path
 from superpoint_tf.adaptation.shards import wait_for_file
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import deciding_settings, load_config
-from superpoint_tf.networks.pretrained import pretrained_names
-from superpoint_tf.networks.weights import WEIGHTS_FILE, load_weights
+from superpoint_tf.networks.pretrained import WEIGHTS_FILE, pretrained_names
+from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.systems import SYSTEMS, DenseSpec

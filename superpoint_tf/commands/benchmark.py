@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from superpoint_tf import command_line
+from superpoint_tf.networks.pretrained import check_weights
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.operating_system import joined
 
@@ -72,6 +73,8 @@ def main() -> None:
     from superpoint_tf.data.photographs.photograph_sets import find_photographs
 
     find_photographs(config.photographs, arguments.images)  # now, not after the first benchmarks
+    if arguments.weights:
+        check_weights(arguments.weights)
     command_line.set_up_tensorflow()
     from superpoint_tf.benchmarks.benchmark import run_benchmarks
     from superpoint_tf.benchmarks.settings import Settings

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_detection_options, detection_from_options, given_options
-from superpoint_tf.config import DetectionConfig
+from superpoint_tf.config import DetectionConfig, PhotographsSection
 from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.export.formats import FORMATS, PRECISIONS
 from superpoint_tf.export.request import Request, check_output, parse_image_shape, resolve_form, table_requests
+from superpoint_tf.networks.pretrained import check_weights
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -83,6 +84,8 @@ def _check_together(parser: argparse.ArgumentParser, arguments: argparse.Namespa
 
 def main() -> None:
     arguments = parse_arguments()
+    from superpoint_tf.data.photographs.photograph_sets import find_photographs
+
     shape = parse_image_shape(arguments.image_shape)
     detection = detection_from_options(arguments, DetectionConfig()) if arguments.with_postprocessing else None
     requests = table_requests(shape, detection)
@@ -93,6 +96,8 @@ def main() -> None:
         request.check()
     if arguments.output:
         check_output(arguments.format, arguments.output)
+    check_weights(arguments.weights)
+    find_photographs(PhotographsSection(), arguments.images)
     command_line.set_up_tensorflow()
     from superpoint_tf.export.calibration import open_photographs
     from superpoint_tf.export.exporter import Exporter

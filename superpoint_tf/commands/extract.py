@@ -6,11 +6,13 @@ import argparse
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import detection_from_options
+from superpoint_tf.runtime.interruption import Finished
 from superpoint_tf.using.extraction_options import (
     DEFAULT_DETECTION,
     add_extraction_arguments,
     add_keypoint_arguments,
     check_keypoint_arguments,
+    check_weights_arguments,
 )
 
 
@@ -89,6 +91,7 @@ def main() -> None:
 
     reading = PhotographReading(arguments.stretch, arguments.masks or "")
     reading.check()
+    check_weights_arguments(arguments)
     command_line.set_up_tensorflow()
     from superpoint_tf.data.photographs.videos import FrameFolder
     from superpoint_tf.runtime.progress import Console
@@ -112,7 +115,12 @@ def main() -> None:
         if frames is not None and source.is_video:
             frames.check(source.name)
     extraction = (arguments.every, arguments.strict, arguments.overwrite, frames, reading)
-    found = extract_batch(sources, extractor, arguments.output, console, *extraction)
+    try:
+        found = extract_batch(sources, extractor, arguments.output, console, *extraction)
+    except Finished:  # a signal with the last picture
+        if arguments.colmap:
+            raise
+        return
     if arguments.colmap:
         settings = (arguments.colmap_overlap, arguments.colmap_single_camera)
         export_database(arguments.colmap, arguments.output, found.names, sources, console, *settings)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from superpoint_tf import command_line
+from superpoint_tf.networks.pretrained import check_weights
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.operating_system import joined
 
@@ -53,6 +54,8 @@ def main() -> None:
 
     PhotographReading(masks=config.photographs.masks).check()
     split = split_photographs(config.photographs, arguments.images)
+    weights = arguments.weights or config.joint.init
+    check_weights(weights)
     command_line.set_up_tensorflow()
     from superpoint_tf.finetuning.finetune import FinetuneFolder, finetune, prepare_config
     from superpoint_tf.runtime.progress import Console
@@ -60,7 +63,6 @@ def main() -> None:
 
     replicas, console = build_local_replicas(arguments.strategy), Console()
     folder = FinetuneFolder(Path(arguments.output or f"outputs/finetune-{Path(arguments.images).resolve().name}"))
-    weights = arguments.weights or config.joint.init
     config = prepare_config(config, split, weights, folder)
     replicas.check(config.joint)
     judgement = finetune(config, split, folder, console, replicas, arguments.strict, arguments.overwrite)

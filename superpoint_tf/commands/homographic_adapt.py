@@ -8,6 +8,7 @@ from pathlib import Path
 
 from superpoint_tf import command_line
 from superpoint_tf.config.stretch import NO_STRETCH
+from superpoint_tf.networks.pretrained import check_weights
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.operating_system import joined
 
@@ -77,6 +78,8 @@ def main() -> None:
     PhotographReading(masks=config.photographs.masks).check()
     photographs = find_photographs(config.photographs, arguments.images)
     photographs = photographs.with_readable_validation(config.photographs.stretch)
+    if arguments.detector:
+        check_weights(arguments.detector)
     command_line.set_up_tensorflow()
     from superpoint_tf.adaptation.first_detector import find_first_detector
     from superpoint_tf.adaptation.rounds import AdaptationRun, adapt, check_output

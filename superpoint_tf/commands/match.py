@@ -6,6 +6,7 @@ Match the pixels of a rectified pair: python tools/match.py LEFT RIGHT --weights
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import detection_from_options, given_options
@@ -20,6 +21,7 @@ from superpoint_tf.using.extraction_options import (
     add_extraction_arguments,
     add_keypoint_arguments,
     check_keypoint_arguments,
+    check_weights_arguments,
 )
 from superpoint_tf.using.views import VIEWS
 
@@ -107,6 +109,14 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
+def check_picture(path: str) -> None:
+    """Raise ValueError if there is no file of a picture."""
+    if not Path(path).exists():
+        raise ValueError(f"{path}: no such file")
+    if Path(path).is_dir():
+        raise ValueError(f"{path}: is a folder; name a picture")
+
+
 def check_disparity_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """End with an error for options that do not go with --disparity, or only with it."""
     if not arguments.disparity:
@@ -144,7 +154,10 @@ def main() -> None:
     from superpoint_tf.data.photographs.masked_photographs import PhotographReading
 
     reading = PhotographReading(arguments.stretch, arguments.masks or "")
+    for path in (arguments.a, arguments.b):
+        check_picture(path)
     reading.check()
+    check_weights_arguments(arguments)
     command_line.set_up_tensorflow()
     from superpoint_tf.runtime.progress import Console
 

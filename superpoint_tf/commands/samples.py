@@ -12,8 +12,8 @@ EXAMPLES = ["", "samples/"]
 
 def parse_arguments() -> argparse.Namespace:
     parser = command_line.Parser(
-        "Write a.jpg and b.jpg, two views of one photograph, clip.mp4 and photographs/, made of the photographs that "
-        "scikit-image ships.",
+        "Write a.jpg and b.jpg, two views of one photograph, clip.mp4, photographs/ and a 16-bit thermal.png, made of "
+        "the photographs that scikit-image ships.",
         EXAMPLES,
     )
     parser.add_argument(

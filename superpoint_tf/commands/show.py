@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import detection_from_options
 from superpoint_tf.data.photographs.video_writer import WRITTEN_SUFFIXES
-from superpoint_tf.using.extraction_options import DEFAULT_DETECTION, add_extraction_arguments
+from superpoint_tf.using.extraction_options import DEFAULT_DETECTION, add_extraction_arguments, check_weights_arguments
 
 if TYPE_CHECKING:
     from superpoint_tf.using.picture_sources import Source
@@ -79,6 +79,7 @@ def main() -> None:
         raise ValueError("--tracks: follows keypoints from frame to frame; name a video or the number of a camera")
     if arguments.output:
         check_output(sources, arguments.output)
+    check_weights_arguments(arguments)
     command_line.set_up_tensorflow()
     from superpoint_tf.runtime.progress import Console
     from superpoint_tf.using.extractor import Extractor
@@ -93,7 +94,7 @@ def main() -> None:
         why = "--output is for files" if arguments.output else "there is no display"
         raise ValueError(f"{cameras[0].name}: is shown in a window, and {why}")
     if not live and not arguments.output:
-        console.line("show", f"no display: saving in {DEFAULT_FOLDER}")
+        console.line("show", f"no display for a window: saving in {DEFAULT_FOLDER} (--output names another place)")
     detection = detection_from_options(arguments, DEFAULT_DETECTION)
     extractor = Extractor(arguments.weights, detection, arguments.resize, arguments.precision)
     if arguments.tracks and not extractor.describes:

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from superpoint_tf import command_line
-from superpoint_tf.config import ConfigError
+from superpoint_tf.config import DOG, Config, ConfigError
+from superpoint_tf.data.labels.label_folders import find_labels
+from superpoint_tf.data.labels.labels import ADAPTED
+from superpoint_tf.networks.pretrained import check_weights
+from superpoint_tf.runtime.interruption import Finished
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.systems import SYSTEMS
 
@@ -39,6 +43,16 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def check_inputs(config: Config) -> None:
+    """Raise ConfigError without labels, FileNotFoundError without first weights, where the training wants them."""
+    patches, init = config.patches, config.training.init
+    of_labels = config.train == "joint" or (config.train == "patches" and not patches.data and patches.labels != DOG)
+    if of_labels:
+        find_labels(config, config.joint.labels if config.train == "joint" else patches.labels)
+    if init and init != ADAPTED:
+        check_weights(init)
+
+
 def main() -> None:
     arguments = parse_arguments()
     options = {
@@ -54,6 +68,7 @@ def main() -> None:
         raise ConfigError(f"--labels: {arguments.config} has `train: {config.train}`, which needs none")
     if (arguments.stretch or arguments.masks) and config.train in ("detector", "digits"):
         raise ConfigError(f"--stretch, --masks: {arguments.config} has `train: {config.train}`, without photographs")
+    check_inputs(config)
     command_line.set_up_tensorflow()
     from superpoint_tf.runtime.progress import FROM_SCRATCH, QUICKSTART
     from superpoint_tf.training.replicas import build_replicas
@@ -61,6 +76,7 @@ def main() -> None:
     replicas = build_replicas(arguments.strategy)  # before anything runs in TensorFlow
     from superpoint_tf.training.build import build_task
     from superpoint_tf.training.convex.convex_run import train_convex_run
+    from superpoint_tf.training.run_folder import RunFolder
     from superpoint_tf.training.trainer import train
 
     output = arguments.output or f"outputs/{config.name}"
@@ -76,7 +92,10 @@ def main() -> None:
             raise ConfigError(f"{config.network.system} is solved for by one process: unset TF_CONFIG")
         weights = train_convex_run(build_task(config), output, **given)
     else:
-        weights = train(build_task(config), output, replicas=replicas, **given)
+        try:
+            weights = train(build_task(config), output, replicas=replicas, **given)
+        except Finished:  # a signal in the last step: nothing is left to stop
+            weights = RunFolder(output).weights
     if replicas.is_chief:
         trained = config.classes.stage if config.train == "classes" else config.train
         trained = f"lift {config.lift.trainable}" if config.train == "lift" else trained

@@ -18,12 +18,12 @@ from superpoint_tf.config import PhotometricConfig
 from superpoint_tf.data.batches.batch import TensorBatch
 from superpoint_tf.data.photometric_backends import NUM_ELLIPSES, SHADE_AXIS, SHADE_BLUR, SHADE_SIDE_PX, PendingChange
 from superpoint_tf.data.random_streams import Stream, photometric_word, stream_generator
+from superpoint_tf.networks.stateless import draw_steps, fold_in, numbered_seeds, to_unit_interval
 from superpoint_tf.runtime.quiet import start_xla
 
 _BLUR_REACH = 4  # deviations at which the Gaussian of the shade is cut, as OpenCV cuts it
 _TOUCHED_PX = 0.4  # OpenCV also fills the pixels that the edge of an ellipse touches
 _FIELD_SIZE = 2**22
-_STEPS = 2**24  # that float32 tells apart in [0, 1)
 
 
 def change_pending(batch: TensorBatch, pending: PendingChange | None, key: int) -> TensorBatch:
@@ -46,8 +46,7 @@ def change_picture(image: np.ndarray, config: PhotometricConfig, key: int, numbe
 
 def photometric_seeds(key: int, numbers: tf.Tensor, view: int) -> tf.Tensor:
     """Return stateless seeds int64 (B, 2) of the change of view 0 or 1 of samples int64 (B,)."""
-    word = tf.fill(tf.shape(numbers), tf.constant(photometric_word(key, view), tf.int64))
-    return tf.stack([word, numbers], axis=1)
+    return numbered_seeds(photometric_word(key, view), numbers)
 
 
 def change_pictures(images: tf.Tensor, seeds: tf.Tensor, config: PhotometricConfig) -> tf.Tensor:
@@ -92,11 +91,11 @@ def _change(
         _shade,
         _motion_blur,
     )
-    order = tf.argsort(_uniforms(_fold(seed, 2), len(changes)))
+    order = tf.argsort(_uniforms(fold_in(seed, 2), len(changes)))
 
     def step(index: tf.Tensor, levels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         branches = [
-            functools.partial(change, levels, _fold(seed, part), config) for part, change in enumerate(changes, 3)
+            functools.partial(change, levels, fold_in(seed, part), config) for part, change in enumerate(changes, 3)
         ]
         return index + 1, tf.clip_by_value(tf.round(tf.switch_case(order[index], branches)), 0.0, 255.0)
 
@@ -139,7 +138,7 @@ def _read_all(field: tf.Tensor, seeds: tf.Tensor, part: int, shape: tf.TensorSha
     size = min(count, _FIELD_SIZE)
 
     def read(seed: tf.Tensor) -> tf.Tensor:
-        words = _fold(seed, part)
+        words = fold_in(seed, part)
         first = tf.random.stateless_uniform([], words, 0, _FIELD_SIZE - size + 1, tf.int32, alg="philox")
         numbers = tf.slice(field, [first], [size])
         return tf.reshape(tf.tile(numbers, [-(-count // size)])[:count] if count > size else numbers, shape)
@@ -162,8 +161,8 @@ def _impulses(levels: tf.Tensor, seed: tf.Tensor, config: PhotometricConfig, uni
 def _shade(levels: tf.Tensor, seed: tf.Tensor, config: PhotometricConfig) -> tf.Tensor:
     """Darken (or lighten, where the transparency is negative) below blurred ellipses."""
     height, width = levels.shape
-    mask = _blurred_ellipses(int(height), int(width), _fold(seed, 1))
-    return levels * (1.0 - _uniform(_fold(seed, 0), *config.shade) * mask)
+    mask = _blurred_ellipses(int(height), int(width), fold_in(seed, 1))
+    return levels * (1.0 - _uniform(fold_in(seed, 0), *config.shade) * mask)
 
 
 def _blurred_ellipses(height: int, width: int, seed: tf.Tensor) -> tf.Tensor:
@@ -230,13 +229,9 @@ def _line(reach: tf.Tensor, angle: tf.Tensor, most: int) -> tf.Tensor:
     return weights / tf.reduce_sum(weights)
 
 
-def _fold(seed: tf.Tensor, part: int) -> tf.Tensor:
-    return tf.random.experimental.stateless_fold_in(seed, tf.constant(part, seed.dtype), alg="philox")
-
-
 def _uniforms(seed: tf.Tensor, count: int) -> tf.Tensor:
-    """Draw float32 (count,) in [0, 1); as whole numbers, of which XLA makes the same."""
-    return tf.cast(tf.random.stateless_uniform([count], seed, 0, _STEPS, tf.int32, alg="philox"), tf.float32) / _STEPS
+    """Draw float32 (count,) in [0, 1)."""
+    return to_unit_interval(draw_steps([count], seed))
 
 
 def _uniform(seed: tf.Tensor, low: float, high: float) -> tf.Tensor:

@@ -25,6 +25,7 @@ from superpoint_tf.geometry.cells import nearest_pixels
 from superpoint_tf.geometry.homography import invert_homographies, sample_homographies
 from superpoint_tf.geometry.masks import erode_mask, warp_valid_mask
 from superpoint_tf.geometry.warp import warp_images, warp_points
+from superpoint_tf.networks.stateless import numbered_seeds
 
 _ROWS = 128  # corresponding points come in multiples of it
 _UNKNOWN_GROWTH_PX = 3  # enough where a pixel of the view is up to 2.8 of the frame: floor(1 + step / sqrt(2))
@@ -69,8 +70,7 @@ class View(NamedTuple):
 
 def sample_seeds(key: int, purpose: Purpose, numbers: tf.Tensor) -> tf.Tensor:
     """Return stateless seeds int64 (B, 2), one for each sample number and purpose."""
-    numbers = tf.cast(numbers, tf.int64)
-    return tf.stack([tf.fill(tf.shape(numbers), tf.constant(first_word(key, purpose), tf.int64)), numbers], axis=1)
+    return numbered_seeds(first_word(key, purpose), numbers)
 
 
 def sample_view_homographies(

@@ -15,21 +15,23 @@ from superpoint_tf.drawing.visualization import save_jpeg
 from superpoint_tf.runtime import storage
 
 PICTURES = ("a.jpg", "b.jpg")
-VIDEO, FOLDER = "clip.mp4", "photographs"
+VIDEO, FOLDER, THERMAL = "clip.mp4", "photographs", "thermal.png"
 _SOURCE = "rocket.jpg"
 _SHAPE = (360, 480)  # (height, width) of views
 # Where the corners of two views lie in the photograph of 640x427, xy, clockwise from the top left.
 _FIRST = np.array([[20, 30], [500, 30], [500, 390], [20, 390]], np.float32)
 _LAST = np.array([[140, 10], [600, 60], [560, 420], [90, 370]], np.float32)
 _FRAMES, _FRAMES_PER_SECOND = 20, 10.0
+_COLDEST, _LEVELS_A_STEP = 7600, 4  # of the 16 bits of a thermal camera, as the documentation has them
 
 
 def write_samples(folder: str | Path) -> list[Path]:
-    """Write two views of one photograph, a video from one to the other, and a folder of photographs; return the paths.
+    """Write two views of one photograph, a video from one to the other, a folder of photographs and the first view as
+    a thermal camera stores pictures, in few of 16 bits; return the paths.
 
     Raises FileExistsError, and writes nothing, if a file or folder of these names is there.
     """
-    paths = [Path(folder) / name for name in (*PICTURES, VIDEO, FOLDER)]
+    paths = [Path(folder) / name for name in (*PICTURES, VIDEO, FOLDER, THERMAL)]
     for path in paths:
         if path.exists():
             raise FileExistsError(f"{path}: is there already; name another folder")
@@ -40,6 +42,8 @@ def write_samples(folder: str | Path) -> list[Path]:
             video.add(view)
     save_jpeg(paths[0], views[0])
     save_jpeg(paths[1], views[-1])
+    grey = cv2.cvtColor(views[0], cv2.COLOR_BGR2GRAY).astype(np.uint16)
+    storage.write_bytes(paths[4], cv2.imencode(".png", _COLDEST + _LEVELS_A_STEP * grey)[1].tobytes())
     for name in (*bundled.train, *bundled.validation):
         storage.write_bytes(paths[3] / name, storage.read_bytes(storage.join(bundled.root, name)))
     return paths

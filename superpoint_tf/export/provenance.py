@@ -6,7 +6,8 @@ from pathlib import Path
 
 import superpoint_tf
 from superpoint_tf.export.form import Form
-from superpoint_tf.networks.weights import WEIGHTS_FILE, Weights
+from superpoint_tf.networks.pretrained import WEIGHTS_FILE
+from superpoint_tf.networks.weights import Weights
 
 
 def describe_origin(source: str, weights: Weights, precision: str, form: Form) -> dict[str, str]:

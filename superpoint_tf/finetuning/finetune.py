@@ -23,7 +23,8 @@ from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.finetuning.judgement import AFTER, BEFORE, CLASSICAL, Judgement, judge, make_pairs
 from superpoint_tf.finetuning.split import Split
 from superpoint_tf.models.dense_model import SuperPoint
-from superpoint_tf.networks.weights import WEIGHTS_FILE, load_weights
+from superpoint_tf.networks.pretrained import WEIGHTS_FILE
+from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.training.builders.detector_tasks import build_joint_task
@@ -116,7 +117,7 @@ def finetune(
     run = AdaptationRun(config, split.photographs, weights, folder.labels, 1, strict=strict, replicas=replicas)
     adapt(run, console, overwrite)
     trained = train(build_joint_task(config), folder.run, overwrite=overwrite, replicas=replicas)
-    pairs = make_pairs([storage.join(split.photographs.root, name) for name in split.judges], config)
+    pairs = make_pairs([storage.join(split.photographs.root, name) for name in split.judges], config, console)
     methods = _methods(weights, str(trained))
     judgement = judge(pairs, methods, config, console)
     kept = str(trained) if judgement.keeps_after else weights

@@ -17,7 +17,7 @@ from superpoint_tf.evaluation.pairs import ImagePair
 from superpoint_tf.evaluation.report.console_table import console_text
 from superpoint_tf.evaluation.results import Row, Table
 from superpoint_tf.evaluation.sets.random_homographies import random_homography_pairs
-from superpoint_tf.runtime.progress import Console, Progress
+from superpoint_tf.runtime.progress import Console, Progress, watched
 
 BEFORE, AFTER, CLASSICAL = "before", "after", "RootSIFT"
 DECIDES = "matching_score"  # by which training chose the weights, too
@@ -101,18 +101,23 @@ class Judgement:
         }
 
 
-def make_pairs(photographs: Sequence[str], config: Config) -> list[ImagePair]:
-    """Return pairs of each photograph by homographies that the training's validation does not use."""
+def make_pairs(photographs: Sequence[str], config: Config, console: Console) -> list[ImagePair]:
+    """Return pairs of each photograph by homographies that the training's validation does not use.
+
+    Large photographs take a while, each of them is read for each of its pairs: `console` says how far it is.
+    """
     settings, count = config.evaluation, PAIRS_A_PHOTOGRAPH * len(photographs)
     ranges = (settings.homography, config.photographs.photometric)
     drawn = (*ranges, config.seed + 1, count)
     stretch = config.photographs.stretch
-    return list(random_homography_pairs(photographs, settings.image_shape, *drawn, stretch=stretch))
+    pairs = random_homography_pairs(photographs, settings.image_shape, *drawn, stretch=stretch)
+    return list(watched(pairs, count, "pairs", "pairs to judge by", console))
 
 
 def judge(pairs: Sequence[ImagePair], methods: Mapping[str, Extractor], config: Config, console: Console) -> Judgement:
     """Measure `before`, `after` and `RootSIFT` on the pairs of `make_pairs`."""
     protocol, photographs = PairProtocol.of(config.evaluation), len(pairs) // PAIRS_A_PHOTOGRAPH
+    console.line("judge", f"{len(pairs)} pairs of {photographs} photographs by {', '.join(methods)}")
     with Progress(len(pairs), "judge", "pairs", console=console) as progress:
         results = evaluate_pairs(pairs, methods, protocol, on_pair=progress.update)
     photograph_of = {pair.name: str(number % photographs) for number, pair in enumerate(pairs)}  # they take turns

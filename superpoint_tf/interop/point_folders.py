@@ -16,7 +16,9 @@ def list_point_files(folder: str) -> list[str]:
         if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
     )
     if not found:
-        there = "it does not exist" if not Path(folder).exists() else f"looked for {', '.join(SUFFIXES)}"
+        there = f"looked for {', '.join(SUFFIXES)}"
+        if not Path(folder).is_dir():
+            there = "it is a file: name the folder that it lies in" if Path(folder).exists() else "it does not exist"
         raise FileNotFoundError(f"no files of points in {folder} ({there})")
     return found
 

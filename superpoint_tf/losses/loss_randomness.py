@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from superpoint_tf.networks.stateless import draw_steps, fold_in, to_unit_interval
+
 # Purposes: numbers with different ones are independent.
 MOVE, CHOICE, POINTS, PARTNERS, SWAPS, SYMMETRIES = range(6)
 STEREO_POINTS = 64  # which points of a pair, and how their patches are cut
-_STEPS = 2**24  # that float32 tells apart in [0, 1)
 
 
 def sample_uniforms(seeds: tf.Tensor, purpose: int, count: int | tf.Tensor) -> tf.Tensor:
@@ -17,10 +18,8 @@ def sample_uniforms(seeds: tf.Tensor, purpose: int, count: int | tf.Tensor) -> t
     """
 
     def row(seed: tf.Tensor) -> tf.Tensor:
-        seed = tf.random.experimental.stateless_fold_in(seed, tf.constant(purpose, seed.dtype), alg="philox")
-        # whole numbers: XLA makes other floats of the same bits
-        return tf.random.stateless_uniform([count], seed, 0, _STEPS, tf.int32, alg="philox")
+        return draw_steps([count], fold_in(seed, purpose))
 
     size = count if isinstance(count, int) else None
     drawn = tf.map_fn(row, seeds, fn_output_signature=tf.TensorSpec([size], tf.int32))
-    return tf.cast(drawn, tf.float32) / _STEPS
+    return to_unit_interval(drawn)

@@ -28,6 +28,7 @@ from superpoint_tf.models.inference import CompiledInference
 from superpoint_tf.models.onnx_inference import OnnxInference
 from superpoint_tf.models.precision import load_for_inference
 from superpoint_tf.networks.superpoint import named_variables, normalize_descriptors
+from superpoint_tf.networks.weights import title_of
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.memory import PictureTooLarge, check_memory, too_large
 from superpoint_tf.systems import CropSpec
@@ -53,9 +54,9 @@ class DenseModel:
     Its public name is `SuperPoint`, of the first system that it ran; `SYSTEMS` names all that it runs.
     """
 
-    def __init__(self, network: tf.keras.Model, backend: str = TENSORFLOW) -> None:
-        """Take a network; `backend` runs its forward passes, `tensorflow` or `onnx` (`OnnxInference`)."""
-        self.network, self.spec = network, spec_of(network)
+    def __init__(self, network: tf.keras.Model, name: str = "", backend: str = TENSORFLOW) -> None:
+        """Wrap a network; `name` is that of its weights, for `repr`, and `backend` runs it, `tensorflow` or `onnx`."""
+        self.network, self.spec, self._name = network, spec_of(network), name
         self.score_map = SCORE_MAPS[self.spec.score_map]
         self.with_descriptor = "descriptors" in network.output
         self._maps_of, self._crops = network, None  # a system in parts detects with one, and describes with others
@@ -80,12 +81,13 @@ class DenseModel:
         """
         if backend == ONNX and precision != FLOAT32:
             raise ValueError(f"backend {backend!r} computes in {FLOAT32}, not in {precision}; leave out one of the two")
-        return cls(load_for_inference(path, precision).network, backend)
+        return cls(load_for_inference(path, precision).network, str(path), backend)
 
     def __repr__(self) -> str:
         gives = f"descriptors of {self._dimension} numbers" if self.with_descriptor else "a detector alone"
         finds = "" if self.spec.score_map else ", no keypoints of its own"
-        return f"SuperPoint({self.network.name}, {self.network.count_params():,} weights, {gives}{finds})"
+        what = f"{title_of(self._name, self.network.name)}, {self.network.count_params():,} weights"
+        return f"SuperPoint({what}, {gives}{finds})"
 
     @property
     def _dimension(self) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-_COUNTS = (1, 8, 32)  # of patches; above, multiples of the last
+_FEW_COUNTS = (1, 8, 32)  # of patches or other rows; above, multiples of a step
 _MAX_FUSED_SIZES = 48  # of all networks of the process together; some 12 convolutions each: well below 1024
 _FUSING = "remapping"  # what TensorFlow's optimizer calls it
 
@@ -45,12 +45,15 @@ class CompiledInference:
         return len(_seen) <= _MAX_FUSED_SIZES
 
 
-def with_few_counts(run: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-    """Return a function of tensors (N, ...) to (N, ...) that is run at few N alone: zeros fill up, and are cut off."""
+def with_few_counts(run: Callable[..., tf.Tensor], step: int = _FEW_COUNTS[-1]) -> Callable[..., tf.Tensor]:
+    """Return a function of tensors (N, ...) to (N, ...) that is run at few N alone: zeros fill up, and are cut off.
+
+    Above 32 these are the multiples of `step`.
+    """
 
     def filled_up(*tensors: tf.Tensor) -> tf.Tensor:
         count = int(tensors[0].shape[0])
-        missing = _next_count(count) - count
+        missing = _next_count(count, step) - count
         if not missing:
             return run(*tensors)
         return run(*(tf.pad(each, [[0, missing], *[[0, 0]] * (each.shape.rank - 1)]) for each in tensors))[:count]
@@ -58,9 +61,8 @@ def with_few_counts(run: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     return filled_up
 
 
-def _next_count(count: int) -> int:
-    largest = _COUNTS[-1]
-    return next((each for each in _COUNTS if each >= count), -(-count // largest) * largest)
+def _next_count(count: int, step: int) -> int:
+    return next((each for each in _FEW_COUNTS if each >= count), -(-count // step) * step)
 
 
 @contextlib.contextmanager

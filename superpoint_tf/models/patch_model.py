@@ -14,7 +14,7 @@ from superpoint_tf.geometry.patches import build_levels, cut_patches, keypoint_f
 from superpoint_tf.models.images import prepare_image
 from superpoint_tf.models.inference import with_few_counts
 from superpoint_tf.networks.build import build_network
-from superpoint_tf.networks.weights import Weights, WeightsError, assign_weights, load_weights
+from superpoint_tf.networks.weights import Weights, WeightsError, assign_weights, load_weights, title_of
 from superpoint_tf.systems import CLASSES, COSTS, MAPS, SCORES, SYSTEMS, PatchSpec
 
 SUPPORT = 6.0  # side of a keypoint's patch in its diameters, as `patches.support` of the training has it
@@ -36,11 +36,13 @@ class PatchModel:
     patch is described once, and `compare_vectors` scores pairs. One that sees both together has `compare` alone.
     """
 
-    def __init__(self, network: tf.keras.Model, system: str) -> None:
+    def __init__(self, network: tf.keras.Model, system: str, name: str = "") -> None:
+        """Wrap a network of a system; `name` is that of its weights, for `repr`. Raises ValueError for another kind."""
         spec = SYSTEMS[system].network
         if not isinstance(spec, PatchSpec):
             raise ValueError(f"{system} describes pictures; use SuperPoint")
-        self.network, self.system, self.gives = network, system, SYSTEMS[system].gives
+        self.network, self.system, self._name = network, system, name
+        self.gives = SYSTEMS[system].gives
         self.side_px = spec.side_px
         self.binary = spec.binary and self.gives != SCORES
         self._branches, self._pair, self.dimension = _parts(network, spec)  # numbers that describe a patch
@@ -56,7 +58,8 @@ class PatchModel:
     def __repr__(self) -> str:
         gives = "scores of pairs" if self.gives == SCORES else f"vectors of {self.dimension} numbers"
         sees = f"patches of {self.side_px}x{self.side_px} pixels"
-        return f"PatchModel({self.system}, {self.network.count_params():,} weights, {sees}, {gives})"
+        what = f"{title_of(self._name, self.system)}, {self.network.count_params():,} weights"
+        return f"PatchModel({what}, {sees}, {gives})"
 
     @property
     def describes(self) -> bool:
@@ -152,7 +155,7 @@ def load_patch_model(path: str | Path) -> tuple[PatchModel, Weights]:
         raise WeightsError(f"{path}: {system} {_OTHERS[SYSTEMS[system].gives]} weights of a patch system")
     network = build_network(weights.network)
     assign_weights(network, weights, str(path))
-    return PatchModel(network, system), weights
+    return PatchModel(network, system, str(path)), weights
 
 
 def _parts(network: tf.keras.Model, spec: PatchSpec) -> tuple[tuple[Forward, ...], Forward | None, int]:

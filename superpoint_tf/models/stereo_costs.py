@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from superpoint_tf.models.inference import CompiledInference, with_few_counts
 from superpoint_tf.networks.stereo_network import standardise_pictures
 from superpoint_tf.networks.superpoint import named_variables
 from superpoint_tf.systems import StereoSpec
@@ -15,6 +16,7 @@ from superpoint_tf.systems import StereoSpec
 UNSEEN = 1.0  # cost of what lies left of the right picture: the highest
 _BLOCK_PIXELS = 4096  # that full layers see at a time: more do not fit into a cache
 _BLOCK_POINTS = 512
+_COUNT_STEP = 512  # of pairs that full layers see: their number is another for each disparity and width
 
 
 class PairCosts:
@@ -25,7 +27,9 @@ class PairCosts:
     """
 
     def __init__(self, network: tf.keras.Model, spec: StereoSpec) -> None:
-        self._describe = {layer.name: layer for layer in network.layers}["describe"]
+        describe = {layer.name: layer for layer in network.layers}["describe"]
+        pictures = tf.TensorSpec((None, None, None, 1), tf.float32)
+        self._describe = CompiledInference(lambda seen: describe(seen, training=False), pictures)
         self._border_px = spec.side_px // 2
         self._decide = _decision(network) if spec.head else None
         self._first = _first_layer(network) if spec.head else None
@@ -74,13 +78,13 @@ class PairCosts:
         standard = standardise_pictures(tf.constant(picture[np.newaxis, ..., np.newaxis], tf.float32))
         border = self._border_px
         around = np.pad(standard.numpy(), ((0, 0), (border, border), (border, border), (0, 0)), "edge")
-        return self._describe(around, training=False)[0]
+        return self._describe(tf.constant(around))[0]
 
     def _compare(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         if self._decide is None:
             return (1.0 - np.einsum("...c,...c->...", first, second)) / 2.0
         joined = first + second
-        return self._decide(joined.reshape(-1, joined.shape[-1])).numpy().reshape(joined.shape[:-1])
+        return self._decide(tf.constant(joined.reshape(-1, joined.shape[-1]))).numpy().reshape(joined.shape[:-1])
 
 
 def _layers_of_head(network: tf.keras.Model) -> list[tuple[tf.Variable, tf.Variable]]:
@@ -115,4 +119,4 @@ def _decision(network: tf.keras.Model) -> Any:
             features = tf.nn.bias_add(tf.linalg.matmul(tf.nn.relu(features), kernel[0, 0]), bias)
         return tf.sigmoid(features[:, 0])
 
-    return decide
+    return with_few_counts(decide, _COUNT_STEP)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from superpoint_tf.models.images import prepare_image
 from superpoint_tf.models.stereo_costs import PairCosts
 from superpoint_tf.networks.stereo_network import standardise_pictures
-from superpoint_tf.networks.weights import load_network
+from superpoint_tf.networks.weights import load_network, title_of
 from superpoint_tf.stereo.costs import DEFAULT_DISPARITIES, least_cost
 from superpoint_tf.stereo.postprocessing import Disparities, PostProcessing, postprocess
 from superpoint_tf.stereo.semiglobal import Penalties
@@ -27,11 +27,12 @@ _BY_HEAD = PostProcessing(Penalties(small=0.4, large=3.0))
 class StereoModel:
     """A trained stereo network (MC-CNN): `disparity` is what most need, `volume` are the costs themselves."""
 
-    def __init__(self, network: tf.keras.Model, system: str) -> None:
+    def __init__(self, network: tf.keras.Model, system: str, name: str = "") -> None:
+        """Wrap a network of a system; `name` is that of its weights, for `repr`. Raises ValueError for another kind."""
         spec = SYSTEMS[system].network
         if not isinstance(spec, StereoSpec):
             raise ValueError(f"{system} matches no stereo pairs; use a system that gives {COSTS}, such as mc-cnn-fast")
-        self.network, self.system = network, system
+        self.network, self.system, self._name = network, system, name
         self.settings = _BY_HEAD if spec.head else _BY_DOT
         self._costs = PairCosts(network, spec)
 
@@ -42,10 +43,10 @@ class StereoModel:
         Raises WeightsError naming the path if nothing is there, or if it is of another kind of network.
         """
         network, weights = load_network(path, gives=COSTS)
-        return cls(network, weights.network.system)
+        return cls(network, weights.network.system, str(path))
 
     def __repr__(self) -> str:
-        return f"StereoModel({self.system}, {self.network.count_params():,} weights)"
+        return f"StereoModel({title_of(self._name, self.system)}, {self.network.count_params():,} weights)"
 
     def disparity(
         self, left: Any, right: Any, num_disparities: int = DEFAULT_DISPARITIES, post_processing: bool = True

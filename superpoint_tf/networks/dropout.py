@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-_STEPS = 2**24  # that float32 tells apart in [0, 1)
+from superpoint_tf.networks.stateless import STEPS, draw_steps
 
 
 class Dropout(tf.keras.layers.Layer):
@@ -29,9 +29,8 @@ class Dropout(tf.keras.layers.Layer):
         if not training:
             return features
         seed = tf.stack([tf.constant(self._word, tf.int64), _content_word(patches)])
-        # whole numbers: XLA makes other floats of the same bits
-        drawn = tf.random.stateless_uniform(tf.shape(features), seed, 0, _STEPS, tf.int32, alg="philox")
-        kept = drawn >= int(self.share * _STEPS)
+        drawn = draw_steps(tf.shape(features), seed)
+        kept = drawn >= int(self.share * STEPS)
         return tf.where(kept, features / (1.0 - self.share), tf.zeros_like(features))
 
     def compute_output_shape(self, input_shape: Any) -> Any:

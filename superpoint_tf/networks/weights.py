@@ -14,14 +14,12 @@ import tensorflow as tf
 from superpoint_tf.config import Config, NetworkConfig
 from superpoint_tf.config.config_files import build_config, config_to_dict, load_config
 from superpoint_tf.networks.build import build_network, weight_shapes
-from superpoint_tf.networks.pretrained import pretrained_names, pretrained_path
+from superpoint_tf.networks.pretrained import WEIGHTS_FILE, no_weights, pretrained_path
 from superpoint_tf.networks.residual_network import HEADS
 from superpoint_tf.networks.superpoint import named_variables, precision_policy
 from superpoint_tf.runtime import storage
-from superpoint_tf.runtime.suggestions import did_you_mean
 from superpoint_tf.systems import MAPS, SYSTEMS
 
-WEIGHTS_FILE = "weights.npz"
 _HEADER = "__header__"
 _NEW_HEADS = ("descriptor_", HEADS)  # how the names begin of what weights may lack
 
@@ -128,12 +126,7 @@ def load_weights(path: str | Path) -> Weights:
     try:
         arrays = storage.load_npz(path)
     except FileNotFoundError as error:
-        names = pretrained_names()
-        others = f", or {' or '.join(names)}" if names else ""
-        raise WeightsError(
-            f"{path}: no weights there; give a weights.npz, a run folder or a checkpoint{others}"
-            f"{did_you_mean(str(path), names)}"
-        ) from error
+        raise WeightsError(no_weights(path)) from error
     except ValueError as error:
         raise WeightsError(str(error)) from error
     try:
@@ -200,6 +193,11 @@ def load_network(path: str | Path, precision: str = "float32", gives: str = MAPS
         model = build_network(weights.network)
     assign_weights(model, weights, str(path))
     return model, weights
+
+
+def title_of(name: str, system: str) -> str:
+    """Return how a model is shown: the name or path of its weights, if they have one, and its system."""
+    return system if name in ("", system) else f"{name}: {system}"
 
 
 def _check_gives(system: str, gives: str, source: str) -> None:

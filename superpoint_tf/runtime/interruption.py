@@ -17,6 +17,10 @@ class Interrupted(Exception):
         self.exit_code = 128 + signal_number
 
 
+class Finished(Interrupted):
+    """A signal came when the work was done: what would follow it is not begun, and nothing was stopped."""
+
+
 class StopRequest:
     """Within the block, the first Ctrl-C or SIGTERM sets `requested`; a second Ctrl-C interrupts at once."""
 
@@ -33,10 +37,10 @@ class StopRequest:
         """Ask for a stop as SIGTERM does, where another process has received it."""
         self.signal_number = self.signal_number or signal.SIGTERM
 
-    def raise_if_requested(self, message: str) -> None:
-        """Raise Interrupted if a signal has arrived; call it where everything is saved."""
+    def raise_if_requested(self, message: str, kind: type[Interrupted] = Interrupted) -> None:
+        """Raise Interrupted, or a `kind` of it, if a signal has arrived; call it where everything is saved."""
         if self.signal_number is not None:
-            raise Interrupted(message, self.signal_number)
+            raise kind(message, self.signal_number)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:

@@ -13,7 +13,8 @@ from typing import Any
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import config_to_yaml, deciding_settings, flatten, load_config
 from superpoint_tf.config.differences import differences
-from superpoint_tf.networks.weights import WEIGHTS_FILE, WeightsError, load_weights
+from superpoint_tf.networks.pretrained import WEIGHTS_FILE
+from superpoint_tf.networks.weights import WeightsError, load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.training.replicas import Replicas

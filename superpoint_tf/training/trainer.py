@@ -13,7 +13,7 @@ from superpoint_tf.networks.superpoint import named_variables
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.devices import describe_devices
 from superpoint_tf.runtime.hardware import multiplies_bfloat16
-from superpoint_tf.runtime.interruption import StopRequest
+from superpoint_tf.runtime.interruption import Finished, StopRequest
 from superpoint_tf.runtime.progress import announce_cost
 from superpoint_tf.training.input_statistics import first_patches
 from superpoint_tf.training.replicas import COLLECTIVE_ERRORS, Replicas, WorkerLost, first_reason, single_replica
@@ -52,7 +52,7 @@ def train(
     steps are asked for. With `replicas` of several workers each calls this, on one shared `output`; the chief alone
     validates and writes, and a stop that one worker is asked for is a stop of all. Raises ConfigError if the folder
     holds another run, or a batch does not divide into the replicas, NonFiniteLoss, WorkerLost if another worker is
-    gone, and Interrupted after a checkpoint on Ctrl-C or SIGTERM.
+    gone, Interrupted after a checkpoint on Ctrl-C or SIGTERM, and Finished if that came in the last step.
     """
     folder, replicas = RunFolder(output), replicas or single_replica()
     replicas.check(task.settings)
@@ -135,6 +135,7 @@ def _train_steps(run: Run, stream: BatchStream, stop: StopRequest) -> None:
 
     if start == 0:
         _validate(run)
+    reporter.console.line("train", "the first step is compiled, which can take minutes on a busy machine")
     for step in range(start + 1, last + 1):
         batch = next(batches)
         state.train_step(batch, stop=shared and stop.requested)
@@ -164,8 +165,10 @@ def _train_steps(run: Run, stream: BatchStream, stop: StopRequest) -> None:
         if step == last or stopping():
             replicas.add(0.0)  # nobody leaves before the chief has written everything
         if stopping():
-            reporter.console.line("train", f"stopped after step {step}; the same command goes on from there")
             stop.request()  # perhaps it was another worker
+            if step == last:
+                stop.raise_if_requested(f"{run.folder.path}: finished", Finished)
+            reporter.console.line("train", f"stopped after step {step}; the same command goes on from there")
             stop.raise_if_requested(f"{run.folder.path}: stopped after step {step}")
 
 

@@ -15,7 +15,7 @@ from superpoint_tf.data.photographs.stretch import looks_narrow, say_narrow
 from superpoint_tf.data.photographs.videos import FrameFolder
 from superpoint_tf.features import Features
 from superpoint_tf.features.feature_archive import FeatureArchive
-from superpoint_tf.runtime.interruption import StopRequest
+from superpoint_tf.runtime.interruption import Finished, StopRequest
 from superpoint_tf.runtime.memory import PictureTooLarge
 from superpoint_tf.runtime.progress import Console, Progress, format_bytes, format_duration
 from superpoint_tf.using.extractor import AnyExtractor
@@ -66,7 +66,8 @@ def extract_batch(
 
     No keypoint lies where a picture's mask is black; features of a picture whose mask changed are made anew. Raises
     PhotographError for the first that cannot be used if `strict`, ValueError if none can be, and for an `output` that
-    cannot be continued (see FeatureArchive) or has a name from another file, Interrupted after Ctrl-C or SIGTERM.
+    cannot be continued (see FeatureArchive) or has a name from another file, Interrupted after Ctrl-C or SIGTERM,
+    Finished if that came with the last picture.
     """
     began, result = time.monotonic(), Extraction()
     identity = extractor.identity
@@ -89,11 +90,13 @@ def extract_batch(
                 result.add(picture, features)
             figures = {"kp/img": result.keypoints_per_image} if result.num_extracted else {}
             progress.update(1, **figures)
-            stop.raise_if_requested(f"{output}: stopped after {result.num_extracted} pictures")
+            if progress.done < progress.total:
+                stop.raise_if_requested(f"{output}: stopped after {result.num_extracted} pictures")
     _report(result, output, time.monotonic() - began, console)
     _report_masks(result, reading.masks, console)
     if result.narrow:
         console.line("hint", say_narrow(result.narrow[0], len(result.narrow)))
+    stop.raise_if_requested(f"{output}: finished", Finished)
     return result
 
 

@@ -11,6 +11,8 @@ from superpoint_tf.config.inference import FLOAT32, INFERENCE_PRECISIONS
 from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE
 from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
+from superpoint_tf.networks.pretrained import check_weights, exists, pretrained_names
+from superpoint_tf.runtime.suggestions import did_you_mean
 
 DEFAULT_WEIGHTS = "superpoint-small"
 DEFAULT_DETECTION = DetectionConfig(max_keypoints=2048)
@@ -86,3 +88,22 @@ def _side(text: str) -> int:
     if side < _SMALLEST_SIDE_PX:
         raise argparse.ArgumentTypeError(f"{text!r}: expected {_SMALLEST_SIDE_PX} pixels or more")
     return side
+
+
+def check_weights_arguments(arguments: argparse.Namespace) -> None:
+    """Raise FileNotFoundError for weights, ValueError for keypoints, that are named and are not there."""
+    keypoints, descriptor = getattr(arguments, "keypoints", None), getattr(arguments, "descriptor", None)
+    if keypoints is None:
+        check_weights(arguments.weights)
+    else:
+        check_keypoints(keypoints)
+    if descriptor is not None:
+        check_weights(descriptor)
+
+
+def check_keypoints(keypoints: str) -> None:
+    """Raise ValueError, naming what there is, if `--keypoints` is neither a detector nor weights that are there."""
+    known = [*CLASSICAL_KEYPOINTS, *pretrained_names()]
+    if keypoints.lower() not in CLASSICAL_KEYPOINTS and not exists(keypoints):
+        there = f"no detector of that name and no weights there; there are {', '.join(known)}"
+        raise ValueError(f"--keypoints {keypoints}: {there}{did_you_mean(keypoints.lower(), known)}")

@@ -11,6 +11,7 @@ import numpy as np
 import superpoint_tf
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.inference import FLOAT32
+from superpoint_tf.data.photographs.masked_photographs import resize_mask
 from superpoint_tf.detection.keypoints import detect_keypoints, scale_keypoints
 from superpoint_tf.features import Features
 from superpoint_tf.models.dense_model import SuperPoint, check_detects
@@ -49,7 +50,7 @@ class Extractor:
         Pictures whose longest side is above `resize_px` are shrunk to it before the network sees them.
         """
         loaded = load_for_inference(weights, precision)
-        self.model, self.detection, self.resize_px = SuperPoint(loaded.network), detection, resize_px
+        self.model, self.detection, self.resize_px = SuperPoint(loaded.network, weights), detection, resize_px
         self.notes = [f"{loaded.precision}: {loaded.reason}"] if loaded.reason else []
         check_detects(self.model, weights)
         self.describes = self.model.with_descriptor
@@ -71,7 +72,8 @@ class Extractor:
         memory would not do.
         """
         seen = self.shrink(image)
-        found = self.model.extract(seen, self.detection, mask=shrink_mask(mask, seen.shape))
+        usable = None if mask is None else resize_mask(mask, self.shrink)
+        found = self.model.extract(seen, self.detection, mask=usable)
         keypoints = scale_keypoints(found.keypoints, seen.shape, image.shape)
         return found.scaled(keypoints, float(np.sqrt(image.size / seen.size)))
 
@@ -84,20 +86,12 @@ class Extractor:
         return heatmap, *detect_keypoints(heatmap, self.detection, image.shape, self.model.score_map.window_px)
 
     def shrink(self, image: np.ndarray) -> np.ndarray:
-        """Return what the network is to see of uint8 (H, W[, C])."""
+        """Return what the network is to see of pixels (H, W[, C])."""
         return shrink(image, self.resize_px)
 
 
-def shrink_mask(mask: np.ndarray | None, image_shape: tuple[int, ...]) -> np.ndarray | None:
-    """Return a mask bool (H, W) for its picture shrunk to (height, width): a pixel counts if all that it shows do."""
-    if mask is None or mask.shape == image_shape:
-        return mask
-    forbidden = cv2.resize((~mask).astype(np.float32), image_shape[::-1], interpolation=cv2.INTER_AREA)
-    return forbidden <= 0
-
-
 def shrink(image: np.ndarray, limit: int | None) -> np.ndarray:
-    """Return an image uint8 (H, W[, C]) as it is, or shrunk by area to at most `limit` pixels a side."""
+    """Return pixels (H, W[, C]), uint8 or float32, as they are, or shrunk by area to at most `limit` pixels a side."""
     longest = max(image.shape[:2])
     if limit is not None and longest > limit:
         height, width = (max(1, round(side * limit / longest)) for side in image.shape[:2])

@@ -11,18 +11,16 @@ import numpy as np
 import superpoint_tf
 from superpoint_tf.config import DetectionConfig
 from superpoint_tf.config.inference import FLOAT32
+from superpoint_tf.data.photographs.masked_photographs import resize_mask
 from superpoint_tf.detection.keypoints import on_mask, scale_keypoints
 from superpoint_tf.detection.suppression import suppress_keypoints
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL, SUPPORTS
-from superpoint_tf.evaluation.methods.methods import exists
 from superpoint_tf.features import Features
 from superpoint_tf.models.patch_model import SUPPORT, load_patch_model
-from superpoint_tf.networks.pretrained import pretrained_names
 from superpoint_tf.networks.weights import load_weights
-from superpoint_tf.runtime.suggestions import did_you_mean
 from superpoint_tf.systems import SCORES, SYSTEMS, VECTORS
-from superpoint_tf.using.extraction_options import CLASSICAL_KEYPOINTS
-from superpoint_tf.using.extractor import AnyExtractor, Extractor, shrink, shrink_mask
+from superpoint_tf.using.extraction_options import CLASSICAL_KEYPOINTS, check_keypoints
+from superpoint_tf.using.extractor import AnyExtractor, Extractor, shrink
 
 _DETECTOR_SETTINGS = ("max_keypoints", "nms_radius_px")  # of those of networks, what applies to any detector
 
@@ -52,7 +50,8 @@ class ClassicalExtractor:
         seen = shrink(image, self.resize_px)
         found = self._extract(seen)
         found = found.take(suppress_keypoints(found.keypoints, found.scores, self.detection.nms_radius_px))
-        if (usable := shrink_mask(mask, seen.shape)) is not None:
+        if mask is not None:
+            usable = resize_mask(mask, lambda pixels: shrink(pixels, self.resize_px))
             found = found.take(on_mask(found.keypoints, usable))
         found = found.take(slice(self.detection.max_keypoints))
         keypoints = scale_keypoints(found.keypoints, seen.shape, image.shape)
@@ -106,10 +105,7 @@ def open_extractor(
     if name := CLASSICAL_KEYPOINTS.get(keypoints.lower()):
         found: AnyExtractor = ClassicalExtractor(name, detection, resize_px)
     else:
-        known = [*CLASSICAL_KEYPOINTS, *pretrained_names()]
-        if not exists(keypoints):
-            there = f"no detector of that name and no weights there; there are {', '.join(known)}"
-            raise ValueError(f"--keypoints {keypoints}: {there}{did_you_mean(keypoints.lower(), known)}")
+        check_keypoints(keypoints)
         _check_describes_pictures("--keypoints", keypoints)
         found = Extractor(keypoints, detection, resize_px, precision)
     return found if descriptor is None else PatchExtractor(found, descriptor)

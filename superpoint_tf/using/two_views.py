@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,18 +51,35 @@ def align(
     `extract` is called with an image, and with `mask` where there is one; `SuperPoint.extract` is such. `ratio` is that
     of `match_descriptors`, `masks` are bool (H, W) of the images. With `views`, a row of VIEWS, each synthesised view
     of one image is matched with each of the other, and the pair whose homography has the most inliers is the answer,
-    in pixels of the images. Raises ValueError for an extractor without descriptors.
+    in pixels of the images; where an image as it is has no keypoint, no other view is looked at. Raises ValueError
+    for an extractor without descriptors.
     """
     chosen = VIEWS[views] if views else AS_IT_IS
-    found0 = [extract_view(extract, image0, linear, masks[0]) for linear in chosen.of_first]
-    found1 = [extract_view(extract, image1, linear, masks[1]) for linear in chosen.of_second]
+    found0, found1 = (
+        _extract_views(extract, image0, chosen.of_first[:1], masks[0]),
+        _extract_views(extract, image1, chosen.of_second[:1], masks[1]),
+    )
+    empty = not all(len(found[0].keypoints) for found in (found0, found1))
+    if not empty:  # of 13 faint pictures without a keypoint no other view had more than 2
+        found0 += _extract_views(extract, image0, chosen.of_first[1:], masks[0])
+        found1 += _extract_views(extract, image1, chosen.of_second[1:], masks[1])
     pairs = itertools.product(found0, found1)
     least = MIN_INLIERS_OF_VIEWS if views else MIN_INLIERS
     alignments = [align_features(*pair, image0.shape, ratio, threshold_px, least) for pair in pairs]
     best = max(alignments, key=lambda alignment: int(alignment.inliers.sum()))  # the first of equals: as they are
+    if best.homography_0to1 is None and views and empty:
+        return best._replace(
+            reason=f"{best.reason}; one picture as it is has no keypoint, so no other view was looked at"
+        )
     if best.homography_0to1 is None and views:
         return best._replace(reason=f"{best.reason}, nor do those of {len(alignments) - 1} other pairs of views")
     return best
+
+
+def _extract_views(
+    extract: Extract, image: np.ndarray, views: Sequence[np.ndarray], mask: np.ndarray | None
+) -> list[Features]:
+    return [extract_view(extract, image, linear, mask) for linear in views]
 
 
 def align_features(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+
 import numpy as np
 import pytest
 
@@ -14,6 +17,7 @@ from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.sets.photographs import photograph_paths
 from superpoint_tf.features import Features
 from superpoint_tf.finetuning.judgement import PAIRS_A_PHOTOGRAPH, Judgement, judge, make_pairs
+from superpoint_tf.runtime import progress
 from superpoint_tf.runtime.progress import Console
 
 PROTOCOL = PairProtocol((48, 64), 100, 4)
@@ -73,9 +77,13 @@ def config() -> Config:
     return build_config({"photographs": {"image_shape": [48, 64]}, "evaluation": {"image_shape": [48, 64]}})
 
 
-def test_pairs_of_one_photograph_count_as_one_and_validation_has_other_pairs():
+def test_pairs_of_one_photograph_count_as_one_and_each_part_of_judging_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    clock = itertools.count(0, 20)  # a loaded machine: 20 s from one look at it to the next
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     photographs = photograph_paths("bundled")[:3]
-    pairs = make_pairs(photographs, config())
+    pairs = make_pairs(photographs, config(), Console())
     assert len(pairs) == 3 * PAIRS_A_PHOTOGRAPH
     rootsift = load_extractors(["RootSIFT"])["RootSIFT"]
 
@@ -89,6 +97,10 @@ def test_pairs_of_one_photograph_count_as_one_and_validation_has_other_pairs():
         "RootSIFT": rootsift,
     }
     found = judge(pairs, methods, config(), Console())
+    said = capsys.readouterr().out
+    assert "judge | 24 pairs of 3 photographs by before, after, RootSIFT\n" in said
+    for label, unit in (("pairs", "pairs to judge by"), ("judge", "pairs")):
+        assert re.search(rf"^{label} \| 12/24 {unit} \| [\d.]+/s \| eta \d:\d\d:\d\d$", said, re.MULTILINE)
     assert found.photographs == 3 and {d.pairs for d in found.gained if d.value == "matching_score"} == {3}
     assert found.decisive.mean > 0
     assert all(d.mean == 0 for d in found.over_classical if not np.isnan(d.mean))

@@ -159,8 +159,8 @@ def _weights_seeds() -> list[bytes]:
 def _read_label_folder(content: bytes, folder: Path) -> None:
     """Read `manifest` and `adaptation.json`, one after the other, as a training and a second adaptation do."""
     from superpoint_tf.config.config_files import build_config
+    from superpoint_tf.data.labels.label_folders import find_labels
     from superpoint_tf.data.labels.labels import IDENTITY_FILE, Part, read_manifest
-    from superpoint_tf.training.builders.label_folders import find_labels
 
     plan, _, manifest = content.partition(_BETWEEN_MEMBERS)
     _written(folder / IDENTITY_FILE, plan)

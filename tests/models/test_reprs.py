@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.models.patch_model import PatchModel
 from superpoint_tf.models.stereo_model import StereoModel
 from superpoint_tf.networks.build import build_network
+from superpoint_tf.networks.weights import get_weights
 
 
 def test_a_model_of_pictures_says_what_it_gives():
@@ -36,3 +38,14 @@ def test_a_model_of_patches_says_what_it_sees_and_gives(system: str, gives: str)
 def test_a_model_of_stereo_pairs_names_its_system():
     network = build_network(NetworkConfig(system="mc-cnn-fast"))
     assert re.fullmatch(r"StereoModel\(mc-cnn-fast, [\d,]+ weights\)", repr(StereoModel(network, "mc-cnn-fast")))
+
+
+def test_a_model_that_was_loaded_names_its_weights(tmp_path: Path):
+    assert repr(SuperPoint.from_pretrained("superpoint-small")).startswith("SuperPoint(superpoint-small: superpoint, ")
+    assert repr(SuperPoint.from_pretrained("superpoint")).startswith("SuperPoint(superpoint, ")  # said once
+    assert repr(PatchModel.from_pretrained("hardnet")).startswith("PatchModel(hardnet, ")
+    config = NetworkConfig(system="mc-cnn-fast")
+    get_weights(build_network(config), config).save(tmp_path / "pairs.npz")
+    assert repr(StereoModel.from_pretrained(tmp_path / "pairs.npz")).startswith(
+        f"StereoModel({tmp_path}/pairs.npz: mc-cnn-fast, "
+    )

@@ -266,6 +266,23 @@ def test_sigterm_ends_after_the_picture_at_hand_with_one_file_and_the_same_comma
     assert "1 extracted" in capsys.readouterr().out
 
 
+def test_sigterm_with_the_last_picture_stops_nothing(
+    extract: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    real, seen = Extractor.__call__, []
+
+    def interrupted(self: Extractor, *image_and_mask: np.ndarray) -> Features:
+        seen.append(1)
+        if len(seen) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, *image_and_mask)
+
+    monkeypatch.setattr(Extractor, "__call__", interrupted)
+    assert extract(str(folder)) == 0
+    said = capsys.readouterr()
+    assert "2 extracted" in said.out and "start the same command again" not in said.err
+
+
 def save_turned(path: Path, shown: np.ndarray, orientation: int) -> None:
     """Write the file of a picture that is seen as `shown`, without loss."""
     back = {2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}[orientation]

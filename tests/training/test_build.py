@@ -9,6 +9,7 @@ import pytest
 
 from superpoint_tf.config import Config, ConfigError, NetworkConfig
 from superpoint_tf.config.config_files import build_config, config_to_dict
+from superpoint_tf.data.labels.label_folders import find_labels
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, write_manifest
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.random_streams import stage_key
@@ -26,7 +27,6 @@ from superpoint_tf.training.builders.detector_tasks import (
     resolve_source,
 )
 from superpoint_tf.training.builders.inputs import init_input
-from superpoint_tf.training.builders.label_folders import find_labels
 from superpoint_tf.training.validation import PairsValidator
 
 NETWORK = NetworkConfig(width=1 / 16, batch_norm=False, system="magicpoint")

@@ -19,7 +19,7 @@ from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import assign_weights, load_weights
 from superpoint_tf.runtime import storage
-from superpoint_tf.runtime.interruption import Interrupted
+from superpoint_tf.runtime.interruption import Finished, Interrupted
 from superpoint_tf.training import trainer
 from superpoint_tf.training.builders.inputs import init_input
 from superpoint_tf.training.objectives.detector_objective import DetectorObjective
@@ -147,6 +147,24 @@ def test_a_signal_stops_after_a_checkpoint_and_the_run_goes_on_from_that_very_st
     assert caught.value.exit_code == 143
     assert results(run(tmp_path / "run")) == undisturbed
     assert steps_made == [0, 1, 2, 3, 4, 5]  # none repeated
+
+
+def test_a_signal_in_the_last_step_stops_nothing(
+    undisturbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    step = TrainingState.train_step
+
+    def interrupt(state: TrainingState, batch: Any, stop: bool = False) -> None:
+        step(state, batch)
+        if state._next_step == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(TrainingState, "train_step", interrupt)
+    with pytest.raises(Finished, match="run: finished") as caught:
+        run(tmp_path / "run")
+    assert caught.value.exit_code == 143 and results(tmp_path / "run") == undisturbed
+    said = capsys.readouterr().out
+    assert "done | best weights" in said and "stopped" not in said
 
 
 def test_a_later_stage_of_the_seed_sees_other_samples_and_goes_on_with_them_wherever_its_weights_lie(

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from superpoint_tf.config import NetworkConfig
+from superpoint_tf.data.photographs.masked_photographs import frame_mask, resize_mask
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import get_weights
 from superpoint_tf.using.extraction_options import DEFAULT_DETECTION, DEFAULT_WEIGHTS
-from superpoint_tf.using.extractor import Extractor, shrink_mask
+from superpoint_tf.using.extractor import Extractor, shrink
 from superpoint_tf.using.keypoint_extractors import open_extractor
 
 
@@ -66,9 +67,16 @@ def test_no_keypoint_lies_under_a_mask_in_the_pictures_own_pixels_and_the_budget
 
 
 def test_a_shrunk_masks_pixel_counts_if_all_that_it_shows_do():
+    def shrunk(mask: np.ndarray, limit: int) -> np.ndarray:
+        return resize_mask(mask, lambda pixels: shrink(pixels, limit))
+
     mask = np.ones((6, 9), bool)
     mask[2, 5] = False
-    np.testing.assert_array_equal(shrink_mask(mask, (2, 3)), [[True, False, True], [True, True, True]])
-    np.testing.assert_array_equal(shrink_mask(mask, (4, 6))[1], [True, True, True, False, True, True])
-    np.testing.assert_array_equal(shrink_mask(np.ones((701, 997), bool), (233, 331)), np.ones((233, 331), bool))
-    assert shrink_mask(None, (2, 3)) is None and shrink_mask(mask, (6, 9)) is mask
+    np.testing.assert_array_equal(shrunk(mask, 3), [[True, False, True], [True, True, True]])
+    np.testing.assert_array_equal(shrunk(mask, 6)[1], [True, True, True, False, True, True])
+    np.testing.assert_array_equal(shrunk(np.ones((701, 997), bool), 331), np.ones((233, 331), bool))
+    np.testing.assert_array_equal(shrunk(mask, 9), mask)
+    large = np.ones((1200, 1600), bool)
+    large[100, 100] = False  # one of 1600 pixels that a pixel shows
+    assert not shrunk(large, 40)[2, 2] and shrunk(large, 40).sum() == 30 * 40 - 1
+    assert not frame_mask(large, (30, 40))[2, 2]

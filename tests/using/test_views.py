@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import cv2
 import numpy as np
@@ -197,3 +198,18 @@ def test_pictures_of_nothing_in_common_stay_so_however_many_views_are_tried(mode
         assert found.homography_0to1 is None and not found.inliers.any()
         assert f"nor do those of {tried} other pairs of views" in found.reason
         assert f"fewer than {MIN_INLIERS_OF_VIEWS}" in found.reason or "fold or mirror" in found.reason
+
+
+@pytest.mark.parametrize("first_is_empty", [True, False])
+def test_of_a_picture_without_a_keypoint_no_other_view_is_looked_at(
+    first_is_empty: bool, model: SuperPoint, astronaut: np.ndarray
+):
+    looked_at = []
+
+    def extract(image: np.ndarray, **given: Any) -> Features:
+        looked_at.append(image.shape)
+        return model.extract(image, max_keypoints=300, **given)
+
+    images = [np.full_like(astronaut, 128), astronaut]
+    found = align(extract, *(images if first_is_empty else images[::-1]), views="tilts")
+    assert len(looked_at) == 2 and "one picture as it is has no keypoint, so no other view" in found.reason

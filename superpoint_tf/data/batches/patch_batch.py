@@ -27,6 +27,7 @@ from superpoint_tf.geometry.homography import exact_inverse, sample_homographies
 from superpoint_tf.geometry.patches import LEVEL_TOLERANCE, SUBSAMPLES
 from superpoint_tf.geometry.pyramid import build_pyramid, sample_pyramid
 from superpoint_tf.geometry.warp import warp_points
+from superpoint_tf.networks.stateless import fold_in
 
 # Standard deviations of the second frame at jitter 1: patches overlap by about .85, as the easy ones of HPatches
 # (Balntas et al. 2017). Shifts are in half sides; a stretch of e octaves along an axis shrinks the other by as much.
@@ -150,7 +151,7 @@ def more_uniforms(seeds: tf.Tensor, purpose: int, shape: tuple[int | tf.Tensor, 
     """Draw more numbers in [0, 1) of each sample, float32 (B, *shape), independent of those with another `purpose`."""
 
     def row(seed: tf.Tensor) -> tf.Tensor:
-        own = tf.random.experimental.stateless_fold_in(seed, tf.constant(purpose, seed.dtype), alg="philox")
+        own = fold_in(seed, purpose)
         return tf.random.stateless_uniform(shape, own, alg="philox")
 
     lengths = [length if isinstance(length, int) else None for length in shape]

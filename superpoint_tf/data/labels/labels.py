@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from superpoint_tf.data.labels.label_arrays import LABEL_FORMAT, REMEDY, LabelError, check_arrays, read_votes
+from superpoint_tf.data.labels.label_arrays import LABEL_FORMAT, LabelError, check_arrays, read_votes
+from superpoint_tf.data.labels.label_origin import IDENTITY_FILE, how_to_label, remedy
 from superpoint_tf.data.labels.label_votes import pack_votes
 from superpoint_tf.runtime import storage
-from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.json_forms import misfits
 from superpoint_tf.runtime.operating_system import parts_below
 
 SCHEMA_VERSION = 2  # of manifests; 1: the labels hold no votes
-IDENTITY_FILE = "adaptation.json"  # marks a label folder; says what it is made from and how many rounds are wanted
 IMPORTED = "imported"  # in the place of a detector's path: others made the labels
+ADAPTED = "adapted"  # joint.init of this name: the detector that made the labels
 _PLAN = {"rounds": int, "detector_sha256": str, "photographs_sha256": str, "config": dict}
 _MANIFEST: dict[str, Any] = {
     "image_root": str,
@@ -104,9 +104,9 @@ def load_label(path: str, expected_sha256: str | None = None) -> Label:
     try:
         arrays = storage.load_npz(path)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{path}: no such label file; run {how_to_run('homographic_adapt')} again") from error
+        raise FileNotFoundError(f"{path}: no such label file; {how_to_label(path)}") from error
     except ValueError as error:
-        raise LabelError(f"{error}; {REMEDY}") from error
+        raise LabelError(f"{error}; {remedy(path)}") from error
     check_arrays(path, arrays)
     image_shape = (int(arrays["image_shape"][0]), int(arrays["image_shape"][1]))
     votes, num_votes = read_votes(path, arrays, image_shape)
@@ -121,7 +121,7 @@ def load_label(path: str, expected_sha256: str | None = None) -> Label:
         num_votes=num_votes,
     )
     if expected_sha256 is not None and label.sha256 != expected_sha256:
-        raise LabelError(f"{path}: made from another version of the photograph (its content changed); {REMEDY}")
+        raise LabelError(f"{path}: made from another version of the photograph (its content changed); {remedy(path)}")
     return label
 
 
@@ -185,17 +185,15 @@ def read_manifest(root: str, part: Part | None = None) -> LabelManifest:
     try:
         values = storage.read_json(path)
     except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"no labels in {root} ({path} is missing); run {how_to_run('homographic_adapt')}"
-        ) from error
+        raise FileNotFoundError(f"no labels in {root} ({path} is missing); {how_to_label(root)}") from error
     except ValueError as error:
         raise LabelError(str(error)) from error
     if isinstance(values, dict) and values.get("schema_version", 1) not in (1, SCHEMA_VERSION):
         schema = f"schema {values['schema_version']}, this version reads 1 and {SCHEMA_VERSION}"
-        raise LabelError(f"{path}: {schema}; {REMEDY}")
+        raise LabelError(f"{path}: {schema}; {remedy(path)}")
     wrong = list(misfits(values, _MANIFEST)) or ["unknown keys"] * (values.keys() != _MANIFEST.keys())
     if wrong:
-        raise LabelError(f"{path}: not a manifest of labels (what does not fit: {', '.join(wrong)}); {REMEDY}")
+        raise LabelError(f"{path}: not a manifest of labels (what does not fit: {', '.join(wrong)}); {remedy(path)}")
     tuples: dict[str, Any] = {key: tuple(values[key]) for key in ("rounds", "photographs", "validation")}
     return LabelManifest(**{**values, **tuples})
 
@@ -208,5 +206,7 @@ def read_plan(root: str) -> dict[str, Any]:
     except ValueError as error:
         raise LabelError(str(error)) from error
     if wrong := list(misfits(plan, _PLAN)):
-        raise LabelError(f"{path}: not the plan of a label folder (what does not fit: {', '.join(wrong)}); {REMEDY}")
+        raise LabelError(
+            f"{path}: not the plan of a label folder (what does not fit: {', '.join(wrong)}); {remedy(path)}"
+        )
     return plan

@@ -17,6 +17,7 @@ import numpy as np
 
 from superpoint_tf.config import Config, PhotometricConfig
 from superpoint_tf.data.batches.batch import Batch, stack_samples
+from superpoint_tf.data.labels.label_origin import how_to_label
 from superpoint_tf.data.labels.labels import Label, label_path, load_label
 from superpoint_tf.data.photographs.masked_photographs import Photograph, PhotographReading, frame_mask
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
@@ -30,7 +31,6 @@ from superpoint_tf.data.photometric_backends import pending_change
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.detection.keypoints import on_mask
 from superpoint_tf.runtime import storage
-from superpoint_tf.runtime.invocation import how_to_run
 
 NO_CROP = (0, 0)
 _NUM_CHECKED = 8  # photographs that are compared with their labels before training
@@ -92,9 +92,7 @@ class LabelledPhotographs(NumberedPhotographs):
         key: int | None = None,
     ) -> None:
         if not photographs:
-            raise ValueError(
-                f"{labels}: round {round} has no labelled photographs; run {how_to_run('homographic_adapt')} again"
-            )
+            raise ValueError(f"{labels}: round {round} has no labelled photographs; {how_to_label(labels)}")
         super().__init__(image_root, photographs, config.seed if key is None else key)
         self._config, self._labels, self._round, self.with_pairs = config, labels, round, with_pairs
         self._settings = RenderSettings.of(config, self.key, image_root)
@@ -221,13 +219,13 @@ def read_labelled(image_shape: tuple[int, int], path: str, labels: str) -> tuple
     try:
         content = read_photograph_bytes(path)
     except PhotographError as error:
-        remedy = f"it was there when {labels} was made: put it back, or run {how_to_run('homographic_adapt')} again"
+        remedy = f"it was there when {labels} was made: put it back, or {how_to_label(labels)}"
         raise PhotographError(path, f"{error.reason}; {remedy}") from error
     label = load_label(labels, expected_sha256=storage.sha256(content))
     if label.image_shape != image_shape:
         raise ValueError(
             f"{labels}: made for {label.image_shape}, but photographs.image_shape is {image_shape}; "
-            f"use the config that made the labels, or run {how_to_run('homographic_adapt')} again"
+            f"use the config that made the labels, or {how_to_label(labels)}"
         )
     return content, label
 

@@ -7,6 +7,7 @@ learnt, or one picture for all. A photograph without a mask may be used as a who
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -106,6 +107,12 @@ class PhotographReading:
 
 
 def frame_mask(mask: np.ndarray, image_shape: tuple[int, int]) -> np.ndarray:
-    """Bring a mask bool (H, W) to a frame as `cover_and_crop` brings its picture: what touches a masked pixel is."""
-    forbidden, _ = cover_and_crop(np.where(mask, 0, 255).astype(np.uint8), image_shape)
-    return forbidden == 0
+    """Bring a mask bool (H, W) to a frame as `cover_and_crop` brings its picture."""
+    return resize_mask(mask, lambda pixels: cover_and_crop(pixels, image_shape)[0])
+
+
+def resize_mask(mask: np.ndarray, resize: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return a mask bool (H, W) as `resize` brings its picture: a pixel counts if all that it shows do."""
+    forbidden = resize((~mask).astype(np.float32))  # of bytes, one pixel among a thousand would be lost
+    usable: np.ndarray = forbidden <= 0
+    return usable

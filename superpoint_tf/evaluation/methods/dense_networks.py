@@ -12,6 +12,7 @@ from superpoint_tf.detection.score_maps import spec_of
 from superpoint_tf.evaluation.methods.dense_method import DenseMethod
 from superpoint_tf.evaluation.pck_metrics import DescriptorMap
 from superpoint_tf.models.images import prepare_image
+from superpoint_tf.models.inference import CompiledInference
 from superpoint_tf.networks.superpoint import normalize_descriptors
 from superpoint_tf.networks.weights import initial_network, load_network
 
@@ -36,9 +37,10 @@ def dense_method_of(name: str, identity: dict[str, Any], network: tf.keras.Model
     """Return the method of a network: unit descriptors, at the places that its row says."""
     spec = spec_of(network)
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)], autograph=False)
-    def forward(images: tf.Tensor) -> tf.Tensor:
+    def run(images: tf.Tensor) -> tf.Tensor:
         return normalize_descriptors(network(images, training=False)["descriptors"])
+
+    forward = CompiledInference(run, tf.TensorSpec((None, None, None, 1), tf.float32))
 
     def describe(image: np.ndarray) -> DescriptorMap:
         return DescriptorMap(forward(prepare_image(image)[None]).numpy()[0], spec.stride, spec.first_px)

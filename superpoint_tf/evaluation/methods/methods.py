@@ -23,7 +23,7 @@ from superpoint_tf.evaluation.methods.plug_ins import load_plug_in
 from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.features import Features
-from superpoint_tf.networks.pretrained import pretrained_names
+from superpoint_tf.networks.pretrained import exists, pretrained_names
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.suggestions import did_you_mean
 from superpoint_tf.systems import MAPS, SYSTEMS
@@ -39,6 +39,7 @@ _NETWORK_CODE = ("config/scales_and_phases.py", "geometry", "models", "networks"
 _PATCH_CODE = (*_NETWORK_CODE, "evaluation/methods/described_keypoints.py")
 _UNIFORM = "uniform:"  # before a network whose keypoints are to be taken at random
 _KEYPOINTS = "SIFT"  # of a patch system that is named alone
+_SUFFIXES = (".npz", ".yaml", ".yml", ".h5", ".hdf5")
 GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}
 FindFeatures = Callable[[View, str, PairProtocol], Features]
 
@@ -220,6 +221,19 @@ def _of_extractor(name: str, identity: dict[str, Any], extract: Extractor) -> Me
     return Method(name, {**identity, "superpoint_tf": superpoint_tf.__version__}, find)
 
 
+def check_files(names: Sequence[str]) -> None:
+    """Raise ValueError for a file or folder that `--methods` names and that is not there, before anything is loaded.
+
+    What does not look like a path may be a name that the protocol knows: its loader says.
+    """
+    for given in names:
+        what = split_name(given)[1].removeprefix(_UNIFORM)
+        for part in _split_described(what) or (what,):
+            looks_like_one = "/" in part or Path(part).suffix in _SUFFIXES
+            if looks_like_one and not is_function(part) and not exists(part):
+                raise ValueError(f"--methods {given}: no file or folder {part}")
+
+
 def split_existing(given: str, known: Iterable[str], weights: str) -> tuple[str, str]:
     """Do `split_name` for what must lie on disk or come with the package; the name is never empty.
 
@@ -250,14 +264,6 @@ def split_name(given: str) -> tuple[str, str]:
 def is_function(what: str) -> bool:
     """Tell `module:function` and `file.py:function` from paths."""
     return re.search(r":[A-Za-z_]\w*$", what) is not None
-
-
-def exists(what: str) -> bool:
-    """Tell whether there is a file, folder or checkpoint of that name, or weights that come with the package."""
-    try:
-        return Path(what).exists() or Path(f"{what}.index").exists() or what in pretrained_names()
-    except OSError:  # longer than a name can be
-        return False
 
 
 def _code_sha256(names: Sequence[str]) -> str:

@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 
 from superpoint_tf.evaluation.methods.controls import RANDOM_DIM, generator_of
-from superpoint_tf.evaluation.methods.methods import check_names, exists, is_function, split_name
+from superpoint_tf.evaluation.methods.methods import check_names, is_function, split_name
 from superpoint_tf.evaluation.methods.patch_method import Describe, PatchMethod
 from superpoint_tf.evaluation.methods.plug_ins import load_function
 from superpoint_tf.geometry.patches import resize_patches
+from superpoint_tf.networks.pretrained import exists
 
 PIXELS_SIDE = 16
 ORB_SIDE = 31

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from superpoint_tf.config import Config, ConfigError, SyntheticSection
 from superpoint_tf.config.differences import differences
-from superpoint_tf.data.labels.labels import IMPORTED, LabelManifest
+from superpoint_tf.data.labels.label_folders import find_labels
+from superpoint_tf.data.labels.labels import ADAPTED, IMPORTED, LabelManifest
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.random_streams import stage_key
 from superpoint_tf.data.shapes.record_folder import record_settings
@@ -21,15 +22,12 @@ from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.training.builders.inputs import TOO_FEW, init_input
 from superpoint_tf.training.builders.label_folders import (
     find_image_root,
-    find_labels,
     label_inputs,
     labelled_pairs,
     read_labels_for,
 )
 from superpoint_tf.training.tasks import Task, make_task
 from superpoint_tf.training.validation import PairsValidator, ShapesValidator, Validator
-
-ADAPTED = "adapted"  # joint.init of this name: the detector that made the labels
 
 
 def build_shapes_task(config: Config) -> Task:

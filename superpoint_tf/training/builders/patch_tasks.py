@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from superpoint_tf.config import DOG, Config, ConfigError
+from superpoint_tf.data.labels.label_folders import find_labels
 from superpoint_tf.data.patch_sets.read_sets import read_patch_sets
 from superpoint_tf.data.patch_sets.set_source import PatchSetSource
 from superpoint_tf.data.random_streams import stage_key
@@ -17,7 +18,6 @@ from superpoint_tf.training.builders.inputs import (
 )
 from superpoint_tf.training.builders.label_folders import (
     find_image_root,
-    find_labels,
     label_inputs,
     labelled_pairs,
     read_labels_for,

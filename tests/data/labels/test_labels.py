@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from superpoint_tf.data.labels.label_origin import IDENTITY_FILE
 from superpoint_tf.data.labels.label_votes import MAX_VOTES, cut_votes, pack_votes, unpack_votes
 from superpoint_tf.data.labels.labels import (
     Label,
@@ -241,3 +242,17 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, content: str):
     Path(manifest_path(str(tmp_path))).write_text(content)
     with pytest.raises(LabelError, match=r"manifest\.json"):
         read_manifest(str(tmp_path))
+
+
+def test_remedies_for_imported_labels_name_the_import(tmp_path: Path):
+    storage.write_json(tmp_path / IDENTITY_FILE, {"rounds": 1, "detector_sha256": ""})
+    path = label_path(str(tmp_path), 1, "trip/a.jpg")
+    again = r"import them again \(python tools/import_labels\.py \.\.\. --overwrite\)"
+    with pytest.raises(FileNotFoundError, match=rf"no such label file; {again}"):
+        load_label(path)
+    save_label(path, Label(np.zeros((0, 2)), np.zeros(0), (24, 32), np.eye(3), "of before"))
+    with pytest.raises(LabelError, match=rf"its content changed\); {again}"):
+        load_label(path, expected_sha256="of now")
+    storage.write_json(tmp_path / IDENTITY_FILE, {"rounds": 1, "detector_sha256": "a1"})
+    with pytest.raises(LabelError, match=r"delete it and run python tools/homographic_adapt\.py again"):
+        load_label(path, expected_sha256="of now")
