@@ -71,7 +71,7 @@ def config(root: str = "data/synthetic") -> Any:
                 "num_test": 1,
                 "draw": {"image_shape": [40, 48]},
             },
-            "adaptation": {"num_homographies": 3, "chunk_size": 2, "num_figures": 1},
+            "adaptation": {"num_homographies": 3, "chunk_size": 2, "num_figures": 0},
         }
     )
 
@@ -104,7 +104,7 @@ def test_labels_of_a_cluster_are_those_of_one_process_and_a_second_start_labels_
     label("here")
     cluster = HereCluster()
     label("there", cluster=cluster)
-    assert content("there") == content("here") and len(content("here")) == 6 + 3
+    assert content("there") == content("here") and len(content("here")) == 6 + 2
     assert [len(item) for item in cluster.items] == [1] * 7
     before = {path: path.stat().st_mtime_ns for path in Path("there/round_1").iterdir()}
     label("there", cluster=cluster)
@@ -131,10 +131,10 @@ def test_shapes_of_a_cluster_are_those_of_one_process(folder: Path, monkeypatch:
     generate_synthetic_sets(config("here"))
     cluster = HereCluster()
     generate_synthetic_sets(config("there"), cluster=cluster)
-    assert content("there") == content("here") and len(cluster.items) == 5
+    assert content("there") == content("here") and len(cluster.items) == 13
     Path("there", cluster.items[1].name).unlink()
     generate_synthetic_sets(config("there"), cluster=cluster)
-    assert content("there") == content("here") and len(cluster.items) == 6
+    assert content("there") == content("here") and len(cluster.items) == 14
 
 
 def extract(output: str, cluster: HereCluster | None = None, **options: Any) -> Any:
@@ -163,7 +163,7 @@ def test_an_extraction_on_a_cluster_that_is_stopped_goes_on_where_it_was(folder:
         def map(self, start: Any, items: Any, most: int, stop: StopRequest, *others: Any) -> Iterator[Any]:
             for number, result in enumerate(super().map(start, items, most, stop, *others)):
                 yield result
-                if number == 2:
+                if number == 1:  # chunks of two pictures, one of which cannot be read
                     stop.request()
 
     with pytest.raises(Interrupted, match=r"there\.h5: stopped"):
