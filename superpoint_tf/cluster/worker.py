@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import cv2
+
 import superpoint_tf
 from superpoint_tf.runtime.quiet import quieten
 
@@ -18,7 +20,7 @@ class WorkerSetting(NamedTuple):
 
     folder: str  # that relative paths are below
     version: str  # of superpoint_tf
-    num_threads: int  # of TensorFlow; 0: as it decides
+    num_threads: int  # of TensorFlow and OpenCV; 0: as they decide
 
 
 class RemoteTraceback(Exception):
@@ -54,6 +56,7 @@ class Worker:
         if setting.num_threads:
             for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
                 os.environ.setdefault(variable, str(setting.num_threads))
+            cv2.setNumThreads(setting.num_threads)
         self._function: Callable[[Any], Any] = pickle.loads(start)()  # only now may TensorFlow be imported
 
 
