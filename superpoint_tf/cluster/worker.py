@@ -9,8 +9,6 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import cv2
-
 import superpoint_tf
 from superpoint_tf.runtime.quiet import quieten
 
@@ -56,6 +54,8 @@ class Worker:
         if setting.num_threads:
             for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
                 os.environ.setdefault(variable, str(setting.num_threads))
+            import cv2
+
             cv2.setNumThreads(setting.num_threads)
         self._function: Callable[[Any], Any] = pickle.loads(start)()  # only now may TensorFlow be imported
 
