@@ -14,7 +14,7 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 
 # From the bottom up: a module may import those of its own floor and of the floors below.
 FLOORS = [
-    ["runtime", "systems", "synthetic"],
+    ["runtime", "cluster", "systems", "synthetic"],
     ["config"],
     ["geometry", "stereo"],
     ["networks"],
@@ -34,6 +34,7 @@ ONE_DOOR = {
     "tensorflow_addons": "superpoint_tf/geometry/projective.py",
     "imgaug": "superpoint_tf/data/photometric_imgaug.py",
     "torch": "superpoint_tf/interop/pytorch.py",
+    "ray": "superpoint_tf/cluster/ray_cluster.py",
     "pillow_heif": "superpoint_tf/data/photographs/reading.py",
     "scipy": "superpoint_tf/interop/matconvnet.py",
     "sklearn": "superpoint_tf/data/digits/digit_set.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from superpoint_tf.cluster.cluster import Cluster
 from superpoint_tf.config import Config
 from superpoint_tf.data.photographs.masked_photographs import PhotographReading
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet
@@ -23,6 +24,7 @@ class AdaptationRun:
     shard: tuple[int, int] = (0, 1)
     strict: bool = False  # a photograph that cannot be read is an error
     replicas: Replicas | None = None  # devices that retrain the detector; None: one
+    cluster: Cluster | None = None  # that labels; None: this process
 
     @property
     def reading(self) -> PhotographReading:

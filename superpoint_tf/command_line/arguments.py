@@ -5,14 +5,20 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from superpoint_tf.cluster.cluster import Cluster
+from superpoint_tf.cluster.ray_cluster import connect
+from superpoint_tf.config import ConfigError
 from superpoint_tf.config.cluster import STRATEGIES, read_cluster
 from superpoint_tf.config.stretch import check_stretch
+from superpoint_tf.runtime.progress import Console
 from superpoint_tf.runtime.storage import is_remote
 
 LARGEST_INT = 2**31 - 1
+_RAY_ADDRESS = re.compile(r"[\w.-]+:\d{1,5}|\[[\da-fA-F:]+\]:\d{1,5}")  # of the head: host:port
 _FILE_SUFFIXES = {  # that no folder has
     *(
         ".avi",
@@ -54,6 +60,46 @@ def resolve_shard(given: tuple[int, int] | None, environment: Mapping[str, str] 
         return given
     cluster = read_cluster(environment)
     return (cluster.index, cluster.count) if cluster else (0, 1)
+
+
+def add_ray_argument(parser: argparse.ArgumentParser) -> None:
+    """Add --ray; `open_cluster` opens what it names."""
+    parser.add_argument(
+        "--ray",
+        type=_ray_address,
+        nargs="?",
+        const="",
+        metavar="HOST:PORT",
+        help="spread the work over a Ray cluster: the one named, else the one that this machine is part of, else one "
+        "of this machine alone (docs/cluster.md)",
+    )
+
+
+def _ray_address(text: str) -> str:
+    if not _RAY_ADDRESS.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text[:60]!r}: expected host:port of a cluster's head, such as 10.0.0.1:6379, or nothing: then let "
+            "another option or the end of the line follow"
+        )
+    return text
+
+
+def check_ray_argument(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """End with an error for what --ray does not go together with."""
+    if arguments.ray is not None and getattr(arguments, "shard", None):
+        parser.error("--ray shares the work out by itself: leave out --shard, or --ray")
+
+
+def open_cluster(address: str | None, console: Console, environment: Mapping[str, str] = os.environ) -> Cluster | None:
+    """Return the cluster that --ray names, None without it.
+
+    Raises ValueError where it cannot be used, ConfigError under a TF_CONFIG that shares the work too.
+    """
+    if address is None:
+        return None
+    if (tasks := read_cluster(environment)) is not None and tasks.count > 1:
+        raise ConfigError(f"--ray, and TF_CONFIG of {tasks.count} tasks, both share the work: unset TF_CONFIG")
+    return connect(address, console)
 
 
 def add_stretch_argument(parser: argparse.ArgumentParser, default: str | None = None) -> None:

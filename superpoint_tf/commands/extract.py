@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import detection_from_options
+from superpoint_tf.config.inference import FLOAT32
 from superpoint_tf.runtime.interruption import Finished
 from superpoint_tf.using.extraction_options import (
     DEFAULT_DETECTION,
@@ -25,6 +27,7 @@ def parse_arguments() -> argparse.Namespace:
             "a.jpg 'trip/*.jpg' clip.mp4 --every 10 --max-keypoints 1000",
             "photographs/ --keypoints sift --descriptor hardnet --output sift-hardnet.h5",
             "photographs/ --colmap database.db --colmap-single-camera",
+            "photographs/ --output features.h5 --ray 10.0.0.1:6379",
         ],
     )
     parser.add_argument(
@@ -44,6 +47,7 @@ def parse_arguments() -> argparse.Namespace:
     add_extraction_arguments(parser)
     add_keypoint_arguments(parser)
     command_line.add_masks_argument(parser)
+    command_line.add_ray_argument(parser)
     parser.add_argument(
         "--every", type=command_line.positive_int, default=1, metavar="N", help="take each N-th frame of videos"
     )
@@ -98,13 +102,14 @@ def main() -> None:
     from superpoint_tf.using.database import export_database
     from superpoint_tf.using.extract import extract_batch
     from superpoint_tf.using.keypoint_extractors import open_extractor
+    from superpoint_tf.using.picture_extraction import ExtractionCluster
 
     console = Console()
     for kind in list_passed_over(arguments.images):
         console.line("left", f"passed over: {kind}")
     detection = detection_from_options(arguments, DEFAULT_DETECTION)
-    what = (arguments.weights, arguments.keypoints, arguments.descriptor)
-    extractor = open_extractor(*what, detection, arguments.resize, arguments.precision)
+    what = (arguments.weights, arguments.keypoints, arguments.descriptor, detection, arguments.resize)
+    extractor = open_extractor(*what, arguments.precision)
     for note in extractor.notes:
         console.line("use", note)
     if arguments.colmap and not extractor.describes:
@@ -114,7 +119,10 @@ def main() -> None:
     for source in sources:
         if frames is not None and source.is_video:
             frames.check(source.name)
-    extraction = (arguments.every, arguments.strict, arguments.overwrite, frames, reading)
+    cluster = command_line.open_cluster(arguments.ray, console)
+    precision = extractor.identity.get("precision", FLOAT32)  # what `auto` is here, it is on every worker
+    on = None if cluster is None else ExtractionCluster(cluster, partial(open_extractor, *what, precision))
+    extraction = (arguments.every, arguments.strict, arguments.overwrite, frames, reading, on)
     try:
         found = extract_batch(sources, extractor, arguments.output, console, *extraction)
     except Finished:  # a signal with the last picture

@@ -20,6 +20,7 @@ def parse_arguments() -> argparse.Namespace:
             "",
             "--config configs/from_scratch.yaml",
             "--num 1000 --output data/shapes --primitives star,cube --workers 2",
+            "--num 10000000 --output /shared/shapes --ray 10.0.0.1:6379",
         ],
     )
     parser.add_argument(
@@ -45,8 +46,13 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace sets that were made with other settings")
     command_line.add_shard_argument(parser)
+    command_line.add_ray_argument(parser)
     command_line.add_config_arguments(parser, default=DEFAULTS)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    command_line.check_ray_argument(parser, arguments)
+    if arguments.ray is not None and arguments.workers is not None:
+        parser.error("--workers are processes of this machine, --ray takes those of the cluster: give one of them")
+    return arguments
 
 
 def number_of_workers(text: str) -> int:
@@ -84,7 +90,8 @@ def main() -> None:
 
     console = Console()
     with StopRequest() as stop:
-        generate_synthetic_sets(config, shard, arguments.overwrite, console, stop)
+        cluster = command_line.open_cluster(arguments.ray, console)
+        generate_synthetic_sets(config, shard, arguments.overwrite, console, stop, cluster)
     if shard[0] > 0:
         return  # shard 0 goes on
     given = "" if arguments.config == DEFAULTS else f" --config {arguments.config}"

@@ -20,6 +20,7 @@ def parse_arguments() -> argparse.Namespace:
             "--iters 2",
             "configs/small.yaml --iters 1 --detector superpoint-small --images photographs/ --output labels/mine",
             "--images photographs/ --shard 0/4 --set adaptation.num_homographies=50",
+            "--images photographs/ --ray 10.0.0.1:6379",
         ],
     )
     parser.add_argument(
@@ -55,9 +56,11 @@ def parse_arguments() -> argparse.Namespace:
     command_line.add_stretch_argument(parser)
     command_line.add_masks_argument(parser)
     command_line.add_shard_argument(parser)
+    command_line.add_ray_argument(parser)
     command_line.add_strategy_argument(parser, choices=("auto", "mirrored"))  # machines share the labelling instead
     command_line.add_config_arguments(parser, default="configs/coco.yaml")
     arguments = parser.parse_args()
+    command_line.check_ray_argument(parser, arguments)
     if arguments.detector and arguments.from_scratch:
         parser.error("--detector names the first detector, --from-scratch trains it: give one of them")
     return arguments
@@ -92,6 +95,7 @@ def main() -> None:
     quick_command = f"{how_to_run('homographic_adapt')} --iters {arguments.iters} --config {QUICKSTART}{given}"
     console, output = Console(quick_command=quick_command), arguments.output or f"labels/{config.name}"
     check_output(output, arguments.iters, shard, arguments.overwrite)  # before a detector is trained
+    cluster = command_line.open_cluster(arguments.ray, console)
     console.line("data", photographs.note)
     used = (*photographs.train, *photographs.validation)
     folders = {name.split("/")[0] if "/" in name else "" for name in used}
@@ -101,9 +105,8 @@ def main() -> None:
     console.line("data", f"{len(photographs.train)} photographs to label, {len(photographs.validation)} held out")
     detector = find_first_detector(config, arguments.detector, shard, console, replicas, arguments.from_scratch)
     config = dataclasses.replace(config, photographs=dataclasses.replace(config.photographs, root=photographs.root))
-    run = AdaptationRun(
-        config, photographs, str(detector), output, arguments.iters, shard, strict=arguments.strict, replicas=replicas
-    )
+    what = (config, photographs, str(detector), output, arguments.iters, shard)
+    run = AdaptationRun(*what, strict=arguments.strict, replicas=replicas, cluster=cluster)
     adapt(run, console, arguments.overwrite)
     labels = "" if output == f"labels/{config.name}" else f" --labels {joined([output])}"
     stretch = f" --stretch={config.photographs.stretch}" if config.photographs.stretch != NO_STRETCH else ""

@@ -73,6 +73,11 @@ class FeatureArchive:
         """Tell whether the features of the very picture are there."""
         return self._digests.get(name) == sha256
 
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """Return, by name, the hash that each picture was stored with; it grows as they are written."""
+        return self._digests
+
     def place(self, name: str) -> str:
         """Return the path of the file that the features of a name came from; empty if nobody knows."""
         return self._places.get(name, "")

@@ -9,18 +9,16 @@ from pathlib import Path
 
 from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.masked_photographs import PhotographReading
-from superpoint_tf.data.photographs.orientation import stored_shape, turn_back
 from superpoint_tf.data.photographs.reading import PhotographError
-from superpoint_tf.data.photographs.stretch import looks_narrow, say_narrow
+from superpoint_tf.data.photographs.stretch import say_narrow
 from superpoint_tf.data.photographs.videos import FrameFolder
-from superpoint_tf.features import Features
 from superpoint_tf.features.feature_archive import FeatureArchive
 from superpoint_tf.runtime.interruption import Finished, StopRequest
-from superpoint_tf.runtime.memory import PictureTooLarge
 from superpoint_tf.runtime.progress import Console, Progress, format_bytes, format_duration
 from superpoint_tf.using.extractor import AnyExtractor
+from superpoint_tf.using.picture_extraction import ExtractionCluster, Found, Reading, find_here, find_on_cluster
 from superpoint_tf.using.picture_sources import Source
-from superpoint_tf.using.pictures import AS_THEY_ARE, Picture, count_pictures, first_digest, read_pictures
+from superpoint_tf.using.pictures import AS_THEY_ARE, count_pictures, first_digest
 
 
 @dataclass
@@ -34,16 +32,17 @@ class Extraction:
     unmasked: list[str] = field(default_factory=list)  # names of the pictures that have no mask
     narrow: list[str] = field(default_factory=list)  # names of those with hardly a keypoint and few grey levels
 
-    def add(self, picture: Picture, features: Features | None) -> None:
-        """Count a picture that was there already (None) or is there now."""
-        self.names.append(picture.name)
-        if not picture.has_mask:
-            self.unmasked.append(picture.name)
-        if features is not None and picture.image is not None:
+    def add(self, found: Found) -> None:
+        """Count a picture that was there already or is there now."""
+        name = found.picture.name
+        self.names.append(name)
+        if not found.picture.has_mask:
+            self.unmasked.append(name)
+        if found.features is not None:
             self.num_extracted += 1
-            self.num_keypoints += len(features.keypoints)
-            if looks_narrow(picture.image, len(features.keypoints)):
-                self.narrow.append(picture.name)
+            self.num_keypoints += len(found.features.keypoints)
+        if found.is_narrow:
+            self.narrow.append(name)
 
     @property
     def keypoints_per_image(self) -> float:
@@ -61,8 +60,11 @@ def extract_batch(
     overwrite: bool = False,
     frames: FrameFolder | None = None,
     reading: PhotographReading = AS_THEY_ARE,
+    cluster: ExtractionCluster | None = None,
 ) -> Extraction:
     """Extract every picture of `sources` into the file `output`, and write the frames of videos into `frames`.
+
+    On a `cluster` its workers read and extract, in this process the file is written. The file is the same.
 
     No keypoint lies where a picture's mask is black; features of a picture whose mask changed are made anew. Raises
     PhotographError for the first that cannot be used if `strict`, ValueError if none can be, and for an `output` that
@@ -79,19 +81,24 @@ def extract_batch(
         Progress(count_pictures(sources, every), "feat", "pictures", console=console) as progress,
     ):
         _check_names(sources, archive, reading)
-        for picture in read_pictures(sources, archive.has, every, frames, reading):
-            try:
-                features = _extract(picture, extractor, archive)
-            except PhotographError as error:
+        what, stopped = (Reading(sources, every, frames, reading), archive.digests), f"{output}: stopped"
+        if cluster is None:
+            all_found = find_here(*what, extractor, stop, stopped)
+        else:
+            all_found = find_on_cluster(cluster, *what, extractor.identity, stop, stopped)
+        for found in all_found:
+            picture = found.picture
+            if picture.error:
+                error = PhotographError(picture.path, picture.error)
                 if strict:
-                    raise
+                    raise error
                 result.left_out.append(str(error))
             else:
-                result.add(picture, features)
+                if found.features is not None:
+                    archive.write(picture.name, found.features, found.shape, picture.sha256, picture.path)
+                result.add(found)
             figures = {"kp/img": result.keypoints_per_image} if result.num_extracted else {}
             progress.update(1, **figures)
-            if progress.done < progress.total:
-                stop.raise_if_requested(f"{output}: stopped after {result.num_extracted} pictures")
     _report(result, output, time.monotonic() - began, console)
     _report_masks(result, reading.masks, console)
     if result.narrow:
@@ -137,25 +144,6 @@ def _other_place(source: Source, archive: FeatureArchive, reading: PhotographRea
         return "" if archive.has(name, first_digest(source, reading)) else place
     except (OSError, PhotographError):  # cannot be read: left out and named in its turn
         return ""
-
-
-def _extract(picture: Picture, extractor: AnyExtractor, archive: FeatureArchive) -> Features | None:
-    """Extract and store a picture, in its file's own pixels, if it is not stored already.
-
-    Raises PhotographError if it cannot be used.
-    """
-    if picture.error:
-        raise PhotographError(picture.path, picture.error)
-    if picture.image is None:
-        return None
-    try:
-        features = extractor(picture.image, picture.mask)
-    except PictureTooLarge as error:
-        raise PhotographError(picture.path, str(error)) from error
-    features = turn_back(features, picture.image.shape, picture.orientation)
-    shape = stored_shape(picture.image.shape, picture.orientation)
-    archive.write(picture.name, features, shape, picture.sha256, picture.path)
-    return features
 
 
 def _report(result: Extraction, output: str | Path, seconds: float, console: Console) -> None:

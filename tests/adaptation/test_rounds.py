@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf.adaptation import labelling, rounds
+from superpoint_tf.adaptation import labeller, labelling, rounds
 from superpoint_tf.adaptation.preparation import PreparedPhotograph
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
 from superpoint_tf.config import ConfigError
@@ -89,14 +89,14 @@ def two_rounds(tmp_path_factory: pytest.TempPathFactory, detector: str) -> Path:
 def names_labelled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows by the name of each photograph that is labelled and not skipped."""
     names: list[str] = []
-    finish = labelling._finish
+    finish = labeller._finish
 
     def remember(run: Any, prepare: Any, detected: Any) -> Any:
         if detected.aggregate is not None:
             names.append(detected.photograph.name)
         return finish(run, prepare, detected)
 
-    monkeypatch.setattr(labelling, "_finish", remember)
+    monkeypatch.setattr(labeller, "_finish", remember)
     return names
 
 
@@ -268,7 +268,7 @@ def test_a_run_stopped_in_its_second_round_and_restarted_equals_an_undisturbed_o
             super().__init__()
             requests.append(self)
 
-    finish = labelling._finish
+    finish = labeller._finish
 
     def stop_after_the_second_of_round_2(run: Any, prepare: Any, detected: Any) -> Any:
         done = finish(run, prepare, detected)
@@ -278,7 +278,7 @@ def test_a_run_stopped_in_its_second_round_and_restarted_equals_an_undisturbed_o
 
     with monkeypatch.context() as patch:
         patch.setattr(labelling, "StopRequest", Remembered)
-        patch.setattr(labelling, "_finish", stop_after_the_second_of_round_2)
+        patch.setattr(labeller, "_finish", stop_after_the_second_of_round_2)
         with pytest.raises(Interrupted, match="stopped in round 2") as stopped:
             start(make_run(folder, detector, iters=2))
     assert stopped.value.exit_code == 143
@@ -408,9 +408,9 @@ def test_an_answer_that_is_not_finite_stops_the_round_and_names_the_photograph(f
     photograph = PreparedPhotograph("z.png", "00", np.zeros((40, 48), np.uint8), np.eye(3))
     heatmap = np.zeros((40, 48), np.float32)
     heatmap[3, 4] = np.nan  # what float16 gives that overflows
-    detected: Any = labelling._Detected(photograph, types.SimpleNamespace(heatmap=tf.constant(heatmap)))
+    detected: Any = labeller._Detected(photograph, types.SimpleNamespace(heatmap=tf.constant(heatmap)))
     prepare: Any = None
     with pytest.raises(
         PhotographError, match=r"images/z\.png: the detector's answer is not finite; use adaptation\.prec"
     ):
-        labelling._finish(make_run(folder, detector), prepare, detected)
+        labeller._finish(make_run(folder, detector), prepare, detected)

@@ -47,7 +47,7 @@ def assert_settings_suit(script: str, devices: int) -> None:
 
 def test_the_slurm_script_gives_each_task_its_place_among_the_nodes():
     stand_ins = 'scontrol() { printf "node7\\nnode9\\n"; }\nsrun() { shift; "$@"; }\n'
-    script = block("sh", "SBATCH")
+    script = block("sh", "TF_CONFIG")
     found, text = cluster_of(stand_ins + script, SLURM_JOB_NODELIST="node[7,9]", SLURM_PROCID="1")
     assert_settings_suit(script, devices=4 * 8)
     assert found == Cluster(1, 2)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from superpoint_tf.adaptation import labelling
+from superpoint_tf.adaptation import labeller
 from superpoint_tf.adaptation.job import AdaptationRun
 from superpoint_tf.adaptation.rounds import adapt
 from superpoint_tf.config import Config
@@ -150,7 +150,7 @@ def test_memory_and_files_stay_flat_over_hundreds_of_photographs(tmp_path: Path,
     network = build_network(settings)
     get_weights(network, settings).save(tmp_path / "weights.npz")
     photographs = PhotographSet(str(tmp_path / "images"), names, (), "")
-    monkeypatch.setattr(labelling, "save_label", counted(meter, labelling.save_label))
+    monkeypatch.setattr(labeller, "save_label", counted(meter, labeller.save_label))
     run = AdaptationRun(config, photographs, str(tmp_path / "weights.npz"), str(tmp_path / "labels"), 1)
     adapt(run, Console())
     assert meter.calls == IMAGES

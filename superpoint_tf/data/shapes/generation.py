@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 
+from superpoint_tf.cluster.cluster import Cluster
 from superpoint_tf.config import Config
 from superpoint_tf.data.shapes.record_folder import CONTACT_SHEET, RecordFile, RecordFolder
 from superpoint_tf.data.shapes.synthetic_sets import (
@@ -38,29 +39,35 @@ def generate_synthetic_sets(
     overwrite: bool = False,
     console: Console | None = None,
     stop: StopRequest | None = None,
+    cluster: Cluster | None = None,
 ) -> None:
     """Write train, validation and test sets of synthetic shapes and a contact sheet to `synthetic.root`.
 
-    Shard (i, n) writes every n-th file; shard 0 then waits for the others and writes the manifest. Finished files are
-    skipped. Raises RecordFolderError if the folder was made with other settings, Interrupted when `stop` asks for it.
+    Shard (i, n) writes every n-th file; shard 0 then waits for the others and writes the manifest. On a `cluster` its
+    workers write the files. Finished files are skipped. Raises RecordFolderError if the folder was made with other
+    settings, Interrupted when `stop` asks for it.
     """
     console = console or Console()
     folder = RecordFolder(config.synthetic.root, config)
     folder.prepare(shard, overwrite)
     own = folder.files[shard[0] :: shard[1]]
     todo = folder.unfinished(own)
-    _announce(config, folder, shard, todo, console)
+    processes = resolve_workers(config.workers) if cluster is None else cluster.capacity
+    _announce(config, folder, shard, todo, console, processes)
     sheet = storage.join(folder.root, CONTACT_SHEET)
     if shard[0] == 0 and (todo or not storage.exists(sheet)):
         save_contact_sheet(config, sheet)  # before the long work: wrong labels show here
         console.line("data", f"look at {sheet}")
     if todo:
         import_tensorflow()  # only now, after the plan was shown
-        from superpoint_tf.data.shapes.record_writer import write_record_files
+        from superpoint_tf.data.shapes.record_writer import write_record_files, write_records_on_cluster
 
         total, rest = (sum(file.pictures for file in files) for files in (own, todo))
         with Progress(total, "data", "pictures", initial=total - rest, console=console) as progress:
-            write_record_files(folder, todo, config, progress, stop)
+            if cluster is None:
+                write_record_files(folder, todo, config, progress, stop)
+            else:
+                write_records_on_cluster(folder, todo, config, cluster, progress, stop)
     if shard[0] == 0:
         _wait_for_shards(folder, shard[1], console, stop or StopRequest())
         folder.write_manifest()
@@ -69,12 +76,16 @@ def generate_synthetic_sets(
 
 
 def _announce(
-    config: Config, folder: RecordFolder, shard: tuple[int, int], todo: Sequence[RecordFile], console: Console
+    config: Config,
+    folder: RecordFolder,
+    shard: tuple[int, int],
+    todo: Sequence[RecordFile],
+    console: Console,
+    processes: int,
 ) -> None:
     """Print the plan line, and what it will cost after timing a few pictures."""
     sizes = ", ".join(f"{split} {split_size(config, split)}" for split in SPLITS)
     height, width = config.synthetic.draw.image_shape
-    processes = resolve_workers(config.workers)
     part = f" | shard {shard[0]}/{shard[1]} of {len(folder.files)} files" if shard[1] > 1 else ""
     console.line("data", f"{sizes} pictures, {height}x{width} | seed {config.seed} | workers {processes}{part}")
     if not todo:

@@ -99,8 +99,12 @@ class RecordFolder:
         elif overwrite:
             for file in self.files[shard[0] :: shard[1]]:
                 self.discard(file)
-        if not any(Path(path).exists() for path in (manifest_path(self.root), self._plan)):
+        if not self.is_claimed():
             storage.write_json(self._plan, self._settings)
+
+    def is_claimed(self) -> bool:
+        """Tell whether the folder has a plan, or a manifest where it is finished."""
+        return any(Path(path).exists() for path in (manifest_path(self.root), self._plan))
 
     def _differences(self) -> list[str]:
         for path in (manifest_path(self.root), self._plan):

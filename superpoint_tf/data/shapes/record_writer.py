@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
 import tensorflow as tf
 
+from superpoint_tf.cluster.cluster import Cluster
+from superpoint_tf.cluster.worker import unshared
 from superpoint_tf.config import Config
 from superpoint_tf.data.shapes.record_folder import RecordFile, RecordFolder
 from superpoint_tf.data.shapes.record_reader import RecordError, SyntheticRecords
@@ -20,7 +22,7 @@ from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Progress
 from superpoint_tf.runtime.workers import ordered_map, resolve_workers, start_pool
 
-__all__ = ["RecordError", "SyntheticRecords", "write_record_files"]
+__all__ = ["RecordError", "SyntheticRecords", "write_record_files", "write_records_on_cluster"]
 
 _TASK_PICTURES = 50  # a task of a worker: long against the cost of sending it, short against a wait for Ctrl-C
 
@@ -46,6 +48,38 @@ def write_record_files(
     finally:
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def write_records_on_cluster(
+    folder: RecordFolder,
+    files: Sequence[RecordFile],
+    config: Config,
+    cluster: Cluster,
+    progress: Progress,
+    stop: StopRequest | None = None,
+) -> None:
+    """Let workers draw and write `files`, each a file at a time; they need the folder at the same place.
+
+    Raises Interrupted when `stop` asks for it (files written so far are kept), and WriteError if the disk refuses.
+    """
+    stopped = f"{folder.root}: stopped; finished files are kept"
+    start = functools.partial(_start_writing, config)
+    names = cluster.map(start, files, len(files), stop or StopRequest(), stopped, lambda file: file.name)
+    for file, _ in zip(files, names, strict=True):
+        progress.update(file.pictures)
+
+
+def _start_writing(config: Config) -> Callable[[RecordFile], str]:
+    """Return, in a worker, the function that draws and writes a file and returns its name."""
+    folder = RecordFolder(config.synthetic.root, config)
+    if not folder.is_claimed():
+        raise unshared(folder.root)
+
+    def write(file: RecordFile) -> str:
+        _write_file(folder, file, (sample for span in _spans(file) for sample in encode_samples(config, span)))
+        return file.name
+
+    return write
 
 
 def _spans(file: RecordFile) -> Iterator[tuple[str, int, int]]:
