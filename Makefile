@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python3.12 chooses the interpreter, VENV=folder where its packages go.
 SHELL := /bin/bash
 SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 14))
-# 3.11 and 3.10 first, the reference stack; one that is there and does not run (a shim of pyenv) is passed over
+# 3.11 and 3.10 first, the reference stack, then newer ones; one that is there and does not run (a shim of pyenv) is passed over
 PYTHON ?= $(shell for name in python3.11 python3.10 python3.12 python3.13 python3 python; do \
 	$$name -c "$(SUPPORTED)" >/dev/null 2>&1 && echo $$name && break; done)
 VENV := .venv
