@@ -1,9 +1,9 @@
 # make demo: labels, keypoints and matches in minutes.  make test: ruff, mypy and the tests.
 # PYTHON=/path/to/python3.12 chooses the interpreter, VENV=folder where its packages go.
 SHELL := /bin/bash
-SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
-# 3.11 and 3.10 first, the reference stack; one that is there and does not run (a shim of pyenv) is passed over
-PYTHON ?= $(shell for name in python3.11 python3.10 python3.12 python3 python; do \
+SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 14))
+# 3.11 and 3.10 first, the reference stack, then newer ones; one that is there and does not run (a shim of pyenv) is passed over
+PYTHON ?= $(shell for name in python3.11 python3.10 python3.12 python3.13 python3 python; do \
 	$$name -c "$(SUPPORTED)" >/dev/null 2>&1 && echo $$name && break; done)
 VENV := .venv
 INSTALLED := $(VENV)/installed
@@ -19,7 +19,7 @@ help:
 
 $(INSTALLED): setup.py setup.cfg pyproject.toml
 	@if ! $(or $(PYTHON),false) -c "$(SUPPORTED)" >/dev/null 2>&1; then \
-		echo "SuperPoint-TF needs Python 3.10, 3.11 or 3.12 with its module venv;" \
+		echo "SuperPoint-TF needs Python 3.10 to 3.13 with its module venv;" \
 			"$(if $(PYTHON),$(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there),none was found): run make PYTHON=/path/to/python3.11" >&2; \
 		exit 1; fi
 	$(PYTHON) -m venv $(VENV)
@@ -52,4 +52,4 @@ docs: $(VENV)/installed-docs
 	$(VENV)/bin/python docs/api_pages.py outputs/docs
 
 clean:
-	rm -rf .venv $(VENV) .venv-3.12 .pytest_cache .mypy_cache .ruff_cache outputs/demo outputs/demo-from-scratch outputs/docs
+	rm -rf .venv $(VENV) .venv-3.12 .venv-3.13 .pytest_cache .mypy_cache .ruff_cache outputs/demo outputs/demo-from-scratch outputs/docs

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Features", "PatchModel", "SuperPoint", "__version__"]
 
-if not (3, 10) <= sys.version_info < (3, 13):
+if not (3, 10) <= sys.version_info < (3, 14):
     raise ImportError(
-        f"SuperPoint-TF needs Python 3.10, 3.11 or 3.12, this is {sys.version_info.major}.{sys.version_info.minor}: "
-        "TensorFlow and imgaug were not tried with others; run make PYTHON=/path/to/python3.11"
+        f"SuperPoint-TF needs Python 3.10 to 3.13, this is {sys.version_info.major}.{sys.version_info.minor}: "
+        "TensorFlow was not tried with others; run make PYTHON=/path/to/python3.11"
     )
 _missing = [name for name in ("numpy", "yaml", "cv2", "tqdm") if importlib.util.find_spec(name) is None]
 if _missing:

@@ -23,6 +23,7 @@ from superpoint_tf.data.views import to_unit
 from superpoint_tf.detection.keypoints import detect_keypoints
 from superpoint_tf.detection.maps import sample_descriptors
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
+from superpoint_tf.evaluation.methods.opencv_algorithms import rows_here
 from superpoint_tf.evaluation.metrics import partner_distances, repeatability
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.networks.build import build_network
@@ -103,7 +104,7 @@ def _peer_entries(image: np.ndarray, settings: Settings) -> Iterator[Entry]:
     shipped = [name for name in pretrained_names() if SYSTEMS[load_weights(name).network.system].gives == MAPS]
     networks = {name: SuperPoint.from_pretrained(name) for name in shipped}
     calls = {name: partial(model.extract, image, max_keypoints=_MAX_KEYPOINTS) for name, model in networks.items()}
-    for name, run in {**calls, **{name: partial(CLASSICAL[name], image) for name in _PEERS}}.items():
+    for name, run in {**calls, **{name: partial(CLASSICAL[name], image) for name in rows_here(_PEERS)}}.items():
         count = min(len(run().keypoints), _MAX_KEYPOINTS)
         timing = measure(run, settings.repeats)
         yield rate_entry(f"{name} {shape_name(image.shape)}", timing, 1, "img/s", note=f"{count} keypoints")

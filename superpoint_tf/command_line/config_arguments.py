@@ -51,9 +51,13 @@ def load_config_argument(path: str, overrides: Sequence[str], options: Mapping[s
     """Load a config by its path; where nothing is there, `configs/NAME.yaml` is the one that comes with the package.
 
     `options` are settings by dotted key, from options of the tool's own: they win, and None is one that was not given.
+    A backend that does not run here is refused here, not in `load_config`: what another Python wrote can be read.
     """
     given = {key: value for key, value in (options or {}).items() if value is not None}
-    return load_config(_find_config(path), overrides, given)
+    config = load_config(_find_config(path), overrides, given)
+    for key, section in (("synthetic", config.synthetic), ("photographs", config.photographs)):
+        section.photometric.check_backend(f"{path}: `{key}.photometric.backend`")
+    return config
 
 
 def _find_config(path: str) -> str:

@@ -12,6 +12,8 @@ from superpoint_tf.config.picture_trainings import (
     StereoSection,
 )
 from superpoint_tf.config.pictures import (
+    IMGAUG_RUNS,
+    NO_IMGAUG,
     SYNTHETIC_PHOTOMETRIC,
     HomographyConfig,
     LaterViews,
@@ -26,6 +28,8 @@ from superpoint_tf.config.trainings import JointSection, TrainingConfig
 __all__ = [
     "CELL",
     "DOG",
+    "IMGAUG_RUNS",
+    "NO_IMGAUG",
     "PRECISIONS",
     "SYNTHETIC_PHOTOMETRIC",
     "TRAININGS",

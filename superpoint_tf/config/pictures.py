@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 
-from superpoint_tf.config.fields import setting
+from superpoint_tf.config.fields import ConfigError, setting
 from superpoint_tf.config.stretch import NO_STRETCH, check_stretch
 from superpoint_tf.synthetic import SyntheticConfig
+
+# Its last release, 0.4, needs a NumPy before 2, of which there is none for Python 3.13.
+IMGAUG_RUNS = sys.version_info < (3, 13)
+NO_IMGAUG = f"imgaug does not run on Python {sys.version_info.major}.{sys.version_info.minor}"
 
 
 @dataclass(frozen=True)
@@ -46,13 +51,19 @@ class PhotometricConfig:
     enabled: bool = setting(True)  # off: pictures stay as they are
     # Who changes pictures: imgaug in worker processes, or the graph of the batch, which leaves the workers to decode.
     # The same distribution, other samples, of validation and evaluation too: compare what was measured by one of them.
-    backend: str = setting("imgaug", choices=("imgaug", "graph"))
+    # Python 3.13 has no imgaug, and graph as its default.
+    backend: str = setting("imgaug" if IMGAUG_RUNS else "graph", choices=("imgaug", "graph"))
     max_brightness: float = setting(50.0, minimum=0.0, maximum=255.0)  # added, +-
     contrast: tuple[float, float] = setting((0.5, 1.5), minimum=0.0, maximum=100.0)  # factor about the picture's mean
     max_noise_std: float = setting(10.0, minimum=0.0, maximum=255.0)  # additive Gaussian, grey levels
     max_impulse_fraction: float = setting(0.0035, minimum=0.0, maximum=1.0)  # of pixels set to 0, and to 255
     shade: tuple[float, float] = setting((-0.5, 0.5), minimum=-1.0, maximum=1.0)  # transparency of blurred ellipses
     max_blur_kernel: int = setting(3, minimum=0, maximum=31)  # motion blur, pixels; below 3 is none
+
+    def check_backend(self, where: str) -> None:
+        """Raise ConfigError, beginning with `where`, for a backend that does not run on this Python."""
+        if self.enabled and self.backend == "imgaug" and not IMGAUG_RUNS:
+            raise ConfigError(f"{where}: {NO_IMGAUG}; give graph, or use Python 3.10 to 3.12")
 
 
 SYNTHETIC_PHOTOMETRIC = PhotometricConfig(

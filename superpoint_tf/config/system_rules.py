@@ -13,12 +13,6 @@ from superpoint_tf.systems import SYSTEMS, VECTORS, DenseSpec
 
 def check_system(config: Config, source: str) -> None:
     system = config.network.system
-    warped_by_workers = config.train == "stereo" or (config.train == "dense" and config.dense.truth == "planes")
-    if warped_by_workers and config.photographs.photometric.backend == "graph":
-        raise ConfigError(
-            f"{source}: `photographs.photometric.backend`: graph changes pictures before a warp in the graph, and "
-            "views of planes and of stereo pairs are warped by workers: use imgaug"
-        )
     if SYSTEMS[system].train != config.train:
         trained = ", ".join(name for name, row in SYSTEMS.items() if row.train == config.train)
         own = SYSTEMS[system].train

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from superpoint_tf.config import PhotometricConfig
@@ -20,8 +20,8 @@ class PendingChange(NamedTuple):
     views: Mapping[str, int]  # arrays of the batch, uint8 (B, H, W), and which view each shows
 
 
-def pending_change(config: PhotometricConfig, with_pairs: bool) -> PendingChange | None:
-    """Return what workers leave to the graph of a batch of `images`, or of those and `images1`; None: nothing."""
+def pending_change(config: PhotometricConfig, views: Sequence[str]) -> PendingChange | None:
+    """Return what workers leave to the graph of a batch whose arrays `views` show view 0, 1, ...; None: nothing."""
     if config.backend != "graph" or not config.enabled:
         return None
-    return PendingChange(config, {"images": 0, "images1": 1} if with_pairs else {"images": 0})
+    return PendingChange(config, {name: view for view, name in enumerate(views)})

@@ -1,9 +1,10 @@
 """From numbered samples to training batches: workers draw and decode, one batched graph does all geometry.
 
 The order of the stages matters. Photometric change comes before the warp, so that no black border is blurred into the
-picture; by imgaug it runs in worker processes, because that holds the interpreter lock. Homographies, warps, masks and
-cell labels, and the photometric change of the backend `graph`, are one TensorFlow graph on whole batches. All are pure
-functions of the sample number, so a run can start at any step.
+picture (by the backend `graph` it comes after what workers warp, planes and stereo pairs); by imgaug it runs in worker
+processes, because that holds the interpreter lock. Homographies, warps, masks and cell labels, and the photometric
+change of the backend `graph`, are one TensorFlow graph on whole batches. All are pure functions of the sample number,
+so a run can start at any step.
 """
 
 from __future__ import annotations

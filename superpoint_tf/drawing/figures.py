@@ -119,7 +119,7 @@ def plot_curves(
     ylabel: str,
     image_shape: tuple[int, int] = (420, 640),
 ) -> NDArray[np.uint8]:
-    """Plot named curves (x, y) on white; short ones get markers, NaN makes a gap. Needs matplotlib, as imgaug does."""
+    """Plot named curves (x, y) on white; short ones get markers, NaN makes a gap. Needs matplotlib."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # a second's import that only curves need
     from matplotlib.figure import Figure
 

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from superpoint_tf.evaluation.metrics import area_below
+
 _RECALL = 0.95
 
 
@@ -66,7 +68,7 @@ def trapezoid_average_precision(distances: np.ndarray, right: np.ndarray, num_ri
     hits = np.cumsum(right[order])[last_of_ties]
     precision = np.concatenate([[1.0], hits / (last_of_ties + 1)])
     recall = np.concatenate([[0.0], hits / num_right])
-    return float(np.trapz(precision, recall))
+    return area_below(precision, recall)
 
 
 def matching_scores(distances: np.ndarray) -> tuple[float, float]:

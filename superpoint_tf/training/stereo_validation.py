@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import Config
 from superpoint_tf.data.batches.batch import Batch
+from superpoint_tf.data.photometric_graph import change_pending
 from superpoint_tf.data.random_streams import EVALUATION_PAIRS, Stream, stream_generator
 from superpoint_tf.data.stereo.stereo_source import StereoSource
 from superpoint_tf.drawing.layout import side_by_side, stack
@@ -34,8 +35,11 @@ class StereoValidator:
     def validate(self, model: tf.keras.Model) -> tuple[Metrics, Figures]:
         """Return the shares of the points that both pictures show: within 1 px (`within_1px`), beyond 1 and 3 px."""
         if not self._pairs:
-            first = EVALUATION_PAIRS.first
-            self._pairs = self._source.render(self._source.payloads(range(first, first + _NUM_PAIRS)))
+            first, source = EVALUATION_PAIRS.first, self._source
+            drawn = source.render(source.payloads(range(first, first + _NUM_PAIRS)))
+            tensors = {name: tf.constant(value) for name, value in drawn.items()}
+            changed = change_pending(tensors, source.pending, source.key)
+            self._pairs = {name: value.numpy() for name, value in changed.items()}
         costs = PairCosts(model, self._spec)
         errors = np.concatenate([self._errors(costs, row) for row in range(_NUM_PAIRS)])
         beyond = {f"bad_{limit}": float((errors > limit).mean()) if len(errors) else float("nan") for limit in (1, 3)}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from superpoint_tf.config import IMGAUG_RUNS, NO_IMGAUG
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.networks.superpoint import named_variables
 from superpoint_tf.runtime import storage
@@ -94,6 +95,8 @@ def _open(task: Task, folder: RunFolder, replicas: Replicas, quick_command: str)
     devices = f" | {settings.precision} on {describe_devices()}"
     devices += f" | {replicas.count} replicas on {replicas.workers} workers" if replicas.count > 1 else ""
     console.line("data", f"{task.source.description} | batch {settings.batch_size} | seed {task.config.seed}")
+    if task.source.pending and not IMGAUG_RUNS:
+        console.line("note", f"{NO_IMGAUG}: pictures are changed in the graph (photometric.backend)")
     console.line("train", f"{note} | {state.model.count_params():,} weights | {folder.path}{devices}")
     if not start and settings.precision == "float32" and _prefers_bfloat16():
         setting = f"--set {task.config.train}.precision=mixed_bfloat16"

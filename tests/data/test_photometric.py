@@ -1,18 +1,20 @@
-"""What photometric augmentation promises: reproducible, within its ranges, and no pixel moves."""
+"""What photometric change by imgaug promises: reproducible, within its ranges, and no pixel moves."""
 
 from __future__ import annotations
 
 import dataclasses
 import random
 
-import imgaug
-import imgaug.augmenters as iaa
 import numpy as np
 import pytest
 
-from superpoint_tf.config import SYNTHETIC_PHOTOMETRIC, PhotometricConfig
-from superpoint_tf.data import photometric_imgaug
+from superpoint_tf.config import NO_IMGAUG, SYNTHETIC_PHOTOMETRIC, PhotometricConfig
 from superpoint_tf.data.photometric import photometric_change
+
+imgaug = pytest.importorskip("imgaug", reason=NO_IMGAUG)
+import imgaug.augmenters as iaa
+
+from superpoint_tf.data import photometric_imgaug
 
 NOTHING = PhotometricConfig(
     max_brightness=0, contrast=(1, 1), max_noise_std=0, max_impulse_fraction=0, shade=(0, 0), max_blur_kernel=0

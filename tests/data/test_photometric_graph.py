@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from scipy.stats import ks_2samp
 
-from superpoint_tf.config import SYNTHETIC_PHOTOMETRIC, Config, ConfigError, PhotometricConfig
-from superpoint_tf.config.config_files import build_config
+from superpoint_tf.command_line import load_config_argument
+from superpoint_tf.config import (
+    IMGAUG_RUNS,
+    NO_IMGAUG,
+    SYNTHETIC_PHOTOMETRIC,
+    Config,
+    ConfigError,
+    PhotometricConfig,
+    pictures,
+)
+from superpoint_tf.config.config_files import build_config, config_to_yaml, load_config
 from superpoint_tf.data.batches.kinds import BATCHES
+from superpoint_tf.data.photographs.plane_pairs import PlanePairs
 from superpoint_tf.data.photometric import photometric_change, worker_change
 from superpoint_tf.data.photometric_backends import PendingChange, pending_change
 from superpoint_tf.data.photometric_graph import (
@@ -25,10 +38,14 @@ from superpoint_tf.data.photometric_graph import (
 )
 from superpoint_tf.data.pipeline import BatchStream
 from superpoint_tf.data.shapes.shape_sources import GeneratedShapes
+from superpoint_tf.data.sources import NumberedSource
+from superpoint_tf.data.stereo.stereo_source import DrawnPairs
 from superpoint_tf.data.views import ViewSettings
+from superpoint_tf.training.run_folder import RunFolder
 
 SHAPE = (48, 64)
 SAMPLES = 300
+SOURCES = {"stereo": DrawnPairs, "dense": PlanePairs}
 NOTHING = PhotometricConfig(
     max_brightness=0, contrast=(1, 1), max_noise_std=0, max_impulse_fraction=0, shade=(0, 0), max_blur_kernel=0
 )
@@ -71,6 +88,7 @@ def statistics(images: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.skipif(not IMGAUG_RUNS, reason=NO_IMGAUG)
 @pytest.mark.parametrize("change", [*ONE_CHANGE, "all"])
 def test_each_change_has_the_distribution_of_imgaugs(change: str) -> None:
     config = SYNTHETIC_PHOTOMETRIC if change == "all" else dataclasses.replace(NOTHING, **ONE_CHANGE[change])  # type: ignore[arg-type]
@@ -169,14 +187,15 @@ def test_the_motion_blur_moves_nothing() -> None:
 def test_workers_leave_the_change_to_the_batch() -> None:
     graph = dataclasses.replace(SYNTHETIC_PHOTOMETRIC, backend="graph")
     np.testing.assert_array_equal(worker_change(picture(), graph, 5, 7), picture())
-    np.testing.assert_array_equal(
-        worker_change(picture(), SYNTHETIC_PHOTOMETRIC, 5, 7),
-        photometric_change(picture(), SYNTHETIC_PHOTOMETRIC, 5, 7),
-    )
-    assert pending_change(graph, True) == PendingChange(graph, {"images": 0, "images1": 1})
-    assert pending_change(graph, False) == PendingChange(graph, {"images": 0})
-    assert pending_change(SYNTHETIC_PHOTOMETRIC, True) is None
-    assert pending_change(dataclasses.replace(graph, enabled=False), True) is None
+    imgaug = dataclasses.replace(SYNTHETIC_PHOTOMETRIC, backend="imgaug")
+    if IMGAUG_RUNS:
+        np.testing.assert_array_equal(
+            worker_change(picture(), imgaug, 5, 7), photometric_change(picture(), imgaug, 5, 7)
+        )
+    assert pending_change(graph, ["images", "images1"]) == PendingChange(graph, {"images": 0, "images1": 1})
+    assert pending_change(graph, ["images"]) == PendingChange(graph, {"images": 0})
+    assert pending_change(imgaug, ["images"]) is None
+    assert pending_change(dataclasses.replace(graph, enabled=False), ["images"]) is None
 
 
 def test_views_of_a_batch_are_those_of_single_pictures() -> None:
@@ -205,9 +224,59 @@ def test_batches_of_a_training_are_changed_and_go_on_as_if_never_stopped() -> No
 
 
 @pytest.mark.parametrize(
-    ("train", "system", "section"), [("stereo", "mc-cnn-fast", {}), ("dense", "ucn", {"truth": "planes"})]
+    ("train", "system", "section", "views"),
+    [
+        ("stereo", "mc-cnn-fast", {"max_disparity_px": 8.0}, ("images0", "images1")),
+        ("dense", "ucn-small", {"truth": "planes", "planes": {"segments": [2, 4]}}, ("images", "images1")),
+    ],
 )
-def test_views_that_workers_warp_are_refused(train: str, system: str, section: dict) -> None:
-    values = {"train": train, "network": {"system": system}, "photographs": {"photometric": {"backend": "graph"}}}
-    with pytest.raises(ConfigError, match=r"photometric\.backend`: graph .* warped by workers: use imgaug"):
-        build_config({**values, train: section})
+def test_views_that_workers_warp_are_changed_after_the_warp(
+    train: str, system: str, section: dict, views: tuple[str, str], tmp_path: Path
+) -> None:
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.roll(picture(60, 80), 5 * number, axis=1))
+
+    def rendered(photometric: dict) -> tuple[NumberedSource, dict[str, np.ndarray]]:
+        frame = {"root": str(tmp_path), "image_shape": list(SHAPE), "photometric": photometric}
+        values = {"train": train, "network": {"system": system}, "photographs": frame, train: section}
+        source = SOURCES[train](build_config(values), str(tmp_path), ["0.png", "1.png"], 5)
+        return source, source.render(source.payloads(range(2)))
+
+    source, batch = rendered({"backend": "graph"})
+    _, unchanged = rendered({"enabled": False})
+    for name, values in unchanged.items():
+        np.testing.assert_array_equal(batch[name], values)
+    changed = change_pending({name: tf.constant(batch[name]) for name in ("numbers", *views)}, source.pending, 5)
+    for row, number in enumerate(batch["numbers"]):
+        for view, name in enumerate(views):
+            alone = photometric_change(batch[name][row], source.pending.photometric, 5, int(number), view)
+            np.testing.assert_array_equal(changed[name][row], alone)
+            assert (alone != batch[name][row]).any()
+
+
+def test_the_default_is_resolved_and_written_as_such() -> None:
+    expected = "imgaug" if sys.version_info < (3, 13) else "graph"
+    written = yaml.safe_load(config_to_yaml(Config()))
+    assert [written[key]["photometric"]["backend"] for key in ("synthetic", "photographs")] == [expected] * 2
+
+
+def test_imgaug_is_refused_where_it_does_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(pictures, "IMGAUG_RUNS", False)
+    own = tmp_path / "own.yaml"
+    own.write_text("photographs: {photometric: {backend: imgaug}}\nsynthetic: {photometric: {backend: graph}}\n")
+    said = r"own\.yaml: `photographs\.photometric\.backend`: imgaug does not run on Python 3\.\d+; give graph, or use"
+    with pytest.raises(ConfigError, match=said):
+        load_config_argument(str(own), [])
+    assert load_config(own).photographs.photometric.backend == "imgaug"  # what another Python wrote can be read
+    assert load_config_argument(str(own), ["photographs.photometric.backend=graph"])
+    assert load_config_argument(str(own), ["photographs.photometric.enabled=false"])
+    with pytest.raises(ConfigError, match=r"`photometric\.backend`: imgaug does not run"):
+        photometric_change(picture(), PhotometricConfig(backend="imgaug"), 5, 7)
+
+
+def test_a_run_of_another_backend_is_not_continued(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    begun, now = (build_config({"photographs": {"photometric": {"backend": name}}}) for name in ("imgaug", "graph"))
+    folder.write_inputs(begun, {})
+    with pytest.raises(ConfigError, match=r"photographs\.photometric\.backend: 'imgaug' -> 'graph'"):
+        folder.open(now, ["photographs"], {})

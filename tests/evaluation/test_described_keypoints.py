@@ -60,8 +60,8 @@ def test_keypoints_without_a_size_and_those_of_a_network_are_described_too(hardn
 
 
 def test_patches_about_orb_are_as_wide_as_orbs_own(hardnet: str):
-    orb, akaze = load_methods([f"ORB+{hardnet}", f"AKAZE+{hardnet}"])
-    assert (orb.identity["support"], akaze.identity["support"]) == (1.0, 6.0)
+    orb, sift = load_methods([f"ORB+{hardnet}", f"SIFT+{hardnet}"])
+    assert (orb.identity["support"], sift.identity["support"]) == (1.0, 6.0)
 
 
 def test_keypoints_on_disk_are_described_with_their_sizes(hardnet: str, tmp_path: Path):

@@ -4,12 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.methods import FOR_PAIRS, FOR_SHAPES, load_methods
+from superpoint_tf.evaluation.methods.opencv_algorithms import rows_here
 from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import View
 
@@ -20,7 +22,17 @@ TINY = "network: {width: 0.0625}\nseed: 3\n"
 
 def test_groups_and_names_keep_their_order():
     assert [m.name for m in load_methods(["controls", "Harris", "classical"][:2])] == [*CONTROLS, "Harris"]
-    assert [m.name for m in load_methods(["classical"])] == list(CLASSICAL)
+    assert [m.name for m in load_methods(["classical"])] == list(rows_here(CLASSICAL))
+
+
+def test_what_opencv_is_built_without_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(cv2, "AKAZE", raising=False)
+    monkeypatch.delattr(cv2, "xfeatures2d", raising=False)
+    assert rows_here(["ORB", "AKAZE"]) == ("ORB",)
+    with pytest.raises(ValueError, match=r"AKAZE: OpenCV .* is without it; install opencv-contrib-python"):
+        load_methods(["AKAZE"])
+    with pytest.raises(ValueError, match="AKAZE: OpenCV"):
+        CLASSICAL["AKAZE"](VIEW.image)
 
 
 def test_two_rows_of_one_name_are_refused():

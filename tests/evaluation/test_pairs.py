@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from superpoint_tf.config import EvaluationSection, HomographyConfig, PhotometricConfig
-from superpoint_tf.data import photometric_imgaug
+from superpoint_tf.config import NO_IMGAUG, EvaluationSection, HomographyConfig, PhotometricConfig
 from superpoint_tf.data.random_streams import EVALUATION_PAIRS
 from superpoint_tf.evaluation import metrics
 from superpoint_tf.evaluation.sets import hpatches
@@ -189,6 +188,9 @@ def test_pairs_tilt_along_both_axes_by_default_and_a_pair_that_exchanges_none_st
 
 
 def test_pair_n_draws_no_photometric_number_of_training_or_of_a_test_shape(photographs, monkeypatch):
+    pytest.importorskip("imgaug", reason=NO_IMGAUG)
+    from superpoint_tf.data import photometric_imgaug
+
     drawn = []
     monkeypatch.setattr(photometric_imgaug, "stream_generator", lambda stream, *words: drawn.append(words) or GENERATOR)
     random_pairs(photographs, 3, photometric=PhotometricConfig())

@@ -14,6 +14,7 @@ from superpoint_tf.config import Config
 from superpoint_tf.data.patch_sets.brown import open_brown
 from superpoint_tf.data.patch_sets.hpatches_strips import find_strips
 from superpoint_tf.evaluation.evaluate import Request
+from superpoint_tf.evaluation.methods.opencv_algorithms import rows_here
 from superpoint_tf.evaluation.methods.patch_method import PatchMethod
 from superpoint_tf.evaluation.methods.patch_methods import load_patch_methods, pixels
 from superpoint_tf.evaluation.patch_metrics import fpr95
@@ -105,7 +106,7 @@ def test_browns_pairs_give_the_false_positive_rate(tmp_path: Path):
     assert "matching_map" not in row and "auc" in row
 
 
-@pytest.mark.parametrize("name", ["pixels", "SIFT", "RootSIFT", "ORB", "BRISK"])
+@pytest.mark.parametrize("name", rows_here(["pixels", "SIFT", "RootSIFT", "ORB", "BRISK"]))
 def test_classical_descriptors_tell_noisy_patches_apart(tmp_path: Path, name: str):
     row = rows_of(write_strips(tmp_path / "data"), tmp_path / "out", *load_patch_methods([name]))["v easy", name]
     assert float(row["matching_map"]) > 0.9

@@ -1,6 +1,7 @@
 """A run that is stopped under one TensorFlow and started again under the other goes on as if nothing had happened.
 
-Needs both interpreters: those of `.venv` and `.venv-3.12`, or OTHER_PYTHON=/path/to/python beside the present one.
+Needs two interpreters: beside the present one the first of `.venv`, `.venv-3.12` and `.venv-3.13` that has another
+TensorFlow, or OTHER_PYTHON=/path/to/python.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ SETTINGS = {
     "train": "detector",
     "workers": 0,
     "network": {"width": 0.0625, "batch_norm": False, "descriptor_dim": 8},
-    "synthetic": {"source": "generator", "draw": {"image_shape": [40, 48]}},
+    "synthetic": {
+        "source": "generator",
+        "draw": {"image_shape": [40, 48], "primitives": ["lines", "polygon", "star", "cube"]},  # OpenCV 4 and 5 agree
+        "photometric": {"backend": "graph"},  # imgaug does not run on every stack
+    },
     "detector": {
         "steps": STEPS,
         "batch_size": 4,
@@ -50,7 +55,7 @@ def _tensorflow_of(python: Path) -> str:
 @pytest.fixture(scope="module")
 def other_python() -> str:
     """Return an interpreter that has another TensorFlow than this one."""
-    environments = [CHECKOUT / name / "bin/python" for name in (".venv", ".venv-3.12")]
+    environments = [CHECKOUT / name / "bin/python" for name in (".venv", ".venv-3.12", ".venv-3.13")]
     candidates = [Path(os.environ["OTHER_PYTHON"])] if "OTHER_PYTHON" in os.environ else environments
     for python in candidates:
         if python.exists() and _tensorflow_of(python) not in ("", importlib.metadata.version("tensorflow")):

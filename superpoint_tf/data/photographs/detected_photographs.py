@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ class DetectedPhotographs(NumberedPhotographs):
     def __init__(self, config: Config, image_root: str, photographs: Sequence[str], key: int) -> None:
         super().__init__(image_root, photographs, key)
         self._settings = RenderSettings.of(config, key, image_root)
-        self.pending = pending_change(self._settings.photometric, with_pairs=True)
+        self.pending = pending_change(self._settings.photometric, ["images", "images1"])
         self._frames = FrameSettings.of(config)
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
         self.with_known = self.picture_shape != self.image_shape  # it tells the frame's shape
@@ -84,7 +85,7 @@ def detected_sample(
     keypoints = OrientedKeypoints(*(values[order] for values in keypoints))
     to_sample = sample.picture_to_sample
     points = keypoints.points @ to_sample[:2, :2].T + to_sample[:2, 2]
-    half_sides = keypoints.diameters * (frames.support / 2 * np.sqrt(np.linalg.det(to_sample[:2, :2])))
+    half_sides = keypoints.diameters * (frames.support / 2 * math.sqrt(np.linalg.det(to_sample[:2, :2])))
     rows = np.stack([half_sides, keypoints.angles], axis=1).astype(np.float32)
     rows[np.count_nonzero(survive) :] = np.nan
     return sample._replace(keypoints=points.astype(np.float32)), rows

@@ -96,7 +96,7 @@ class LabelledPhotographs(NumberedPhotographs):
         super().__init__(image_root, photographs, config.seed if key is None else key)
         self._config, self._labels, self._round, self.with_pairs = config, labels, round, with_pairs
         self._settings = RenderSettings.of(config, self.key, image_root)
-        self.pending = pending_change(self._settings.photometric, with_pairs)
+        self.pending = pending_change(self._settings.photometric, ["images", "images1"][: 1 + with_pairs])
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
         self.description = (
             f"{len(photographs)} photographs of {image_root} with the labels of round {round} in {labels}"

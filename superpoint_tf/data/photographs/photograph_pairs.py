@@ -27,7 +27,7 @@ class PhotographPairs(NumberedPhotographs):
     def __init__(self, config: Config, image_root: str, photographs: Sequence[str], key: int) -> None:
         super().__init__(image_root, photographs, key)
         self._settings = RenderSettings.of(config, key, image_root)
-        self.pending = pending_change(self._settings.photometric, with_pairs=True)
+        self.pending = pending_change(self._settings.photometric, ["images", "images1"])
         self._appearance = config.dense.appearance if config.train == "dense" else ""
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
         self.with_known = self.picture_shape != self.image_shape  # it tells the frame's shape

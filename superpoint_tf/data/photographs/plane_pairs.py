@@ -13,7 +13,8 @@ from superpoint_tf.data.batches.batch import Batch
 from superpoint_tf.data.photographs.labelled_photographs import RenderSettings, take_unlabelled
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.photograph_pairs import second_picture
-from superpoint_tf.data.photometric import photometric_change
+from superpoint_tf.data.photometric import worker_change
+from superpoint_tf.data.photometric_backends import pending_change
 from superpoint_tf.data.planes import corresponding_points, planes_pair
 
 
@@ -23,6 +24,7 @@ class PlanePairs(NumberedPhotographs):
     def __init__(self, config: Config, image_root: str, photographs: Sequence[str], key: int) -> None:
         super().__init__(image_root, photographs, key)
         self._settings, self._planes = RenderSettings.of(config, key, image_root), config.dense.planes
+        self.pending = pending_change(self._settings.photometric, ["images", "images1"])
         self._appearance, self.points_per_pair = config.dense.appearance, config.dense.points_per_pair
         self.image_shape = self.picture_shape = self._settings.sample_shape
         self.description = f"{len(photographs)} photographs of {image_root} as scenes of planes"
@@ -56,5 +58,5 @@ def _plane_sample(
     second = second_picture(picture, settings, number, appearance)
     pair = planes_pair(picture, planes, settings.key, number, second)
     points0, points1 = corresponding_points(pair, count, settings.key, number)
-    first = photometric_change(picture, settings.photometric, settings.key, number, 0)
+    first = worker_change(picture, settings.photometric, settings.key, number, 0)
     return {"images": first, "images1": pair.image1, "points0": points0, "points1": points1, "mask1": ~pair.filled1}

@@ -6,6 +6,8 @@ light or view, so this is the weaker test.
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -13,7 +15,7 @@ from superpoint_tf.data.photographs.dog_keypoints import OrientedKeypoints, dog_
 from superpoint_tf.data.random_streams import Stream, stream_generator
 
 _ZOOM = 1.5  # a copy's size is within this factor
-_NEAR_SIGMAS, _LIKE = 1.0, np.sqrt(2.0)  # of the keypoint that is found again: its place, and its size by this factor
+_NEAR_SIGMAS, _LIKE = 1.0, math.sqrt(2.0)  # of the keypoint that is found again: its place, and its size by this factor
 _MORE = 2  # times as many keypoints are looked for in a copy: an order of strength need not survive
 
 

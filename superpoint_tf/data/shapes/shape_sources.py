@@ -27,7 +27,7 @@ class GeneratedShapes:
         self.key = config.seed if key is None else key
         self.image_shape = self.picture_shape = config.synthetic.draw.image_shape
         self.description = "synthetic shapes, drawn as they are needed"
-        self._config, self.pending = config, pending_change(config.synthetic.photometric, with_pairs=False)
+        self._config, self.pending = config, pending_change(config.synthetic.photometric, ["images"])
 
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
         return list(numbers)
@@ -57,7 +57,7 @@ class RecordedShapes:
     def __init__(self, config: Config, key: int | None = None) -> None:
         self._records = SyntheticRecords(config.synthetic.root, "train")
         self._config, self.key = config, config.seed if key is None else key
-        self.pending = pending_change(config.synthetic.photometric, with_pairs=False)
+        self.pending = pending_change(config.synthetic.photometric, ["images"])
         self.image_shape = self.picture_shape = config.synthetic.draw.image_shape
         self.description = f"{len(self._records)} synthetic shapes from {config.synthetic.root}"
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from superpoint_tf.config import PhotometricConfig
 from superpoint_tf.data.photographs.reading import cover_and_crop
-from superpoint_tf.data.photometric import photometric_change
+from superpoint_tf.data.photometric import worker_change
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.data.stereo.drawn_disparities import draw_surfaces
 from superpoint_tf.data.stereo.forward_warp import find_occluded, forward_warp
@@ -33,7 +33,8 @@ def draw_pair(
     """Draw sample `number` of `key` from two pictures uint8 (h, w), which are brought to `image_shape` (H, W).
 
     The photograph is wider than the frame by the largest disparity, so that the right picture's right edge shows it
-    too. Occluded are the points behind others in the right picture, and those left of its frame.
+    too. Occluded are the points behind others in the right picture, and those left of its frame. With the
+    backend `graph` the pictures come as they are: their light is left to the graph of the batch.
     """
     generator = stream_generator(Stream.STEREO, key, number)
     height, width = image_shape
@@ -45,7 +46,7 @@ def draw_pair(
     behind, _ = cover_and_crop(filler, image_shape)
     right = np.where(np.isfinite(warped.disparity), np.rint(warped.picture).astype(np.uint8), behind)
     left, right = (
-        photometric_change(np.ascontiguousarray(picture), photometric, key, number, view)
+        worker_change(np.ascontiguousarray(picture), photometric, key, number, view)
         for view, picture in enumerate((wide[:, :width], right))
     )
     return StereoPair(left, right, disparity, find_occluded(disparity, warped.disparity))

@@ -15,7 +15,7 @@ from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.batches.batch import Batch
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.reading import read_photograph
-from superpoint_tf.data.photometric_backends import PendingChange
+from superpoint_tf.data.photometric_backends import PendingChange, pending_change
 from superpoint_tf.data.random_streams import Stream, stream_generator
 from superpoint_tf.data.sources import NumberedSource, index_of_sample
 from superpoint_tf.data.stereo.drawn_pairs import draw_pair
@@ -52,6 +52,7 @@ class DrawnPairs(NumberedPhotographs):
     def __init__(self, config: Config, image_root: str, photographs: Sequence[str], key: int) -> None:
         super().__init__(image_root, photographs, key)
         self._settings = DrawSettings.of(config, key)
+        self.pending = pending_change(self._settings.photometric, ["images0", "images1"])
         self.image_shape = config.photographs.image_shape
         self.description = f"stereo pairs drawn from {len(photographs)} photographs of {image_root}"
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
+from superpoint_tf.evaluation.methods.opencv_algorithms import opencv_algorithm
 from superpoint_tf.features import Features
 
 MIN_CORNER_RESPONSE = 1e-7  # of Harris and Shi-Tomasi on an 8-bit image: keeps flat areas from being all local maxima
@@ -51,7 +52,7 @@ def orb(image: np.ndarray) -> Features:
 
 def akaze(image: np.ndarray) -> Features:
     """Extract AKAZE (threshold 1e-4) from a grey uint8 image (H, W); descriptors are bit strings."""
-    return _described(cv2.AKAZE.create(threshold=1e-4), image)
+    return _described(opencv_algorithm("AKAZE").create(threshold=1e-4), image)
 
 
 CLASSICAL: dict[str, Callable[[np.ndarray], Features]] = {

@@ -19,6 +19,7 @@ from superpoint_tf.evaluation.methods import baselines, controls
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.controls import CONTROLS
 from superpoint_tf.evaluation.methods.features_on_disk import load_features_on_disk
+from superpoint_tf.evaluation.methods.opencv_algorithms import check_row, rows_here
 from superpoint_tf.evaluation.methods.plug_ins import load_plug_in
 from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import View
@@ -40,7 +41,7 @@ _PATCH_CODE = (*_NETWORK_CODE, "evaluation/methods/described_keypoints.py")
 _UNIFORM = "uniform:"  # before a network whose keypoints are to be taken at random
 _KEYPOINTS = "SIFT"  # of a patch system that is named alone
 _SUFFIXES = (".npz", ".yaml", ".yml", ".h5", ".hdf5")
-GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}
+GROUPS = {"classical": rows_here(CLASSICAL), "controls": tuple(CONTROLS)}
 FindFeatures = Callable[[View, str, PairProtocol], Features]
 
 
@@ -136,6 +137,7 @@ def _load(given: str, detection: DetectionConfig) -> Method:
 
 
 def _built_in(name: str) -> Method:
+    check_row(name)
     module = baselines if name in CLASSICAL else controls
     kind = module.__name__.rpartition(".")[2]
     code = _code_sha256((f"evaluation/methods/{kind}.py", *_SUPPRESSION_CODE))  # its settings are in its code

@@ -15,6 +15,7 @@ import numpy as np
 
 from superpoint_tf.evaluation.methods.controls import RANDOM_DIM, generator_of
 from superpoint_tf.evaluation.methods.methods import check_names, is_function, split_name
+from superpoint_tf.evaluation.methods.opencv_algorithms import check_row, opencv_algorithm, rows_here
 from superpoint_tf.evaluation.methods.patch_method import Describe, PatchMethod
 from superpoint_tf.evaluation.methods.plug_ins import load_function
 from superpoint_tf.geometry.patches import resize_patches
@@ -50,7 +51,7 @@ def orb(patches: np.ndarray) -> np.ndarray:
 
 def brisk(patches: np.ndarray) -> np.ndarray:
     """Return BRISK's bit strings, uint8 (N, 64)."""
-    return _at_centre(cv2.BRISK.create(), patches, patches.shape[1] / 2)
+    return _at_centre(opencv_algorithm("BRISK").create(), patches, patches.shape[1] / 2)
 
 
 def random_vectors(patches: np.ndarray) -> np.ndarray:
@@ -70,7 +71,7 @@ CLASSICAL: dict[str, Describe] = {
     "BRISK": brisk,
 }
 CONTROLS: dict[str, Describe] = {"random (control)": random_vectors}
-GROUPS = {"classical": tuple(CLASSICAL), "controls": tuple(CONTROLS)}
+GROUPS = {"classical": rows_here(CLASSICAL), "controls": tuple(CONTROLS)}
 
 
 def load_patch_methods(names: Sequence[str]) -> list[PatchMethod]:
@@ -87,6 +88,7 @@ def load_patch_methods(names: Sequence[str]) -> list[PatchMethod]:
 def _load(given: str) -> PatchMethod:
     built_in = CLASSICAL | CONTROLS
     if given in built_in:
+        check_row(given)
         kind = "classical" if given in CLASSICAL else "control"
         return PatchMethod(given, {"kind": kind, "opencv": cv2.__version__}, built_in[given])
     title, what = split_name(given)

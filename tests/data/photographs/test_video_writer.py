@@ -24,7 +24,7 @@ def grey(level: int, shape: tuple[int, int] = (48, 64)) -> np.ndarray:
 def write(path: Path, frames: int = 3) -> cv2.VideoCapture:
     with VideoWriter(path, rate=10) as writer:
         for number in range(frames):
-            writer.add(grey(80 * number))
+            writer.add(grey(80 * number % 256))
     return cv2.VideoCapture(str(path))
 
 
