@@ -150,7 +150,7 @@ def test_a_table_of_shapes_has_clean_and_noisy(folder: Path):
     error = {"clean": {"net": {"all": 0.55}}, "noisy": {"net": {"all": None}}}
     write(folder, "s.json", {"methods": {"net": {}}, "average_precision": precision, "localization_px": error})
     assert lines("results/s.json", folder)[::2] == [
-        "|  | AP, clean | clean, loc px | AP, noisy | noisy, loc px |",
+        "|  | AP, clean | loc px, clean | AP, noisy | loc px, noisy |",
         f"| net | .984 | .55 | .913 | {ABSENT} |",
     ]
     assert lines('results/s.json columns="clean" group="cube"', folder)[2:] == ["| net | .900 |"]
