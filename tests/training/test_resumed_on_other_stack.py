@@ -29,7 +29,10 @@ SETTINGS = {
     "network": {"width": 0.0625, "batch_norm": False, "descriptor_dim": 8},
     "synthetic": {
         "source": "generator",
-        "draw": {"image_shape": [40, 48], "primitives": ["lines", "polygon", "star", "cube"]},  # OpenCV 4 and 5 agree
+        "draw": {
+            "image_shape": [40, 48],
+            "primitives": ["lines", "polygon", "star", "cube"],
+        },  # alike in OpenCV 4 and 5
         "photometric": {"backend": "graph"},  # imgaug does not run on every stack
     },
     "detector": {

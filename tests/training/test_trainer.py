@@ -23,6 +23,7 @@ from superpoint_tf.runtime.interruption import Finished, Interrupted
 from superpoint_tf.training import trainer
 from superpoint_tf.training.builders.inputs import init_input
 from superpoint_tf.training.objectives.detector_objective import DetectorObjective
+from superpoint_tf.training.replicas import single_replica
 from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.schedule import learning_rate
 from superpoint_tf.training.state import NonFiniteLoss, TrainingState
@@ -103,6 +104,15 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_two_runs_with_one_seed_are_identical(undisturbed: dict[str, Any], tmp_path: Path):
     assert results(run(tmp_path / "again")) == undisturbed
+
+
+def test_where_imgaug_does_not_run_the_log_says_what_changes_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(trainer, "IMGAUG_RUNS", False)
+    config, folder = tiny_config(), RunFolder(tmp_path / "run")
+    photometric = dataclasses.replace(config.synthetic.photometric, backend="graph")
+    config = dataclasses.replace(config, synthetic=dataclasses.replace(config.synthetic, photometric=photometric))
+    trainer._open(tiny_task(config), folder, single_replica(), "").reporter.close()
+    assert "pictures are changed in the graph (photometric.backend)" in folder.log.read_text()
 
 
 def test_another_seed_gives_other_weights(short: Path, tmp_path: Path):
