@@ -76,7 +76,7 @@ def add_ray_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _ray_address(text: str) -> str:
-    if not _RAY_ADDRESS.fullmatch(text):
+    if text and not _RAY_ADDRESS.fullmatch(text):  # argparse parses `const` too
         raise argparse.ArgumentTypeError(
             f"{text[:60]!r}: expected host:port of a cluster's head, such as 10.0.0.1:6379, or nothing: then let "
             "another option or the end of the line follow"
