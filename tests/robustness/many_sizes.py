@@ -26,8 +26,8 @@ from superpoint_tf.models.stereo_costs import PairCosts
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.systems import SYSTEMS, StereoSpec
 from superpoint_tf.using.extractor import Extractor
+from superpoint_tf.using.frame_views import DetectionView
 from superpoint_tf.using.keypoint_extractors import open_extractor
-from superpoint_tf.using.show import draw_detections
 from superpoint_tf.using.two_views import align
 
 DETECTION = DetectionConfig(max_keypoints=200)
@@ -60,8 +60,8 @@ def step_of(what: str, source: Pictures) -> Step:
             return lambda: 2 * bool(align(extract, next(source), next(source)))
         return lambda: bool(extract(next(source)))
     if kind == "show":
-        extractor = Extractor("superpoint-small")
-        return lambda: draw_detections(picture := next(source), np.dstack([picture] * 3), extractor)[0].size > 0
+        view = DetectionView(Extractor("superpoint-small"))
+        return lambda: view(picture := next(source), np.dstack([picture] * 3))[0].size > 0
     network = build_network(NetworkConfig(system=system))
     if kind == "pck":
         method = dense_method_of(system, {}, network)
