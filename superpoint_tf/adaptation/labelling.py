@@ -14,7 +14,7 @@ from superpoint_tf.adaptation.job import AdaptationRun
 from superpoint_tf.adaptation.labeller import Labelled, Labeller
 from superpoint_tf.adaptation.round_figures import draw_round
 from superpoint_tf.cluster.cluster import Cluster, chunk_size, chunks
-from superpoint_tf.cluster.worker import unshared
+from superpoint_tf.cluster.worker import differs, unshared
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, add_digests
 from superpoint_tf.data.photographs.stretch import say_narrow
@@ -119,7 +119,7 @@ def _start_labelling(
             raise unshared(path)
     labeller = Labeller(run, round)
     if labeller.detector_sha256 != detector_sha256:
-        raise unshared(f"the detector {run.round_detector(round)} of SHA-256 {detector_sha256}")
+        raise differs(f"{run.round_detector(round)} holds other weights")
     reader = concurrent.futures.ThreadPoolExecutor(1)
     return lambda names: list(labeller.label(names, reader, ahead=2))
 

@@ -14,6 +14,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MOST_LOSSES = 3  # of one item: whoever takes it dies, and would a fourth time
+_NONE = object()  # no item
 _AHEAD = 2  # items a worker that may be read before the results of earlier ones are there
 _POLL_S = 0.5  # between looks at Ctrl-C
 _GRACE_S = 10.0  # from a request to stop to the end of what workers are at
@@ -69,7 +70,7 @@ class Dispatch(Generic[Item, Result]):
         """Yield the result of each item, in the order of the items; an exception of the work is raised.
 
         When `stop` asks for it, what is finished within ten seconds is still yielded, then Interrupted is raised with
-        the message `stopped`. Raises WorkerDied for an item that every worker died of.
+        the message `stopped`, unless that was all. Raises WorkerDied for an item that every worker died of.
         """
         deadline = float("inf")
         while not self._is_done(stop.requested):
@@ -84,7 +85,13 @@ class Dispatch(Generic[Item, Result]):
                 yield self._results.pop(self._next - 1)
             if time.monotonic() > deadline:
                 break
-        stop.raise_if_requested(stopped)
+        if not self._is_finished():
+            stop.raise_if_requested(stopped)
+
+    def _is_finished(self) -> bool:
+        if self._given or self._lost or self._results:
+            return False
+        return self._is_exhausted or next(self._items, _NONE) is _NONE
 
     def _is_done(self, stop_requested: bool) -> bool:
         return not self._given and (stop_requested or (self._is_exhausted and not self._lost))

@@ -40,7 +40,7 @@ def connect(address: str, console: Console) -> RayCluster:
     Raises ValueError where Ray is not installed or no cluster answers.
     """
     started_here = _address_of_this_machine()
-    named = address or os.environ.get("RAY_ADDRESS", "").removeprefix("auto") or started_here
+    named = address or started_here
     if not named or (named == started_here and named.startswith("127.")):
         os.environ.setdefault(_LOOPBACK, "0")  # read on the import; a cluster executes what anyone who reaches it sends
     try:
@@ -88,7 +88,7 @@ def _join(ray: Any, address: str) -> None:
 
 def _initialise(ray: Any, address: str, **options: Any) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if hasattr(ray._private.worker, "print_to_stdstream"):  # what a machine that dies has to say; Ray has no option
+    with contextlib.suppress(AttributeError):  # what a machine that dies has to say; Ray has no option
         ray._private.worker.print_to_stdstream = lambda *message, **options: None
     before = signal.getsignal(signal.SIGTERM)
     with warnings.catch_warnings():

@@ -68,6 +68,14 @@ def unshared(path: str) -> ValueError:
     )
 
 
+def differs(what: str) -> ValueError:
+    """Return the error for what a worker has otherwise than the machine where the command was started."""
+    return ValueError(
+        f"{what} on {socket.gethostname()} and where the command was started: all machines need the same packages "
+        "and a file system that all see"
+    )
+
+
 def _outcome(work: Callable[[], Any]) -> tuple[Any, Exception | None, str]:
     try:
         return work(), None, ""

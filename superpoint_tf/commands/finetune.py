@@ -55,7 +55,9 @@ def main() -> None:
     PhotographReading(masks=config.photographs.masks).check()
     split = split_photographs(config.photographs, arguments.images)
     weights = arguments.weights or config.joint.init
-    check_weights(weights)
+    for each in (weights, config.joint.teacher):
+        if each:
+            check_weights(each)
     command_line.set_up_tensorflow()
     from superpoint_tf.finetuning.finetune import FinetuneFolder, finetune, prepare_config
     from superpoint_tf.runtime.progress import Console

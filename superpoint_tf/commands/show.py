@@ -77,6 +77,8 @@ def main() -> None:
     sources = [*(find_sources(files) if files else []), *cameras]
     if arguments.tracks and not any(source.is_video for source in sources):
         raise ValueError("--tracks: follows keypoints from frame to frame; name a video or the number of a camera")
+    if cameras and arguments.output:
+        raise ValueError(f"{cameras[0].name}: is shown in a window, and --output is for files")
     if arguments.output:
         check_output(sources, arguments.output)
     check_weights_arguments(arguments)
@@ -91,8 +93,7 @@ def main() -> None:
         console.line("left", f"passed over: {kind}")
     live = not arguments.output and has_display()
     if not live and cameras:
-        why = "--output is for files" if arguments.output else "there is no display"
-        raise ValueError(f"{cameras[0].name}: is shown in a window, and {why}")
+        raise ValueError(f"{cameras[0].name}: is shown in a window, and there is no display")
     if not live and not arguments.output:
         console.line("show", f"no display for a window: saving in {DEFAULT_FOLDER} (--output names another place)")
     detection = detection_from_options(arguments, DEFAULT_DETECTION)

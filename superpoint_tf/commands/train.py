@@ -51,6 +51,8 @@ def check_inputs(config: Config) -> None:
         find_labels(config, config.joint.labels if config.train == "joint" else patches.labels)
     if init and init != ADAPTED:
         check_weights(init)
+    if config.train == "joint" and config.joint.teacher:
+        check_weights(config.joint.teacher)
 
 
 def main() -> None:

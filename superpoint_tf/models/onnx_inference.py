@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from superpoint_tf.runtime.invocation import how_to_install
 from superpoint_tf.runtime.workers import resolve_workers
 
 _OPSET = 17
@@ -23,7 +24,7 @@ class OnnxInference:
             import tf2onnx
         except ImportError as error:
             raise ImportError(
-                f"backend 'onnx' needs {error.name}: pip install 'superpoint-tf[export]', or use backend 'tensorflow'"
+                f"backend 'onnx' needs {error.name}: {how_to_install('export')}, or use backend 'tensorflow'"
             ) from error
         logging.getLogger("tf2onnx").setLevel(logging.ERROR)
         graph = tf.function(run, input_signature=[signature], autograph=False)

@@ -25,13 +25,13 @@ COMMANDS = {
     "evaluate": Command("evaluate", "measure methods side by side"),
     "extract": Command("extract", "find and describe keypoints of pictures and videos, for hloc, LightGlue, COLMAP"),
     "match": Command("match", "match two pictures: homography, figure, panorama, disparities"),
-    "show": Command("show", "show keypoints and heatmap over pictures and videos"),
+    "show": Command("show", "show keypoints, heatmap and tracks over pictures, videos and what a camera sees"),
     "export": Command("export", "write a network for other runtimes: SavedModel, TFLite, ONNX"),
     "import": Command("import_weights", "start from public weights of PyTorch or MatConvNet"),
     "import-labels": Command("import_labels", "train on labels of your own: other programs' exports, text, CSV"),
     "benchmark": Command("benchmark", "measure throughput and memory against what the machine allows"),
     "demo": Command("demo", "label, detect and match on bundled photographs, with the weights that come along"),
-    "samples": Command("samples", "write pictures and a video to try the commands on"),
+    "samples": Command("samples", "write pictures, a thermal one and a video to try the commands on"),
 }
 _NAMES = {command.module: name for name, command in COMMANDS.items()} | {"train_superpoint": "train"}
 

@@ -41,6 +41,17 @@ class WriteError(OSError):
         super().__init__(f"{path}: cannot be written ({reason}); {remedy}, and start the same command again")
         self.errno = error.errno
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it be sent by a worker on another machine, whole."""
+        return _written_again, (str(self), self.errno)
+
+
+def _written_again(message: str, errno: int | None) -> WriteError:
+    error = WriteError.__new__(WriteError)
+    OSError.__init__(error, message)
+    error.errno = errno
+    return error
+
 
 @contextlib.contextmanager
 def writing(path: str | Path) -> Iterator[None]:

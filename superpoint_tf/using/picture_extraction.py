@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from superpoint_tf import command_line
 from superpoint_tf.cluster.cluster import Cluster, chunk_size, chunks
-from superpoint_tf.cluster.worker import unshared
+from superpoint_tf.cluster.worker import differs, unshared
+from superpoint_tf.config.differences import differences
 from superpoint_tf.data.photographs.masked_photographs import PhotographReading
 from superpoint_tf.data.photographs.orientation import stored_shape, turn_back
 from superpoint_tf.data.photographs.stretch import looks_narrow
@@ -140,7 +141,7 @@ def _start_extracting(
         raise unshared(example)
     extractor = open_extractor()
     if extractor.identity != identity:
-        raise unshared(f"what gives features of {identity}")
+        raise differs(f"the extractor is not the same ({'; '.join(differences(identity, extractor.identity))})")
 
     def extract(chunk: _Chunk) -> list[Found]:
         files = [each for each in chunk.pictures if isinstance(each, Source)]

@@ -17,11 +17,12 @@ from superpoint_tf.data.photographs.photograph_sets import (
     passed_over,
 )
 from superpoint_tf.data.photographs.videos import is_video
+from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.operating_system import with_slashes
 
 _REMEDY = "name a folder with pictures; a video is taken where it is named itself"
-_CAMERA = re.compile(r"\d|/dev/video\d+")  # how OpenCV and Linux call them
-_RECORD = "record a video first, for example ffmpeg -f v4l2 -i /dev/video0 -t 10 clip.mp4"
+_CAMERA = re.compile(r"(?:/dev/video)?(\d{1,2})")  # how OpenCV and Linux call them
+_RECORD = "here record a video first, for example ffmpeg -f v4l2 -i /dev/video0 -t 10 clip.mp4"
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,10 @@ def list_passed_over(arguments: Sequence[str]) -> list[str]:
 
 def _expand(argument: str) -> tuple[str, list[str]]:
     """Return the folder that one argument's names are relative to, and its files, as absolute paths."""
-    if _CAMERA.fullmatch(argument) and not os.path.isfile(argument) and not os.path.isdir(argument):
-        raise FileNotFoundError(f"{argument}: no picture, video or folder; cameras are not read: {_RECORD}")
+    camera = _CAMERA.fullmatch(argument)
+    if camera and not os.path.isfile(argument) and not os.path.isdir(argument):
+        shown = f"`{how_to_run('show')} {int(camera[1])}` shows a camera"
+        raise FileNotFoundError(f"{argument}: no picture, video or folder; {shown}; {_RECORD}")
     path = os.path.abspath(argument)
     if os.path.isdir(path):
         return path, [os.path.join(path, name) for name in list_photographs(path, remedy=_REMEDY)]

@@ -118,9 +118,10 @@ def _show_video(
         greys = ((stretch_levels(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), stretch), frame) for frame in frames)
         drawn = (timed(grey, frame)[0] for grey, frame in greys)
         if window is not None:
-            goes_on = all(window.show(picture, stop, wait_ms=1) for picture in drawn)
-            _say_rate(console, source, timed)
-            return goes_on
+            try:
+                return all(window.show(picture, stop, wait_ms=1) for picture in drawn)
+            finally:
+                _say_rate(console, source, timed)
         assert path is not None  # there is one or the other
         if path.suffix.lower() == ".mp4" and not writes_h264():
             console.line(

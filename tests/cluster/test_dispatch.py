@@ -116,6 +116,14 @@ def test_a_request_to_stop_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatc
         list(work.results(stop, "stopped here"))
 
 
+def test_a_request_to_stop_with_the_last_item_stops_nothing():
+    stop = StopRequest()
+    found = results(MadeUpCrew(1), iter(range(3)), stop)
+    seen = [next(found) for _ in range(3)]
+    stop.request()
+    assert seen + list(found) == [0, 1, 4]
+
+
 def test_nothing_to_do_is_done_at_once():
     assert list(results(MadeUpCrew(2), [])) == []
 

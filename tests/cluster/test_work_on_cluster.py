@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -12,8 +13,10 @@ from typing import Any
 import cv2
 import pytest
 
+from superpoint_tf.adaptation.labelling import _start_labelling
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
 from superpoint_tf.config.config_files import build_config
+from superpoint_tf.data.labels.labels import IDENTITY_FILE
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet
 from superpoint_tf.data.photographs.reading import PhotographError
 from superpoint_tf.data.shapes import record_folder
@@ -22,6 +25,7 @@ from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import get_weights
 from superpoint_tf.runtime.interruption import Interrupted, StopRequest
 from superpoint_tf.runtime.progress import Console
+from superpoint_tf.runtime.storage import WriteError
 from superpoint_tf.synthetic import draw_sample
 from superpoint_tf.using.extract import extract_batch
 from superpoint_tf.using.extraction_options import DEFAULT_DETECTION
@@ -124,6 +128,19 @@ def test_workers_that_do_not_see_the_photographs_or_other_weights_refuse(folder:
 
     with pytest.raises(ValueError, match=r"images is not there on .* need a file system that all see"):
         label("there", cluster=OfAnotherDisk())
+
+
+def test_a_worker_with_other_weights_refuses_and_a_full_disk_of_one_is_said_whole(folder: Path) -> None:
+    run = AdaptationRun(config(), PhotographSet("images", NAMES, (), ""), "magicpoint.npz", "there", 1)
+    (folder / "there").mkdir()
+    (folder / "there" / IDENTITY_FILE).touch()
+    with pytest.raises(
+        ValueError, match=r"magicpoint\.npz holds other weights on .* and where the command was started"
+    ):
+        _start_labelling(run, 1, "0" * 64)
+    error = WriteError("there/1.npz", OSError(errno.ENOSPC, "full"))
+    sent = pickle.loads(pickle.dumps(error))
+    assert type(sent) is WriteError and str(sent) == str(error) and sent.errno == errno.ENOSPC
 
 
 def test_shapes_of_a_cluster_are_those_of_one_process(folder: Path, monkeypatch: pytest.MonkeyPatch):

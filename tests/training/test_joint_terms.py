@@ -214,7 +214,7 @@ def test_a_teacher_that_does_not_fit_is_refused(teacher: str):
     with pytest.raises(ConfigError, match=r"its descriptors have 8 numbers, network\.descriptor_dim is 256"):
         teacher_input(config)
     with pytest.raises(
-        ConfigError, match=r"joint\.teacher=magicpoint-small: magicpoint; a teacher of superpoint is one"
+        ConfigError, match=r"joint\.teacher=magicpoint-small: weights of magicpoint; those of superpoint can"
     ):
         teacher_input(build_config({"train": "joint", "joint": {"teacher": "magicpoint-small"}}))
     assert list(teacher_input(build_config({"train": "joint", "joint": {"teacher": "superpoint"}}))) == ["teacher"]

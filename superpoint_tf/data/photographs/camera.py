@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 
 import cv2
@@ -18,6 +18,7 @@ class Camera:
     """The frames of a camera, read beside the program that uses them; those that it has no time for are passed over."""
 
     announced = 0  # frames: there is no end
+    rate = 0.0  # frames a second: as many as are asked for
 
     def __init__(self, number: int) -> None:
         """Open a camera by OpenCV's number of it; raises PhotographError if there is none that can be opened."""
@@ -25,7 +26,6 @@ class Camera:
         self._capture = cv2.VideoCapture(number)
         if not self._capture.isOpened():
             raise PhotographError(self._name, "cannot be opened; is it connected, free, and may you read it?")
-        self.rate = float(self._capture.get(cv2.CAP_PROP_FPS))
         self._arrival = threading.Condition()
         self._newest: np.ndarray | None = None
         self._count, self._running = 0, True
@@ -41,9 +41,7 @@ class Camera:
                     self._newest, self._count = frame, self._count + 1
                 self._arrival.notify_all()
 
-    def frames(
-        self, every: int = 1, wanted: Callable[[int], bool] = lambda number: True
-    ) -> Iterator[tuple[int, np.ndarray | None]]:
+    def frames(self, every: int = 1) -> Iterator[tuple[int, np.ndarray | None]]:
         """Yield (number, uint8 BGR frame (H, W, 3)) of the newest frame that is at least `every` after the last one.
 
         Raises PhotographError when the camera gives no more.
@@ -51,7 +49,7 @@ class Camera:
         taken = 1 - every
         while True:
             frame, taken = self._wait_for(taken + every)
-            yield taken - 1, frame if wanted(taken - 1) else None
+            yield taken - 1, frame
 
     def _wait_for(self, count: int) -> tuple[np.ndarray | None, int]:
         """Return the newest frame and how many have come, which are at least `count`."""

@@ -116,7 +116,7 @@ def teacher_input(config: Config) -> dict[str, str]:
         return {}
     weights = load_weights(teacher)
     if (system := weights.network.system) != config.network.system:
-        raise ConfigError(f"joint.teacher={teacher}: {system}; a teacher of {config.network.system} is one itself")
+        raise ConfigError(f"joint.teacher={teacher}: weights of {system}; those of {config.network.system} can teach")
     if (dim := weights.network.descriptor_dim) != config.network.descriptor_dim:
         raise ConfigError(
             f"joint.teacher={teacher}: its descriptors have {dim} numbers, network.descriptor_dim is "

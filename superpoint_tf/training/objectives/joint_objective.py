@@ -141,4 +141,6 @@ class JointObjective:
 
 
 def _load_teacher(settings: JointSection) -> tf.keras.Model | None:
-    return load_network(settings.teacher, settings.precision)[0] if settings.teacher else None
+    if not settings.teacher or not settings.teacher_weight:
+        return None
+    return load_network(settings.teacher, settings.precision)[0]
