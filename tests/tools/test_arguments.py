@@ -199,7 +199,7 @@ WITHOUT_TENSORFLOW = [
     ),
     ("show.py", ["/dev/video9"], "`python tools/show.py 9` shows a camera"),
     ("show.py", ["0", "--output", "x.mp4"], "camera 0: is shown in a window, and --output is for files"),
-    (TRAIN, ["configs/nano.yaml", "--set", "joint.teacher=nowhere"], "nowhere: no weights there"),
+    ("finetune.py", ["bundled", "--set", "joint.teacher=nowhere"], "nowhere: no weights there"),
     ("import_labels.py", [".", "--images", "."], "notes.txt: no photograph of that name in . (2 of 2 files"),
     ("import_labels.py", [".", "--images", ".", "--scaled", "240x320"], "expected HOW:HEIGHTxWIDTH, for example"),
     ("import_labels.py", [".", "--images", ".", "--scaled", "cover:0x8"], "expected a whole number above 0"),
