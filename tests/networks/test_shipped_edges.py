@@ -16,9 +16,9 @@ from superpoint_tf.evaluation.edge_recall import edge_recall
 SHAPE = (240, 320)
 
 
-@pytest.fixture(scope="module")
-def model() -> SuperPoint:
-    return SuperPoint.from_pretrained("superpoint-small")
+@pytest.fixture(scope="module", params=["superpoint-small", "superpoint"])
+def model(request: pytest.FixtureRequest) -> SuperPoint:
+    return SuperPoint.from_pretrained(request.param)
 
 
 def pictures(photographs: Path, first: int, last: int) -> list[np.ndarray]:
@@ -33,7 +33,7 @@ def test_no_distance_from_the_edge_is_a_line_of_keypoints(model: SuperPoint, sha
     ]
     density = edge_density(found, SHAPE)
     assert max(density.ratios) < 1.5  # at 8 px there were 3.8 times as many as in the interior
-    # From 4 to 7 px and at 10 and 15 px there are still fewer than two thirds (model card); half of them are there.
+    # From 4 to 7 px and at 10 and 15 px there are still fewer than two thirds (model cards); half of them are there.
     assert min(density.ratios) > 0.5
 
 
