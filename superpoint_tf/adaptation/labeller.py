@@ -52,7 +52,7 @@ class Labeller:
         self._run = run
         self.model, weights = load_network(run.round_detector(round), run.config.adaptation.precision)
         self.adapter = Adapter(self.model, run.config.adaptation)
-        self.detector_sha256 = weights.fingerprint()
+        self.detector_sha256, self.width = weights.fingerprint(), weights.network.width
         image_shape = run.config.photographs.image_shape
         self._prepare = Preparation(run.reading, run.output, round, image_shape, self.detector_sha256)
 

@@ -18,7 +18,6 @@ from superpoint_tf.cluster.worker import differs, unshared
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, add_digests
 from superpoint_tf.data.photographs.stretch import say_narrow
-from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console, Progress, announce_cost, format_duration
@@ -48,19 +47,18 @@ def label_round(run: AdaptationRun, round: int, console: Console) -> RoundResult
     """
     settings, (index, shards) = run.config.adaptation, run.shard
     names = run.photographs.train[index::shards]
-    weights = load_weights(run.round_detector(round))
+    labeller = Labeller(run, round)
     console.line(
         "adapt",
         f"round {round}/{run.rounds} | {len(names)} photographs | {settings.num_homographies} homographies each | "
-        f"detector {run.round_detector(round)} (width {weights.network.width:g})",
+        f"detector {run.round_detector(round)} (width {labeller.width:g})",
     )
-    labeller = Labeller(run, round)
     tally, labelled = _Tally(), 0
     with StopRequest() as stop, Progress(len(names), "adapt", "photographs", console=console) as progress:
         if run.cluster is None:
             found = _label_here(run, round, labeller, names, stop)
         else:
-            found = _label_on_cluster(run, round, run.cluster, weights.fingerprint(), names, stop)
+            found = _label_on_cluster(run, round, run.cluster, labeller.detector_sha256, names, stop)
         for item in found:
             tally.add(item)
             if not item.is_new:

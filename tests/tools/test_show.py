@@ -36,6 +36,21 @@ def picture(tmp_path: Path) -> np.ndarray:
     return image
 
 
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Return the shapes of what a window shows, whose user quits at the third."""
+    shapes: list[tuple[int, ...]] = []
+
+    class FakeWindow:
+        def show(self, image: np.ndarray, stop: StopRequest, wait_ms: int = 0) -> bool:
+            shapes.append(image.shape)
+            return len(shapes) < 3
+
+    monkeypatch.setattr(window, "has_display", lambda: True)
+    monkeypatch.setattr(window, "Window", FakeWindow)
+    return shapes
+
+
 def write_video(path: Path, frames: int) -> None:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
     for number in range(frames):
@@ -136,18 +151,9 @@ def test_a_signal_ends_a_video_with_the_frames_that_are_drawn(
 
 
 def test_with_a_display_pictures_and_frames_are_shown_until_the_user_quits(
-    show: Run, picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    show: Run, picture: np.ndarray, tmp_path: Path, shown: list[tuple[int, ...]]
 ):
     write_video(tmp_path / "v.mp4", 6)
-    shown: list[tuple[int, ...]] = []
-
-    class FakeWindow:
-        def show(self, image: np.ndarray, stop: StopRequest, wait_ms: int = 0) -> bool:
-            shown.append(image.shape)
-            return len(shown) < 3
-
-    monkeypatch.setattr(window, "has_display", lambda: True)
-    monkeypatch.setattr(window, "Window", FakeWindow)
     assert show("a.png", "v.mp4") == 0
     assert len(shown) == 3
     assert not Path("outputs").exists()
@@ -220,17 +226,10 @@ def test_a_camera_gives_its_newest_frame_and_says_when_it_ends(monkeypatch: pyte
     assert capture.released
 
 
-def test_a_camera_is_shown_in_a_window_until_the_user_quits(show: Run, monkeypatch: pytest.MonkeyPatch):
+def test_a_camera_is_shown_in_a_window_until_the_user_quits(
+    show: Run, shown: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(camera.cv2, "VideoCapture", lambda number: FakeCapture(1000))
-    shown: list[tuple[int, ...]] = []
-
-    class FakeWindow:
-        def show(self, image: np.ndarray, stop: StopRequest, wait_ms: int = 0) -> bool:
-            shown.append(image.shape)
-            return len(shown) < 3
-
-    monkeypatch.setattr(window, "has_display", lambda: True)
-    monkeypatch.setattr(window, "Window", FakeWindow)
     assert show("0", "--tracks") == 0
     assert len(shown) == 3 and not Path("outputs").exists()
 
