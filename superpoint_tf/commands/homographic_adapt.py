@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from pathlib import Path
 
 from superpoint_tf import command_line
 from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.networks.pretrained import check_weights
+from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.operating_system import joined
 
@@ -100,7 +100,7 @@ def main() -> None:
     used = (*photographs.train, *photographs.validation)
     folders = {name.split("/")[0] if "/" in name else "" for name in used}
     for folder in [""] if "" in folders else sorted(folders):
-        for kind in passed_over(Path(photographs.root) / folder):
+        for kind in passed_over(storage.join(photographs.root, folder) if folder else photographs.root):
             console.line("left", f"passed over: {kind}")
     console.line("data", f"{len(photographs.train)} photographs to label, {len(photographs.validation)} held out")
     detector = find_first_detector(config, arguments.detector, shard, console, replicas, arguments.from_scratch)

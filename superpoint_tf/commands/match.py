@@ -6,13 +6,13 @@ Match the pixels of a rectified pair: python tools/match.py LEFT RIGHT --weights
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import detection_from_options, given_options
 from superpoint_tf.config.inference import FLOAT32
 from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE
 from superpoint_tf.data.stereo.disparity_files import SUFFIXES, default_view
+from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.stereo.costs import DEFAULT_DISPARITIES
 from superpoint_tf.using.extraction_options import (
@@ -111,9 +111,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def check_picture(path: str) -> None:
     """Raise ValueError if there is no file of a picture."""
-    if not Path(path).exists():
+    place = storage.as_path(path)
+    if not place.exists():
         raise ValueError(f"{path}: no such file")
-    if Path(path).is_dir():
+    if place.is_dir():
         raise ValueError(f"{path}: is a folder; name a picture")
 
 

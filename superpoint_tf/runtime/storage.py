@@ -18,8 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from superpoint_tf.runtime import npz_files, operating_system
+from superpoint_tf.runtime import npz_files, operating_system, stores
+from superpoint_tf.runtime.stores import StoreError, StorePath
 
+AnyPath = Path | StorePath
 TEMPORARY_SUFFIX = ".part"  # a file of this name is unfinished and may be deleted
 _REMEDIES = {
     errno.ENOSPC: "make room",
@@ -58,7 +60,7 @@ def writing(path: str | Path) -> Iterator[None]:
     """Raise WriteError for what Python or TensorFlow raises in the block when a disk refuses; it may name no file."""
     try:
         yield
-    except WriteError:
+    except (WriteError, StoreError):
         raise
     except Exception as error:
         refusal = _refusal(error)
@@ -78,33 +80,26 @@ def _refusal(error: Exception) -> OSError | None:
     return OSError(error.message) if number is None else OSError(number, error.message)
 
 
-def is_remote(path: str | Path) -> bool:
+def is_remote(path: str | AnyPath) -> bool:
     """Tell whether `path` is a URL such as gs://bucket/labels rather than a path on a disk."""
     return "://" in str(path)
 
 
-def _gfile() -> Any:
-    import tensorflow as tf  # only remote stores need it; workers stay free of the six-second import
+def as_path(place: str | AnyPath) -> AnyPath:
+    """Return a path on a disk, or what is like one for a URL."""
+    return StorePath(str(place)) if is_remote(place) else Path(str(place))
 
-    return tf.io.gfile
 
-
-def read_bytes(path: str | Path) -> bytes:
-    """Return the content of a file; raises FileNotFoundError if there is none."""
-    if not is_remote(path):
-        return Path(path).read_bytes()
-    if not exists(path):
-        raise FileNotFoundError(str(path))
-    with _gfile().GFile(str(path), "rb") as file:
-        content: bytes = file.read()
-    return content
+def read_bytes(path: str | AnyPath) -> bytes:
+    """Return the content of a file; raises FileNotFoundError if there is none, and other kinds of OSError."""
+    return stores.read_bytes(str(path)) if is_remote(path) else Path(str(path)).read_bytes()
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
     """Write a file under a temporary name, then rename it; folders are made as needed. Raises WriteError."""
     temporary = f"{path}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"  # two machines may share the folder
     if is_remote(path):
-        gfile = _gfile()
+        gfile = stores.gfile(str(path))
         with writing(path):
             gfile.makedirs(str(path).rpartition("/")[0])
             with gfile.GFile(temporary, "wb") as file:
@@ -127,17 +122,24 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 def exists(path: str | Path) -> bool:
     """Tell whether a file or folder is there."""
-    return bool(_gfile().exists(str(path))) if is_remote(path) else Path(path).exists()
+    return stores.exists(str(path)) if is_remote(path) else Path(path).exists()
 
 
 def list_folder(folder: str | Path) -> list[str]:
-    """Return the names in a folder."""
-    return sorted(_gfile().listdir(str(folder)) if is_remote(folder) else os.listdir(folder))
+    """Return the names in a folder; stores may end those of folders with a slash."""
+    return stores.list_folder(str(folder)) if is_remote(folder) else sorted(os.listdir(folder))
 
 
 def join(folder: str | Path, *parts: str) -> str:
     """Join path parts with slashes, for paths on disk and URLs alike."""
     return "/".join([str(folder).rstrip("/") or "/", *parts])
+
+
+def relative(path: str | AnyPath, folder: str | AnyPath) -> str:
+    """Return the slash-separated path from a folder, on a disk or in the same store, to what lies below it."""
+    if is_remote(path):
+        return str(path).removeprefix(str(folder).rstrip("/")).lstrip("/")
+    return operating_system.with_slashes(os.path.relpath(str(path), str(folder)))
 
 
 def remove_unfinished(folder: str | Path) -> int:
@@ -152,7 +154,9 @@ def remove_unfinished(folder: str | Path) -> int:
 
 
 def remove_unfinished_of(path: str | Path) -> None:
-    """Delete the temporary files and folders that killed writers of `path` alone left beside it."""
+    """Delete the temporary files and folders that killed writers of `path` alone left beside it, on a disk."""
+    if is_remote(path):
+        return
     for leftover in Path(path).parent.glob(f"{glob.escape(Path(path).name)}.*{TEMPORARY_SUFFIX}"):
         with writing(path), contextlib.suppress(FileNotFoundError):
             _remove(str(leftover))
@@ -173,7 +177,7 @@ def remove_tree(folder: str | Path, marker: str) -> None:
 
 def _remove(path: str) -> None:
     if is_remote(path):
-        gfile = _gfile()
+        gfile = stores.gfile(path)
         (gfile.rmtree if gfile.isdir(path) else gfile.remove)(path)
     elif os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
@@ -218,9 +222,11 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def sha256_file(path: str | Path) -> str:
-    """Return the SHA-256 of a file on disk, read in pieces."""
-    with open(path, "rb") as file:
+def sha256_file(path: str | AnyPath) -> str:
+    """Return the SHA-256 of a file, on a disk read in pieces."""
+    if is_remote(path):
+        return sha256(read_bytes(path))
+    with open(str(path), "rb") as file:
         return (
             hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else sha256(file.read())
         )

@@ -6,10 +6,11 @@ learnt, or one picture for all. A photograph without a mask may be used as a who
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ from superpoint_tf.data.photographs.reading import (
     read_photograph_bytes,
 )
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.storage import AnyPath
+from superpoint_tf.runtime.stores import StorePath
 
 MASK_SUFFIX = ".png"
 
@@ -46,7 +49,7 @@ class PhotographReading:
 
     def check(self) -> None:
         """Raise FileNotFoundError if there are no such masks."""
-        if self.masks and not Path(self.masks).exists():
+        if self.masks and not storage.exists(self.masks):
             raise FileNotFoundError(
                 f"{self.masks}: no such folder; masks lie below it by the pictures' names, a/b.jpg{MASK_SUFFIX} for "
                 "a/b.jpg, or one picture is the mask of all"
@@ -61,23 +64,23 @@ class PhotographReading:
         image = decode_photograph(content, path, self.stretch)
         return Photograph(image, self.mask(self.mask_path(self._name(path)), content, path, image.shape))
 
-    def mask_path(self, *names: str) -> Path | None:
+    def mask_path(self, *names: str) -> AnyPath | None:
         """Return where the mask of a photograph lies, by the first of its names that has one; None without any."""
         if not self.masks:
             return None
-        place = Path(self.masks)
-        if not place.is_dir():
+        place = storage.as_path(self.masks)
+        if not _is_folder(place):
             return place
         candidates = (place / f"{name}{MASK_SUFFIX}" for name in names)
-        return next((path for path in candidates if os.path.lexists(path)), None)
+        return next((path for path in candidates if _is_there(path)), None)
 
     def mask(
-        self, mask_path: Path | None, content: bytes, path: str, image_shape: tuple[int, ...]
+        self, mask_path: AnyPath | None, content: bytes, path: str, image_shape: tuple[int, ...]
     ) -> np.ndarray | None:
         """Return the mask at `mask_path` of an encoded picture, as it is shown with `image_shape`: bool (H, W)."""
         return None if mask_path is None else self.read_mask(mask_path, path, image_shape, read_orientation(content))
 
-    def read_mask(self, mask_path: Path, path: str, image_shape: tuple[int, ...], orientation: int) -> np.ndarray:
+    def read_mask(self, mask_path: AnyPath, path: str, image_shape: tuple[int, ...], orientation: int) -> np.ndarray:
         """Read the mask of a picture that its file stores turned, as it is shown with `image_shape`: bool (H, W).
 
         Raises PhotographError naming both for a mask of another size, or one that cannot be read.
@@ -94,16 +97,32 @@ class PhotographReading:
         return turn_upright(stored, orientation)
 
     def _name(self, path: str) -> str:
-        return PurePosixPath(os.path.relpath(path, self.root) if self.root else Path(path).name).as_posix()
+        return storage.relative(path, self.root) if self.root else storage.as_path(path).name
 
     def fingerprint(self, names: tuple[str, ...]) -> str:
         """Return the SHA-256 of the masks of photographs, by their names; empty without masks."""
         if not self.masks:
             return ""
-        found = {name: path for name in names if (path := self.mask_path(name)) is not None}
-        digests = {path: storage.sha256_file(path) for path in {*found.values()}}
+        with ThreadPoolExecutor(8) as pool:  # hashing releases the interpreter lock, stores take their time to answer
+            paths = pool.map(self.mask_path, names)
+            found = {name: path for name, path in zip(names, paths, strict=True) if path is not None}
+            distinct = [*dict.fromkeys(found.values())]
+            digests = dict(zip(distinct, pool.map(storage.sha256_file, distinct), strict=True))
         lines = [f"{name}\0{digests[path]}" for name, path in sorted(found.items())]
         return storage.sha256("\n".join(lines).encode(errors="surrogateescape"))
+
+
+def _is_folder(place: AnyPath) -> bool:
+    return _is_folder_in_store(place) if isinstance(place, StorePath) else place.is_dir()
+
+
+@functools.lru_cache
+def _is_folder_in_store(place: StorePath) -> bool:
+    return place.is_dir()  # one request, not one a photograph
+
+
+def _is_there(path: AnyPath) -> bool:
+    return path.exists() if isinstance(path, StorePath) else os.path.lexists(path)  # a dangling link is read, and named
 
 
 def frame_mask(mask: np.ndarray, image_shape: tuple[int, int]) -> np.ndarray:

@@ -14,6 +14,8 @@ from superpoint_tf.config import PhotographsSection
 from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.videos import VIDEO_SUFFIXES
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.storage import AnyPath
+from superpoint_tf.runtime.stores import StoreError, StorePath, list_both
 
 _COMMON = ".jpg .jpeg .png .bmp .ppm .pgm .webp .tif .tiff .gif"
 _RARE = (  # what else Pillow decodes into pixels by itself, and HEIC, which pillow-heif reads
@@ -68,7 +70,7 @@ class PhotographSet:
     def with_readable_validation(self, stretch: str = NO_STRETCH) -> PhotographSet:
         """Put those held out that cannot be read among the training pictures, whose reader counts and names them."""
         with ThreadPoolExecutor(8) as pool:  # decoding releases the interpreter lock
-            readable = tuple(pool.map(lambda path: _is_readable(Path(self.root) / path, stretch), self.validation))
+            readable = tuple(pool.map(lambda path: _is_readable(_place(self.root, path), stretch), self.validation))
         if all(readable):
             return self
         kept = tuple(itertools.compress(self.validation, readable))
@@ -76,18 +78,20 @@ class PhotographSet:
 
 
 def list_photographs(
-    root: str | Path,
+    root: str | AnyPath,
     subfolders: Sequence[str] = (),
     remedy: str = _REMEDY,
 ) -> list[str]:
     """Return the picture files below `root` (or these sub-folders of it) as slash-separated relative paths, sorted.
+
+    `root` is a folder on a disk, or a URL such as gs://bucket/photographs.
 
     Linked folders are entered, each once; hidden names are skipped. Whether a file can be read shows when it is read:
     a dangling link, a damaged file or an empty folder with a picture's name is listed, so that it is counted and named.
     Raises FileNotFoundError if a folder is missing or there is no picture, with `remedy` as the last words, and
     PermissionError for a folder that cannot be looked into.
     """
-    root = Path(root)
+    root = storage.as_path(root)
     if not root.is_dir():
         found = "it is not a folder" if root.exists() else "it does not exist"
         raise FileNotFoundError(f"no photographs in {root}: {found}; {remedy}")
@@ -105,10 +109,10 @@ def list_photographs(
     return found_files
 
 
-def passed_over(root: str | Path) -> list[str]:
+def passed_over(root: str | AnyPath) -> list[str]:
     """Return a line on each kind of picture or video below `root` that `list_photographs` does not give."""
     found: dict[tuple[str, str], list[str]] = {}
-    for folder, name in _files(Path(root), ""):
+    for folder, name in _files(storage.as_path(root), ""):
         suffix = os.path.splitext(name)[1].lower()
         for remedy, suffixes in _PASSED_OVER.items():
             if suffix in suffixes.split():
@@ -119,14 +123,17 @@ def passed_over(root: str | Path) -> list[str]:
     ]
 
 
-def _walk(root: Path, subfolder: str) -> Iterable[str]:
+def _walk(root: AnyPath, subfolder: str) -> Iterable[str]:
     for folder, name in _files(root, subfolder):
         if _is_picture_name(name):
-            yield (folder / name).relative_to(root).as_posix()
+            yield storage.relative(folder / name, root)
 
 
-def _files(root: Path, subfolder: str) -> Iterable[tuple[Path, str]]:
+def _files(root: AnyPath, subfolder: str) -> Iterable[tuple[AnyPath, str]]:
     """Yield folder and name of each file that is not hidden, and of each empty folder with a picture's name."""
+    if isinstance(root, StorePath):
+        yield from _files_in_store(root / subfolder if subfolder else root)
+        return
     entered = set()
     for folder, names, files in os.walk(root / subfolder, followlinks=True, onerror=_raise_unreadable):
         real = os.path.realpath(folder)
@@ -137,6 +144,15 @@ def _files(root: Path, subfolder: str) -> Iterable[tuple[Path, str]]:
         names[:] = sorted(name for name in names if not name.startswith("."))
         empty = [name for name in names if _is_picture_name(name) and not os.listdir(Path(folder) / name)]
         yield from ((Path(folder), name) for name in [*sorted(files), *empty] if not name.startswith("."))
+
+
+def _files_in_store(folder: StorePath) -> Iterable[tuple[StorePath, str]]:
+    """Do `_files` for a URL, where a name that ends as a picture's is taken for one: to ask for each takes hours."""
+    folders, files = list_both(folder.url, _is_picture_name)
+    yield from ((folder, name) for name in files if not name.startswith("."))
+    for name in folders:
+        if not name.startswith("."):
+            yield from _files_in_store(folder / name)
 
 
 def _is_picture_name(name: str) -> bool:
@@ -191,7 +207,11 @@ def _names(setting: str) -> list[str]:
 
 
 def _existing(root: str, name: str) -> list[str]:
-    return [path for path in (name, f"images/{name}") if (Path(root) / path).is_dir()][:1]
+    return [path for path in (name, f"images/{name}") if _place(root, path).is_dir()][:1]
+
+
+def _place(root: str, path: str) -> AnyPath:
+    return storage.as_path(root) / path
 
 
 def _hold_out(root: str, photographs: Sequence[str], count: int, stretch: str) -> PhotographSet:
@@ -200,14 +220,14 @@ def _hold_out(root: str, photographs: Sequence[str], count: int, stretch: str) -
     What cannot be read stays among the training pictures, whose reader counts and names it.
     """
     with ThreadPoolExecutor(8) as pool:  # hashing releases the interpreter lock
-        hashes = pool.map(lambda path: _content_hash(Path(root) / path), photographs)
+        hashes = pool.map(lambda path: _content_hash(_place(root, path)), photographs)
         ranked = sorted((digest, path) for digest, path in zip(hashes, photographs, strict=True) if digest)
     validation: set[str] = set()
     for _, copies in itertools.groupby(ranked, lambda item: item[0]):  # of one picture: they stay on one side
         if len(validation) >= count:
             break
         paths = [path for _, path in copies]
-        if _is_readable(Path(root) / paths[0], stretch):
+        if _is_readable(_place(root, paths[0]), stretch):
             validation.update(paths)
     if len(validation) == len(photographs):
         validation = set()
@@ -216,14 +236,16 @@ def _hold_out(root: str, photographs: Sequence[str], count: int, stretch: str) -
     return PhotographSet(root, training, tuple(sorted(validation)), note)
 
 
-def _content_hash(path: Path) -> str:
+def _content_hash(path: AnyPath) -> str:
     try:
         return storage.sha256_file(path) if path.is_file() else ""  # a pipe would never end
+    except StoreError:
+        raise
     except OSError:
         return ""
 
 
-def _is_readable(path: Path, stretch: str) -> bool:
+def _is_readable(path: AnyPath, stretch: str) -> bool:
     from superpoint_tf.data.photographs.reading import PhotographError, read_photograph  # which imports this module
 
     try:
