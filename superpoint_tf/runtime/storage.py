@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class WriteError(OSError):
     def __init__(self, path: str | Path, error: OSError) -> None:
         reason = os.strerror(error.errno) if error.errno else str(error)
         remedy = _REMEDIES.get(error.errno or 0, "see to that, or choose another folder")
+        if is_remote(path) and error.errno == errno.EACCES:
+            remedy = stores.ACCESS
         super().__init__(f"{path}: cannot be written ({reason}); {remedy}, and start the same command again")
         self.errno = error.errno
 
@@ -77,6 +79,8 @@ def _refusal(error: Exception) -> OSError | None:
     if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
         return None
     number = next((number for number in _REMEDIES if os.strerror(number) in error.message), None)
+    if isinstance(error, tensorflow.errors.PermissionDeniedError | tensorflow.errors.UnauthenticatedError):
+        number = errno.EACCES
     return OSError(error.message) if number is None else OSError(number, error.message)
 
 
@@ -93,6 +97,19 @@ def as_path(place: str | AnyPath) -> AnyPath:
 def read_bytes(path: str | AnyPath) -> bytes:
     """Return the content of a file; raises FileNotFoundError if there is none, and other kinds of OSError."""
     return stores.read_bytes(str(path)) if is_remote(path) else Path(str(path)).read_bytes()
+
+
+def read_text(path: str | AnyPath, most: int, errors: str = "strict") -> str:
+    """Return the first `most` characters of a text in UTF-8; raises OSError, UnicodeDecodeError."""
+    if is_remote(path):
+        return StorePath(str(path)).read_text("utf-8", errors)[:most]
+    with open(str(path), encoding="utf-8", errors=errors) as file:
+        return file.read(most)
+
+
+def size_of(path: str | AnyPath) -> int:
+    """Return the bytes of a file; raises FileNotFoundError."""
+    return stores.size_of(str(path)) if is_remote(path) else os.stat(str(path)).st_size
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -128,6 +145,12 @@ def exists(path: str | Path) -> bool:
 def list_folder(folder: str | Path) -> list[str]:
     """Return the names in a folder; stores may end those of folders with a slash."""
     return stores.list_folder(str(folder)) if is_remote(folder) else sorted(os.listdir(folder))
+
+
+def matching(folder: AnyPath, pattern: str = "") -> list[AnyPath]:
+    """Return what matches a pattern in a folder, all that lies in it if none is given, sorted."""
+    found: Iterable[AnyPath] = folder.glob(pattern) if pattern else folder.iterdir()
+    return sorted(found, key=str)
 
 
 def join(folder: str | Path, *parts: str) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 from superpoint_tf.runtime.quiet import import_tensorflow, quieten
 
 _MARK_FOLDERS = ("gs",)  # schemes whose listings end the names of folders with a slash
-_ACCESS = "log in to the store (docs/using.md), or ask for access"
+ACCESS = "log in to the store (docs/using.md), or ask for access"
 
 
 class StoreError(OSError):
@@ -77,7 +77,7 @@ def as_os_error(error: Exception, url: str) -> OSError | None:
     if isinstance(error, errors.NotFoundError):
         return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url)
     if isinstance(error, errors.PermissionDeniedError | errors.UnauthenticatedError):
-        return PermissionError(errno.EACCES, f"{os.strerror(errno.EACCES)}: {said}; {_ACCESS}", url)
+        return PermissionError(errno.EACCES, f"{os.strerror(errno.EACCES)}: {said}; {ACCESS}", url)
     if "is a directory" in said.lower():
         return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), url)
     return StoreError(
@@ -205,17 +205,16 @@ class StorePath:
         first, _, rest = pattern.partition("/")
         if first == "**":
             yield from self.glob(rest or "*")
-            below = [self / name for name in list_both(self.url)[0] if not name.startswith(".")]
-            places, rest = below, pattern
+            for name in list_both(self.url)[0]:
+                yield from (self / name).glob(pattern) if not name.startswith(".") else ()
         elif not glob.has_magic(first):
-            places = [self / first]
+            place = self / first
+            yield from place.glob(rest) if rest else filter(StorePath.exists, [place])
         else:
-            places = [path for path in self.iterdir() if fnmatch.fnmatchcase(path.name, first)]
-        for path in places:
-            if rest:
-                yield from path.glob(rest) if path.is_dir() else ()
-            elif glob.has_magic(first) or path.exists():
-                yield path
+            names = list_both(self.url)[0] if rest else [name.rstrip("/") for name in list_folder(self.url)]
+            places = [self / name for name in names if fnmatch.fnmatchcase(name, first)]
+            for place in places:
+                yield from place.glob(rest) if rest else [place]
 
     def read_bytes(self) -> bytes:
         """Return the content; raises OSError."""
