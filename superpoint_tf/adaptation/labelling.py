@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from superpoint_tf import command_line
 from superpoint_tf.adaptation.job import AdaptationRun
@@ -18,6 +17,7 @@ from superpoint_tf.cluster.worker import differs, unshared
 from superpoint_tf.config import ConfigError
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, add_digests
 from superpoint_tf.data.photographs.stretch import say_narrow
+from superpoint_tf.networks import pretrained
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console, Progress, announce_cost, format_duration
@@ -112,9 +112,11 @@ def _start_labelling(
 ) -> Callable[[tuple[str, ...]], list[Labelled]]:
     """Return, in a worker, the function that labels a chunk."""
     command_line.set_up_tensorflow(announce=False)
-    for path in (run.photographs.root, storage.join(run.output, IDENTITY_FILE)):
-        if not storage.is_remote(path) and not Path(path).exists():
+    for path in (run.photographs.root, run.reading.masks, storage.join(run.output, IDENTITY_FILE)):
+        if path and not storage.exists(path):
             raise unshared(path)
+    if not pretrained.exists(run.round_detector(round)):
+        raise unshared(run.round_detector(round))
     labeller = Labeller(run, round)
     if labeller.detector_sha256 != detector_sha256:
         raise differs(f"{run.round_detector(round)} holds other weights")

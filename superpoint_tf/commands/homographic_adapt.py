@@ -49,7 +49,7 @@ def parse_arguments() -> argparse.Namespace:
         help="that each photograph is seen under (default: the config's)",
     )
     parser.add_argument(
-        "--output", type=command_line.output_folder, metavar="DIR", help="label folder (default: labels/<config name>)"
+        "--output", type=command_line.label_folder, metavar="DIR", help="label folder (default: labels/<config name>)"
     )
     parser.add_argument("--strict", action="store_true", help="a photograph that cannot be read is an error")
     parser.add_argument("--overwrite", action="store_true", help="delete earlier labels in the folder")

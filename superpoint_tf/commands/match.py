@@ -45,16 +45,19 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--homography", action="store_true", help="print the matrix that maps xy of A to xy of B")
     parser.add_argument(
         "--figure",
-        type=command_line.output_file(".png"),
+        type=command_line.output_file(".png", remote=True),
         metavar="PNG",
         help="draw the matches: green agree on the homography, red do not",
     )
     parser.add_argument(
-        "--panorama", type=command_line.output_file(".png"), metavar="PNG", help="stitch: B warped onto the plane of A"
+        "--panorama",
+        type=command_line.output_file(".png", remote=True),
+        metavar="PNG",
+        help="stitch: B warped onto the plane of A",
     )
     parser.add_argument(
         "--save-matches",
-        type=command_line.output_file(".npz", ".txt"),
+        type=command_line.output_file(".npz", ".txt", remote=True),
         metavar="FILE",
         help=".npz: all arrays; .txt: x0 y0 x1 y1 inlier, a line a match",
     )
@@ -79,7 +82,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--disparity",
-        type=command_line.output_file(*SUFFIXES),
+        type=command_line.output_file(*SUFFIXES, remote=True),
         metavar="FILE",
         help="A and B are the left and the right picture of a rectified pair: match all pixels by --weights of a "
         "stereo system and write how far each lies to the left in B; .png of 16 bits times 256, .pfm or .npy. A view "

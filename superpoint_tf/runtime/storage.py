@@ -99,7 +99,7 @@ def read_bytes(path: str | AnyPath) -> bytes:
     return stores.read_bytes(str(path)) if is_remote(path) else Path(str(path)).read_bytes()
 
 
-def read_text(path: str | AnyPath, most: int, errors: str = "strict") -> str:
+def read_beginning(path: str | AnyPath, most: int, errors: str = "strict") -> str:
     """Return the first `most` characters of a text in UTF-8; raises OSError, UnicodeDecodeError."""
     if is_remote(path):
         return StorePath(str(path)).read_text("utf-8", errors)[:most]

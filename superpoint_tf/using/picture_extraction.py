@@ -137,8 +137,9 @@ def _start_extracting(
 ) -> Callable[[_Chunk], list[Found]]:
     """Return, in a worker, the function that extracts a chunk."""
     command_line.set_up_tensorflow(announce=False)
-    if example and not storage.exists(example):
-        raise unshared(example)
+    for path in (example, reading.photographs.masks):
+        if path and not storage.exists(path):
+            raise unshared(path)
     extractor = open_extractor()
     if extractor.identity != identity:
         raise differs(f"the extractor is not the same ({'; '.join(differences(identity, extractor.identity))})")

@@ -55,7 +55,8 @@ class PairFiles(NamedTuple):
         if self.kitti or not path.is_file():
             return 0
         lines = dict(
-            line.partition("=")[::2] for line in storage.read_text(path, _LONGEST_TEXT, errors="replace").splitlines()
+            line.partition("=")[::2]
+            for line in storage.read_beginning(path, _LONGEST_TEXT, errors="replace").splitlines()
         )
         if "ndisp" not in lines:
             return 0
@@ -127,7 +128,7 @@ def _scale(scene: AnyPath) -> float:
     if not path.is_file():
         return _SCALES.get(scene.name.lower(), _OTHER_SCALE)
     try:
-        scale = float(storage.read_text(path, 64))
+        scale = float(storage.read_beginning(path, 64))
         if not 0 < scale < 1e6:
             raise ValueError
     except ValueError:

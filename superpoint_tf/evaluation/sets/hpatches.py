@@ -145,7 +145,7 @@ def _read_sequence(folder: AnyPath) -> HPatchesSequence | None:
 
 def _read_homography(path: AnyPath) -> np.ndarray:
     try:
-        matrix = np.array(storage.read_text(path, _LONGEST_HOMOGRAPHY).split(), np.float64).reshape(3, 3)
+        matrix = np.array(storage.read_beginning(path, _LONGEST_HOMOGRAPHY).split(), np.float64).reshape(3, 3)
     except FileNotFoundError as error:
         raise ValueError(f"{path}: missing; it must hold the 3x3 homography from image 1") from error
     except (OSError, ValueError) as error:
