@@ -192,7 +192,7 @@ def output_file(*suffixes: str, remote: bool = False) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         if not remote:
-            _check_on_disk(text, "file")
+            place_on_disk(text)
         if _nearest_there(place(text)) == Path(text) and Path(text).is_dir():
             raise argparse.ArgumentTypeError(f"{text!r} is a folder; name a file")
         if Path(text).suffix.lower() not in suffixes:
@@ -202,17 +202,18 @@ def output_file(*suffixes: str, remote: bool = False) -> Callable[[str], str]:
     return parse
 
 
-def _check_on_disk(text: str, kind: str) -> None:
-    if is_remote(text):
+def place_on_disk(text: str) -> str:
+    """Parse the name of what is written to a disk alone; raises argparse.ArgumentTypeError for a URL."""
+    if is_remote(place(text)):
         raise argparse.ArgumentTypeError(
-            f"{text!r}: is written to a disk alone; name a {kind} on one, and copy it up when it is whole"
+            f"{text!r}: this is written to a disk alone; name a place on one, and copy it up when it is whole"
         )
+    return text
 
 
 def output_folder(text: str) -> str:
     """Parse the name of a folder to write, on a disk; raises argparse.ArgumentTypeError if it cannot be one."""
-    _check_on_disk(text, "folder")
-    return label_folder(text)
+    return label_folder(place_on_disk(text))
 
 
 def label_folder(text: str) -> str:

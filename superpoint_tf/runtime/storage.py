@@ -102,7 +102,7 @@ def read_bytes(path: str | AnyPath) -> bytes:
 def read_beginning(path: str | AnyPath, most: int, errors: str = "strict") -> str:
     """Return the first `most` characters of a text in UTF-8; raises OSError, UnicodeDecodeError."""
     if is_remote(path):
-        return StorePath(str(path)).read_text("utf-8", errors)[:most]
+        return StorePath(str(path)).read_text(encoding="utf-8", errors=errors)[:most]
     with open(str(path), encoding="utf-8", errors=errors) as file:
         return file.read(most)
 
