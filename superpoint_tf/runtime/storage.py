@@ -91,7 +91,9 @@ def is_remote(path: str | AnyPath) -> bool:
 
 def as_path(place: str | AnyPath) -> AnyPath:
     """Return a path on a disk, or what is like one for a URL."""
-    return StorePath(str(place)) if is_remote(place) else Path(str(place))
+    return (
+        StorePath(str(place).rstrip("/")) if is_remote(place) else Path(str(place))
+    )  # object stores mind a slash more
 
 
 def read_bytes(path: str | AnyPath) -> bytes:

@@ -158,12 +158,12 @@ class StorePath:
         return self.url
 
     def __truediv__(self, name: str) -> StorePath:
-        return StorePath(f"{self.url.rstrip('/')}/{name}")
+        return StorePath(f"{self.url}/{name}")
 
     @property
     def name(self) -> str:
         """Return the last part."""
-        return posixpath.basename(self.url.rstrip("/"))
+        return posixpath.basename(self.url)
 
     @property
     def stem(self) -> str:
@@ -178,7 +178,7 @@ class StorePath:
     @property
     def parent(self) -> StorePath:
         """Return the folder that it lies in."""
-        return StorePath(self.url.rstrip("/").rpartition("/")[0])
+        return StorePath(self.url.rpartition("/")[0])
 
     def with_name(self, name: str) -> StorePath:
         """Return another place in the same folder."""
