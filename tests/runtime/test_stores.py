@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,7 +79,22 @@ def test_tensorflow_io_is_imported_for_a_scheme_that_it_may_bring(monkeypatch: p
     monkeypatch.delitem(sys.modules, "tensorflow_io", raising=False)
     with pytest.raises(StoreError):
         storage.exists("nil://b/x")
-    assert "tensorflow_io" in sys.modules
+    assert sys.modules.pop("tensorflow_io")
+
+
+def test_a_process_with_tensorflow_io_ends_with_its_code_and_what_it_registered(tmp_path: Path):
+    (tmp_path / "tensorflow_io.py").write_text("")
+    code = (
+        "import atexit, sys; sys.path.insert(0, sys.argv[1]); import tensorflow_io\n"
+        "from superpoint_tf.command_line import run_tool\n"
+        "atexit.register(print, 'registered')\n"
+        "def main(): print('said'); raise ValueError('wrong') if sys.argv[2] == '2' else None\n"
+        "run_tool(main); print('goes on')"
+    )
+    for wanted in (0, 2):
+        done = subprocess.run([sys.executable, "-c", code, str(tmp_path), str(wanted)], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (wanted, "said\nregistered\n")
+        assert ("error: wrong" in done.stderr) == (wanted == 2)
 
 
 def failing(error: Exception) -> SimpleNamespace:
