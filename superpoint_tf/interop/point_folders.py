@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from superpoint_tf.interop.point_files import SUFFIXES
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.storage import AnyPath
-from superpoint_tf.runtime.stores import StorePath, list_both
+from superpoint_tf.runtime.stores import StorePath, walk
 
 
 def list_point_files(folder: str) -> list[str]:
@@ -26,18 +26,11 @@ def list_point_files(folder: str) -> list[str]:
 def _files(root: AnyPath) -> Iterable[AnyPath]:
     if isinstance(root, StorePath):
         if root.is_dir():
-            yield from _files_in_store(root)
+            yield from (path for path in walk(root, _is_name) if _is_name(path.name))
         return
     for path in root.rglob("*"):
         if _is_name(path.name) and path.is_file():
             yield path
-
-
-def _files_in_store(folder: StorePath) -> Iterable[StorePath]:
-    folders, files = list_both(folder.url, _is_name)
-    yield from (folder / name for name in files if _is_name(name))
-    for name in folders:
-        yield from _files_in_store(folder / name)
 
 
 def _is_name(name: str) -> bool:

@@ -161,6 +161,15 @@ def list_both(url: str, is_file_name: Callable[[str], bool] = lambda name: False
     return folders, files
 
 
+def walk(folder: StorePath, is_file_name: Callable[[str], bool]) -> Iterator[StorePath]:
+    """Yield the files below a folder that are not hidden, by folder and name; `is_file_name` as in `list_both`."""
+    folders, files = list_both(folder.url, is_file_name)
+    yield from (folder / name for name in files if not name.startswith("."))
+    for name in folders:
+        if not name.startswith("."):
+            yield from walk(folder / name, is_file_name)
+
+
 @dataclass(frozen=True, order=True)
 class StorePath:
     """A place in a store, with what `pathlib.Path`, which would make one slash of two, has for one on a disk."""

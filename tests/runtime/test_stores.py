@@ -88,7 +88,7 @@ def test_a_process_with_tensorflow_io_ends_with_its_code_and_what_it_registered(
         "import atexit, sys; sys.path.insert(0, sys.argv[1]); import tensorflow_io\n"
         "from superpoint_tf.command_line import run_tool\n"
         "atexit.register(print, 'registered')\n"
-        "def main(): print('said'); raise ValueError('wrong') if sys.argv[2] == '2' else None\n"
+        "def main():\n print('said')\n if sys.argv[2] == '2': raise ValueError('wrong')\n"
         "run_tool(main); print('goes on')"
     )
     for wanted in (0, 2):

@@ -27,7 +27,7 @@ from superpoint_tf.data.photographs.reading import (
 )
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.storage import AnyPath
-from superpoint_tf.runtime.stores import StorePath
+from superpoint_tf.runtime.stores import StorePath, walk
 
 MASK_SUFFIX = ".png"
 
@@ -69,10 +69,13 @@ class PhotographReading:
         if not self.masks:
             return None
         place = storage.as_path(self.masks)
-        if not _is_folder(place):
+        candidates = [place / f"{name}{MASK_SUFFIX}" for name in names]
+        if isinstance(place, StorePath):
+            there = _listed(place)
+            return place if there is None else next((path for path in candidates if path in there), None)
+        if not place.is_dir():
             return place
-        candidates = (place / f"{name}{MASK_SUFFIX}" for name in names)
-        return next((path for path in candidates if _is_there(path)), None)
+        return next((path for path in candidates if os.path.lexists(str(path))), None)
 
     def mask(
         self, mask_path: AnyPath | None, content: bytes, path: str, image_shape: tuple[int, ...]
@@ -103,26 +106,18 @@ class PhotographReading:
         """Return the SHA-256 of the masks of photographs, by their names; empty without masks."""
         if not self.masks:
             return ""
+        found = {name: path for name in names if (path := self.mask_path(name)) is not None}
+        distinct = [*dict.fromkeys(found.values())]
         with ThreadPoolExecutor(8) as pool:  # hashing releases the interpreter lock, stores take their time to answer
-            paths = pool.map(self.mask_path, names)
-            found = {name: path for name, path in zip(names, paths, strict=True) if path is not None}
-            distinct = [*dict.fromkeys(found.values())]
             digests = dict(zip(distinct, pool.map(storage.sha256_file, distinct), strict=True))
         lines = [f"{name}\0{digests[path]}" for name, path in sorted(found.items())]
         return storage.sha256("\n".join(lines).encode(errors="surrogateescape"))
 
 
-def _is_folder(place: AnyPath) -> bool:
-    return _is_folder_in_store(place) if isinstance(place, StorePath) else place.is_dir()
-
-
-@functools.lru_cache
-def _is_folder_in_store(place: StorePath) -> bool:
-    return place.is_dir()  # one request, not one a photograph
-
-
-def _is_there(path: AnyPath) -> bool:
-    return path.exists() if isinstance(path, StorePath) else os.path.lexists(path)  # a dangling link is read, and named
+@functools.lru_cache(maxsize=8)
+def _listed(place: StorePath) -> frozenset[StorePath] | None:
+    """Return the masks in a folder of a store, asked for once, not by each photograph; None if it is no folder."""
+    return frozenset(walk(place, lambda name: name.endswith(MASK_SUFFIX))) if place.is_dir() else None
 
 
 def frame_mask(mask: np.ndarray, image_shape: tuple[int, int]) -> np.ndarray:

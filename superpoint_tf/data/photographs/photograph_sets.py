@@ -15,7 +15,7 @@ from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.videos import VIDEO_SUFFIXES
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.storage import AnyPath
-from superpoint_tf.runtime.stores import StoreError, StorePath, list_both
+from superpoint_tf.runtime.stores import StoreError, StorePath, walk
 
 _COMMON = ".jpg .jpeg .png .bmp .ppm .pgm .webp .tif .tiff .gif"
 _RARE = (  # what else Pillow decodes into pixels by itself, and HEIC, which pillow-heif reads
@@ -132,7 +132,9 @@ def _walk(root: AnyPath, subfolder: str) -> Iterable[str]:
 def _files(root: AnyPath, subfolder: str) -> Iterable[tuple[AnyPath, str]]:
     """Yield folder and name of each file that is not hidden, and of each empty folder with a picture's name."""
     if isinstance(root, StorePath):
-        yield from _files_in_store(root / subfolder if subfolder else root)
+        # a name that ends as a picture's is taken for one: to ask for each takes hours
+        for path in walk(root / subfolder if subfolder else root, _is_picture_name):
+            yield path.parent, path.name
         return
     entered = set()
     for folder, names, files in os.walk(root / subfolder, followlinks=True, onerror=_raise_unreadable):
@@ -144,15 +146,6 @@ def _files(root: AnyPath, subfolder: str) -> Iterable[tuple[AnyPath, str]]:
         names[:] = sorted(name for name in names if not name.startswith("."))
         empty = [name for name in names if _is_picture_name(name) and not os.listdir(Path(folder) / name)]
         yield from ((Path(folder), name) for name in [*sorted(files), *empty] if not name.startswith("."))
-
-
-def _files_in_store(folder: StorePath) -> Iterable[tuple[StorePath, str]]:
-    """Do `_files` for a URL, where a name that ends as a picture's is taken for one: to ask for each takes hours."""
-    folders, files = list_both(folder.url, _is_picture_name)
-    yield from ((folder, name) for name in files if not name.startswith("."))
-    for name in folders:
-        if not name.startswith("."):
-            yield from _files_in_store(folder / name)
 
 
 def _is_picture_name(name: str) -> bool:
