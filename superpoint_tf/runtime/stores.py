@@ -162,12 +162,13 @@ def list_both(url: str, is_file_name: Callable[[str], bool] = lambda name: False
 
 
 def walk(folder: StorePath, is_file_name: Callable[[str], bool]) -> Iterator[StorePath]:
-    """Yield the files below a folder that are not hidden, by folder and name; `is_file_name` as in `list_both`."""
+    """Yield the files below a folder that are not hidden, sorted by path; `is_file_name` as in `list_both`."""
     folders, files = list_both(folder.url, is_file_name)
-    yield from (folder / name for name in files if not name.startswith("."))
-    for name in folders:
-        if not name.startswith("."):
-            yield from walk(folder / name, is_file_name)
+    for name in sorted([*(f"{name}/" for name in folders), *files]):  # as paths below it are sorted
+        if name.endswith("/") and not name.startswith("."):
+            yield from walk(folder / name.rstrip("/"), is_file_name)
+        elif not name.startswith("."):
+            yield folder / name
 
 
 @dataclass(frozen=True, order=True)

@@ -46,6 +46,12 @@ def test_folders_are_told_from_files_and_names_of_files_are_not_asked_about(url:
     assert stores.list_both(url, lambda name: name.endswith(".jpg")) == ([".hidden", "sub"], ["a.txt", "sub.jpg"])
 
 
+def test_a_walk_gives_what_is_not_hidden_in_the_order_of_paths(url: str):
+    storage.write_bytes(f"{url}/sub-a/z.txt", b"")
+    walked = [storage.relative(path, url) for path in stores.walk(StorePath(url), lambda name: name.endswith(".jpg"))]
+    assert walked == sorted(walked) == ["a.txt", "sub-a/z.txt", "sub.jpg", "sub/b.txt", "sub/deep/c.txt"]
+
+
 def test_what_is_not_there_is_not_there_as_on_a_disk(url: str):
     for ask in (stores.read_bytes, stores.size_of, stores.list_folder, storage.load_npz):
         with pytest.raises(FileNotFoundError, match=r"nothing"):
