@@ -26,6 +26,7 @@ from superpoint_tf.detection.maps import sample_descriptors
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.opencv_algorithms import rows_here
 from superpoint_tf.evaluation.metrics import partner_distances, repeatability
+from superpoint_tf.features.features import Features
 from superpoint_tf.models.dense_model import SuperPoint
 from superpoint_tf.models.inference import CompiledInference
 from superpoint_tf.networks.build import build_network
@@ -106,7 +107,7 @@ def _shape_entries(
 def _peer_entries(image: np.ndarray, settings: Settings) -> Iterator[Entry]:
     """Yield the whole call of every network that ships, and of OpenCV's detectors with their own descriptors."""
     shipped = [name for name in pretrained_names() if SYSTEMS[load_weights(name).network.system].gives == MAPS]
-    calls = {
+    calls: dict[str, Callable[[], Features]] = {
         _row(name, image, precision): partial(
             SuperPoint.from_pretrained(name, precision).extract, image, max_keypoints=_MAX_KEYPOINTS
         )
@@ -118,9 +119,11 @@ def _peer_entries(image: np.ndarray, settings: Settings) -> Iterator[Entry]:
         count = min(len(run().keypoints), _MAX_KEYPOINTS)
         yield rate_entry(row, measure(run, settings.repeats), 1, "img/s", note=f"{count} keypoints")
     for precision in _precisions():
-        run = _xfeat_forward(image, precision)
-        row = _row("XFeat's network", image, precision)
-        yield rate_entry(row, measure(run, settings.repeats), 1, "img/s", note="forward pass alone, random weights")
+        row, timing = (
+            _row("XFeat's network", image, precision),
+            measure(_xfeat_forward(image, precision), settings.repeats),
+        )
+        yield rate_entry(row, timing, 1, "img/s", note="forward pass alone, random weights")
 
 
 def _precisions() -> tuple[str, ...]:

@@ -117,10 +117,11 @@ def teacher_input(config: Config) -> dict[str, str]:
     weights = load_weights(teacher)
     if (system := weights.network.system) != config.network.system:
         raise ConfigError(f"joint.teacher={teacher}: weights of {system}; those of {config.network.system} can teach")
-    if (dim := weights.network.descriptor_dim) != config.network.descriptor_dim:
+    dim, own_dim = weights.network.descriptor_dim, config.network.descriptor_dim
+    if dim != own_dim and not (config.joint.descriptor_weight or config.joint.keypoint_weight):
         raise ConfigError(
-            f"joint.teacher={teacher}: its descriptors have {dim} numbers, network.descriptor_dim is "
-            f"{config.network.descriptor_dim}; make them alike"
+            f"joint.teacher={teacher}: its descriptors have {dim} numbers, network.descriptor_dim is {own_dim}, and "
+            "nothing else trains descriptors; make them alike, or set joint.keypoint_weight=1"
         )
     return {"teacher": weights.fingerprint()}
 
