@@ -61,7 +61,7 @@ class RenderSettings:
             section.source_scale,
             section.flip,
             section.min_votes,
-            PhotographReading(section.stretch, section.masks, image_root),
+            PhotographReading(section.stretch, section.masks, image_root, section.decoded),
         )
 
     @property

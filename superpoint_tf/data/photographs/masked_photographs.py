@@ -6,6 +6,7 @@ learnt, or one picture for all. A photograph without a mask may be used as a who
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from superpoint_tf.config.stretch import NO_STRETCH
+from superpoint_tf.data.photographs.decoded_pictures import keep_decoded
 from superpoint_tf.data.photographs.orientation import read_orientation, stored_shape, turn_upright
 from superpoint_tf.data.photographs.reading import (
     PhotographError,
@@ -43,6 +45,7 @@ class PhotographReading:
     stretch: str = NO_STRETCH
     masks: str = ""  # a folder, or one picture; "": none
     root: str = ""  # folder that names of photographs are below, where paths alone are known
+    decoded: str = ""  # folder that keeps pictures as they are decoded; "": none
 
     def check(self) -> None:
         """Raise FileNotFoundError if there are no such masks."""
@@ -58,7 +61,8 @@ class PhotographReading:
 
     def decode(self, content: bytes, path: str) -> Photograph:
         """Do `read` for the content of a file."""
-        image = decode_photograph(content, path, self.stretch)
+        decode = functools.partial(decode_photograph, content, path, self.stretch)
+        image = keep_decoded(self.decoded, content, self.stretch, decode) if self.decoded else decode()
         return Photograph(image, self.mask(self.mask_path(self._name(path)), content, path, image.shape))
 
     def mask_path(self, *names: str) -> Path | None:
