@@ -28,5 +28,5 @@ def keep_decoded(folder: str, content: bytes, setting: str, decode: Callable[[],
         np.save(buffer, picture, allow_pickle=False)
         storage.write_bytes(path, buffer.getvalue())
         return picture
-    picture: np.ndarray = np.load(io.BytesIO(kept), allow_pickle=False)
-    return picture
+    found: np.ndarray = np.load(io.BytesIO(kept), allow_pickle=False)
+    return found
