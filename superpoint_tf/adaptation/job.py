@@ -8,7 +8,7 @@ from superpoint_tf.cluster.cluster import Cluster
 from superpoint_tf.config import Config
 from superpoint_tf.data.labels.photograph_chunks import PhotographChunks, chunk_size
 from superpoint_tf.data.photographs.masked_photographs import PhotographReading
-from superpoint_tf.data.photographs.photograph_sets import PhotographSet
+from superpoint_tf.data.photographs.photograph_sets import PhotographStream
 from superpoint_tf.runtime import storage
 from superpoint_tf.training.replicas import Replicas
 
@@ -18,7 +18,7 @@ class AdaptationRun:
     """One call of the tool: what is labelled, by what, into which folder, and which share of it is done here."""
 
     config: Config
-    photographs: PhotographSet
+    photographs: PhotographStream
     detector: str  # weights of the first detector
     output: str  # label folder
     rounds: int

@@ -376,7 +376,8 @@ def test_a_process_killed_between_two_saves_loses_what_it_labelled_since(
     class Killed(BaseException):
         pass
 
-    add, saves = ChunkWriter.add, []
+    add = ChunkWriter.add
+    saves: list[str] = []
 
     def add_and_save_the_first(writer: ChunkWriter, photograph: str, *label: Any) -> Any:
         if saves:

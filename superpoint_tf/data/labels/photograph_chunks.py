@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from superpoint_tf.cluster.cluster import chunks
 from superpoint_tf.data.labels.label_arrays import LabelError
-from superpoint_tf.data.labels.label_origin import remedy
+from superpoint_tf.data.labels.label_origin import how_to_label
 from superpoint_tf.runtime import storage
 
+_FOLDER = "photographs"
 _MANY_CHUNKS = 256  # so that many workers have enough of them
 _SIZES = 32, 1024  # the smallest and largest chunk that nobody asked for
 
@@ -45,14 +46,15 @@ class PhotographChunks:
         return sum(min(self.size, self.total - number * self.size) for number in numbers)
 
     def read(self, number: int) -> Chunk:
-        """Read the list of a chunk; raises FileNotFoundError, or LabelError for another or a damaged one."""
-        path = self._path(number)
+        """Read the list of a chunk; raises LabelError if it is missing, another or a damaged one."""
+        path, wanted = self._path(number), self.count([number])
         try:
             names = storage.read_json(path)
-        except ValueError as error:
-            raise LabelError(str(error)) from error
-        if not isinstance(names, list) or len(names) != self.count([number]):
-            raise LabelError(f"{path}: not a list of {self.count([number])} photographs; {remedy(path)}")
+        except (FileNotFoundError, ValueError):
+            names = None
+        if not isinstance(names, list) or len(names) != wanted:
+            again = f"delete {self.root}/{_FOLDER} and {how_to_label(path)}"
+            raise LabelError(f"{path}: missing, or not a list of {wanted} photographs; {again}")
         return Chunk(number, tuple(map(str, names)))
 
     def write(self, photographs: Iterable[str], validation: Iterable[str], sha256: str) -> None:
@@ -77,7 +79,7 @@ class PhotographChunks:
             yield from names
 
     def _path(self, number: int) -> str:
-        return storage.join(self.root, "photographs", f"{number:06d}.json")
+        return storage.join(self.root, _FOLDER, f"{number:06d}.json")
 
 
 def list_sha256(photographs: Iterable[str], validation: Iterable[str]) -> str:
