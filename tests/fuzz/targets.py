@@ -306,6 +306,29 @@ def _points_target(name: str, seeds: Callable[[], list[bytes]]) -> Target:
     return Target(_read_points(name), seeds, (PointFileError,))
 
 
+def _label_index_target(members: bool) -> Target:
+    from superpoint_tf.data.labels.label_chunks import pack_chunk, read_archived, read_index
+    from superpoint_tf.data.labels.label_places import archive_path, index_path
+    from superpoint_tf.data.labels.labels import LabelError
+
+    archive, index = pack_chunk("0" * 64, {"a.jpg": b"label", "b/c.jpg": b"other"}, [1, 2], {"d.jpg": "empty file"})
+
+    def read(content: bytes, folder: Path) -> None:
+        place = archive_path(str(folder), 1, 0)
+        _written(Path(place), archive)
+        _written(Path(index_path(place)), content)
+        for stored in read_index(place):
+            read_archived(place, stored.photograph)
+
+    refusals = (LabelError, FileNotFoundError)  # the latter of a photograph that an index names no more
+    seeds = [index.to_bytes()]
+    return (
+        Target(_repacked(read), lambda: _unpacked(seeds), refusals)
+        if members
+        else Target(read, lambda: seeds, refusals)
+    )
+
+
 def _label_folder_target() -> Target:
     from superpoint_tf.config import ConfigError
     from superpoint_tf.data.labels.labels import LabelError
@@ -319,6 +342,8 @@ BUILDERS: dict[str, Callable[[], Target]] = {
     "cluster": _settings_target(_read_cluster, _cluster_seeds),
     "label": lambda: _label_target(members=False),
     "label_members": lambda: _label_target(members=True),
+    "label_index": lambda: _label_index_target(members=False),
+    "label_index_members": lambda: _label_index_target(members=True),
     "label_folder": _label_folder_target,
     "weights": lambda: _weights_target(members=False),
     "weights_members": lambda: _weights_target(members=True),

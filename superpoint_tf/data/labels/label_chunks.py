@@ -23,6 +23,7 @@ from superpoint_tf.runtime import storage
 _FORMAT = 1
 _CACHED = 128  # indexes a process keeps: of 1,024 photographs each, some 25 MB
 _DIGEST_BYTES = 32
+_MOST_OFFSET, _MOST_LENGTH = 2**40, 2**26  # bytes; a label of the largest frame has half of the latter
 _INDEX: dict[str, tuple[str, tuple[int | None, ...]]] = {  # kinds and shape of each array
     "format": ("iu", ()),
     "detector_sha256": ("U", ()),
@@ -206,7 +207,7 @@ def is_whole(archive: str, index: ChunkIndex) -> bool:
 def _read_row(archive: str, index: ChunkIndex, row: int) -> bytes | None:
     """Return the label file in a row of an archive, None unless it is what the index tells."""
     offset, length = int(index.offsets[row]), int(index.lengths[row])
-    if offset < 0 or not 0 <= length < 2**31:
+    if not 0 <= offset < _MOST_OFFSET or not 0 <= length < _MOST_LENGTH:
         return None
     try:
         content = storage.read_part(archive, offset, length)

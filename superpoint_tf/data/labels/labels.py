@@ -239,6 +239,8 @@ def read_manifest(root: str, part: Part | None = None) -> LabelManifest:
     wrong = list(misfits(values, form)) or ["unknown keys"] * (values.keys() != form.keys())
     if wrong:
         raise LabelError(f"{path}: not a manifest of labels (what does not fit: {', '.join(wrong)}); {remedy(path)}")
+    if any(count < 0 for count in values.get("chunks", ())):
+        raise LabelError(f"{path}: not a manifest of labels (chunks with fewer than no labels); {remedy(path)}")
     tuples: dict[str, Any] = {key: tuple(values[key]) for key in ("rounds", "validation", *_LISTS[version])}
     return LabelManifest(**{**values, **tuples})
 
