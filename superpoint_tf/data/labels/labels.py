@@ -21,6 +21,7 @@ from superpoint_tf.runtime.operating_system import parts_below
 
 SCHEMA_VERSION = 3  # of manifests; 2: a file a label and one list of all photographs; 1: the labels hold no votes too
 LABEL_STORE = "chunks"  # what identities name the form of schema 3; before it they named none
+_MOST_IN_A_CHUNK = 10**6  # labels
 MOST_LEFT_OUT = 1000  # photographs left out that a manifest names; the chunks' indexes name all
 IMPORTED = "imported"  # in the place of a detector's path: others made the labels
 ADAPTED = "adapted"  # joint.init of this name: the detector that made the labels
@@ -239,8 +240,8 @@ def read_manifest(root: str, part: Part | None = None) -> LabelManifest:
     wrong = list(misfits(values, form)) or ["unknown keys"] * (values.keys() != form.keys())
     if wrong:
         raise LabelError(f"{path}: not a manifest of labels (what does not fit: {', '.join(wrong)}); {remedy(path)}")
-    if any(count < 0 for count in values.get("chunks", ())):
-        raise LabelError(f"{path}: not a manifest of labels (chunks with fewer than no labels); {remedy(path)}")
+    if not all(0 <= count <= _MOST_IN_A_CHUNK for count in values.get("chunks", ())):
+        raise LabelError(f"{path}: not a manifest of labels (sizes of chunks that none can have); {remedy(path)}")
     tuples: dict[str, Any] = {key: tuple(values[key]) for key in ("rounds", "validation", *_LISTS[version])}
     return LabelManifest(**{**values, **tuples})
 

@@ -67,7 +67,10 @@ class PhotographChunks:
             return
         last: list[Chunk] = []
         if list_sha256(self._all_but_last(photographs, last), validation) != sha256 or not last:
-            raise LabelError(f"{self.root}: the photographs changed while they were listed; start the command again")
+            raise LabelError(
+                f"{self.root}: the photographs changed while they were listed; delete this folder, which holds no "
+                "labels yet, and start the command again"
+            )
         storage.write_json(self._path(last[0].number), last[0].photographs)
 
     def _all_but_last(self, photographs: Iterable[str], last: list[Chunk]) -> Iterator[str]:

@@ -24,7 +24,7 @@ from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotogra
 from superpoint_tf.runtime import storage
 
 NAMES = ("a b.png", "deep/é.png", "deep/b.png", "x/y/c.jpg", "z.png")
-SHAPE = (24, 32)
+SHAPE = (32, 40)
 DETECTOR = "d" * 64
 
 
@@ -326,7 +326,7 @@ def test_photographs_that_change_while_they_are_listed_stop_the_command_and_the_
     root: str, now: tuple[str, ...]
 ):
     lists, names = PhotographChunks(root, 4, 2), ("0", "1", "2", "3")
-    with pytest.raises(LabelError, match="labels: the photographs changed while they were listed; start the command"):
+    with pytest.raises(LabelError, match="labels: the photographs changed while they were listed; delete this folder"):
         lists.write(now, (), list_sha256(names, ()))
     lists.write(names, (), list_sha256(names, ()))
     assert lists.read(0).photographs + lists.read(1).photographs == names

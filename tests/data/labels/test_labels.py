@@ -248,7 +248,7 @@ def test_a_folder_without_manifest_names_the_tool(tmp_path: Path):
         ({"schema_version": 99}, "schema 99, this version reads 1 to 3"),
         ({"chunks": "5"}, r"not a manifest of labels \(what does not fit: chunks\)"),
         ({"chunks": ["5"]}, r".*fit: chunks\)"),
-        ({"chunks": [-1]}, r"not a manifest of labels \(chunks with fewer"),
+        ({"chunks": [-1]}, r"not a manifest of labels \(sizes of chunks"),
         ({"schema_version": 2}, r".*fit: photographs\)"),
         ({"final_round": "2"}, r".*fit: final_round\)"),
         ({"counts": {"photographs": 1}}, r".*counts\.keypoints, .*counts\.left_out\)"),
