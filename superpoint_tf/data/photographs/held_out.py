@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,7 +14,7 @@ from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.workers import ordered_map
 
 _THREADS = 8  # reading and hashing release the interpreter lock
-_TOGETHER = 256  # photographs that a thread is given at once
+_TOGETHER = 64  # photographs that a thread is given at once
 _ANY_NUMBER = 2**40
 _MOST_UNREADABLE = 1000  # contents that are remembered
 
@@ -77,11 +78,11 @@ class _Smallest:
 
 
 def _hash(root: str, paths: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [(path, _content_hash(Path(root) / path)) for path in paths]
+    return [(path, _content_hash(storage.join(root, path))) for path in paths]
 
 
-def _content_hash(path: Path) -> str:
+def _content_hash(path: str) -> str:
     try:
-        return storage.sha256_file(path) if path.is_file() else ""  # a pipe would never end
+        return storage.sha256_file(path) if os.path.isfile(path) else ""  # a pipe would never end
     except OSError:
         return ""

@@ -72,8 +72,10 @@ class PhotographWalk(Collection[str]):
     count: int = 0
 
     def __iter__(self) -> Iterator[str]:
-        walked = (name for name in walk_photographs(self.root, self.subfolders) if name not in self.held_out)
-        return _merged([walked, iter(self.more)])
+        walked = walk_photographs(self.root, self.subfolders)
+        if self.held_out:
+            walked = (name for name in walked if name not in self.held_out)
+        return _merged([walked, iter(self.more)] if self.more else [walked])
 
     def __len__(self) -> int:
         return self.count
@@ -145,6 +147,8 @@ def walk_photographs(root: str | Path, subfolders: Sequence[str] = ()) -> Iterat
 
 def _merged(streams: Sequence[Iterator[str]]) -> Iterator[str]:
     """Yield the names of sorted streams, sorted, each once."""
+    if len(streams) == 1:
+        return streams[0]
     return (name for name, _ in itertools.groupby(heapq.merge(*streams)))
 
 
