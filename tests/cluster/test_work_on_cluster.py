@@ -75,7 +75,7 @@ def config(root: str = "data/synthetic") -> Any:
                 "num_test": 1,
                 "draw": {"image_shape": [40, 48]},
             },
-            "adaptation": {"num_homographies": 3, "chunk_size": 2, "num_figures": 0},
+            "adaptation": {"num_homographies": 3, "chunk_size": 2, "num_figures": 0, "labels_per_file": 2},
         }
     )
 
@@ -108,8 +108,8 @@ def test_labels_of_a_cluster_are_those_of_one_process_and_a_second_start_labels_
     label("here")
     cluster = HereCluster()
     label("there", cluster=cluster)
-    assert content("there") == content("here") and len(content("here")) == 6 + 2
-    assert [len(item) for item in cluster.items] == [1] * 7
+    assert content("there") == content("here") and len(content("here")) == 2 + 4 + 2 * 4  # lists, chunks
+    assert [len(item.photographs) for item in cluster.items] == [2, 2, 2, 1]
     before = {path: path.stat().st_mtime_ns for path in Path("there/round_1").iterdir()}
     label("there", cluster=cluster)
     assert before == {path: path.stat().st_mtime_ns for path in Path("there/round_1").iterdir()}

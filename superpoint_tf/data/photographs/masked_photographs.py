@@ -7,8 +7,9 @@ learnt, or one picture for all. A photograph without a mask may be used as a who
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -100,14 +101,17 @@ class PhotographReading:
     def _name(self, path: str) -> str:
         return PurePosixPath(os.path.relpath(path, self.root) if self.root else Path(path).name).as_posix()
 
-    def fingerprint(self, names: tuple[str, ...]) -> str:
-        """Return the SHA-256 of the masks of photographs, by their names; empty without masks."""
+    def fingerprint(self, names: Iterable[str]) -> str:
+        """Return the SHA-256 of the masks of photographs, by their sorted names, read once; empty without masks."""
         if not self.masks:
             return ""
-        found = {name: path for name in names if (path := self.mask_path(name)) is not None}
-        digests = {path: storage.sha256_file(path) for path in {*found.values()}}
-        lines = [f"{name}\0{digests[path]}" for name, path in sorted(found.items())]
-        return storage.sha256("\n".join(lines).encode(errors="surrogateescape"))
+        digest, separator = hashlib.sha256(), ""
+        mask_sha256 = functools.lru_cache(1)(storage.sha256_file)  # one picture may be the mask of all
+        for name in names:
+            if (path := self.mask_path(name)) is not None:
+                digest.update(f"{separator}{name}\0{mask_sha256(path)}".encode(errors="surrogateescape"))
+                separator = "\n"
+        return digest.hexdigest()
 
 
 def frame_mask(mask: np.ndarray, image_shape: tuple[int, int]) -> np.ndarray:
