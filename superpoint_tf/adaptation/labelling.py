@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from superpoint_tf import command_line
 from superpoint_tf.adaptation.job import AdaptationRun
@@ -22,6 +21,7 @@ from superpoint_tf.data.labels.label_sets import LabelChunks
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, MOST_LEFT_OUT, add_digests
 from superpoint_tf.data.labels.photograph_chunks import Chunk
 from superpoint_tf.data.photographs.stretch import say_narrow
+from superpoint_tf.networks import pretrained
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console, Progress, announce_cost, format_duration
@@ -122,9 +122,11 @@ def _label_on_cluster(
 def _start_labelling(run: AdaptationRun, round: int, detector_sha256: str) -> Callable[[Chunk], list[Labelled]]:
     """Return, in a worker, the function that labels a chunk."""
     command_line.set_up_tensorflow(announce=False)
-    for path in (run.photographs.root, storage.join(run.output, IDENTITY_FILE)):
-        if not storage.is_remote(path) and not Path(path).exists():
+    for path in (run.photographs.root, run.reading.masks, storage.join(run.output, IDENTITY_FILE)):
+        if path and not storage.exists(path):
             raise unshared(path)
+    if not pretrained.exists(run.round_detector(round)):
+        raise unshared(run.round_detector(round))
     labeller = Labeller(run, round)
     if labeller.detector_sha256 != detector_sha256:
         raise differs(f"{run.round_detector(round)} holds other weights")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import socket
@@ -46,10 +47,8 @@ class Worker:
                 f"superpoint_tf {superpoint_tf.__version__} is installed on {socket.gethostname()}, {setting.version} "
                 "where the work is given out; install the same on all machines"
             )
-        try:
+        with contextlib.suppress(OSError):  # URLs need no folder that all see; `start` refuses paths that are not there
             os.chdir(setting.folder)
-        except OSError as error:
-            raise unshared(setting.folder) from error
         quieten()
         if setting.num_threads:
             for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
@@ -64,7 +63,7 @@ def unshared(path: str) -> ValueError:
     """Return the error for a file or folder that a worker does not find where it was named."""
     return ValueError(
         f"{path} is not there on {socket.gethostname()}: the machines of a cluster need a file system that all see, "
-        "at the same place"
+        "at the same place, or URLs such as gs://bucket/photographs"
     )
 
 

@@ -182,14 +182,17 @@ def place(text: str) -> str:
     return text
 
 
-def output_file(*suffixes: str) -> Callable[[str], str]:
+def output_file(*suffixes: str, remote: bool = False) -> Callable[[str], str]:
     """Return the parser of a file to write, whose name ends with one of `suffixes` ("": with none, too).
 
-    It need not be there. The parser raises argparse.ArgumentTypeError if it cannot be, or for another ending.
+    It need not be there. The parser raises argparse.ArgumentTypeError if it cannot be, for another ending, and for a
+    URL unless files of this kind can be `remote`.
     """
     shown = " or ".join(filter(None, suffixes))
 
     def parse(text: str) -> str:
+        if not remote:
+            place_on_disk(text)
         if _nearest_there(place(text)) == Path(text) and Path(text).is_dir():
             raise argparse.ArgumentTypeError(f"{text!r} is a folder; name a file")
         if Path(text).suffix.lower() not in suffixes:
@@ -199,8 +202,22 @@ def output_file(*suffixes: str) -> Callable[[str], str]:
     return parse
 
 
+def place_on_disk(text: str) -> str:
+    """Parse the name of what is written to a disk alone; raises argparse.ArgumentTypeError for a URL."""
+    if is_remote(place(text)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: this is written to a disk alone; name a place on one, and copy it up when it is whole"
+        )
+    return text
+
+
 def output_folder(text: str) -> str:
-    """Parse the name of a folder to write; raises argparse.ArgumentTypeError if it cannot be one."""
+    """Parse the name of a folder to write, on a disk; raises argparse.ArgumentTypeError if it cannot be one."""
+    return label_folder(place_on_disk(text))
+
+
+def label_folder(text: str) -> str:
+    """Parse the name of a label folder to write, which may be a URL; raises argparse.ArgumentTypeError."""
     if _nearest_there(place(text)) == Path(text) and not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is a file; name a folder")
     if names_file(text):
@@ -217,13 +234,17 @@ def check_outputs(
     parser: argparse.ArgumentParser, outputs: Mapping[str, str | None], inputs: Sequence[str] = ()
 ) -> None:
     """End with an error if two options name one file to write, or one would overwrite an input."""
-    taken = {os.path.realpath(path): path for path in inputs if Path(path).is_file()}
+    taken = {_real(path): path for path in inputs if is_remote(path) or Path(path).is_file()}
     for option, path in outputs.items():
         if path is None:
             continue
-        if (other := taken.get(os.path.realpath(path))) is not None:
+        if (other := taken.get(_real(path))) is not None:
             parser.error(f"{option} {path}: would overwrite {other}; name another file")
-        taken[os.path.realpath(path)] = option
+        taken[_real(path)] = option
+
+
+def _real(path: str) -> str:
+    return path if is_remote(path) else os.path.realpath(path)
 
 
 def _nearest_there(text: str) -> Path | None:

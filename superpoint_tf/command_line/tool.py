@@ -14,6 +14,7 @@ from superpoint_tf.runtime.devices import check_devices, describe_devices, gpus_
 from superpoint_tf.runtime.interruption import Interrupted
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.runtime.quiet import import_tensorflow, quieten
+from superpoint_tf.runtime.stores import leave
 
 
 def set_up_tensorflow(announce: bool = True) -> None:
@@ -38,6 +39,15 @@ def run_tool(main: Callable[[], None]) -> None:
 
     SUPERPOINT_TF_LOG=debug in the environment also prints what the modules have to say below a warning.
     """
+    try:
+        _run(main)
+    except SystemExit as end:
+        leave(int(end.code or 0) if isinstance(end.code, int | None) else 1)
+        raise
+    leave(0)
+
+
+def _run(main: Callable[[], None]) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file in an old encoding of Windows cannot hold every name
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

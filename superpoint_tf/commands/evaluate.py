@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_network_options, detection_from_options
 from superpoint_tf.data.photographs.photograph_sets import BUNDLED
 from superpoint_tf.evaluation.methods.methods import check_files
 from superpoint_tf.evaluation.protocols.protocols import PROTOCOLS
+from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.operating_system import joined
 
@@ -104,7 +104,7 @@ def main() -> None:
     arguments = parse_arguments()
     options = {"photographs.stretch": arguments.stretch}
     config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
-    if arguments.data and not Path(arguments.data).exists() and arguments.data != BUNDLED:
+    if arguments.data and not storage.exists(arguments.data) and arguments.data != BUNDLED:
         raise FileNotFoundError(f"{arguments.data}: no such folder")
     check_files(arguments.methods)
     command_line.set_up_tensorflow()

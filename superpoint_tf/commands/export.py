@@ -60,7 +60,7 @@ def parse_arguments() -> argparse.Namespace:
     command_line.add_stretch_argument(parser, NO_STRETCH)
     parser.add_argument(
         "--output",
-        type=command_line.place,
+        type=command_line.place_on_disk,
         metavar="FILE",
         help="file, for savedmodel a folder (default: by weights, shape, precision)",
     )

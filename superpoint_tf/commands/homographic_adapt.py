@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import itertools
-from pathlib import Path
 
 from superpoint_tf import command_line
 from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.networks.pretrained import check_weights
+from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.operating_system import joined
 
@@ -50,7 +50,7 @@ def parse_arguments() -> argparse.Namespace:
         help="that each photograph is seen under (default: the config's)",
     )
     parser.add_argument(
-        "--output", type=command_line.output_folder, metavar="DIR", help="label folder (default: labels/<config name>)"
+        "--output", type=command_line.label_folder, metavar="DIR", help="label folder (default: labels/<config name>)"
     )
     parser.add_argument("--strict", action="store_true", help="a photograph that cannot be read is an error")
     parser.add_argument("--overwrite", action="store_true", help="delete earlier labels in the folder")
@@ -101,7 +101,7 @@ def main() -> None:
     used = itertools.chain(photographs.train, photographs.validation)
     folders = {name.split("/")[0] if "/" in name else "" for name in used}
     for folder in [""] if "" in folders else sorted(folders):
-        for kind in passed_over(Path(photographs.root) / folder):
+        for kind in passed_over(storage.join(photographs.root, folder) if folder else photographs.root):
             console.line("left", f"passed over: {kind}")
     console.line("data", f"{len(photographs.train)} photographs to label, {len(photographs.validation)} held out")
     detector = find_first_detector(config, arguments.detector, shard, console, replicas, arguments.from_scratch)

@@ -43,7 +43,7 @@ def parse_arguments() -> argparse.Namespace:
         "as by rpautrat/SuperPoint) or stretch:240x320 (each side by itself, as by eric-yyjau/pytorch-superpoint)",
     )
     parser.add_argument(
-        "--output", type=command_line.output_folder, metavar="DIR", help="label folder (default: labels/<config name>)"
+        "--output", type=command_line.label_folder, metavar="DIR", help="label folder (default: labels/<config name>)"
     )
     command_line.add_stretch_argument(parser)
     parser.add_argument(

@@ -30,7 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--output",
-        type=command_line.output_file(".npz"),
+        type=command_line.output_file(".npz", remote=True),
         metavar="FILE",
         help="weights file (default: outputs/<name of FILE>/weights.npz)",
     )

@@ -6,13 +6,13 @@ Match the pixels of a rectified pair: python tools/match.py LEFT RIGHT --weights
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import detection_from_options, given_options
 from superpoint_tf.config.inference import FLOAT32
 from superpoint_tf.config.scales_and_phases import ONE_PHASE, ONE_SCALE
 from superpoint_tf.data.stereo.disparity_files import SUFFIXES, default_view
+from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.stereo.costs import DEFAULT_DISPARITIES
 from superpoint_tf.using.extraction_options import (
@@ -45,16 +45,19 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--homography", action="store_true", help="print the matrix that maps xy of A to xy of B")
     parser.add_argument(
         "--figure",
-        type=command_line.output_file(".png"),
+        type=command_line.output_file(".png", remote=True),
         metavar="PNG",
         help="draw the matches: green agree on the homography, red do not",
     )
     parser.add_argument(
-        "--panorama", type=command_line.output_file(".png"), metavar="PNG", help="stitch: B warped onto the plane of A"
+        "--panorama",
+        type=command_line.output_file(".png", remote=True),
+        metavar="PNG",
+        help="stitch: B warped onto the plane of A",
     )
     parser.add_argument(
         "--save-matches",
-        type=command_line.output_file(".npz", ".txt"),
+        type=command_line.output_file(".npz", ".txt", remote=True),
         metavar="FILE",
         help=".npz: all arrays; .txt: x0 y0 x1 y1 inlier, a line a match",
     )
@@ -79,7 +82,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--disparity",
-        type=command_line.output_file(*SUFFIXES),
+        type=command_line.output_file(*SUFFIXES, remote=True),
         metavar="FILE",
         help="A and B are the left and the right picture of a rectified pair: match all pixels by --weights of a "
         "stereo system and write how far each lies to the left in B; .png of 16 bits times 256, .pfm or .npy. A view "
@@ -111,9 +114,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def check_picture(path: str) -> None:
     """Raise ValueError if there is no file of a picture."""
-    if not Path(path).exists():
+    place = storage.as_path(path)
+    if not place.exists():
         raise ValueError(f"{path}: no such file")
-    if Path(path).is_dir():
+    if place.is_dir():
         raise ValueError(f"{path}: is a folder; name a picture")
 
 

@@ -37,7 +37,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--output",
-        type=command_line.place,
+        type=command_line.place_on_disk,
         metavar="PATH",
         help="save: a .png for a picture, an .mp4 or .webm for a video, a folder for several",
     )

@@ -74,9 +74,9 @@ def _read_npz(path: str | Path, order: str) -> tuple[np.ndarray, str]:
 def _read_text(path: str | Path, order: str) -> tuple[np.ndarray, str]:
     """Read numbers between commas, semicolons or spaces, two or three a line, perhaps below a header."""
     try:
-        if Path(path).stat().st_size > _MAX_FILE_BYTES:
+        if storage.size_of(path) > _MAX_FILE_BYTES:
             raise PointFileError(f"{path}: too large to be a list of points")
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = storage.as_path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise PointFileError(f"{path}: not a text file (UTF-8)") from error
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.split("#")[0].strip()]

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from superpoint_tf.interop.point_files import SUFFIXES
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.storage import AnyPath
+from superpoint_tf.runtime.stores import StorePath, walk
 
 
 def list_point_files(folder: str) -> list[str]:
     """Return the files of points below a folder, relative to it, sorted; raises FileNotFoundError if there is none."""
-    found = sorted(
-        path.relative_to(folder).as_posix()
-        for path in Path(folder).rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    )
+    root = storage.as_path(folder)
+    found = sorted(storage.relative(path, root) for path in _files(root))
     if not found:
         there = f"looked for {', '.join(SUFFIXES)}"
-        if not Path(folder).is_dir():
-            there = "it is a file: name the folder that it lies in" if Path(folder).exists() else "it does not exist"
+        if not root.is_dir():
+            there = "it is a file: name the folder that it lies in" if root.exists() else "it does not exist"
         raise FileNotFoundError(f"no files of points in {folder} ({there})")
     return found
+
+
+def _files(root: AnyPath) -> Iterable[AnyPath]:
+    if isinstance(root, StorePath):
+        if root.is_dir():
+            yield from (path for path in walk(root, _is_name) if _is_name(path.name))
+        return
+    for path in root.rglob("*"):
+        if _is_name(path.name) and path.is_file():
+            yield path
+
+
+def _is_name(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
 def pair_files(files: Iterable[str], photographs: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -37,7 +51,7 @@ def pair_files(files: Iterable[str], photographs: Sequence[str]) -> tuple[dict[s
         candidates = by_path.get(str(stem)) or by_name.get(stem.name) or []
         if len(candidates) > 1:
             raise ValueError(
-                f"{file}: of {candidates[0]} or of {candidates[1]}? name it {candidates[0]}{Path(file).suffix}"
+                f"{file}: of {candidates[0]} or of {candidates[1]}? name it {candidates[0]}{PurePosixPath(file).suffix}"
             )
         if not candidates:
             alone.append(file)

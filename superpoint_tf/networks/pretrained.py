@@ -52,6 +52,8 @@ def no_weights(path: str | Path) -> str:
     names = pretrained_names()
     others = f", or {' or '.join(names)}" if names else ""
     known = f"give a weights.npz, a run folder or a checkpoint{others}"
+    if storage.is_remote(path):
+        return f"{path}: weights are read from a disk alone; copy them to one, or {known}"
     return f"{path}: no weights there; {known}{did_you_mean(str(path), names)}"
 
 

@@ -12,14 +12,16 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from superpoint_tf.runtime import npz_files, operating_system
+from superpoint_tf.runtime import npz_files, operating_system, stores
+from superpoint_tf.runtime.stores import StoreError, StorePath
 
+AnyPath = Path | StorePath
 TEMPORARY_SUFFIX = ".part"  # a file of this name is unfinished and may be deleted
 _REMEDIES = {
     errno.ENOSPC: "make room",
@@ -38,6 +40,8 @@ class WriteError(OSError):
     def __init__(self, path: str | Path, error: OSError) -> None:
         reason = os.strerror(error.errno) if error.errno else str(error)
         remedy = _REMEDIES.get(error.errno or 0, "see to that, or choose another folder")
+        if is_remote(path) and error.errno == errno.EACCES:
+            remedy = stores.ACCESS
         super().__init__(f"{path}: cannot be written ({reason}); {remedy}, and start the same command again")
         self.errno = error.errno
 
@@ -58,7 +62,7 @@ def writing(path: str | Path) -> Iterator[None]:
     """Raise WriteError for what Python or TensorFlow raises in the block when a disk refuses; it may name no file."""
     try:
         yield
-    except WriteError:
+    except (WriteError, StoreError):
         raise
     except Exception as error:
         refusal = _refusal(error)
@@ -75,36 +79,46 @@ def _refusal(error: Exception) -> OSError | None:
     if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
         return None
     number = next((number for number in _REMEDIES if os.strerror(number) in error.message), None)
+    if isinstance(error, tensorflow.errors.PermissionDeniedError | tensorflow.errors.UnauthenticatedError):
+        number = errno.EACCES
     return OSError(error.message) if number is None else OSError(number, error.message)
 
 
-def is_remote(path: str | Path) -> bool:
+def is_remote(path: str | AnyPath) -> bool:
     """Tell whether `path` is a URL such as gs://bucket/labels rather than a path on a disk."""
     return "://" in str(path)
 
 
-def _gfile() -> Any:
-    import tensorflow as tf  # only remote stores need it; workers stay free of the six-second import
+def as_path(place: str | AnyPath) -> AnyPath:
+    """Return a path on a disk, or what is like one for a URL."""
+    return (
+        StorePath(str(place).rstrip("/")) if is_remote(place) else Path(str(place))
+    )  # object stores mind a slash more
 
-    return tf.io.gfile
+
+def read_bytes(path: str | AnyPath) -> bytes:
+    """Return the content of a file; raises FileNotFoundError if there is none, and other kinds of OSError."""
+    return stores.read_bytes(str(path)) if is_remote(path) else Path(str(path)).read_bytes()
 
 
-def read_bytes(path: str | Path) -> bytes:
-    """Return the content of a file; raises FileNotFoundError if there is none."""
-    if not is_remote(path):
-        return Path(path).read_bytes()
-    if not exists(path):
-        raise FileNotFoundError(str(path))
-    with _gfile().GFile(str(path), "rb") as file:
-        content: bytes = file.read()
-    return content
+def read_beginning(path: str | AnyPath, most: int, errors: str = "strict") -> str:
+    """Return the first `most` characters of a text in UTF-8; raises OSError, UnicodeDecodeError."""
+    if is_remote(path):
+        return StorePath(str(path)).read_text(encoding="utf-8", errors=errors)[:most]
+    with open(str(path), encoding="utf-8", errors=errors) as file:
+        return file.read(most)
+
+
+def size_of(path: str | AnyPath) -> int:
+    """Return the bytes of a file; raises FileNotFoundError."""
+    return stores.size_of(str(path)) if is_remote(path) else os.stat(str(path)).st_size
 
 
 def read_part(path: str | Path, offset: int, length: int) -> bytes:
     """Return `length` bytes of a file from a place on, fewer where it ends; raises FileNotFoundError."""
     if is_remote(path) and not exists(path):
         raise FileNotFoundError(str(path))
-    with _gfile().GFile(str(path), "rb") if is_remote(path) else open(path, "rb") as file:
+    with stores.gfile(str(path)).GFile(str(path), "rb") if is_remote(path) else open(path, "rb") as file:
         file.seek(offset)
         content: bytes = file.read(length)
     return content
@@ -114,7 +128,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     """Write a file under a temporary name, then rename it; folders are made as needed. Raises WriteError."""
     temporary = f"{path}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"  # two machines may share the folder
     if is_remote(path):
-        gfile = _gfile()
+        gfile = stores.gfile(str(path))
         with writing(path):
             gfile.makedirs(str(path).rpartition("/")[0])
             with gfile.GFile(temporary, "wb") as file:
@@ -137,17 +151,30 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 def exists(path: str | Path) -> bool:
     """Tell whether a file or folder is there."""
-    return bool(_gfile().exists(str(path))) if is_remote(path) else Path(path).exists()
+    return stores.exists(str(path)) if is_remote(path) else Path(path).exists()
 
 
 def list_folder(folder: str | Path) -> list[str]:
-    """Return the names in a folder."""
-    return sorted(_gfile().listdir(str(folder)) if is_remote(folder) else os.listdir(folder))
+    """Return the names in a folder; stores may end those of folders with a slash."""
+    return stores.list_folder(str(folder)) if is_remote(folder) else sorted(os.listdir(folder))
 
 
-def join(folder: str | Path, *parts: str) -> str:
+def matching(folder: AnyPath, pattern: str = "") -> list[AnyPath]:
+    """Return what matches a pattern in a folder, all that lies in it if none is given, sorted."""
+    found: Iterable[AnyPath] = folder.glob(pattern) if pattern else folder.iterdir()
+    return sorted(found, key=str)
+
+
+def join(folder: str | AnyPath, *parts: str) -> str:
     """Join path parts with slashes, for paths on disk and URLs alike."""
     return "/".join([str(folder).rstrip("/") or "/", *parts])
+
+
+def relative(path: str | AnyPath, folder: str | AnyPath) -> str:
+    """Return the slash-separated path from a folder, on a disk or in the same store, to what lies below it."""
+    if is_remote(path):
+        return str(path).removeprefix(str(folder).rstrip("/")).lstrip("/")
+    return operating_system.with_slashes(os.path.relpath(str(path), str(folder)))
 
 
 def remove_unfinished(folder: str | Path) -> int:
@@ -162,7 +189,9 @@ def remove_unfinished(folder: str | Path) -> int:
 
 
 def remove_unfinished_of(path: str | Path) -> None:
-    """Delete the temporary files and folders that killed writers of `path` alone left beside it."""
+    """Delete the temporary files and folders that killed writers of `path` alone left beside it, on a disk."""
+    if is_remote(path):
+        return
     for leftover in Path(path).parent.glob(f"{glob.escape(Path(path).name)}.*{TEMPORARY_SUFFIX}"):
         with writing(path), contextlib.suppress(FileNotFoundError):
             _remove(str(leftover))
@@ -183,7 +212,7 @@ def remove_tree(folder: str | Path, marker: str) -> None:
 
 def _remove(path: str) -> None:
     if is_remote(path):
-        gfile = _gfile()
+        gfile = stores.gfile(path)
         (gfile.rmtree if gfile.isdir(path) else gfile.remove)(path)
     elif os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
@@ -232,9 +261,11 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def sha256_file(path: str | Path) -> str:
-    """Return the SHA-256 of a file on disk, read in pieces."""
-    with open(path, "rb") as file:
+def sha256_file(path: str | AnyPath) -> str:
+    """Return the SHA-256 of a file, on a disk read in pieces."""
+    if is_remote(path):
+        return sha256(read_bytes(path))
+    with open(str(path), "rb") as file:
         return (
             hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else sha256(file.read())
         )

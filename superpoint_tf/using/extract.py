@@ -13,6 +13,7 @@ from superpoint_tf.data.photographs.reading import PhotographError
 from superpoint_tf.data.photographs.stretch import say_narrow
 from superpoint_tf.data.photographs.videos import FrameFolder
 from superpoint_tf.features.feature_archive import FeatureArchive
+from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import Finished, StopRequest
 from superpoint_tf.runtime.progress import Console, Progress, format_bytes, format_duration
 from superpoint_tf.using.extractor import AnyExtractor
@@ -138,7 +139,7 @@ def _other_place(source: Source, archive: FeatureArchive, reading: PhotographRea
     """Return the other file that a name belongs to, empty for none."""
     name = source.frame_name(0) if source.is_video else source.name
     place = archive.place(name)
-    if place in ("", source.path) or not Path(source.path).is_file():
+    if place in ("", source.path) or not storage.as_path(source.path).is_file():
         return ""
     try:
         return "" if archive.has(name, first_digest(source, reading)) else place

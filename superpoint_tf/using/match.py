@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.using.extractor import AnyExtractor
 from superpoint_tf.using.figure import draw_alignment
+from superpoint_tf.using.picture_sources import common_folder
 from superpoint_tf.using.pictures import AS_THEY_ARE
 from superpoint_tf.using.two_views import NoHomography, align, format_homography, save_matches
 from superpoint_tf.using.views import VIEWS
@@ -44,10 +44,10 @@ def match_pictures(
     for output in filter(None, (figure, matches, panorama)):
         storage.remove_unfinished_of(output)
     paths = (path0, path1)
-    folder = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]) if reading.masks else "."
+    folder = common_folder([_folder(path) for path in paths]) if reading.masks else ""
     try:
         (image0, picture0, mask0), (image1, picture1, mask1) = (
-            _read(path, Path(os.path.relpath(path, folder)).as_posix(), reading, console) for path in paths
+            _read(path, storage.relative(path, folder) if folder else path, reading, console) for path in paths
         )
     except PhotographError as error:  # a wrong argument here, where only two are named
         raise ValueError(str(error)) from error
@@ -66,7 +66,8 @@ def match_pictures(
         save_matches(matches, found)
         console.line("match", f"matches in {matches}")
     if figure:
-        save_png(figure, draw_alignment(f"{Path(path0).name}, {Path(path1).name}", picture0, picture1, found))
+        title = ", ".join(storage.as_path(path).name for path in paths)
+        save_png(figure, draw_alignment(title, picture0, picture1, found))
         console.line("match", f"look at {figure}")
     if not (homography or panorama):
         return
@@ -81,6 +82,10 @@ def match_pictures(
 
         save_png(panorama, stitch(picture0, picture1, found.homography_0to1))
         console.line("match", f"look at {panorama}")
+
+
+def _folder(path: str) -> str:
+    return str(storage.as_path(path if storage.is_remote(path) else os.path.abspath(path)).parent)
 
 
 def _read(

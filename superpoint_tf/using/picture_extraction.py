@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from superpoint_tf import command_line
@@ -16,6 +15,7 @@ from superpoint_tf.data.photographs.orientation import stored_shape, turn_back
 from superpoint_tf.data.photographs.stretch import looks_narrow
 from superpoint_tf.data.photographs.videos import FrameFolder
 from superpoint_tf.features import Features
+from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.memory import PictureTooLarge
 from superpoint_tf.using.extractor import AnyExtractor
@@ -137,8 +137,9 @@ def _start_extracting(
 ) -> Callable[[_Chunk], list[Found]]:
     """Return, in a worker, the function that extracts a chunk."""
     command_line.set_up_tensorflow(announce=False)
-    if example and not Path(example).exists():
-        raise unshared(example)
+    for path in (example, reading.photographs.masks):
+        if path and not storage.exists(path):
+            raise unshared(path)
     extractor = open_extractor()
     if extractor.identity != identity:
         raise differs(f"the extractor is not the same ({'; '.join(differences(identity, extractor.identity))})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from superpoint_tf.data.photographs.photograph_sets import (
     passed_over,
 )
 from superpoint_tf.data.photographs.videos import is_video
+from superpoint_tf.runtime import storage, stores
 from superpoint_tf.runtime.invocation import how_to_run
-from superpoint_tf.runtime.operating_system import with_slashes
 
 _REMEDY = "name a folder with pictures; a video is taken where it is named itself"
 _CAMERA = re.compile(r"(?:/dev/video)?(\d{1,2})")  # how OpenCV and Linux call them
@@ -30,7 +31,7 @@ class Source:
     """A picture file, a video or a camera."""
 
     name: str  # slash-separated path below the folder that all sources share
-    path: str  # of a camera its number
+    path: str  # absolute, or a URL; of a camera its number
 
     @property
     def is_camera(self) -> bool:
@@ -60,15 +61,26 @@ def find_sources(arguments: Sequence[str]) -> list[Source]:
         arguments = [str(Path(found.root) / name) for name in (*found.train, *found.validation)]
     bases, files = [], []
     for argument in arguments:
-        base, below = _expand(argument)
+        base, below = (_expand_url if storage.is_remote(argument) else _expand)(argument)
         bases.append(base)
         files += below
-    try:
-        common = os.path.commonpath(bases)
-    except ValueError as error:
-        raise ValueError(f"{bases[0]} and others: no folder in common ({error}); name those of one drive") from error
-    by_name = {with_slashes(os.path.relpath(file, common)): file for file in files}
+    common = common_folder(bases)
+    by_name = {storage.relative(file, common): file for file in files}
     return [Source(name, by_name[name]) for name in sorted(by_name)]
+
+
+def common_folder(folders: Sequence[str]) -> str:
+    """Return the folder that all lie in, absolute paths or URLs; raises ValueError where there is none."""
+    schemes = {stores.scheme_of(each) if storage.is_remote(each) else "" for each in folders}
+    if len(schemes) > 1:
+        raise ValueError(f"{', '.join(folders[:3])}: no folder in common; name those of one store, or of a disk, alone")
+    if scheme := schemes.pop():
+        start = f"{scheme}://"
+        return start + posixpath.commonpath([each.removeprefix(start) for each in folders])
+    try:
+        return os.path.commonpath(folders)
+    except ValueError as error:
+        raise ValueError(f"{folders[0]} and others: no folder in common ({error}); name those of one drive") from error
 
 
 def split_cameras(arguments: Sequence[str]) -> tuple[list[Source], list[str]]:
@@ -79,7 +91,28 @@ def split_cameras(arguments: Sequence[str]) -> tuple[list[Source], list[str]]:
 
 def list_passed_over(arguments: Sequence[str]) -> list[str]:
     """Return a line on each kind of picture or video that the folders among the arguments hold and do not stand for."""
-    return [line for argument in arguments if Path(argument).is_dir() for line in passed_over(argument)]
+    return [line for argument in arguments if storage.as_path(argument).is_dir() for line in passed_over(argument)]
+
+
+def _expand_url(argument: str) -> tuple[str, list[str]]:
+    """Do `_expand` for a URL; videos are refused, since OpenCV opens those of a disk alone."""
+    place = storage.as_path(argument.rstrip("/"))
+    if place.is_dir():
+        return str(place), [str(place / name) for name in list_photographs(place, remedy=_REMEDY)]
+    if place.exists():
+        base, files = str(place.parent), [str(place)]
+    elif not glob.has_magic(argument):
+        raise FileNotFoundError(f"{argument}: no such file or folder")
+    else:
+        fixed = argument[: next(at for at, letter in enumerate(argument) if letter in "*?[")]
+        base, _, start = fixed.rpartition("/")
+        pattern = start + argument[len(fixed) :]
+        files = sorted({str(path) for path in storage.as_path(base).glob(pattern) if not path.is_dir()})
+        if not files:
+            raise FileNotFoundError(f"{argument}: no file matches this pattern")
+    if video := next(filter(is_video, files), ""):
+        raise ValueError(f"{video}: videos are read from a disk alone; copy it to one, or name pictures")
+    return base, files
 
 
 def _expand(argument: str) -> tuple[str, list[str]]:

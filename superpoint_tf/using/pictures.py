@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -17,6 +16,7 @@ from superpoint_tf.data.photographs.reading import PhotographError, decode_photo
 from superpoint_tf.data.photographs.stretch import OutsideWindow, stretch_levels
 from superpoint_tf.data.photographs.videos import FrameFolder, VideoReader
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.storage import AnyPath
 from superpoint_tf.runtime.workers import ordered_map
 from superpoint_tf.using.picture_sources import Source
 
@@ -83,23 +83,23 @@ def first_digest(source: Source, reading: PhotographReading = AS_THEY_ARE) -> st
         with VideoReader(source.path) as video:
             mask_path = reading.mask_path(source.frame_name(0), source.name)
             return _frame_digest(video, storage.sha256_file(source.path), 0, mask_path)
-    content = Path(source.path).read_bytes()
+    content = storage.read_bytes(source.path)
     return _digest(content, read_orientation(content), reading.mask_path(source.name))
 
 
-def _digest(content: bytes, orientation: int, mask_path: Path | None) -> str:
+def _digest(content: bytes, orientation: int, mask_path: AnyPath | None) -> str:
     """Return the hash of a picture: of one that is turned not its file's, which features of its shown pixels had."""
     plain = storage.sha256(content)
     digest = plain if orientation == UPRIGHT else storage.sha256(f"{plain} stored pixels".encode())
     return _masked_digest(digest, mask_path)
 
 
-def _frame_digest(video: VideoReader, content: str, number: int, mask_path: Path | None) -> str:
+def _frame_digest(video: VideoReader, content: str, number: int, mask_path: AnyPath | None) -> str:
     turned = f" turned {video.turned_deg}" if video.turned_deg else ""  # features of before were not
     return _masked_digest(storage.sha256(f"{content} frame {number}{turned}".encode()), mask_path)
 
 
-def _masked_digest(digest: str, mask_path: Path | None) -> str:
+def _masked_digest(digest: str, mask_path: AnyPath | None) -> str:
     if mask_path is None or not mask_path.is_file():  # reading it says what is wrong
         return digest
     return storage.sha256(f"{digest} mask {storage.sha256_file(mask_path)}".encode())
@@ -131,7 +131,7 @@ def _read_video(
         with VideoReader(source.path) as video:
             content = storage.sha256_file(source.path)
 
-            def mask_path(number: int) -> Path | None:
+            def mask_path(number: int) -> AnyPath | None:
                 return reading.mask_path(source.frame_name(number), source.name)
 
             def digest(number: int) -> str:
@@ -155,7 +155,7 @@ def _read_video(
         yield Picture(source.name, source.path, error=error.reason)
 
 
-def _with_pixels(picture: Picture, frame: np.ndarray, mask_path: Path | None, reading: PhotographReading) -> Picture:
+def _with_pixels(picture: Picture, frame: np.ndarray, mask_path: AnyPath | None, reading: PhotographReading) -> Picture:
     """Return a picture with the pixels of its frame uint8 BGR (H, W, 3), or why it has none."""
     try:
         grey = stretch_levels(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), reading.stretch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import pickle
@@ -13,16 +14,20 @@ from typing import Any
 import cv2
 import pytest
 
+import superpoint_tf
 from superpoint_tf.adaptation.labelling import _start_labelling
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
+from superpoint_tf.cluster.worker import Worker, WorkerSetting
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.labels.labels import IDENTITY_FILE
+from superpoint_tf.data.photographs.masked_photographs import PhotographReading
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet
 from superpoint_tf.data.photographs.reading import PhotographError
 from superpoint_tf.data.shapes import record_folder
 from superpoint_tf.data.shapes.generation import generate_synthetic_sets
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import get_weights
+from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import Interrupted, StopRequest
 from superpoint_tf.runtime.progress import Console
 from superpoint_tf.runtime.storage import WriteError
@@ -59,6 +64,24 @@ class HereCluster:
             assert describe(item)
             self.items.append(item)
             yield pickle.loads(pickle.dumps(function(pickle.loads(pickle.dumps(item)))))
+
+
+class ClusterElsewhere(HereCluster):
+    """Its worker has another disk: nothing of a relative path is there."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        folder.mkdir()
+        self._folder = folder
+
+    def map(self, start: Callable[[], Callable[[Any], Any]], items: Iterable[Any], *others: Any) -> Iterator[Any]:
+        with contextlib.chdir(self._folder):
+            function = pickle.loads(pickle.dumps(start))()
+        for item in items:
+            self.items.append(item)
+            with contextlib.chdir(self._folder):
+                result = function(item)
+            yield pickle.loads(pickle.dumps(result))
 
 
 def config(root: str = "data/synthetic") -> Any:
@@ -120,10 +143,61 @@ def test_a_photograph_that_cannot_be_read_is_an_error_on_a_cluster_too_with_stri
         label("there", cluster=HereCluster(), strict=True)
 
 
+def test_a_worker_that_shares_no_disk_labels_and_extracts_what_urls_name(folder: Path, tmp_path: Path):
+    label("here", detector=str(folder / "magicpoint.npz"))
+    elsewhere, url = ClusterElsewhere(tmp_path / "elsewhere"), f"file://{folder}"
+    photographs = PhotographSet(f"{url}/images", NAMES, ("validation.png",), "")
+    weights = str(folder / "magicpoint.npz")
+    adapt(AdaptationRun(config(), photographs, weights, f"{url}/there", 1, cluster=elsewhere), Console())
+    here, there = content("here"), content("there")
+    assert {name: there[name] for name in there if name.endswith(".npz")} == {
+        name: here[name] for name in here if name.endswith(".npz")
+    }
+    assert len(elsewhere.items) == 7 and not list((tmp_path / "elsewhere").iterdir())
+
+    what = (None, None, DEFAULT_DETECTION, None)
+    opened = partial(open_extractor, str(folder / "superpoint.npz"), *what)
+    on = ExtractionCluster(ClusterElsewhere(tmp_path / "another"), opened)
+    extract_batch(find_sources([f"{url}/images"]), opened(), "there.h5", Console(), cluster=on)
+    with pytest.raises(ValueError, match=r"masks is not there on .*or URLs such as gs://bucket/photographs"):
+        reading = PhotographReading(masks="masks")
+        extract_batch(find_sources([f"{url}/images"]), opened(), "masked.h5", Console(), reading=reading, cluster=on)
+
+
+@pytest.mark.parametrize("missing", ["images", "masks", "magicpoint.npz", "there"])
+def test_a_worker_that_shares_no_disk_refuses_what_is_named_by_path(folder: Path, tmp_path: Path, missing: str):
+    (folder / "masks").mkdir()
+    url = f"file://{folder}"
+    names = {name: f"{url}/{name}" for name in ("images", "masks", "there")} | {
+        "magicpoint.npz": str(folder / "magicpoint.npz")
+    }
+    names[missing] = missing
+    section = dataclasses.replace(config().photographs, masks=names["masks"])
+    run = AdaptationRun(
+        dataclasses.replace(config(), photographs=section),
+        PhotographSet(names["images"], NAMES, ("validation.png",), ""),
+        names["magicpoint.npz"],
+        names["there"],
+        1,
+        cluster=ClusterElsewhere(tmp_path / "elsewhere"),
+    )
+    with pytest.raises(ValueError, match=rf"{missing}\S* is not there on .*or URLs such as gs://bucket/photographs"):
+        adapt(run, Console())
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_worker_goes_on_where_the_commands_folder_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    setting = WorkerSetting(str(tmp_path / "gone"), superpoint_tf.__version__, 0)
+    worker = Worker()
+    assert worker.begin(setting, pickle.dumps(partial(partial, str))) == (None, None, "")
+    assert worker.work(3) == ("3", None, "")
+
+
 def test_workers_that_do_not_see_the_photographs_or_other_weights_refuse(folder: Path, monkeypatch: Any):
     class OfAnotherDisk(HereCluster):
         def map(self, start: Any, *others: Any) -> Iterator[Any]:
-            monkeypatch.setattr("superpoint_tf.adaptation.labelling.Path.exists", lambda path: path.name != "images")
+            monkeypatch.setattr(storage, "exists", lambda path: str(path) != "images")
             return super().map(start, *others)
 
     with pytest.raises(ValueError, match=r"images is not there on .* need a file system that all see"):

@@ -7,15 +7,15 @@ pairs, `patch point unused patch point unused` a line: patches match if their po
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from superpoint_tf.data.patch_sets.point_patches import PointPatches
 from superpoint_tf.data.photographs.reading import PhotographError, read_photograph
 from superpoint_tf.geometry.patches import resize_patches
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.storage import AnyPath
 
 SIDE_PX = 64
 _A_SIDE = 16  # patches of a picture
@@ -35,7 +35,7 @@ class PatchPairs:
 class BrownSet:
     """One set: the point of each patch; the patches themselves are read when asked for."""
 
-    folder: Path
+    folder: AnyPath
     points: np.ndarray  # int64 (N,)
 
     @property
@@ -63,9 +63,9 @@ class BrownSet:
         patches = self.read(np.arange(len(self.points)), side_px)
         return PointPatches.of(patches, self.points, np.zeros(len(self.points), np.int64), (self.name,))
 
-    def read_pairs(self, path: str | Path | None = None) -> PatchPairs:
+    def read_pairs(self, path: str | AnyPath | None = None) -> PatchPairs:
         """Read a file of pairs, by default the one of 100,000 (else the largest m50_*); raises ValueError naming it."""
-        path = Path(path) if path else self._largest_pairs()
+        path = storage.as_path(path) if path else self._largest_pairs()
         rows = _read_numbers(path, columns=6)
         indices, points = rows[:, [0, 3]], rows[:, [1, 4]]
         outside = (indices < 0) | (indices >= len(self.points))
@@ -77,8 +77,8 @@ class BrownSet:
             raise ValueError(f"{path}, line {line + 1}: points {points[line].tolist()}, {own}; is it another set's?")
         return PatchPairs(indices, points[:, 0] == points[:, 1])
 
-    def _largest_pairs(self) -> Path:
-        found = sorted(self.folder.glob("m50_*_0.txt"), key=lambda path: path.stat().st_size)
+    def _largest_pairs(self) -> AnyPath:
+        found = sorted(self.folder.glob("m50_*_0.txt"), key=storage.size_of)
         if not found:
             raise ValueError(f"{self.folder}: no m50_*_0.txt, the pairs to be told apart; {_LAYOUT}")
         return found[-1]
@@ -97,9 +97,9 @@ class BrownSet:
         return grid.transpose(0, 2, 1, 3).reshape(_A_PICTURE, SIDE_PX, SIDE_PX)
 
 
-def open_brown(folder: str | Path) -> BrownSet:
+def open_brown(folder: str | AnyPath) -> BrownSet:
     """Open a set; raises ValueError naming the file and line that cannot be used."""
-    folder = Path(folder)
+    folder = storage.as_path(folder)
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; {_LAYOUT}")
     points = _read_numbers(folder / "info.txt", columns=1)[:, 0]
@@ -111,14 +111,14 @@ def open_brown(folder: str | Path) -> BrownSet:
     return BrownSet(folder, points)
 
 
-def find_brown(root: str | Path) -> list[BrownSet]:
+def find_brown(root: str | AnyPath) -> list[BrownSet]:
     """Return the sets at or below a folder, by name: those with info.txt; perhaps none."""
-    root = Path(root)
-    folders: Iterable[Path] = (path.parent for path in (root / "info.txt", *sorted(root.glob("*/info.txt"))))
+    root = storage.as_path(root)
+    folders = [root, *(path.parent for path in storage.matching(root, "*/info.txt"))] if root.is_dir() else []
     return [open_brown(folder) for folder in folders if (folder / "info.txt").is_file()]
 
 
-def _read_numbers(path: Path, columns: int) -> np.ndarray:
+def _read_numbers(path: AnyPath, columns: int) -> np.ndarray:
     """Return the first integers of each line, int64 (N, columns); raises ValueError naming the line."""
     try:
         lines = path.read_text(encoding="ascii").splitlines()

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from superpoint_tf.data.patch_sets.point_patches import PointPatches
 from superpoint_tf.data.photographs.reading import PhotographError, read_photograph
 from superpoint_tf.geometry.patches import resize_patches
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.storage import AnyPath
 
 SIDE_PX = 65
 REFERENCE = "ref"
@@ -28,7 +29,7 @@ _LAYOUT = "expected HPatches' layout: DIR/<sequence>/ref.png, e1.png, ..., h1.pn
 class StripSequence:
     """One folder: which strips it has; their patches are read when asked for."""
 
-    folder: Path
+    folder: AnyPath
     targets: tuple[str, ...]  # e1, e2, ..., in that order
     num_points: int
 
@@ -46,13 +47,13 @@ class StripSequence:
         return patches
 
 
-def find_strips(root: str | Path) -> list[StripSequence]:
+def find_strips(root: str | AnyPath) -> list[StripSequence]:
     """Return the sequences below `root` by name: folders with ref.png.
 
     Raises ValueError naming the folder or file for a missing root, for no sequence, for a sequence without targets, and
     for a strip that is none.
     """
-    root = Path(root)
+    root = storage.as_path(root)
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder; {_LAYOUT}")
     folders = sorted(path.parent for path in root.glob(f"*/{REFERENCE}.png"))
@@ -75,7 +76,7 @@ def read_points(sequences: Sequence[StripSequence], side_px: int = SIDE_PX) -> P
     return PointPatches.of(np.concatenate(patches), np.concatenate(points), np.concatenate(sources), names)
 
 
-def _sequence(folder: Path) -> StripSequence:
+def _sequence(folder: AnyPath) -> StripSequence:
     names = [path.stem for path in folder.glob("*.png")]
     targets = sorted((name for name in names if _STRIP.fullmatch(name)), key=lambda name: (name[0], int(name[1:])))
     if not targets:
@@ -83,7 +84,7 @@ def _sequence(folder: Path) -> StripSequence:
     return StripSequence(folder, tuple(targets), len(_read_strip(folder / f"{REFERENCE}.png")))
 
 
-def _read_strip(path: Path) -> np.ndarray:
+def _read_strip(path: AnyPath) -> np.ndarray:
     try:
         strip = read_photograph(path)
     except PhotographError as error:

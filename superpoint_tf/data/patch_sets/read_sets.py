@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from superpoint_tf.data.patch_sets.brown import find_brown
 from superpoint_tf.data.patch_sets.hpatches_strips import find_strips, read_points
 from superpoint_tf.data.patch_sets.point_patches import PointPatches
+from superpoint_tf.runtime.storage import AnyPath
 
 _HELD_OUT = 20  # one of so many sources, or points
 
 
-def read_patch_sets(folder: str | Path, side_px: int) -> tuple[PointPatches, PointPatches, str]:
+def read_patch_sets(folder: str | AnyPath, side_px: int) -> tuple[PointPatches, PointPatches, str]:
     """Read all patches at or below a folder, resized by area: those to train on, those held out, and which they are.
 
     Whole sources are held out, Brown's sets or HPatches' sequences, every twentieth by name and the last; of a single

@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 from superpoint_tf.cluster.cluster import chunks
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.storage import AnyPath
+from superpoint_tf.runtime.stores import StoreError, StorePath
 from superpoint_tf.runtime.workers import ordered_map
 
 _THREADS = 8  # reading and hashing release the interpreter lock
@@ -20,14 +21,14 @@ _MOST_UNREADABLE = 1000  # contents that are remembered
 
 
 def hold_out(
-    root: str, photographs: Iterable[str], num_held_out: Callable[[int], int], is_readable: Callable[[Path], bool]
+    root: str, photographs: Iterable[str], num_held_out: Callable[[int], int], is_readable: Callable[[AnyPath], bool]
 ) -> tuple[tuple[str, ...], int]:
     """Return those with the smallest content hashes, sorted by name, and how many photographs there are.
 
     They are the same pictures under any name and in any order, and copies of one picture stay together; those that
     cannot be read are passed over. `num_held_out` says how many of a number; none are held out if all would be.
     """
-    smallest = _Smallest(num_held_out(_ANY_NUMBER), lambda path: is_readable(Path(root) / path))
+    smallest = _Smallest(num_held_out(_ANY_NUMBER), lambda path: is_readable(storage.as_path(root) / path))
     total = 0
     with ThreadPoolExecutor(_THREADS) as pool:
         for hashed in ordered_map(pool, partial(_hash, root), chunks(photographs, _TOGETHER), window=2 * _THREADS):
@@ -83,6 +84,9 @@ def _hash(root: str, paths: tuple[str, ...]) -> list[tuple[str, str]]:
 
 def _content_hash(path: str) -> str:
     try:
-        return storage.sha256_file(path) if os.path.isfile(path) else ""  # a pipe would never end
+        there = StorePath(path).is_file() if storage.is_remote(path) else os.path.isfile(path)
+        return storage.sha256_file(path) if there else ""  # a pipe would never end
+    except StoreError:
+        raise
     except OSError:
         return ""

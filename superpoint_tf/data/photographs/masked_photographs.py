@@ -11,7 +11,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +27,8 @@ from superpoint_tf.data.photographs.reading import (
     read_photograph_bytes,
 )
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.storage import AnyPath
+from superpoint_tf.runtime.stores import StorePath, walk
 
 MASK_SUFFIX = ".png"
 
@@ -50,7 +51,7 @@ class PhotographReading:
 
     def check(self) -> None:
         """Raise FileNotFoundError if there are no such masks."""
-        if self.masks and not Path(self.masks).exists():
+        if self.masks and not storage.exists(self.masks):
             raise FileNotFoundError(
                 f"{self.masks}: no such folder; masks lie below it by the pictures' names, a/b.jpg{MASK_SUFFIX} for "
                 "a/b.jpg, or one picture is the mask of all"
@@ -66,23 +67,26 @@ class PhotographReading:
         image = keep_decoded(self.decoded, content, self.stretch, decode) if self.decoded else decode()
         return Photograph(image, self.mask(self.mask_path(self._name(path)), content, path, image.shape))
 
-    def mask_path(self, *names: str) -> Path | None:
+    def mask_path(self, *names: str) -> AnyPath | None:
         """Return where the mask of a photograph lies, by the first of its names that has one; None without any."""
         if not self.masks:
             return None
-        place = Path(self.masks)
+        place = storage.as_path(self.masks)
+        candidates = [place / f"{name}{MASK_SUFFIX}" for name in names]
+        if isinstance(place, StorePath):
+            there = _listed(place)
+            return place if there is None else next((path for path in candidates if path in there), None)
         if not place.is_dir():
             return place
-        candidates = (place / f"{name}{MASK_SUFFIX}" for name in names)
-        return next((path for path in candidates if os.path.lexists(path)), None)
+        return next((path for path in candidates if os.path.lexists(str(path))), None)
 
     def mask(
-        self, mask_path: Path | None, content: bytes, path: str, image_shape: tuple[int, ...]
+        self, mask_path: AnyPath | None, content: bytes, path: str, image_shape: tuple[int, ...]
     ) -> np.ndarray | None:
         """Return the mask at `mask_path` of an encoded picture, as it is shown with `image_shape`: bool (H, W)."""
         return None if mask_path is None else self.read_mask(mask_path, path, image_shape, read_orientation(content))
 
-    def read_mask(self, mask_path: Path, path: str, image_shape: tuple[int, ...], orientation: int) -> np.ndarray:
+    def read_mask(self, mask_path: AnyPath, path: str, image_shape: tuple[int, ...], orientation: int) -> np.ndarray:
         """Read the mask of a picture that its file stores turned, as it is shown with `image_shape`: bool (H, W).
 
         Raises PhotographError naming both for a mask of another size, or one that cannot be read.
@@ -99,7 +103,7 @@ class PhotographReading:
         return turn_upright(stored, orientation)
 
     def _name(self, path: str) -> str:
-        return PurePosixPath(os.path.relpath(path, self.root) if self.root else Path(path).name).as_posix()
+        return storage.relative(path, self.root) if self.root else storage.as_path(path).name
 
     def fingerprint(self, names: Iterable[str]) -> str:
         """Return the SHA-256 of the masks of photographs, by their sorted names, read once; empty without masks."""
@@ -112,6 +116,12 @@ class PhotographReading:
                 digest.update(f"{separator}{name}\0{mask_sha256(path)}".encode(errors="surrogateescape"))
                 separator = "\n"
         return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=8)
+def _listed(place: StorePath) -> frozenset[StorePath] | None:
+    """Return the masks in a folder of a store, asked for once, not by each photograph; None if it is no folder."""
+    return frozenset(walk(place, lambda name: name.endswith(MASK_SUFFIX))) if place.is_dir() else None
 
 
 def frame_mask(mask: np.ndarray, image_shape: tuple[int, int]) -> np.ndarray:

@@ -18,6 +18,9 @@ from superpoint_tf.config import PhotographsSection
 from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.held_out import hold_out
 from superpoint_tf.data.photographs.videos import VIDEO_SUFFIXES
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.storage import AnyPath
+from superpoint_tf.runtime.stores import StorePath, walk
 
 _COMMON = ".jpg .jpeg .png .bmp .ppm .pgm .webp .tif .tiff .gif"
 _RARE = (  # what else Pillow decodes into pixels by itself, and HEIC, which pillow-heif reads
@@ -104,7 +107,7 @@ class PhotographStream:
     def with_readable_validation(self: Stream, stretch: str = NO_STRETCH) -> Stream:
         """Put those held out that cannot be read among the training pictures, whose reader counts and names them."""
         with ThreadPoolExecutor(8) as pool:  # decoding releases the interpreter lock
-            readable = tuple(pool.map(lambda path: _is_readable(Path(self.root) / path, stretch), self.validation))
+            readable = tuple(pool.map(lambda path: _is_readable(_place(self.root, path), stretch), self.validation))
         if all(readable):
             return self
         kept = tuple(itertools.compress(self.validation, readable))
@@ -122,27 +125,29 @@ class PhotographSet(PhotographStream):
 
 
 def list_photographs(
-    root: str | Path,
+    root: str | AnyPath,
     subfolders: Sequence[str] = (),
     remedy: str = _REMEDY,
 ) -> list[str]:
     """Return the picture files below `root` (or these sub-folders of it) as slash-separated relative paths, sorted.
+
+    `root` is a folder on a disk, or a URL such as gs://bucket/photographs.
 
     Linked folders are entered, each once; hidden names are skipped. Whether a file can be read shows when it is read:
     a dangling link, a damaged file or an empty folder with a picture's name is listed, so that it is counted and named.
     Raises FileNotFoundError if a folder is missing or there is no picture, with `remedy` as the last words, and
     PermissionError for a folder that cannot be looked into.
     """
-    _check_folders(Path(root), subfolders, remedy)
+    _check_folders(storage.as_path(root), subfolders, remedy)
     found_files = list(walk_photographs(root, subfolders))
     if not found_files:
-        raise _nothing_in(Path(root), subfolders, remedy)
+        raise _nothing_in(storage.as_path(root), subfolders, remedy)
     return found_files
 
 
-def walk_photographs(root: str | Path, subfolders: Sequence[str] = ()) -> Iterator[str]:
+def walk_photographs(root: str | AnyPath, subfolders: Sequence[str] = ()) -> Iterator[str]:
     """Yield what `list_photographs` returns, in its order; holds the names of one folder at a time."""
-    return _merged([_walk(Path(root), name) for name in subfolders or ("",)])
+    return _merged([_walk(storage.as_path(root), name) for name in subfolders or ("",)])
 
 
 def _merged(streams: Sequence[Iterator[str]]) -> Iterator[str]:
@@ -152,7 +157,7 @@ def _merged(streams: Sequence[Iterator[str]]) -> Iterator[str]:
     return (name for name, _ in itertools.groupby(heapq.merge(*streams)))
 
 
-def _check_folders(root: Path, subfolders: Sequence[str], remedy: str) -> None:
+def _check_folders(root: AnyPath, subfolders: Sequence[str], remedy: str) -> None:
     if not root.is_dir():
         found = "it is not a folder" if root.exists() else "it does not exist"
         raise FileNotFoundError(f"no photographs in {root}: {found}; {remedy}")
@@ -162,7 +167,7 @@ def _check_folders(root: Path, subfolders: Sequence[str], remedy: str) -> None:
             raise FileNotFoundError(f"no sub-folder {name!r} in {root}; there: {there}")
 
 
-def _nothing_in(root: Path, subfolders: Sequence[str], remedy: str) -> FileNotFoundError:
+def _nothing_in(root: AnyPath, subfolders: Sequence[str], remedy: str) -> FileNotFoundError:
     places = ", ".join(str(root / name) for name in subfolders) or str(root)
     patterns = ", ".join("*" + suffix for suffix in _COMMON.split())
     others = [line for name in subfolders or ("",) for line in passed_over(root / name)]
@@ -170,32 +175,36 @@ def _nothing_in(root: Path, subfolders: Sequence[str], remedy: str) -> FileNotFo
     return FileNotFoundError(f"no photographs in {places} (looked for {patterns} ...){there}; {remedy}")
 
 
-def passed_over(root: str | Path) -> list[str]:
+def passed_over(root: str | AnyPath) -> list[str]:
     """Return a line on each kind of picture or video below `root` that `list_photographs` does not give."""
     first: dict[str, str] = {}
     remedies = {suffix: remedy for remedy, suffixes in _PASSED_OVER.items() for suffix in suffixes.split()}
     counts: Counter[str] = Counter()
-    for path in _files(Path(root), ""):
+    for path in _files(storage.as_path(root), ""):
         suffix = os.path.splitext(path)[1].lower()
         if suffix in remedies:
             counts[suffix] += 1
-            first.setdefault(suffix, str(Path(root) / path))
+            first.setdefault(suffix, storage.join(root, path))
     return [
         f"{count} {suffix} ({first[suffix]}{' ...' * (count > 1)}): {remedies[suffix]}"
         for suffix, count in sorted(counts.items())
     ]
 
 
-def _walk(root: Path, subfolder: str) -> Iterator[str]:
+def _walk(root: AnyPath, subfolder: str) -> Iterator[str]:
     return (path for path in _files(root, subfolder) if _is_picture_name(path.rpartition("/")[2]))
 
 
-def _files(root: Path, subfolder: str) -> Iterator[str]:
+def _files(root: AnyPath, subfolder: str) -> Iterator[str]:
     """Yield the path below `root` of each file that is not hidden, and of each empty folder with a picture's name.
 
     They come in the order of sorted paths.
     """
-    return _files_below(root / subfolder, f"{subfolder}/" if subfolder else "", set())
+    folder = root / subfolder if subfolder else root
+    if isinstance(folder, StorePath):
+        # a name that ends as a picture's is taken for one: to ask for each takes hours
+        return (storage.relative(path, root) for path in walk(folder, _is_picture_name))
+    return _files_below(folder, f"{subfolder}/" if subfolder else "", set())
 
 
 def _files_below(folder: Path, prefix: str, entered: set[str]) -> Iterator[str]:
@@ -275,14 +284,14 @@ def stream_photographs(
     train = _names(section.train) or _existing(root, "train2017")
     validation = _names(section.validation) or _existing(root, "val2017")
     held_out = tuple(list_photographs(root, validation)) if validation else ()
-    _check_folders(Path(root), train, _REMEDY)
+    _check_folders(storage.as_path(root), train, _REMEDY)
     walk = PhotographWalk(root, tuple(train), frozenset(held_out))
     if held_out:
         walk = replace(walk, count=sum(1 for _ in walk))
         if walk.count:
             return PhotographStream(root, walk, held_out, f"validation on {', '.join(validation)}")
         if next(walk_photographs(root, train), None) is None:
-            raise _nothing_in(Path(root), train, _REMEDY)
+            raise _nothing_in(storage.as_path(root), train, _REMEDY)
         if _names(section.validation):
             raise FileNotFoundError(
                 f"every photograph of {root} is in photographs.validation ({section.validation}): none is left to "
@@ -291,7 +300,7 @@ def stream_photographs(
         walk = PhotographWalk(root, tuple(validation))
     chosen, total = hold_out(root, walk, num_held_out, partial(_is_readable, stretch=section.stretch))
     if not total:
-        raise _nothing_in(Path(root), train, _REMEDY)
+        raise _nothing_in(storage.as_path(root), train, _REMEDY)
     walk = replace(walk, held_out=frozenset(chosen), count=total - len(chosen))
     return PhotographStream(root, walk, chosen, _say_held_out(chosen, total))
 
@@ -301,14 +310,18 @@ def _names(setting: str) -> list[str]:
 
 
 def _existing(root: str, name: str) -> list[str]:
-    return [path for path in (name, f"images/{name}") if (Path(root) / path).is_dir()][:1]
+    return [path for path in (name, f"images/{name}") if _place(root, path).is_dir()][:1]
+
+
+def _place(root: str, path: str) -> AnyPath:
+    return storage.as_path(root) / path
 
 
 def _say_held_out(chosen: Sequence[str], total: int) -> str:
     return f"{len(chosen)} of {total} held out for validation by content hash"
 
 
-def _is_readable(path: Path, stretch: str) -> bool:
+def _is_readable(path: AnyPath, stretch: str) -> bool:
     from superpoint_tf.data.photographs.reading import PhotographError, read_photograph  # which imports this module
 
     try:

@@ -18,7 +18,9 @@ from PIL import Image, ImageOps
 from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.stretch import OutsideWindow, stretch_levels
 from superpoint_tf.geometry.numpy_reference import cover_and_crop_frame, resize_crop_homography
+from superpoint_tf.runtime import storage, stores
 from superpoint_tf.runtime.invocation import how_to_install
+from superpoint_tf.runtime.storage import AnyPath
 
 with contextlib.suppress(ImportError):  # the extra `heic`
     import pillow_heif
@@ -35,7 +37,7 @@ _BACKGROUND = 128  # grey below transparent pixels: a shape of any brightness st
 class PhotographError(Exception):
     """A file that cannot be used as a photograph; callers count and name these."""
 
-    def __init__(self, path: str | Path, reason: str) -> None:
+    def __init__(self, path: str | AnyPath, reason: str) -> None:
         self.path, self.reason = printable_name(path), reason
         super().__init__(self.path, reason)  # both arguments: it must survive the way back from a worker process
 
@@ -43,18 +45,18 @@ class PhotographError(Exception):
         return f"{self.path}: {self.reason}"
 
 
-def printable_name(path: str | Path) -> str:
+def printable_name(path: str | AnyPath) -> str:
     """Return a path as a terminal, a JSON file and HDF5 take it: bytes that are not UTF-8 as `\\udcff`."""
     return str(path).encode(errors="backslashreplace").decode()
 
 
-def check_name(path: str | Path) -> None:
+def check_name(path: str | AnyPath) -> None:
     """Raise PhotographError for a name that is not UTF-8: no manifest, feature file or terminal can hold it."""
     if printable_name(path) != str(path):
         raise PhotographError(path, "its name is not UTF-8; rename it")
 
 
-def read_photograph(path: str | Path, stretch: str = NO_STRETCH) -> np.ndarray:
+def read_photograph(path: str | AnyPath, stretch: str = NO_STRETCH) -> np.ndarray:
     """Return the picture in a file as grey uint8 (H, W), upright; raises PhotographError.
 
     `stretch` is that of `stretch_levels`: thermal pictures use a small part of their 16 bits.
@@ -62,7 +64,7 @@ def read_photograph(path: str | Path, stretch: str = NO_STRETCH) -> np.ndarray:
     return decode_photograph(read_photograph_bytes(path), path, stretch)
 
 
-def read_grey_and_colour(path: str | Path, stretch: str = NO_STRETCH) -> tuple[np.ndarray, np.ndarray]:
+def read_grey_and_colour(path: str | AnyPath, stretch: str = NO_STRETCH) -> tuple[np.ndarray, np.ndarray]:
     """Return what `read_photograph` returns, and the same picture as uint8 BGR (H, W, 3) to draw on, decoded once.
 
     Grey pictures have three equal channels. Raises PhotographError.
@@ -71,7 +73,7 @@ def read_grey_and_colour(path: str | Path, stretch: str = NO_STRETCH) -> tuple[n
 
 
 def decode_grey_and_colour(
-    content: bytes, path: str | Path, stretch: str = NO_STRETCH
+    content: bytes, path: str | AnyPath, stretch: str = NO_STRETCH
 ) -> tuple[np.ndarray, np.ndarray]:
     """Do `read_grey_and_colour` for the content of a file; `path` is named in errors."""
     to_bgr = functools.partial(_to_bgr, stretch=stretch)
@@ -82,20 +84,20 @@ def decode_grey_and_colour(
     return np.ascontiguousarray(both[:, :, 0]), np.ascontiguousarray(both[:, :, 1:])
 
 
-def read_photograph_bytes(path: str | Path) -> bytes:
-    """Return the content of a file, for hashing and decoding what is the same; raises PhotographError."""
+def read_photograph_bytes(path: str | AnyPath) -> bytes:
+    """Return the content of a file, for hashing and decoding what is the same: the one door to photographs.
+
+    `path` lies on a disk, or is a URL. Raises PhotographError, and StoreError for a store that does not answer, which
+    is no property of the photograph.
+    """
     check_name(path)
     try:
-        found = os.stat(path)
-        # before it is opened: a pipe would wait for a writer for ever, a device may have no end
-        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-            raise PhotographError(path, "not a file: a pipe, socket or device")
-        if found.st_size > _MAX_FILE_BYTES:
-            raise PhotographError(path, f"too large to be read safely ({found.st_size} bytes)")
-        content = Path(path).read_bytes()
+        content = _read_from_store(str(path)) if storage.is_remote(path) else _read_from_disk(path)
     except FileNotFoundError as error:
-        reason = "link to a file that is not there" if Path(path).is_symlink() else "no such file"
-        raise PhotographError(path, reason) from error
+        is_link = not storage.is_remote(path) and Path(str(path)).is_symlink()
+        raise PhotographError(path, "link to a file that is not there" if is_link else "no such file") from error
+    except stores.StoreError:
+        raise
     except OSError as error:
         raise PhotographError(path, (error.strerror or str(error)).lower()) from error
     if not content:
@@ -103,7 +105,26 @@ def read_photograph_bytes(path: str | Path) -> bytes:
     return content
 
 
-def decode_photograph(content: bytes, path: str | Path, stretch: str = NO_STRETCH) -> np.ndarray:
+def _read_from_store(url: str) -> bytes:
+    _check_size(url, stores.size_of(url))  # TensorFlow asks for the size too, and remembers it
+    return stores.read_bytes(url)
+
+
+def _read_from_disk(path: str | AnyPath) -> bytes:
+    found = os.stat(str(path))
+    # before it is opened: a pipe would wait for a writer for ever, a device may have no end
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        raise PhotographError(path, "not a file: a pipe, socket or device")
+    _check_size(path, found.st_size)
+    return Path(str(path)).read_bytes()
+
+
+def _check_size(path: str | AnyPath, size: int) -> None:
+    if size > _MAX_FILE_BYTES:
+        raise PhotographError(path, f"too large to be read safely ({size} bytes)")
+
+
+def decode_photograph(content: bytes, path: str | AnyPath, stretch: str = NO_STRETCH) -> np.ndarray:
     """Return an encoded picture as grey uint8 (H, W), upright by its EXIF orientation; `path` is named in errors.
 
     16-bit grey is divided by 257, unless `stretch` (see `stretch_levels`) names a window of it; transparency lies over
@@ -113,7 +134,7 @@ def decode_photograph(content: bytes, path: str | Path, stretch: str = NO_STRETC
     return _decode(content, path, functools.partial(_to_grey, stretch=stretch), jpeg_mode="L")
 
 
-def decode_mask(content: bytes, path: str | Path) -> np.ndarray:
+def decode_mask(content: bytes, path: str | AnyPath) -> np.ndarray:
     """Return where an encoded picture is not black, bool (H, W), in the pixels that its file stores.
 
     Opacity and EXIF count for nothing, as in COLMAP. Raises PhotographError as `decode_photograph`.
@@ -123,7 +144,7 @@ def decode_mask(content: bytes, path: str | Path) -> np.ndarray:
 
 def _decode(
     content: bytes,
-    path: str | Path,
+    path: str | AnyPath,
     convert: Callable[[Image.Image], np.ndarray],
     jpeg_mode: str = "",
     upright: bool = True,

@@ -10,13 +10,14 @@ import numpy as np
 
 from superpoint_tf.data.photographs.reading import PhotographError, read_photograph_bytes
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.storage import AnyPath
 
 PNG_SCALE = 256.0  # of 16-bit files, as KITTI's: 0 is unknown
 SUFFIXES = (".png", ".pfm", ".npy")
 _LARGEST_PNG_PX = 65535 / PNG_SCALE
 
 
-def read_disparity_png(path: str | Path, scale: float) -> np.ndarray:
+def read_disparity_png(path: str | AnyPath, scale: float) -> np.ndarray:
     """Return the grey levels of a PNG divided by `scale`, float32 (H, W), NaN for 0; raises PhotographError."""
     content = read_photograph_bytes(path)
     levels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -29,7 +30,7 @@ def read_disparity_png(path: str | Path, scale: float) -> np.ndarray:
     return np.where(levels > 0, levels / np.float32(scale), np.float32(np.nan)).astype(np.float32)
 
 
-def read_pfm(path: str | Path) -> np.ndarray:
+def read_pfm(path: str | AnyPath) -> np.ndarray:
     """Return a grey PFM as float32 (H, W), upper row first, NaN where it is infinite or no number.
 
     Raises PhotographError for another file, or one that ends too early.
@@ -81,7 +82,8 @@ def save_disparity(path: str | Path, disparity: np.ndarray) -> None:
 
 def default_view(path: str | Path) -> str:
     """Return where a coloured view of disparities goes if nobody says: beside them."""
-    return str(Path(path).with_name(f"{Path(path).stem}_view.png"))
+    place = storage.as_path(path)
+    return str(place.with_name(f"{place.stem}_view.png"))
 
 
 def _png_bytes(disparity: np.ndarray, path: str | Path) -> bytes:

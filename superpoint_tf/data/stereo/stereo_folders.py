@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,8 @@ from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.reading import PhotographError, read_photograph
 from superpoint_tf.data.stereo.disparity_files import PNG_SCALE, read_disparity_png, read_pfm
 from superpoint_tf.data.stereo.stereo_pair import StereoPair
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.storage import AnyPath
 
 LAYOUTS = """\
 <name>/im2.png, im6.png, disp2.png (Middlebury 2001 and 2003), <name>/im0.png, im1.png, disp0.pfm (2014), or
@@ -30,11 +31,13 @@ class PairFiles(NamedTuple):
     """Where a pair lies, and how its disparities are read."""
 
     name: str
-    left: Path
-    right: Path
-    truth: Path
+    left: AnyPath
+    right: AnyPath
+    truth: AnyPath
     scale: float  # of grey levels; 0: a PFM
-    other: Path | None = None  # what tells hidden points: the right picture's disparities, or those of visible points
+    other: AnyPath | None = (
+        None  # what tells hidden points: the right picture's disparities, or those of visible points
+    )
     kitti: bool = False
     stretch: str = NO_STRETCH  # of the grey levels of both pictures
 
@@ -53,7 +56,7 @@ class PairFiles(NamedTuple):
             return 0
         lines = dict(
             line.partition("=")[::2]
-            for line in path.read_text(encoding="utf-8", errors="replace")[:_LONGEST_TEXT].splitlines()
+            for line in storage.read_beginning(path, _LONGEST_TEXT, errors="replace").splitlines()
         )
         if "ndisp" not in lines:
             return 0
@@ -62,7 +65,7 @@ class PairFiles(NamedTuple):
             raise ValueError(f"{path}: `ndisp` is {stated[:20]!r}; expected a whole number up to {_MOST_DISPARITIES}")
         return int(stated[:6])
 
-    def _disparity(self, path: Path) -> np.ndarray:
+    def _disparity(self, path: AnyPath) -> np.ndarray:
         return read_disparity_png(path, self.scale) if self.scale else read_pfm(path)
 
     def _occluded(self, disparity: np.ndarray) -> np.ndarray | None:
@@ -90,23 +93,23 @@ def hidden_by(disparity: np.ndarray, right_disparity: np.ndarray) -> np.ndarray:
     return np.isfinite(disparity) & (~inside | differs)
 
 
-def find_pairs(folder: str | Path, stretch: str = NO_STRETCH) -> list[PairFiles]:
+def find_pairs(folder: str | AnyPath, stretch: str = NO_STRETCH) -> list[PairFiles]:
     """Return the pairs at or below a folder, sorted by name, whichever layout it has; raises ValueError for none.
 
     `stretch` is that of `read_photograph`.
     """
-    folder = Path(folder)
+    folder = storage.as_path(folder)
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; name one with stereo pairs: {LAYOUTS}")
-    scenes = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
-    finders: Sequence[Callable[[Path], list[PairFiles]]] = (_middlebury, _kitti)
+    scenes = [folder, *(path for path in storage.matching(folder) if path.is_dir())]
+    finders: Sequence[Callable[[AnyPath], list[PairFiles]]] = (_middlebury, _kitti)
     found = [pair for scene in scenes for find in finders for pair in find(scene)]
     if not found:
         raise ValueError(f"{folder}: no stereo pair with its disparities there; expected {LAYOUTS}")
     return [pair._replace(stretch=stretch) for pair in found]
 
 
-def _middlebury(scene: Path) -> list[PairFiles]:
+def _middlebury(scene: AnyPath) -> list[PairFiles]:
     left, right, truth = (scene / name for name in ("im2.png", "im6.png", "disp2.png"))
     if truth.is_file():
         _check_there(left, right)
@@ -120,12 +123,12 @@ def _middlebury(scene: Path) -> list[PairFiles]:
     return []
 
 
-def _scale(scene: Path) -> float:
+def _scale(scene: AnyPath) -> float:
     path = scene / _SCALE_FILE
     if not path.is_file():
         return _SCALES.get(scene.name.lower(), _OTHER_SCALE)
     try:
-        scale = float(path.read_text(encoding="utf-8")[:64])
+        scale = float(storage.read_beginning(path, 64))
         if not 0 < scale < 1e6:
             raise ValueError
     except ValueError:
@@ -133,14 +136,14 @@ def _scale(scene: Path) -> float:
     return scale
 
 
-def _kitti(scene: Path) -> list[PairFiles]:
+def _kitti(scene: AnyPath) -> list[PairFiles]:
     pairs = []
     for first, second, suffix in _KITTI:
         everywhere, visible = scene / f"disp_occ{suffix}", scene / f"disp_noc{suffix}"
         if not (scene / first).is_dir() or not (everywhere.is_dir() or visible.is_dir()):
             continue
         folder = everywhere if everywhere.is_dir() else visible
-        for truth in sorted(folder.glob("*.png")):
+        for truth in storage.matching(folder, "*.png"):
             left, right = scene / first / truth.name, scene / second / truth.name
             _check_there(left, right)
             noc = visible / truth.name
@@ -150,13 +153,13 @@ def _kitti(scene: Path) -> list[PairFiles]:
     return pairs
 
 
-def _check_there(*paths: Path) -> None:
+def _check_there(*paths: AnyPath) -> None:
     for path in paths:
         if not path.is_file():
             raise ValueError(f"{path}: missing, though its disparities are there; expected {LAYOUTS}")
 
 
-def _check_shape(path: Path, picture: np.ndarray, left: np.ndarray) -> None:
+def _check_shape(path: AnyPath, picture: np.ndarray, left: np.ndarray) -> None:
     if picture.shape != left.shape:
         sizes = " and ".join(f"{shape[1]}x{shape[0]}" for shape in (picture.shape, left.shape))
         raise PhotographError(path, f"{sizes} pixels; both pictures of a pair and its disparities have one size")

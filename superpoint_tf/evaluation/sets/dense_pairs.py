@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from superpoint_tf.evaluation.sets.hpatches import open_hpatches
 from superpoint_tf.evaluation.sets.photographs import photograph_paths
 from superpoint_tf.evaluation.sets.random_homographies import endless_photographs, photometric_views, warp_grey
 from superpoint_tf.geometry.numpy_reference import warp_points_numpy
+from superpoint_tf.runtime import storage
 
 DEFAULT_NUM = 40  # photographs
 NUM_POINTS = 1000  # a pair (Choy et al. 2016, section 5.1)
@@ -50,7 +50,7 @@ def open_dense_pairs(
 
 def is_hpatches(root: str) -> bool:
     """Tell whether a folder holds sequences with homographies."""
-    return any(Path(root).glob("*/H_1_2"))
+    return any(storage.as_path(root).glob("*/H_1_2"))
 
 
 def _with_points(pairs: Iterable[ImagePair], config: Config, image_shape: tuple[int, int]) -> Iterator[DensePair]:

@@ -6,7 +6,6 @@ import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +15,8 @@ from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.data.photographs.orientation import read_orientation, stored_shape, stored_to_upright
 from superpoint_tf.data.photographs.reading import cover_and_crop, decode_photograph, read_photograph_bytes
 from superpoint_tf.evaluation.pairs import Group, ImagePair, MakePairs, Origin, View
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.storage import AnyPath
 
 IMAGE_NAME = re.compile(r"(\d+)\.(png|ppm|pgm|jpg|jpeg)", re.IGNORECASE)
 _LONGEST_HOMOGRAPHY = 4096  # characters; nine numbers are some hundred
@@ -37,8 +38,8 @@ class HPatchesSequence:
     """One folder of an HPatches-like set: image 1 and the homographies from it to each other image, at full size."""
 
     name: str
-    reference: Path
-    others: tuple[tuple[int, Path, np.ndarray], ...]  # (number, image, homography_1tok)
+    reference: AnyPath
+    others: tuple[tuple[int, AnyPath, np.ndarray], ...]  # (number, image, homography_1tok)
 
     @property
     def group(self) -> str:
@@ -53,16 +54,16 @@ def open_hpatches(root: str, config: Config, num_pairs: int, left_out: list[str]
     return functools.partial(hpatches_pairs, sequences, stretch=config.photographs.stretch), count
 
 
-def find_hpatches(root: str | Path, left_out: list[str] | None = None) -> list[HPatchesSequence]:
+def find_hpatches(root: str | AnyPath, left_out: list[str] | None = None) -> list[HPatchesSequence]:
     """List the sequences below `root`, by name: folders that hold 1.png (or .ppm, .jpg), 2.png ..., H_1_2 ...
 
     Other folders are named in `left_out`. Raises ValueError naming the folder or file for a missing root, no sequence,
     or a missing or unreadable homography.
     """
-    root = Path(root)
+    root = storage.as_path(root)
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder; expected sequences in HPatches layout (v_name/1.png, 2.png, H_1_2)")
-    folders = [folder for folder in sorted(root.iterdir()) if folder.is_dir()]
+    folders = [folder for folder in storage.matching(root) if folder.is_dir()]
     sequences = {folder.name: _read_sequence(folder) for folder in folders}
     found = [sequence for sequence in sequences.values() if sequence is not None]
     if left_out is not None:
@@ -98,7 +99,7 @@ def hpatches_pairs(
                 yield ImagePair(f"{sequence.name}/1-{number}", group, view0, view1, homography_0to1, sequence.name)
 
 
-def _view(name: str, image: np.ndarray, path: Path, original: np.ndarray, to_frame: np.ndarray) -> View:
+def _view(name: str, image: np.ndarray, path: AnyPath, original: np.ndarray, to_frame: np.ndarray) -> View:
     """Return a frame whose origin is in the pixels that the file stores, as features on disk are."""
     orientation = read_orientation(path.read_bytes())
     shape, upright = stored_shape(original.shape, orientation), stored_to_upright(original.shape, orientation)
@@ -114,7 +115,7 @@ def _cover_and_crop_shifted(image: np.ndarray, image_shape: tuple[int, int]) -> 
     return np.ascontiguousarray(larger[top : top + height, left : left + width]), shift @ matrix
 
 
-def _read_benchmark_image(path: Path, stretch: str) -> np.ndarray:
+def _read_benchmark_image(path: AnyPath, stretch: str) -> np.ndarray:
     """Return an image as grey uint8 (H, W) with the very grey levels that published evaluations had.
 
     They read with OpenCV, whose grey of a PNG is up to one level darker than Pillow's; RANSAC turns that one level into
@@ -128,9 +129,9 @@ def _read_benchmark_image(path: Path, stretch: str) -> np.ndarray:
     return checked if image is None or image.shape != checked.shape else image
 
 
-def _read_sequence(folder: Path) -> HPatchesSequence | None:
-    images: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()):
+def _read_sequence(folder: AnyPath) -> HPatchesSequence | None:
+    images: dict[int, AnyPath] = {}
+    for path in storage.matching(folder):
         match = IMAGE_NAME.fullmatch(path.name)
         if match:
             images.setdefault(int(match[1]), path)
@@ -142,10 +143,9 @@ def _read_sequence(folder: Path) -> HPatchesSequence | None:
     return HPatchesSequence(folder.name, images[1], others)
 
 
-def _read_homography(path: Path) -> np.ndarray:
+def _read_homography(path: AnyPath) -> np.ndarray:
     try:
-        with path.open(encoding="utf-8") as file:
-            matrix = np.array(file.read(_LONGEST_HOMOGRAPHY).split(), np.float64).reshape(3, 3)
+        matrix = np.array(storage.read_beginning(path, _LONGEST_HOMOGRAPHY).split(), np.float64).reshape(3, 3)
     except FileNotFoundError as error:
         raise ValueError(f"{path}: missing; it must hold the 3x3 homography from image 1") from error
     except (OSError, ValueError) as error:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +24,8 @@ from superpoint_tf.evaluation.sets.patch_tasks import (
     make_groups,
     strips_of,
 )
+from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.storage import AnyPath
 
 _PAIR_FILES = ("verif_pos", "verif_neg_intra", "verif_neg_inter")
 _FILES = {  # the columns of each
@@ -37,7 +38,7 @@ _FILES = {  # the columns of each
 class _Line(NamedTuple):
     """One line of a file."""
 
-    path: Path
+    path: AnyPath
     number: int
     fields: list[str]
 
@@ -46,13 +47,14 @@ class _Line(NamedTuple):
         return f"{self.path}, line {self.number}"
 
 
-def groups_of(table: StripTable, root: str | Path) -> tuple[StripTable, list[PatchGroup], str]:
+def groups_of(table: StripTable, root: str | AnyPath) -> tuple[StripTable, list[PatchGroup], str]:
     """Return the sequences that are measured, their groups, and where the tasks come from, in a sentence.
 
     With the benchmark's files these are the sequences of their split, easy, hard and tough, v and i together. Raises
     ValueError naming the file and line that does not fit.
     """
-    folders = (Path(root), Path(root) / "tasks")
+    folder = storage.as_path(root)
+    folders = [each for each in (folder, folder / "tasks") if each.is_dir()]
     found = sorted(path for folder in folders for path in folder.glob("verif_pos_split-*.csv"))
     if not found:
         return table, make_groups(table), "Pairs and queries made of the strips, as docs/evaluation.md says"
@@ -110,10 +112,9 @@ def _row(table: StripTable, line: _Line, patch: Sequence[str], noise: str) -> in
     return first + int(point)
 
 
-def _read(path: Path, columns: Sequence[str]) -> list[_Line]:
+def _read(path: AnyPath, columns: Sequence[str]) -> list[_Line]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = list(csv.reader(file))
+        lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: cannot be read ({error}); keep the task files of a split together") from error
     if not lines or tuple(lines[0]) != tuple(columns):

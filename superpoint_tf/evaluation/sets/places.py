@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,6 +16,7 @@ from superpoint_tf.data.photographs.reading import PhotographError, cover_and_cr
 from superpoint_tf.data.random_streams import RETRIEVAL_VIEWS, Purpose, Stream, first_word, stream_generator
 from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.evaluation.sets.photographs import photograph_paths
+from superpoint_tf.runtime import storage
 
 PLACES, DISTRACTORS = "places", "distractors"  # sub-folders of a folder of own pictures
 DEFAULT_NUM_PLACES = 60
@@ -46,7 +46,7 @@ def open_places(root: str, config: Config, image_shape: tuple[int, int], num: in
 
     Raises ValueError or OSError naming the folder if there is nothing to find, or nothing to mistake it for.
     """
-    own = (Path(root) / PLACES).is_dir()
+    own = (storage.as_path(root) / PLACES).is_dir()
     if own and num is not None:
         raise ValueError(f"--num {num}: {root} has {PLACES}/, all of which are asked for; leave it out")
     pictures = _own_places(root, image_shape) if own else _warped_places(root, config, image_shape, num)
@@ -64,16 +64,18 @@ def _own_places(root: str, image_shape: tuple[int, int]) -> list[Picture]:
         return shrink_to(image, max(image_shape))
 
     pictures = []
-    for path in list_photographs(f"{root}/{PLACES}", remedy=f"expected {_LAYOUT}"):
+    folder = storage.join(root, PLACES)
+    for path in list_photographs(folder, remedy=f"expected {_LAYOUT}"):
         place = path.rpartition("/")[0]
         if not place:
-            raise ValueError(f"{root}/{PLACES}/{path}: lies in no place's own folder; expected {_LAYOUT}")
-        pictures.append(Picture(f"{PLACES}/{path}", place, True, True, f"{root}/{PLACES}/{path}", make))
+            raise ValueError(f"{folder}/{path}: lies in no place's own folder; expected {_LAYOUT}")
+        pictures.append(Picture(f"{PLACES}/{path}", place, True, True, f"{folder}/{path}", make))
     counts = {place: sum(p.place == place for p in pictures) for place in {p.place for p in pictures}}
     pictures = [p if counts[p.place] > 1 else Picture(p.name, p.place, False, True, p.path, make) for p in pictures]
-    others = list_photographs(f"{root}/{DISTRACTORS}") if (Path(root) / DISTRACTORS).is_dir() else []
+    distractors = storage.as_path(root) / DISTRACTORS
+    others = list_photographs(distractors) if distractors.is_dir() else []
     names = [f"{DISTRACTORS}/{path}" for path in others]
-    return pictures + [Picture(name, "", False, True, f"{root}/{name}", make) for name in names]
+    return pictures + [Picture(name, "", False, True, storage.join(root, name), make) for name in names]
 
 
 def _warped_places(root: str, config: Config, image_shape: tuple[int, int], num: int | None) -> list[Picture]:

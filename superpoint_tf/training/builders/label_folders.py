@@ -33,8 +33,15 @@ def read_labels_for(config: Config, labels: str) -> LabelManifest:
 
 def find_image_root(config: Config, manifest: LabelManifest) -> str:
     """Return where the labelled photographs are: as they were labelled, or where the config says if they were moved."""
-    moved = not storage.exists(manifest.image_root) and config.photographs.root
-    return config.photographs.root if moved else manifest.image_root
+    given = config.photographs.root
+    return given if given and not _is_there(manifest.image_root) else manifest.image_root
+
+
+def _is_there(root: str) -> bool:
+    try:
+        return storage.exists(root)
+    except OSError:  # a store that this machine may not, or cannot, ask
+        return False
 
 
 def label_inputs(config: Config, labels: str, manifest: LabelManifest, init: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ def _read_stereo_task(config: Config) -> Task:
     if not count:
         raise ConfigError(f"{folder}: one pair of pictures; give at least two, of which one is held out")
     training, held_out = pairs[:-count], pairs[-count:]
-    names = json.dumps([pair.truth.relative_to(folder).as_posix() for pair in training])
+    names = json.dumps([storage.relative(pair.truth, folder) for pair in training])
     inputs = {"pairs": storage.sha256(names.encode())} | init_input(config.stereo.init)
     key = stage_key(config.seed, inputs)
     note = f"{len(training)} pairs of {folder}; held out: {', '.join(pair.name for pair in held_out[:3])}"
