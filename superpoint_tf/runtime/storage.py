@@ -79,7 +79,8 @@ def _refusal(error: Exception) -> OSError | None:
     if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
         return None
     number = next((number for number in _REMEDIES if os.strerror(number) in error.message), None)
-    if isinstance(error, tensorflow.errors.PermissionDeniedError | tensorflow.errors.UnauthenticatedError):
+    refused = tensorflow.errors.PermissionDeniedError | tensorflow.errors.UnauthenticatedError
+    if number is None and isinstance(error, refused):  # a store's; of a read-only disk too
         number = errno.EACCES
     return OSError(error.message) if number is None else OSError(number, error.message)
 
