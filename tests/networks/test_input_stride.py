@@ -17,6 +17,7 @@ from superpoint_tf.networks.widening import can_widen
 
 PLAIN = NetworkConfig(width=1 / 8, batch_norm=False, descriptor_dim=8)
 STRIDES = (1, 2, 4)
+WEIGHTS_OF_BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 def of(stride: int) -> NetworkConfig:
@@ -47,6 +48,52 @@ def test_a_picture_moved_by_a_cell_moves_the_answers(stride: int) -> None:
     inside = slice(6, -6)  # farther from the frame than the network sees
     np.testing.assert_allclose(moved[:, inside, 7:-6], still[:, inside, 6:-7], atol=1e-5)
     assert np.abs(moved[:, inside, 7:-6] - still[:, inside, 7:-6]).max() > 1e-3
+
+
+def convolve(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    (side, *_), (_, height, width, _) = kernel.shape, x.shape
+    around = np.pad(x, ((0, 0), *[(side // 2, side // 2)] * 2, (0, 0)))
+    shifts = np.ndindex(side, side)
+    return sum((around[:, i : i + height, j : j + width] @ kernel[i, j] for i, j in shifts), bias)
+
+
+def forward(images: np.ndarray, weights: dict[str, np.ndarray], stride: int) -> dict[str, np.ndarray]:
+    """Return the answers to images (B, H, W, 1) in float64, by loops over taps and blocks."""
+    height, width = images.shape[1:3]
+    x = np.pad(images.astype(np.float64), ((0, 0), (0, -height % 8), (0, -width % 8), (0, 0)), "edge")
+    x = np.concatenate([x[:, i::stride, j::stride] for i, j in np.ndindex(stride, stride)], axis=-1)
+
+    def layer(x: np.ndarray, name: str, relu: bool = True) -> np.ndarray:
+        x = convolve(x, weights[f"{name}/kernel"], weights[f"{name}/bias"])
+        x = np.maximum(x, 0) if relu else x
+        if f"{name}_bn/gamma" not in weights:
+            return x
+        gamma, beta, mean, variance = (weights[f"{name}_bn/{w}"] for w in WEIGHTS_OF_BATCH_NORM)
+        return (x - mean) / np.sqrt(variance + 1e-3) * gamma + beta
+
+    pooled = ["1b", "2b", "3b"][{1: 0, 2: 1, 4: 2}[stride] :]
+    for name in ("1a", "1b", "2a", "2b", "3a", "3b", "4a", "4b"):
+        x = layer(x, f"encoder_{name}")
+        if name in pooled:
+            x = np.max([x[:, i::2, j::2] for i, j in np.ndindex(2, 2)], axis=0)
+    heads = {"logits": "detector", "descriptors": "descriptor"}
+    return {output: layer(layer(x, f"{head}_a"), f"{head}_b", relu=False) for output, head in heads.items()}
+
+
+@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_answers_are_those_of_sums_in_float64(stride: int, batch_norm: bool) -> None:
+    random = np.random.default_rng(stride)
+    model = build_network(dataclasses.replace(of(stride), batch_norm=batch_norm))
+    for name, variable in named_variables(model).items():
+        if not name.endswith("kernel"):  # zeros and ones would hide an order or a place
+            variable.assign(random.uniform(0.5, 1.5, variable.shape))
+    weights = {name: variable.numpy().astype(np.float64) for name, variable in named_variables(model).items()}
+    for height, width in ((24, 16), (13, 18)):
+        images = random.random((2, height, width, 1), np.float32)
+        found = answers(model, images)
+        for name, expected in forward(images, weights, stride).items():
+            np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 def test_pixels_of_one_block_are_told_apart() -> None:
