@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from superpoint_tf.cluster.worker import unshared
-from superpoint_tf.runtime.operating_system import ending_with_parent
+from superpoint_tf.runtime.operating_system import ending_with_parent, read_at
 
 _MOST_BYTES = 1 << 20  # that are sent at once
 
@@ -72,7 +72,7 @@ class ProcessKeeper:
         """Return how the process is."""
         assert self._process is not None and self._output is not None
         code = self._process.poll()  # before what it has said: nothing comes after it
-        said = os.pread(self._output.fileno(), _MOST_BYTES, self._heard)
+        said = read_at(self._output.fileno(), _MOST_BYTES, self._heard)
         if code is None:
             said = said[: said.rfind(b"\n") + 1]  # whole lines
         self._heard += len(said)

@@ -12,6 +12,7 @@ from typing import Any
 
 import cv2
 import pytest
+from here_cluster import HereCluster
 
 from superpoint_tf.adaptation.labelling import _start_labelling
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
@@ -34,31 +35,6 @@ from superpoint_tf.using.picture_extraction import ExtractionCluster
 from superpoint_tf.using.picture_sources import find_sources
 
 NAMES = tuple(f"{number}.png" for number in range(7))
-
-
-class HereCluster:
-    """A `Cluster` of one worker, this process; what is sent to workers and back is pickled as on the way."""
-
-    capacity = 1
-
-    def __init__(self) -> None:
-        self.items: list[Any] = []
-
-    def map(
-        self,
-        start: Callable[[], Callable[[Any], Any]],
-        items: Iterable[Any],
-        most: int,
-        stop: StopRequest,
-        stopped: str,
-        describe: Callable[[Any], str] = str,
-    ) -> Iterator[Any]:
-        function = pickle.loads(pickle.dumps(start))()
-        for item in items:
-            stop.raise_if_requested(stopped)
-            assert describe(item)
-            self.items.append(item)
-            yield pickle.loads(pickle.dumps(function(pickle.loads(pickle.dumps(item)))))
 
 
 def config(root: str = "data/synthetic") -> Any:
