@@ -179,7 +179,8 @@ def test_one_that_fails_by_itself_ends_it_with_its_own_code_and_words(
 
 
 def test_those_that_lose_each_other_start_again(tmp_path: Path):
-    alone = f"if not (folder / 'parted').exists() and step == 5: time.sleep(.2); (folder / 'parted').touch(); sys.exit({LEFT_ALONE})"
+    parted = "(folder / 'parted')"
+    alone = f"if not {parted}.exists() and step == 5: {parted}.touch(); sys.exit({LEFT_ALONE})"
     site = LocalSite(1)
     assert run_gang(site, counting(tmp_path, also=alone), Console(), StopRequest()) == 0
     assert site.opened == 2
@@ -207,7 +208,8 @@ def test_a_request_to_stop_reaches_all_who_save(tmp_path: Path, number: int, cod
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 def test_a_process_ends_with_its_keeper_even_if_that_is_killed():
     keep = "from superpoint_tf.cluster.process import ProcessKeeper; import time; keeper = ProcessKeeper();"
-    keep += "keeper.start(['-c', 'import time; time.sleep(300)'], {}, ''); print(keeper._process.pid, flush=True); time.sleep(300)"
+    keep += "keeper.start(['-c', 'import time; time.sleep(300)'], {}, '');"
+    keep += "print(keeper._process.pid, flush=True); time.sleep(300)"
     keeper = subprocess.Popen([sys.executable, "-c", keep], stdout=subprocess.PIPE, text=True)
     assert keeper.stdout is not None
     kept = int(keeper.stdout.readline())

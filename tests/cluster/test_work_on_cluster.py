@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
