@@ -11,12 +11,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # workers import this file too, for `square`
 from ray_nodes import after, command, content, features, needs_ray, run, started
 
 from superpoint_tf.cluster.ray_cluster import connect
