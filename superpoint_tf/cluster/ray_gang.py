@@ -86,6 +86,8 @@ class _Room:
         """Ask for room, anew when machines have come or gone, and tell whether it is there."""
         nodes = self._cluster.nodes()
         if self._asked != (asked := (*sorted(nodes),)):
+            if self._asked:
+                self._cluster.console.line("ray", f"waiting for {self._whom()}")
             self.__exit__()
             self._asked, self._needs = asked, self._share(nodes)
             strategy = "PACK" if "GPU" in self._needs else "SPREAD"

@@ -115,7 +115,7 @@ def test_a_node_killed_in_the_middle_of_training_changes_no_byte(
 
 
 def after_words(path: Path, words: str) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while words not in path.read_text(encoding="utf-8") and time.monotonic() < deadline:
         time.sleep(0.1)
     assert words in path.read_text(encoding="utf-8")
