@@ -40,7 +40,7 @@ lint: $(INSTALLED)
 	$(VENV)/bin/mypy
 
 unit: $(INSTALLED)
-	$(VENV)/bin/python -m pytest -n 2 -m "not slow" $(TESTS)
+	$(VENV)/bin/python -m pytest -n 2 --durations=40 -m "not slow" $(TESTS)
 
 test: lint unit
 

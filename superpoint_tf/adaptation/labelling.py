@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,10 +14,12 @@ from superpoint_tf import command_line
 from superpoint_tf.adaptation.job import AdaptationRun
 from superpoint_tf.adaptation.labeller import Labelled, Labeller
 from superpoint_tf.adaptation.round_figures import draw_round
-from superpoint_tf.cluster.cluster import Cluster, chunk_size, chunks
+from superpoint_tf.cluster.cluster import Cluster
 from superpoint_tf.cluster.worker import differs, unshared
 from superpoint_tf.config import ConfigError
-from superpoint_tf.data.labels.labels import IDENTITY_FILE, add_digests
+from superpoint_tf.data.labels.label_sets import LabelChunks
+from superpoint_tf.data.labels.labels import IDENTITY_FILE, MOST_LEFT_OUT, add_digests
+from superpoint_tf.data.labels.photograph_chunks import Chunk
 from superpoint_tf.data.photographs.stretch import say_narrow
 from superpoint_tf.networks import pretrained
 from superpoint_tf.runtime import storage
@@ -25,40 +29,42 @@ from superpoint_tf.runtime.workers import resolve_workers, start_pool
 
 _TIMED_PHOTOGRAPHS = 3  # after the first, which compiles
 _TRAINING_COST = 6.0  # a training step costs about this many times the forward pass of its pictures
-_LABEL_BYTES = 8192.0  # of a file on disk, in blocks: 240x320 px with 300 keypoints and 20 to 100 votes has 5 to 8 KB
-_CHUNK = 16  # photographs that a worker of a cluster gets at once
+_LABEL_BYTES = 8192.0  # of a label: 240x320 px with 300 keypoints and 20 to 100 votes have 5 to 8 KB
 
 
 @dataclass(frozen=True)
 class RoundResult:
-    """What labelling one share of the photographs gave."""
+    """What labelling one share of the chunks gave."""
 
-    photographs: tuple[str, ...]
+    chunks: tuple[int, ...]  # how many labels each chunk of the share has
     num_keypoints: int
     labels_sha256: str
-    left_out: tuple[dict[str, str], ...]
+    left_out: tuple[dict[str, str], ...]  # the first ones
+    num_left_out: int
 
 
 def label_round(run: AdaptationRun, round: int, console: Console) -> RoundResult:
-    """Label this shard's photographs in `round`; those that are finished are only counted.
+    """Label this shard's chunks of photographs in `round`: every so manieth. What is finished is only counted.
 
     Raises ConfigError if none can be read, PhotographError with `strict` or for a detector whose numbers overflow, and
     Interrupted after Ctrl-C or SIGTERM.
     """
     settings, (index, shards) = run.config.adaptation, run.shard
-    names = run.photographs.train[index::shards]
+    lists = run.chunks
+    own = range(index, len(lists), shards)
+    total = lists.count(own)
     labeller = Labeller(run, round)
     console.line(
         "adapt",
-        f"round {round}/{run.rounds} | {len(names)} photographs | {settings.num_homographies} homographies each | "
+        f"round {round}/{run.rounds} | {total} photographs | {settings.num_homographies} homographies each | "
         f"detector {run.round_detector(round)} (width {labeller.width:g})",
     )
-    tally, labelled = _Tally(), 0
-    with StopRequest() as stop, Progress(len(names), "adapt", "photographs", console=console) as progress:
+    tally, labelled, chunks = _Tally(), 0, map(lists.read, own)
+    with StopRequest() as stop, Progress(total, "adapt", "photographs", console=console) as progress:
         if run.cluster is None:
-            found = _label_here(run, round, labeller, names, stop)
+            found = _label_here(run, round, labeller, chunks, stop)
         else:
-            found = _label_on_cluster(run, round, run.cluster, labeller.detector_sha256, names, stop)
+            found = _label_on_cluster(run, round, run.cluster, labeller.detector_sha256, chunks, len(own), stop)
         for item in found:
             tally.add(item)
             if not item.is_new:
@@ -68,48 +74,52 @@ def label_round(run: AdaptationRun, round: int, console: Console) -> RoundResult
             labelled += 1
             if labelled == 1 + _TIMED_PHOTOGRAPHS and run.cluster is None:
                 _announce(run, round, progress, console)
-    if names and not tally.labelled:
+    if total and not tally.num_labelled:
         left_out = tally.left_out[:3]
-        raise ConfigError(f"{run.photographs.root}: none of {len(names)} photographs could be read: {left_out}")
-    if tally.narrow:
-        console.line("hint", say_narrow(tally.narrow[0], len(tally.narrow)))
-    if index == 0 and tally.labelled:
-        what = (run.config, run.reading, tally.labelled, labeller.adapter, labeller.model, run.output, round)
-        if figure := draw_round(*what):
+        raise ConfigError(f"{run.photographs.root}: none of {total} photographs could be read: {left_out}")
+    if tally.num_narrow:
+        console.line("hint", say_narrow(tally.first_narrow, tally.num_narrow))
+    if index == 0 and tally.num_labelled:
+        labels = LabelChunks(run.output, round, [tally.chunks[number] for number in range(len(lists))])
+        if figure := draw_round(run.config, run.reading, labels, labeller.adapter, labeller.model):
             console.line("adapt", f"look at {figure}")
-    return tally.result()
+    return tally.result(own)
 
 
 def _label_here(
-    run: AdaptationRun, round: int, labeller: Labeller, names: Sequence[str], stop: StopRequest
+    run: AdaptationRun, round: int, labeller: Labeller, chunks: Iterable[Chunk], stop: StopRequest
 ) -> Iterator[Labelled]:
     workers = resolve_workers(run.config.workers)
     pool = start_pool(workers)
     try:
-        for item in labeller.label(names, pool, ahead=2 * max(workers, 1)):
-            yield item
-            stop.raise_if_requested(_stopped(run, round))
+        for chunk in chunks:
+            with contextlib.closing(labeller.label(chunk, pool, ahead=2 * max(workers, 1))) as labelled:  # saves
+                for item in labelled:
+                    yield item
+                    stop.raise_if_requested(_stopped(run, round))
     finally:
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _label_on_cluster(
-    run: AdaptationRun, round: int, cluster: Cluster, detector_sha256: str, names: Sequence[str], stop: StopRequest
+    run: AdaptationRun,
+    round: int,
+    cluster: Cluster,
+    detector_sha256: str,
+    chunks: Iterable[Chunk],
+    most: int,
+    stop: StopRequest,
 ) -> Iterator[Labelled]:
-    """Let workers label chunks of the photographs, each writing its own; what a dead one has finished is skipped."""
-    size = chunk_size(len(names), cluster, _CHUNK)
+    """Let workers label chunks, each writing its own; what a dead one has saved is not labelled again."""
     photographs = dataclasses.replace(run.photographs, train=(), validation=())  # workers get theirs by and by
     sent = dataclasses.replace(run, photographs=photographs, cluster=None, replicas=None)
     start = partial(_start_labelling, sent, round, detector_sha256)
-    most = -(-len(names) // size)
-    for labelled in cluster.map(start, chunks(names, size), most, stop, _stopped(run, round), _describe):
+    for labelled in cluster.map(start, chunks, most, stop, _stopped(run, round), _describe):
         yield from labelled
 
 
-def _start_labelling(
-    run: AdaptationRun, round: int, detector_sha256: str
-) -> Callable[[tuple[str, ...]], list[Labelled]]:
+def _start_labelling(run: AdaptationRun, round: int, detector_sha256: str) -> Callable[[Chunk], list[Labelled]]:
     """Return, in a worker, the function that labels a chunk."""
     command_line.set_up_tensorflow(announce=False)
     for path in (run.photographs.root, run.reading.masks, storage.join(run.output, IDENTITY_FILE)):
@@ -121,10 +131,11 @@ def _start_labelling(
     if labeller.detector_sha256 != detector_sha256:
         raise differs(f"{run.round_detector(round)} holds other weights")
     reader = concurrent.futures.ThreadPoolExecutor(1)
-    return lambda names: list(labeller.label(names, reader, ahead=2))
+    return lambda chunk: list(labeller.label(chunk, reader, ahead=2))
 
 
-def _describe(names: tuple[str, ...]) -> str:
+def _describe(chunk: Chunk) -> str:
+    names = chunk.photographs
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
 
 
@@ -133,35 +144,39 @@ def _stopped(run: AdaptationRun, round: int) -> str:
 
 
 class _Tally:
-    """What has been labelled so far."""
+    """What has been labelled so far, in numbers: it does not grow with the photographs."""
 
     def __init__(self) -> None:
-        self.labelled: list[str] = []
-        self.narrow: list[str] = []  # with hardly a keypoint and few grey levels
-        self.left_out: list[dict[str, str]] = []
-        self._digests: list[str] = []
-        self._num_keypoints = 0
+        self.chunks: Counter[int] = Counter()  # labels, by the number of their chunk
+        self.left_out: list[dict[str, str]] = []  # the first ones
+        self.num_labelled = self.num_narrow = self._num_left_out = self._num_keypoints = 0
+        self.first_narrow = ""  # with hardly a keypoint and few grey levels
+        self._digest = add_digests(())
 
     def add(self, item: Labelled) -> None:
         """Count a photograph that is labelled or cannot be read."""
         if item.error:
-            self.left_out.append({"path": item.name, "reason": item.error})
+            self._num_left_out += 1
+            if len(self.left_out) < MOST_LEFT_OUT:
+                self.left_out.append({"path": item.name, "reason": item.error})
             return
-        self.labelled.append(item.name)
+        self.num_labelled += 1
+        self.chunks[item.chunk] += 1
         if item.is_narrow:
-            self.narrow.append(item.name)
-        self._digests.append(item.label_sha256)
+            self.num_narrow += 1
+            self.first_narrow = self.first_narrow or item.name
+        self._digest = add_digests((self._digest, item.digest))
         self._num_keypoints += item.num_keypoints
 
     @property
     def keypoints_per_image(self) -> float:
         """Return the mean over the photographs that are labelled."""
-        return self._num_keypoints / max(len(self.labelled), 1)
+        return self._num_keypoints / max(self.num_labelled, 1)
 
-    def result(self) -> RoundResult:
-        """Return what the round gave."""
-        digest = add_digests(self._digests)
-        return RoundResult(tuple(self.labelled), self._num_keypoints, digest, tuple(self.left_out))
+    def result(self, chunks: Iterable[int]) -> RoundResult:
+        """Return what the round gave, of the chunks with these numbers."""
+        counts = tuple(self.chunks[number] for number in chunks)
+        return RoundResult(counts, self._num_keypoints, self._digest, tuple(self.left_out), self._num_left_out)
 
 
 def _announce(run: AdaptationRun, round: int, progress: Progress, console: Console) -> None:

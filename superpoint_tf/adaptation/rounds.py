@@ -13,7 +13,16 @@ from superpoint_tf.config import Config, ConfigError, TrainingConfig
 from superpoint_tf.config.config_files import build_config, config_to_dict, deciding_settings
 from superpoint_tf.config.differences import differences
 from superpoint_tf.data.labels.label_arrays import LABEL_FORMAT
-from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, manifest_path, read_manifest, read_plan
+from superpoint_tf.data.labels.labels import (
+    IDENTITY_FILE,
+    LABEL_STORE,
+    LabelManifest,
+    count_labels,
+    manifest_path,
+    read_manifest,
+    read_plan,
+)
+from superpoint_tf.data.labels.photograph_chunks import list_sha256
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.progress import Console
@@ -29,7 +38,7 @@ def adapt(run: AdaptationRun, console: Console, overwrite: bool = False) -> Labe
     """Run all rounds; return the manifest of the last. Finished photographs and trainings are skipped.
 
     Raises ConfigError if the folder holds labels made otherwise, PhotographError with `strict`, and Interrupted on
-    Ctrl-C or SIGTERM; at most one photograph is labelled again.
+    Ctrl-C or SIGTERM; at most one photograph is labelled again, and what half a minute labels after a kill.
     """
     _open_folder(run, overwrite)
     _report_masks(run, console)
@@ -43,7 +52,7 @@ def adapt(run: AdaptationRun, console: Console, overwrite: bool = False) -> Labe
         console.line(
             "adapt",
             f"round {round}/{run.rounds} done | {counts['photographs']} photographs | "
-            f"{counts['keypoints_per_image']:.1f} keypoints an image | {len(counts['left_out'])} left out",
+            f"{counts['keypoints_per_image']:.1f} keypoints an image | {counts['num_left_out']} left out",
         )
         if counts["keypoints_per_image"] < FEW_KEYPOINTS:
             console.line(
@@ -53,31 +62,37 @@ def adapt(run: AdaptationRun, console: Console, overwrite: bool = False) -> Labe
             )
         for item in counts["left_out"]:
             console.line("warn", f"left out: {item['path']}: {item['reason']}")
+        if (more := counts["num_left_out"] - len(counts["left_out"])) > 0:
+            console.line("warn", f"left out: {more} more, which the indexes in {run.output}/round_{round} name")
     if manifest is None:
         raise ConfigError(f"--iters {run.rounds}: at least one round is needed")
     return manifest
 
 
 def _report_masks(run: AdaptationRun, console: Console) -> None:
-    names, masks = run.photographs.train, run.reading.masks
+    masks = run.reading.masks
     if not masks:
         return
-    whole = [name for name in names if run.reading.mask_path(name) is None]
-    console.line("masks", f"{len(names) - len(whole)} of {len(names)} photographs have a mask in {masks}")
+    whole, first = 0, ""
+    for name in run.photographs.train:
+        if run.reading.mask_path(name) is None:
+            whole, first = whole + 1, first or name
+    total = len(run.photographs.train)
+    console.line("masks", f"{total - whole} of {total} photographs have a mask in {masks}")
     if whole:
-        console.line("warn", f"{len(whole)} without a mask are used as a whole, the first: no {masks}/{whole[0]}.png")
+        console.line("warn", f"{whole} without a mask are used as a whole, the first: no {masks}/{first}.png")
 
 
 # ------------------------------------------------------------------------------------------------ the folder
 
 
 def _identity(run: AdaptationRun) -> dict[str, Any]:
-    names = "\n".join([*run.photographs.train, "", *run.photographs.validation])
     return {
         "rounds": run.rounds,  # training waits until they are done
         "detector_sha256": load_weights(run.detector).fingerprint(),
-        "photographs_sha256": storage.sha256(names.encode(errors="surrogateescape")),
+        "photographs_sha256": list_sha256(run.photographs.train, run.photographs.validation),
         "label_format": LABEL_FORMAT,
+        "label_store": LABEL_STORE,
         "masks_sha256": run.reading.fingerprint(run.photographs.train),
         "config": config_to_dict(run.config),
     }
@@ -104,6 +119,7 @@ def _open_folder(run: AdaptationRun, overwrite: bool) -> None:
     if run.shard[1] == 1:
         storage.remove_unfinished(run.output)
     storage.write_json(path, identity)
+    run.chunks.write(run.photographs.train, run.photographs.validation, identity["photographs_sha256"])
 
 
 def _holds_files(folder: str) -> bool:
@@ -133,6 +149,7 @@ def _what_decides(config: Config, identity: dict[str, Any]) -> dict[str, Any]:
         "list of photographs": identity["photographs_sha256"],
         "content of the masks": identity.get("masks_sha256", ""),
         "label format": identity.get("label_format", 1),
+        "label store": identity.get("label_store", "a file a photograph"),
     }
 
 
@@ -144,14 +161,10 @@ def _manifest(run: AdaptationRun, round: int, result: RoundResult) -> LabelManif
         rounds=tuple(range(1, round + 1)),
         detector={"path": detector, "sha256": load_weights(detector).fingerprint()},
         config=config_to_dict(run.config),
-        counts={
-            "photographs": len(result.photographs),
-            "keypoints": result.num_keypoints,
-            "keypoints_per_image": result.num_keypoints / max(len(result.photographs), 1),
-            "labels_sha256": result.labels_sha256,
-            "left_out": list(result.left_out),
-        },
-        photographs=result.photographs,
+        counts=count_labels(
+            sum(result.chunks), result.num_keypoints, result.labels_sha256, result.left_out, result.num_left_out
+        ),
+        chunks=result.chunks,
         validation=run.photographs.validation,
     )
 
@@ -170,7 +183,7 @@ def _retrain(run: AdaptationRun, manifest: LabelManifest, round: int, console: C
     config = dataclasses.replace(run.config, detector=settings, network=load_weights(before).network)
     console.line("adapt", f"retraining the detector on the labels of round {round} | {settings.steps} steps | {output}")
     train(
-        build_adapted_task(config, run.output, round, manifest),
+        build_adapted_task(config, run.output, manifest),
         output,
         quick_command=console.quick_command,
         replicas=run.replicas,

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable
 
-from superpoint_tf.data.labels.labels import LabelManifest, Part, add_digests, read_manifest, write_manifest
+from superpoint_tf.data.labels.labels import (
+    LabelManifest,
+    Part,
+    add_digests,
+    count_labels,
+    read_manifest,
+    write_manifest,
+)
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console
@@ -32,25 +40,21 @@ def merge_shards(output: str, shard: tuple[int, int], part: LabelManifest, conso
 
 
 def _merge(parts: list[LabelManifest]) -> LabelManifest:
-    first = parts[0]
-    photographs = tuple(sorted(name for part in parts for name in part.photographs))
-    keypoints = sum(part.counts["keypoints"] for part in parts)
-    counts = {
-        "photographs": len(photographs),
-        "keypoints": keypoints,
-        "keypoints_per_image": keypoints / max(len(photographs), 1),
-        "labels_sha256": add_digests(part.counts["labels_sha256"] for part in parts),
-        "left_out": sorted((item for part in parts for item in part.counts["left_out"]), key=lambda item: item["path"]),
-    }
-    return LabelManifest(
-        image_root=first.image_root,
-        final_round=first.final_round,
-        rounds=first.rounds,
-        detector=first.detector,
-        config=first.config,
-        counts=counts,
-        photographs=photographs,
-        validation=first.validation,
+    """Return the manifest of all chunks, of which shard i of n has every nth from chunk i on."""
+    counts = [part.counts for part in parts]
+    chunks = [0] * sum(len(part.chunks) for part in parts)
+    for index, part in enumerate(parts):
+        chunks[index :: len(parts)] = part.chunks
+    return dataclasses.replace(
+        parts[0],
+        counts=count_labels(
+            sum(chunks),
+            sum(each["keypoints"] for each in counts),
+            add_digests(each["labels_sha256"] for each in counts),
+            [item for each in counts for item in each["left_out"]],
+            sum(each["num_left_out"] for each in counts),
+        ),
+        chunks=tuple(chunks),
     )
 
 

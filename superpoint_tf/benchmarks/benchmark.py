@@ -11,6 +11,7 @@ from superpoint_tf.benchmarks.adaptation import benchmark_adaptation
 from superpoint_tf.benchmarks.entries import FORMAT, Entry, format_entries, format_number
 from superpoint_tf.benchmarks.extract import benchmark_extract
 from superpoint_tf.benchmarks.gpu import benchmark_gpu
+from superpoint_tf.benchmarks.labels import benchmark_labels
 from superpoint_tf.benchmarks.limits import Limits, measure_limits
 from superpoint_tf.benchmarks.loss import benchmark_loss
 from superpoint_tf.benchmarks.machine import describe_machine
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "adaptation": benchmark_adaptation,
     "extract": benchmark_extract,
     "gpu": benchmark_gpu,
+    "labels": benchmark_labels,
 }
 
 _SAY_EVERY_S = 15.0

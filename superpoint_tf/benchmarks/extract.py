@@ -15,8 +15,9 @@ from superpoint_tf.benchmarks.entries import Entry, convolution_entry, copying_e
 from superpoint_tf.benchmarks.limits import Limits
 from superpoint_tf.benchmarks.settings import ImageShape, Settings, shape_name
 from superpoint_tf.benchmarks.timing import measure
+from superpoint_tf.benchmarks.xfeat import build_xfeat
 from superpoint_tf.config import DetectionConfig, NetworkConfig, PhotographsSection
-from superpoint_tf.config.inference import BFLOAT16
+from superpoint_tf.config.inference import BFLOAT16, FLOAT32
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
 from superpoint_tf.data.photographs.reading import cover_and_crop, read_photograph
 from superpoint_tf.data.views import to_unit
@@ -25,11 +26,15 @@ from superpoint_tf.detection.maps import sample_descriptors
 from superpoint_tf.evaluation.methods.baselines import CLASSICAL
 from superpoint_tf.evaluation.methods.opencv_algorithms import rows_here
 from superpoint_tf.evaluation.metrics import partner_distances, repeatability
+from superpoint_tf.features.features import Features
 from superpoint_tf.models.dense_model import SuperPoint
+from superpoint_tf.models.inference import CompiledInference
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.pretrained import pretrained_names
+from superpoint_tf.networks.superpoint import precision_policy
 from superpoint_tf.networks.weights import load_weights
 from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.hardware import computes_bfloat16
 from superpoint_tf.systems import MAPS, SYSTEMS
 
 _SHAPES = ((240, 320), (480, 640))
@@ -102,12 +107,39 @@ def _shape_entries(
 def _peer_entries(image: np.ndarray, settings: Settings) -> Iterator[Entry]:
     """Yield the whole call of every network that ships, and of OpenCV's detectors with their own descriptors."""
     shipped = [name for name in pretrained_names() if SYSTEMS[load_weights(name).network.system].gives == MAPS]
-    networks = {name: SuperPoint.from_pretrained(name) for name in shipped}
-    calls = {name: partial(model.extract, image, max_keypoints=_MAX_KEYPOINTS) for name, model in networks.items()}
-    for name, run in {**calls, **{name: partial(CLASSICAL[name], image) for name in rows_here(_PEERS)}}.items():
+    calls: dict[str, Callable[[], Features]] = {
+        _row(name, image, precision): partial(
+            SuperPoint.from_pretrained(name, precision).extract, image, max_keypoints=_MAX_KEYPOINTS
+        )
+        for name in shipped
+        for precision in _precisions()
+    }
+    calls |= {_row(name, image): partial(CLASSICAL[name], image) for name in rows_here(_PEERS)}
+    for row, run in calls.items():
         count = min(len(run().keypoints), _MAX_KEYPOINTS)
-        timing = measure(run, settings.repeats)
-        yield rate_entry(f"{name} {shape_name(image.shape)}", timing, 1, "img/s", note=f"{count} keypoints")
+        yield rate_entry(row, measure(run, settings.repeats), 1, "img/s", note=f"{count} keypoints")
+    for precision in _precisions():
+        row, timing = (
+            _row("XFeat's network", image, precision),
+            measure(_xfeat_forward(image, precision), settings.repeats),
+        )
+        yield rate_entry(row, timing, 1, "img/s", note="forward pass alone, random weights")
+
+
+def _precisions() -> tuple[str, ...]:
+    return (FLOAT32, BFLOAT16) if computes_bfloat16() else (FLOAT32,)
+
+
+def _row(name: str, image: np.ndarray, precision: str = FLOAT32) -> str:
+    return f"{name} {shape_name(image.shape)}" + f", {precision}" * (precision != FLOAT32)
+
+
+def _xfeat_forward(image: np.ndarray, precision: str) -> Callable[[], list[np.ndarray]]:
+    with precision_policy(precision):
+        network = build_xfeat()
+    forward = CompiledInference(partial(network, training=False), tf.TensorSpec((None, None, None, 1)))
+    unit = to_unit(image)[None, :, :, None]
+    return lambda: [each.numpy() for each in forward(unit)]
 
 
 def _half_entries(model: SuperPoint, image: np.ndarray, settings: Settings) -> Iterator[Entry]:

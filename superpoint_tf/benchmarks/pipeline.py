@@ -25,6 +25,7 @@ from superpoint_tf.config import IMGAUG_RUNS, Config, PhotographsSection
 from superpoint_tf.data.batches.detector_batch import detector_batch
 from superpoint_tf.data.batches.kinds import BATCHES
 from superpoint_tf.data.batches.pair_batch import pair_batch
+from superpoint_tf.data.labels.label_sets import LabelFiles
 from superpoint_tf.data.labels.labels import Label, label_path, save_label
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.photographs.photograph_sets import find_photographs
@@ -100,7 +101,7 @@ def photographs_feed(settings: Settings, labels: str) -> Feed:
     generator = np.random.default_rng(config.seed)
     for name in names:
         _write_label(storage.join(found.root, name), label_path(labels, 1, name), config, generator)
-    source = LabelledPhotographs(config, found.root, names, labels, 1, with_pairs=True)
+    source = LabelledPhotographs(config, found.root, LabelFiles(labels, 1, names), with_pairs=True)
     size = settings.batch_size or (1 if settings.quick else config.joint.batch_size)
     name = f"photograph pairs {shape_name(source.image_shape)}, batch {size}"
     return Feed(name, source, size, ViewSettings.of(config.photographs, config.joint), joint=True)
@@ -198,7 +199,8 @@ def part_entries(feed: Feed, config: Config, repeats: int, limits: Limits) -> It
     name, moved = "    photometric change in the graph", 2.0 * pixels
     yield copying_entry(name, in_graph, len(images), "img/s", moved, limits.device_copy_bytes)
     if feed.joint:
-        decode = measure(_decode_all([path for _, path, *_ in payloads], feed.source.image_shape), repeats)
+        paths = [feed.source.picture_name(number) for number in range(feed.batch_size)]
+        decode = measure(_decode_all(paths, feed.source.image_shape), repeats)
         yield copying_entry("    read, decode, crop", decode, len(payloads), "img/s", 2.0 * pixels, limits.copy_bytes)
     graph = measure(_geometry(feed, rendered), repeats)
     moved = 4.0 * views * pixels + pixels * views  # bytes in, float32 out

@@ -56,7 +56,7 @@ def connect(address: str, console: Console) -> RayCluster:
             _join(ray, named)
         else:
             _initialise(ray, "local", include_dashboard=False)
-    cluster = RayCluster(ray, console)
+    cluster = RayCluster(ray, console, grows=not is_new)
     console.line("ray", "no cluster here, one is started for this command: " * is_new + cluster.describe())
     return cluster
 
@@ -101,20 +101,20 @@ def _initialise(ray: Any, address: str, **options: Any) -> None:
 class RayCluster:
     """A `Cluster` of Ray: workers of a GPU and a core each if it has any GPU, else of a core each."""
 
-    def __init__(self, ray: Any, console: Console) -> None:
-        self._ray, self._console = ray, console
-        self._needs = {"CPU": 1, "GPU": int(any(node.get("GPU", 0) >= 1 for node in self._nodes().values()))}
+    def __init__(self, ray: Any, console: Console, grows: bool = True) -> None:
+        self.ray, self.console, self.grows = ray, console, grows  # grows: machines may join
+        self.needs = {"CPU": 1, "GPU": int(any(node.get("GPU", 0) >= 1 for node in self.nodes().values()))}
 
     @property
     def capacity(self) -> int:
         """Return how many workers have room on the machines that are alive, at least 1."""
-        needs = {name: amount for name, amount in self._needs.items() if amount}
-        rooms = (min(int(node.get(name, 0) // needs[name]) for name in needs) for node in self._nodes().values())
+        needs = {name: amount for name, amount in self.needs.items() if amount}
+        rooms = (min(int(node.get(name, 0) // needs[name]) for name in needs) for node in self.nodes().values())
         return max(sum(rooms), 1)
 
     def describe(self) -> str:
         """Return how many machines and workers there are."""
-        nodes, each = len(self._nodes()), "a GPU" if self._needs["GPU"] else "a core"
+        nodes, each = len(self.nodes()), "a GPU" if self.needs["GPU"] else "a core"
         return f"{nodes} machine{'s' * (nodes > 1)}, {self.capacity} workers of {each} each; more may join"
 
     def map(
@@ -130,9 +130,9 @@ class RayCluster:
         with RayCrew(self, pickle.dumps(start), most) as crew:
             yield from Dispatch(crew, items, describe).results(stop, stopped)
 
-    def _nodes(self) -> dict[str, dict[str, float]]:
+    def nodes(self) -> dict[str, dict[str, float]]:
         """Return the resources of each machine that is alive."""
-        return {node["NodeID"]: node["Resources"] for node in self._ray.nodes() if node["Alive"]}
+        return {node["NodeID"]: node["Resources"] for node in self.ray.nodes() if node["Alive"]}
 
 
 class _Member(NamedTuple):
@@ -150,16 +150,16 @@ class RayCrew:
     """
 
     def __init__(self, cluster: RayCluster, start: bytes, most: int) -> None:
-        self._cluster, self._ray, self._start, self._most = cluster, cluster._ray, start, most
+        self._cluster, self._ray, self._start, self._most = cluster, cluster.ray, start, most
         self._starting: dict[Any, _Member] = {}  # by what `begin` will return
         self._free: list[_Member] = []
         self._busy: dict[Any, tuple[_Member, int]] = {}  # by what `work` will return: with the item's number
         self._hired = -math.inf
         self._said = time.monotonic()
         self._failed_starts = 0
-        needs = cluster._needs
+        needs = cluster.needs
         options = {"num_cpus": needs["CPU"], "num_gpus": needs["GPU"], "max_restarts": 0}
-        self._class = self._ray.remote(**options, scheduling_strategy="SPREAD")(_bootstrap())
+        self._class = self._ray.remote(**options, scheduling_strategy="SPREAD")(bootstrap())
         self._setting = WorkerSetting(os.getcwd(), superpoint_tf.__version__, 0 if needs["GPU"] else needs["CPU"])
 
     def count(self) -> int:
@@ -204,7 +204,7 @@ class RayCrew:
             self._said = time.monotonic()
         elif time.monotonic() - self._said >= _REMIND_S:
             self._said = time.monotonic()
-            self._cluster._console.line("ray", "waiting for the first worker; `ray status` shows who has the machines")
+            self._cluster.console.line("ray", "waiting for the first worker; `ray status` shows who has the machines")
 
     def _welcome(self, reference: Any) -> None:
         """Let a worker that has begun take items; raises what it could not begin for."""
@@ -231,7 +231,7 @@ class RayCrew:
             raise
         except self._ray.exceptions.RayError as death:
             self._dismiss(member)
-            alive = self._cluster._nodes()
+            alive = self._cluster.nodes()
             self._free = [other for other in self._free if other.node in alive]
             return Answer(number, lost=_first_line(death))
         self._free.append(member)
@@ -251,7 +251,7 @@ class RayCrew:
             self._dismiss(member)
 
 
-def _bootstrap() -> type:
+def bootstrap() -> type:
     """Return the class of a worker's process: a local one, which Ray sends whole, so that the process needs no path."""
 
     class Bootstrap:

@@ -9,8 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from superpoint_tf.cluster.cluster import Cluster
-from superpoint_tf.cluster.ray_cluster import connect
+from superpoint_tf.cluster.ray_cluster import RayCluster, connect
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config.cluster import STRATEGIES, read_cluster
 from superpoint_tf.config.stretch import check_stretch
@@ -90,7 +89,9 @@ def check_ray_argument(parser: argparse.ArgumentParser, arguments: argparse.Name
         parser.error("--ray shares the work out by itself: leave out --shard, or --ray")
 
 
-def open_cluster(address: str | None, console: Console, environment: Mapping[str, str] = os.environ) -> Cluster | None:
+def open_cluster(
+    address: str | None, console: Console, environment: Mapping[str, str] = os.environ
+) -> RayCluster | None:
     """Return the cluster that --ray names, None without it.
 
     Raises ValueError where it cannot be used, ConfigError under a TF_CONFIG that shares the work too.

@@ -71,4 +71,4 @@ def _run(main: Callable[[], None]) -> None:
         if os.environ.get("SUPERPOINT_TF_TRACEBACK") or not ours:
             raise
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(getattr(error, "exit_code", 1))

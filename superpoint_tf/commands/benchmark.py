@@ -12,6 +12,7 @@ from superpoint_tf.runtime.operating_system import joined
 
 BENCHMARKS = ("synthetic", "pipeline", "network", "loss", "adaptation", "extract")  # `all`
 GPU = "gpu"  # what a GPU is bought for, in four minutes; with the others it would be measured twice
+LABELS = "labels"  # writes a million files
 QUICK_REPEATS, REPEATS = 2, 5
 
 
@@ -29,9 +30,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "benchmark",
         nargs="?",
-        choices=(*BENCHMARKS, GPU, "all"),
+        choices=(*BENCHMARKS, GPU, LABELS, "all"),
         default="all",
-        help="what is measured; gpu: training, labelling and input in each precision, in four minutes (default: all)",
+        help="what is measured; gpu: training, labelling and input in each precision, in four minutes; labels: "
+        "planning the labelling of a million photographs, which are made up (default: all, but for these two)",
     )
     parser.add_argument("--quick", action="store_true", help="fewer and smaller cases: a minute, to see that it works")
     parser.add_argument(

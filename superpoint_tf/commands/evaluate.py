@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 
 from superpoint_tf import command_line
 from superpoint_tf.command_line.detection_options import add_network_options, detection_from_options
@@ -28,6 +29,7 @@ EXAMPLES = [
     "hpatches --data hpatches-sequences-release --methods classical controls SuperPoint=outputs/small",
     "random-homography --data bundled --methods SIFT superpoint-small --presets 240x320 --num 20",
     "patches --data hpatches-release --methods classical controls HardNet=hardnet",
+    "hpatches --data hpatches-sequences-release --methods classical superpoint --ray 10.0.0.1:6379",
     "synthetic --methods magicpoint-small FAST --num 20",
 ]
 
@@ -90,10 +92,12 @@ def parse_arguments() -> argparse.Namespace:
         help="also write the frames as PNG, for other programs",
     )
     parser.add_argument("--overwrite", action="store_true", help="compute the features of these methods again")
+    command_line.add_ray_argument(parser)
     command_line.add_config_arguments(parser, default="configs/coco.yaml")
     arguments = parser.parse_args()
     options = ("data", "num", "presets", "compare", "transposed", "write_images", "overwrite", "stretch")
     given = [name.replace("_", "-") for name in options if getattr(arguments, name)]
+    given += ["ray"] * (arguments.ray is not None)
     refusal = PROTOCOLS[arguments.protocol].refusal(arguments.protocol, given)
     if refusal:
         parser.error(refusal)
@@ -110,18 +114,22 @@ def main() -> None:
     command_line.set_up_tensorflow()
     from superpoint_tf.evaluation.comparison import check_comparisons
     from superpoint_tf.evaluation.evaluate import Request, describe_run
+    from superpoint_tf.evaluation.frame_extraction import MethodCluster
     from superpoint_tf.evaluation.report.console_table import console_text
     from superpoint_tf.runtime.progress import Console
 
     protocol = PROTOCOLS[arguments.protocol]
-    methods = protocol.load(arguments.methods, detection_from_options(arguments, protocol.detection))
+    console = Console()
+    load = partial(protocol.load, arguments.methods, detection_from_options(arguments, protocol.detection))
+    methods = load()
+    cluster = command_line.open_cluster(arguments.ray, console)
     command = f"{how_to_run('evaluate')} {joined(sys.argv[1:])}"
     request = Request(
         config,
         methods,
         arguments.output or f"outputs/evaluation/{arguments.protocol}",
         describe_run(arguments.data or "drawn", config, command, protocol.sampling(config)),
-        Console(),
+        console,
         arguments.data or "",
         arguments.num,
         arguments.presets or (),
@@ -129,5 +137,6 @@ def main() -> None:
         arguments.write_images,
         arguments.overwrite,
         check_comparisons(arguments.compare, [method.name for method in methods]),
+        None if cluster is None else MethodCluster(cluster, load),
     )
     print(f"\n{console_text(protocol.run(request).console)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 
 from superpoint_tf import command_line
 from superpoint_tf.config.stretch import NO_STRETCH
@@ -76,10 +77,10 @@ def main() -> None:
     config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
     shard = command_line.resolve_shard(arguments.shard)
     from superpoint_tf.data.photographs.masked_photographs import PhotographReading
-    from superpoint_tf.data.photographs.photograph_sets import find_photographs, passed_over
+    from superpoint_tf.data.photographs.photograph_sets import passed_over, stream_photographs
 
     PhotographReading(masks=config.photographs.masks).check()
-    photographs = find_photographs(config.photographs, arguments.images)
+    photographs = stream_photographs(config.photographs, arguments.images)
     photographs = photographs.with_readable_validation(config.photographs.stretch)
     if arguments.detector:
         check_weights(arguments.detector)
@@ -97,7 +98,7 @@ def main() -> None:
     check_output(output, arguments.iters, shard, arguments.overwrite)  # before a detector is trained
     cluster = command_line.open_cluster(arguments.ray, console)
     console.line("data", photographs.note)
-    used = (*photographs.train, *photographs.validation)
+    used = itertools.chain(photographs.train, photographs.validation)
     folders = {name.split("/")[0] if "/" in name else "" for name in used}
     for folder in [""] if "" in folders else sorted(folders):
         for kind in passed_over(storage.join(photographs.root, folder) if folder else photographs.root):

@@ -93,7 +93,7 @@ def main() -> None:
         console.line("left", f"{len(alone)} files of points without a photograph, for example {alone[0]}")
     for item in counts["left_out"]:
         console.line("warn", f"left out: {item['path']}: {item['reason']}")
-    held_out = len(files) - counts["photographs"] - len(counts["left_out"])
+    held_out = len(files) - counts["photographs"] - counts["num_left_out"]
     console.line(
         "wrote",
         f"{output}: {counts['photographs']} photographs, {counts['keypoints_per_image']:.1f} keypoints an image; "

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from superpoint_tf import command_line
+from superpoint_tf.cluster.ray_gang import RaySite
 from superpoint_tf.config import DOG, Config, ConfigError
+from superpoint_tf.config.cluster import check_replicas
 from superpoint_tf.data.labels.label_folders import find_labels
 from superpoint_tf.data.labels.labels import ADAPTED
 from superpoint_tf.networks.pretrained import check_weights
 from superpoint_tf.runtime.interruption import Finished
 from superpoint_tf.runtime.invocation import how_to_run
+from superpoint_tf.runtime.progress import FROM_SCRATCH, QUICKSTART, Console
 from superpoint_tf.systems import SYSTEMS
+from superpoint_tf.training.on_cluster import train_on_cluster
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -23,6 +28,7 @@ def parse_arguments() -> argparse.Namespace:
             "configs/quickstart.yaml",
             "configs/coco.yaml --labels labels/mine --output outputs/mine --set joint.steps=20000 joint.batch_size=4",
             "configs/zoo/hardnet.yaml",
+            "configs/coco.yaml --set joint.batch_size=64 --ray 10.0.0.1:6379 --workers 8",
             "--list-settings joint",
         ],
     )
@@ -40,7 +46,19 @@ def parse_arguments() -> argparse.Namespace:
     command_line.add_masks_argument(parser)
     parser.add_argument("--overwrite", action="store_true", help="delete an earlier run in the folder")
     command_line.add_strategy_argument(parser)
-    return parser.parse_args()
+    command_line.add_ray_argument(parser)
+    parser.add_argument(
+        "--workers",
+        type=command_line.positive_int,
+        metavar="N",
+        help="with --ray: processes that share each batch, of a GPU each where the cluster has any, else of cores",
+    )
+    arguments = parser.parse_args()
+    if (arguments.ray is None) != (arguments.workers is None):
+        parser.error("--ray and --workers N go together: the cluster, and how many of its workers share each batch")
+    if arguments.ray is not None and arguments.strategy == "mirrored":
+        parser.error("--strategy mirrored is one machine alone: leave it out, or --ray")
+    return arguments
 
 
 def check_inputs(config: Config) -> None:
@@ -71,8 +89,10 @@ def main() -> None:
     if (arguments.stretch or arguments.masks) and config.train in ("detector", "digits"):
         raise ConfigError(f"--stretch, --masks: {arguments.config} has `train: {config.train}`, without photographs")
     check_inputs(config)
+    output = arguments.output or f"outputs/{config.name}"
+    if arguments.ray is not None:
+        sys.exit(train_on_ray(config, output, arguments))
     command_line.set_up_tensorflow()
-    from superpoint_tf.runtime.progress import FROM_SCRATCH, QUICKSTART
     from superpoint_tf.training.replicas import build_replicas
 
     replicas = build_replicas(arguments.strategy)  # before anything runs in TensorFlow
@@ -81,7 +101,6 @@ def main() -> None:
     from superpoint_tf.training.run_folder import RunFolder
     from superpoint_tf.training.trainer import train
 
-    output = arguments.output or f"outputs/{config.name}"
     quick_command = f"{how_to_run('train_superpoint')} {QUICKSTART}"
     if config.train not in ("detector", "joint"):
         quick_command = f"{how_to_run('train')} {arguments.config} --set {config.train}.steps=200 --output ANOTHER"
@@ -102,6 +121,18 @@ def main() -> None:
         trained = config.classes.stage if config.train == "classes" else config.train
         trained = f"lift {config.lift.trainable}" if config.train == "lift" else trained
         print(f" next | {next_command(trained, arguments.config, str(weights))}")
+
+
+def train_on_ray(config: Config, output: str, arguments: argparse.Namespace) -> int:
+    """Let workers of a Ray cluster run this command; return their exit code."""
+    if SYSTEMS[config.network.system].solved:
+        raise ConfigError(f"{config.network.system} is solved for by one process: leave out --ray")
+    check_replicas(config.training, arguments.workers)
+    console = Console()
+    cluster = command_line.open_cluster(arguments.ray, console)
+    assert cluster is not None
+    site = RaySite(cluster, arguments.workers)
+    return train_on_cluster(site, sys.argv[1:], output, console)
 
 
 _NEXT_OF_LIFT = {"lift descriptor": "orientation", "lift orientation": "detector"}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from superpoint_tf.config.fields import ConfigError
+from superpoint_tf.config.trainings import TrainingConfig
 
 VARIABLE = "TF_CONFIG"
 STRATEGIES = ("auto", "mirrored", "multiworker")  # of --strategy
@@ -40,6 +41,25 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
         raise _error(text, f"task {kind} {index} is not in the cluster ({listed})")
     before = sizes.get("chief", 0) if kind == "worker" else 0
     return Cluster(before + index, sum(sizes.values()))
+
+
+def tf_config_of(addresses: Sequence[str], index: int) -> str:
+    """Return the TF_CONFIG of worker `index` of those at the addresses, host:port."""
+    return json.dumps({"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": index}})
+
+
+def check_replicas(settings: TrainingConfig, count: int) -> None:
+    """Raise ConfigError if a batch does not divide into equal parts, or XLA is asked for on several replicas."""
+    parts = count * settings.accumulate
+    if settings.num_samples % parts:
+        micro_batches = f" with {settings.accumulate} micro-batches each" if settings.accumulate > 1 else ""
+        multiple = parts * (settings.batch_size // settings.num_samples)
+        raise ConfigError(
+            f"batch_size: {settings.batch_size} does not divide into {count} replicas{micro_batches}; "
+            f"make it a multiple of {multiple}, or use fewer devices (CUDA_VISIBLE_DEVICES)"
+        )
+    if settings.xla and count > 1:
+        raise ConfigError(f"xla: does not work with {count} replicas; set it to false")
 
 
 def _error(text: str, reason: str) -> ConfigError:

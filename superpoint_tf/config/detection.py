@@ -45,6 +45,7 @@ class AdaptationSection:
     homography: HomographyConfig = field(default_factory=lambda: HomographyConfig(max_angle_deg=180.0))
     # Each warp is seen at its scales and phases; the rest cuts what they add up to. Few vote nearer to the frame.
     detection: DetectionConfig = DetectionConfig(border_px=8)
+    labels_per_file: int = setting(0, minimum=0, maximum=10**5)  # 0: a 256th of all photographs, from 32 to 1,024
     retrain_steps: int = setting(20_000, free=True, minimum=1, maximum=10**9)  # of the detector, between two rounds
     retrain_learning_rate: float = setting(1e-3, free=True, minimum=0.0, maximum=10.0)  # its peak there
     num_figures: int = setting(4, free=True, minimum=0, maximum=1000)  # photographs drawn a round

@@ -109,6 +109,8 @@ class PhotographsSection:
     # A folder, or one picture for all; "": none. Nothing is labelled or learnt where the mask `a/b.jpg.png` of
     # `a/b.jpg` is black. Their content decides whether a run goes on, not where they lie.
     masks: str = setting("", free=True)
+    # A folder that keeps photographs as a training decodes them, a byte a pixel: each is decoded once; "": none.
+    decoded: str = setting("", free=True)
     # (height, width): scaled until it covers the frame, then cut to the centre
     image_shape: tuple[int, int] = setting((240, 320), minimum=32, maximum=8192)
     # A training sample is a random part of this (height, width) of the labelled frame; [0, 0] takes the whole frame.

@@ -34,6 +34,9 @@ class NetworkConfig:
     descriptor_dim: int = setting(256, minimum=8, maximum=4096)  # numbers of a descriptor
     # max: 2x2 maximum, the paper's. blur: maximum at stride 1, binomial filter, stride 2 (Zhang 2019): no aliasing.
     pooling: str = setting("max", choices=("max", "blur"))
+    # Side of the blocks of pixels that are put one behind the other before the first layer, instead of the first
+    # poolings: 2 and 4 compute a quarter and a sixteenth there. 1: every pixel by itself, the paper's.
+    input_stride: int = setting(1, choices=(1, 2, 4))
     # Photographs that it is trained to tell apart (`train: classes`), which gives it the heads of that training; 0: as
     # many as there are to train on. Files of weights hold no heads.
     classes: int = setting(0, minimum=0, maximum=2**24)

@@ -76,6 +76,6 @@ class JointSection(TrainingConfig):
     # Consistency of the detector's answer between the picture and a copy moved by 1 to 7 pixels; 0: off.
     consistency_weight: float = setting(0.0, minimum=0.0, maximum=1e9)
     # Weights of a trained network whose answers to both views are learnt beside the labels; "": no teacher. For a
-    # network that is much smaller than it.
+    # network that is much smaller than it. Where its descriptors have another number of numbers, its detector's alone.
     teacher: str = setting("", free=True)
-    teacher_weight: float = setting(1.0, minimum=0.0, maximum=1e9)  # of both its terms in the total
+    teacher_weight: float = setting(1.0, minimum=0.0, maximum=1e9)  # of its terms in the total

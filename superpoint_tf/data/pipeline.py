@@ -27,7 +27,8 @@ class BatchStream:
     """Batches of a source from any step on, rendered ahead by worker processes; use it as a context manager.
 
     `key` is that of the stage (`random_streams.stage_key`), as the source's. With `share` (i, n) only the i-th of n
-    equal parts of each batch is rendered, and given as the batch.
+    equal parts of each batch is rendered, and given as the batch. `on_device` says where the graph of the batch runs:
+    by itself, on TensorFlow's first device, or within tf.data, which knows the CPU alone; None: the former on a GPU.
     """
 
     def __init__(
@@ -39,12 +40,15 @@ class BatchStream:
         settings: Any,
         workers: int,
         share: tuple[int, int] = (0, 1),
+        on_device: bool | None = None,
     ) -> None:
         self._source, self._kind, self._batch_size, self._share = source, kind, batch_size, share
         self._key, self._settings = key, settings
         self._workers = resolve_workers(workers)
         self._pool = start_pool(self._workers)
         self._error: BaseException | None = None
+        self._signature = kind.signature(source, batch_size // share[1])
+        self._on_device = bool(tf.config.list_physical_devices("GPU")) if on_device is None else on_device
 
     def numbers(self, step: int) -> range:
         """Return the sample numbers of the whole batch of `step` (0-based)."""
@@ -63,15 +67,12 @@ class BatchStream:
         except Exception as error:  # tf.data would hide the message in a traceback; batches() raises it
             self._error = error
 
-    def dataset(self, start_step: int = 0) -> tf.data.Dataset:
-        """Return the endless dataset that starts with the batch of `start_step`."""
-        signature = self._kind.signature(self._source, len(self.own_numbers(0)))
-        dataset = tf.data.Dataset.from_generator(lambda: self._rendered(start_step), output_signature=signature)
-        return dataset.map(
-            self._assembled,
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        ).prefetch(2)
+    def _dataset(self, start_step: int) -> tf.data.Dataset:
+        """Return the endless dataset of batches from that of `start_step` on, assembled if that is not the device's."""
+        dataset = tf.data.Dataset.from_generator(lambda: self._rendered(start_step), output_signature=self._signature)
+        if not self._on_device:
+            dataset = dataset.map(self._assembled, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return dataset.prefetch(2)
 
     def _assembled(self, batch: TensorBatch) -> TensorBatch:
         batch = change_pending(batch, self._source.pending, self._key)
@@ -79,7 +80,12 @@ class BatchStream:
 
     def batches(self, start_step: int = 0) -> Iterator[TensorBatch]:
         """Iterate over the batches from `start_step` on; an error in a worker is raised here as it was."""
-        yield from self.dataset(start_step)
+        batches = self._dataset(start_step)
+        if self._on_device:
+            assembled = tf.function(self._assembled, input_signature=[self._signature], autograph=False)
+            yield from map(assembled, batches)
+        else:
+            yield from batches
         if self._error is not None:
             raise self._error
 

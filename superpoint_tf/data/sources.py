@@ -13,8 +13,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from superpoint_tf.data.batches.batch import Batch
+from superpoint_tf.data.permutations import NUM_ROUNDS, permuted
 from superpoint_tf.data.photometric_backends import PendingChange
 from superpoint_tf.data.random_streams import Stream, stream_generator
+
+_MOST_SHUFFLED = 2**21  # items whose order is held in memory, 16 MB an epoch
 
 
 class NumberedSource(Protocol):
@@ -66,7 +69,15 @@ def _epoch_order(key: int, epoch: int, count: int) -> np.ndarray:
     return stream_generator(Stream.ORDER, key, epoch).permutation(count)
 
 
+@functools.lru_cache(maxsize=4)
+def _epoch_keys(key: int, epoch: int) -> list[int]:
+    generator = stream_generator(Stream.ORDER, key, epoch)
+    return [int(word) for word in generator.integers(2**64, size=NUM_ROUNDS, dtype=np.uint64)]
+
+
 def index_of_sample(key: int, number: int, count: int) -> int:
     """Return which of `count` items sample `number` is; every epoch is a permutation of its own."""
     epoch, position = divmod(number, count)
+    if count > _MOST_SHUFFLED:
+        return permuted(position, count, _epoch_keys(key, epoch))
     return int(_epoch_order(key, epoch, count)[position])

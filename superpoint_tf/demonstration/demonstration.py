@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from superpoint_tf.command_line import load_config_argument
+from superpoint_tf.data.labels.label_sets import labelled_photographs
 from superpoint_tf.data.labels.labels import read_manifest
 from superpoint_tf.demonstration.readme_pictures import draw_pictures
 from superpoint_tf.evaluation.in_memory import Extractor, evaluate_pairs
@@ -140,7 +141,8 @@ def _stages(output: str, from_scratch: bool) -> dict[str, str]:
 def _photographs(output: str, from_scratch: bool) -> list[str]:
     """Return photographs that no stage was trained on: the held-out ones, or all where nothing was trained on them."""
     manifest = read_manifest(f"{output}/labels")
-    names = manifest.validation if from_scratch else [*manifest.photographs, *manifest.validation]
+    labelled = () if from_scratch else labelled_photographs(f"{output}/labels", manifest)
+    names = [*labelled, *manifest.validation]
     return [storage.join(manifest.image_root, name) for name in names]
 
 

@@ -36,8 +36,10 @@ def detect_keypoints(
     height, width = heatmap.shape
     factor = 1.0 if image_shape is None else math.sqrt(heatmap.size / (image_shape[0] * image_shape[1]))
     radius_px, border = round(config.nms_radius_px * factor), round(config.border_px * factor)
-    rows, columns = np.nonzero((heatmap >= config.threshold) & (heatmap > 0) & np.isfinite(heatmap))
-    scores = heatmap[rows, columns]
+    candidates = heatmap >= config.threshold if config.threshold > 0 else heatmap > 0
+    places = np.flatnonzero(candidates)
+    rows, columns = np.divmod(places, width)
+    scores = heatmap.reshape(-1)[places]
     keypoints = np.stack([columns, rows], axis=-1).astype(np.float32)
     radius_px = min(radius_px, max(height, width))
     kept = suppress_keypoints(keypoints, scores, radius_px)

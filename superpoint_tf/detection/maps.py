@@ -100,8 +100,8 @@ def sample_descriptors(
     descriptor_map, keypoints = tf.convert_to_tensor(descriptor_map), tf.cast(keypoints, tf.float32)
     if keypoints.shape.rank == 2:
         return sample_descriptors(descriptor_map[tf.newaxis], keypoints[tf.newaxis], stride, first_px)[0]
-    descriptor_map = tf.cast(normalize_descriptors(descriptor_map), tf.float32)
-    return normalize_descriptors(sample(descriptor_map, place_in_map(keypoints, stride, first_px)))
+    points = place_in_map(keypoints, stride, first_px)
+    return normalize_descriptors(sample(descriptor_map, points, prepare=normalize_descriptors))
 
 
 def place_in_map(points: tf.Tensor, stride: int, first_px: float) -> tf.Tensor:

@@ -17,7 +17,8 @@ import numpy as np
 import superpoint_tf
 from superpoint_tf.config import Config
 from superpoint_tf.drawing.visualization import save_png
-from superpoint_tf.evaluation.extraction import Stores, open_stores
+from superpoint_tf.evaluation.extraction import open_stores
+from superpoint_tf.evaluation.frame_extraction import MethodCluster, Stores
 from superpoint_tf.evaluation.measures import CURVES
 from superpoint_tf.evaluation.methods.methods import Method, NamedMethod
 from superpoint_tf.evaluation.report.curves import DOTS
@@ -49,6 +50,7 @@ class Request:
     images_folder: str | None = None  # write the frames there
     overwrite: bool = False  # compute the methods' features again
     compared: Sequence[tuple[str, str]] = ()  # names of two methods each, to be compared pair by pair
+    on: MethodCluster | None = None  # finds features; None: this process
     left_out: list[str] = field(default_factory=list)  # what the data held and could not be used; filled on the way
 
     @property
@@ -65,6 +67,11 @@ class Request:
     def identities(self) -> dict[str, dict[str, Any]]:
         """Return what each method is."""
         return {method.name: method.identity for method in self.methods}
+
+    @property
+    def stopped(self) -> str:
+        """Return what is said when features are found and a stop is asked for."""
+        return f"{self.output}: stopped; the features that were found are kept"
 
     @property
     def all_facts(self) -> dict[str, Any]:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from superpoint_tf.evaluation.feature_store import FeatureStore
+from superpoint_tf.evaluation.frame_extraction import FrameExtraction, Stores, extract_frames
 from superpoint_tf.evaluation.methods.methods import Method
-from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import ImagePair, View
-from superpoint_tf.runtime import storage
+from superpoint_tf.runtime.interruption import StopRequest
 from superpoint_tf.runtime.progress import Console
-
-Stores = Sequence[tuple[Method, FeatureStore]]
 
 
 @dataclass(frozen=True)
@@ -56,61 +53,23 @@ def report_dropped(stores: Stores, console: Console) -> None:
             store.dropped = ""
 
 
-def extract_view(view: View, setting: str, protocol: PairProtocol, stores: Stores, describe: bool = True) -> int:
-    """Extract one frame by each method that has not yet; return by how many."""
-    shape, digest, name = view.image.shape, _digest(view.image), f"{setting}/{view.name}"
-    computed = 0
-    for method, store in stores:
-        if not store.has(name, digest):
-            own = replace(view, image=view.image.copy())  # whatever a method does to it, the next sees the picture
-            features = method.find(own, setting, protocol)
-            if not describe:
-                features = features._replace(descriptors=None)
-            store.write(name, features, (shape[0], shape[1]), digest, protocol.max_keypoints)
-            computed += 1
-    return computed
-
-
 def extract_pairs(
-    pairs: Iterable[ImagePair],
-    setting: str,
-    protocol: PairProtocol,
-    stores: Stores,
-    on_pair: Callable[[int], None] = lambda computed: None,
-    images_folder: str | Path | None = None,
-    describe: bool = True,
-) -> list[PairRecord]:
-    """Extract both frames of each pair, a shared one once, and return the pairs without their pixels.
+    pairs: Iterable[ImagePair], how: FrameExtraction, stop: StopRequest, stopped: str
+) -> Iterator[tuple[PairRecord, int]]:
+    """Extract both frames of each pair, a shared one once; yield the pairs without their pixels.
 
-    `on_pair` gets the number of frames that were really computed. With `images_folder` the frames are written there as
-    `<setting>/<view name>.png`, for extractors in other programs. Without `describe` no descriptors are kept.
+    With each comes how often a method was really run on its frames. Raises Interrupted, with the message `stopped`.
     """
-    for _, store in stores:
-        store.open_setting(setting, protocol)
+    for _, store in how.stores:
+        store.open_setting(how.setting, how.protocol)
     seen: set[str] = set()
-    records = []
-    for pair in pairs:
-        computed = 0
-        for view in (pair.view0, pair.view1):
-            if view.name not in seen:
-                seen.add(view.name)
-                write_image(images_folder, setting, view)
-                computed += extract_view(view, setting, protocol, stores, describe)
-        frames = (f"{setting}/{pair.view0.name}", f"{setting}/{pair.view1.name}")
+
+    def new_views(pair: ImagePair) -> list[View]:
+        views = [view for view in (pair.view0, pair.view1) if view.name not in seen]
+        seen.update(view.name for view in views)
+        return views
+
+    for pair, computed in extract_frames(pairs, new_views, how, stop, stopped):
+        frames = (f"{how.setting}/{pair.view0.name}", f"{how.setting}/{pair.view1.name}")
         shape = pair.image0.shape[0], pair.image0.shape[1]
-        records.append(PairRecord(pair.name, pair.group, pair.sequence, frames, pair.homography_0to1, shape))
-        on_pair(computed)
-    return records
-
-
-def _digest(image: np.ndarray) -> str:
-    return storage.sha256(str(image.shape).encode() + np.ascontiguousarray(image).tobytes())
-
-
-def write_image(folder: str | Path | None, setting: str, view: View) -> None:
-    """Write a frame as `<folder>/<setting>/<view name>.png`; nothing without a folder."""
-    if folder is None:
-        return
-    done, content = cv2.imencode(".png", view.image)
-    assert done  # a grey uint8 picture always can be
-    storage.write_bytes(Path(folder) / setting / f"{view.name}.png", content.tobytes())
+        yield PairRecord(pair.name, pair.group, pair.sequence, frames, pair.homography_0to1, shape), computed

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 
-def sample(features: tf.Tensor, points: tf.Tensor, outside: str = "edge") -> tf.Tensor:
+def sample(
+    features: tf.Tensor,
+    points: tf.Tensor,
+    outside: str = "edge",
+    prepare: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+) -> tf.Tensor:
     """Read features (B, H, W, C) bilinearly at points xy (B, ..., 2): float32 (B, ..., C).
 
     Pixel centres are whole numbers. Beyond the outer ones the `edge` is repeated, or there are `zeros`: values fall to
     0 over one pixel, as if the map had a rim of zeros (the sum of Jaderberg et al. 2015, equation 5). A point that is
-    not finite gives zeros. Gradients reach both arguments; beyond edge or rim that of a point is zero across it.
+    not finite gives zeros. `prepare` changes the vectors (..., C) of the four pixels around a point before they are
+    weighted, which costs less than to change the whole map where points are few. Gradients reach both arguments; beyond
+    edge or rim that of a point is zero across it.
     """
     features = tf.cast(features, tf.float32)
     points = tf.cast(points, tf.float32)
@@ -25,7 +34,7 @@ def sample(features: tf.Tensor, points: tf.Tensor, outside: str = "edge") -> tf.
     flat = tf.reshape(features, (batch, height * width, channels))
 
     def read(step: tf.Tensor | int) -> tf.Tensor:
-        return tf.gather(flat, row * width + column + step, batch_dims=1)
+        return prepare(tf.gather(flat, row * width + column + step, batch_dims=1))
 
     x, y = x[..., tf.newaxis], y[..., tf.newaxis]
     top = (1.0 - x) * read(0) + x * read(right)

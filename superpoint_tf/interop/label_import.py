@@ -10,21 +10,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from superpoint_tf.cluster.cluster import chunks
 from superpoint_tf.config import Config
 from superpoint_tf.config.config_files import config_to_dict
 from superpoint_tf.data.labels.label_arrays import LABEL_FORMAT
+from superpoint_tf.data.labels.label_chunks import ChunkIndex, write_chunk
+from superpoint_tf.data.labels.label_places import archive_path
 from superpoint_tf.data.labels.label_votes import votes_before_format_2
 from superpoint_tf.data.labels.labels import (
     IDENTITY_FILE,
     IMPORTED,
+    LABEL_STORE,
     Label,
     LabelManifest,
     add_digests,
+    count_labels,
     digest_label,
-    label_path,
-    save_label,
+    encode_label,
     write_manifest,
 )
+from superpoint_tf.data.labels.photograph_chunks import chunk_size, list_sha256
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet
 from superpoint_tf.data.photographs.reading import (
     PhotographError,
@@ -97,12 +102,10 @@ def import_labels(request: LabelImport, console: Console, overwrite: bool = Fals
         for item in pool.map(lambda name: _find(request, name), names):
             found.append(item)
             progress.update()
-    left_out = [{"path": item.name, "reason": item.error} for item in found if item.error]
     usable = [item for item in found if not item.error]
     if not usable:
-        raise LabelImportError(
-            f"{request.photographs.root}: none of {len(names)} photographs can be read: {left_out[:3]}"
-        )
+        reasons = [f"{item.name}: {item.error}" for item in found[:3]]
+        raise LabelImportError(f"{request.photographs.root}: none of {len(names)} photographs can be read: {reasons}")
     if not any(len(item.keypoints) for item in usable):
         beyond, shape = sum(item.num_beyond for item in usable), request.config.photographs.image_shape
         raise LabelImportError(
@@ -112,9 +115,10 @@ def import_labels(request: LabelImport, console: Console, overwrite: bool = Fals
     if overwrite:
         storage.remove_tree(request.output, marker=IDENTITY_FILE)
     storage.write_json(storage.join(request.output, IDENTITY_FILE), _identity(request))
-    digests = [digest_label(item.name, _save(request, item)) for item in usable]
+    size = chunk_size(len(found), request.config.adaptation.labels_per_file)
+    indexes = [_save(request, number, items) for number, items in enumerate(chunks(found, size))]
     _draw(request, usable)
-    manifest = _manifest(request, usable, digests, left_out)
+    manifest = _manifest(request, indexes)
     write_manifest(request.output, manifest)  # last: it makes the folder a whole one
     _warn(usable, console)
     return manifest
@@ -153,11 +157,18 @@ def _find(request: LabelImport, name: str) -> _Found:
     return _Found(name, keypoints[inside], points.scores[inside], image_to_label, file_shape, sha256, reach, beyond)
 
 
-def _save(request: LabelImport, item: _Found) -> str:
+def _save(request: LabelImport, chunk: int, items: Sequence[_Found]) -> ChunkIndex:
+    usable = [item for item in items if not item.error]
+    labels = {item.name: encode_label(_label(request, item)) for item in usable}
+    counts, left_out = [len(item.keypoints) for item in usable], {item.name: item.error for item in items if item.error}
+    return write_chunk(archive_path(request.output, _ROUND, chunk), "", labels, counts, left_out)
+
+
+def _label(request: LabelImport, item: _Found) -> Label:
     shape = request.config.photographs.image_shape
     votes = request.frame.known(item.image_to_label, item.file_shape, shape)
     order = np.argsort(-item.scores, kind="stable")
-    label = Label(
+    return Label(
         item.keypoints[order].astype(np.float32),
         item.scores[order].astype(np.float32),
         shape,
@@ -165,39 +176,33 @@ def _save(request: LabelImport, item: _Found) -> str:
         item.sha256,
         votes=np.minimum(votes, votes_before_format_2(shape)),
     )
-    return save_label(label_path(request.output, _ROUND, item.name), label)
 
 
 def _identity(request: LabelImport) -> dict[str, Any]:
-    names = "\n".join([*request.photographs.train, "", *request.photographs.validation])
     return {
         "rounds": _ROUND,
         "detector_sha256": "",
-        "photographs_sha256": storage.sha256(names.encode(errors="surrogateescape")),
+        "photographs_sha256": list_sha256(request.photographs.train, request.photographs.validation),
         "label_format": LABEL_FORMAT,
+        "label_store": LABEL_STORE,
         "config": config_to_dict(request.config),
     }
 
 
-def _manifest(
-    request: LabelImport, usable: Sequence[_Found], digests: Sequence[str], left_out: list[dict[str, str]]
-) -> LabelManifest:
-    count = sum(len(item.keypoints) for item in usable)
+def _manifest(request: LabelImport, indexes: Sequence[ChunkIndex]) -> LabelManifest:
+    counts = [len(index.photographs) for index in indexes]
+    left_out = [{"path": name, "reason": reason} for index in indexes for name, reason in index.left_out.items()]
+    digests = add_digests(digest_label(label.photograph, label.sha256) for index in indexes for label in index)
+    keypoints = sum(int(index.num_keypoints.sum()) for index in indexes)
     return LabelManifest(
         image_root=request.photographs.root,
         final_round=_ROUND,
         rounds=(_ROUND,),
         detector={"path": IMPORTED, "sha256": ""},
         config=config_to_dict(request.config),
-        counts={
-            "photographs": len(usable),
-            "keypoints": count,
-            "keypoints_per_image": count / len(usable),
-            "labels_sha256": add_digests(digests),
-            "left_out": left_out,
-        },
-        photographs=tuple(item.name for item in usable),
+        counts=count_labels(sum(counts), keypoints, digests, left_out, len(left_out)),
         validation=request.photographs.validation,
+        chunks=tuple(counts),
     )
 
 

@@ -63,6 +63,22 @@ class PadToCells(tf.keras.layers.Layer):
         return (batch, *sides, channels)
 
 
+class SpaceToDepth(tf.keras.layers.Layer):
+    """Put each block of side x side pixels one behind the other: (B, H, W, C) to (B, H/side, W/side, side² C)."""
+
+    def __init__(self, side: int, name: str = "space_to_depth") -> None:
+        super().__init__(name=name)
+        self.side = side
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        return tf.nn.space_to_depth(images, self.side)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        batch, height, width, channels = input_shape
+        sides = (None if side is None else side // self.side for side in (height, width))
+        return (batch, *sides, self.side**2 * channels)
+
+
 class BlurPooling(tf.keras.layers.Layer):
     """Halve (B, H, W, C), both sides even, without aliasing: maximum at each pixel, then the filter 1 2 1 (Zhang 2019).
 
@@ -101,15 +117,20 @@ def build_dense_network(spec: DenseSpec, config: NetworkConfig, seed: int = 0) -
 
     Takes images (B, H, W, 1) in [0, 1] of any height and width; returns {"logits": (B, Hc, Wc, 65)} and, with the
     descriptor, "descriptors": (B, Hc, Wc, D), not normalised; Hc = ceil(H/8); float32 under every precision policy.
-    At width 1 with D = 256 and no batch norm it has 1,300,865 weights. Layers are named `encoder_1a` ... `encoder_4b`,
-    `detector_a/b`, `descriptor_a/b`; their batch norms carry the suffix `_bn`. Built in the scope of a strategy with
-    several replicas, batch norm takes its statistics over all of them.
+    At width 1 with D = 256, no batch norm and an input stride of 1 it has 1,300,865 weights. Layers are named
+    `encoder_1a` ... `encoder_4b`, `detector_a/b`, `descriptor_a/b`; their batch norms carry the suffix `_bn`. Built in
+    the scope of a strategy with several replicas, batch norm takes its statistics over all of them.
     """
     images = tf.keras.Input((None, None, 1), name="images")
     features = PadToCells(name="pad")(images)
+    stride = config.input_stride
+    if stride > 1:
+        features = SpaceToDepth(stride)(features)
     for name, channels, pooled in ENCODER:
         features = _convolution(features, name, scale_channels(channels, config.width), config, seed)
-        if pooled:
+        if pooled and stride > 1:
+            stride //= 2  # the input is as small already
+        elif pooled:
             features = _pooling(f"{name}_pool", config)(features)
     # Small first logits: without batch norm the detector loss starts at ln 65, not above it.
     logit_variance = 1.0 if config.batch_norm else 0.01
@@ -129,7 +150,7 @@ def dense_weight_shapes(spec: DenseSpec, config: NetworkConfig) -> dict[str, tup
             shapes.update({f"{name}_bn/{part}": (outputs,) for part in _BATCH_NORM_WEIGHTS})
         return outputs
 
-    channels = 1
+    channels = config.input_stride**2
     for name, count, _ in ENCODER:
         channels = add(name, 3, channels, scale_channels(count, config.width))
     heads = {"detector": LOGITS} | ({"descriptor": config.descriptor_dim} if spec.descriptor else {})

@@ -30,7 +30,7 @@ class WeightsError(ValueError):
 
 # Settings younger than the format, with the value that all files of before have: left out of the header, as they are
 # there, else the fingerprint of every one of them would change, and with it features, labels and stages.
-_SINCE_FORMAT_1 = {"pooling": "max", "classes": 0}
+_SINCE_FORMAT_1 = {"pooling": "max", "input_stride": 1, "classes": 0}
 _ABSENT = object()
 # The systems of format 1, by whether they have a descriptor: written as ever, so that their fingerprints stay. Format 2
 # holds any other, whose sizes are in its row of the table.

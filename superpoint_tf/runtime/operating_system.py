@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import IO
 
@@ -17,6 +19,7 @@ WINDOWS = os.name == "nt"
 _MOST_PROCESSES = 61  # that Windows lets one process wait for
 _PATIENCE_S = (0.1, 0.3, 1.0)  # a virus scanner or a reader has a file open for a moment
 _READING = threading.Lock()
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 def lock_file(path: str | Path) -> IO[bytes]:
@@ -81,6 +84,14 @@ def own_peak_bytes() -> int:
         raise OSError("the peak memory of a process is not known here; run this on Linux or macOS") from error
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def ending_with_parent() -> Callable[[], None] | None:
+    """Return what a new process calls so that the kernel kills it when its parent is gone; None where none does so."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    return lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def parts_below(path: str) -> tuple[str, ...]:

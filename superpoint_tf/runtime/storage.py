@@ -115,6 +115,16 @@ def size_of(path: str | AnyPath) -> int:
     return stores.size_of(str(path)) if is_remote(path) else os.stat(str(path)).st_size
 
 
+def read_part(path: str | Path, offset: int, length: int) -> bytes:
+    """Return `length` bytes of a file from a place on, fewer where it ends; raises FileNotFoundError."""
+    if is_remote(path) and not exists(path):
+        raise FileNotFoundError(str(path))
+    with stores.gfile(str(path)).GFile(str(path), "rb") if is_remote(path) else open(path, "rb") as file:
+        file.seek(offset)
+        content: bytes = file.read(length)
+    return content
+
+
 def write_bytes(path: str | Path, content: bytes) -> None:
     """Write a file under a temporary name, then rename it; folders are made as needed. Raises WriteError."""
     temporary = f"{path}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"  # two machines may share the folder
@@ -156,7 +166,7 @@ def matching(folder: AnyPath, pattern: str = "") -> list[AnyPath]:
     return sorted(found, key=str)
 
 
-def join(folder: str | Path, *parts: str) -> str:
+def join(folder: str | AnyPath, *parts: str) -> str:
     """Join path parts with slashes, for paths on disk and URLs alike."""
     return "/".join([str(folder).rstrip("/") or "/", *parts])
 
@@ -235,7 +245,11 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
     """Read a .npz without executing anything in it; raises ValueError naming a damaged file or one of absurd size."""
     if not is_remote(path) and (size := os.stat(path).st_size) > npz_files.MAX_BYTES:
         raise ValueError(f"{path}: {size} bytes are more than any .npz file of this project has; name another")
-    content = read_bytes(path)
+    return unpack_npz(read_bytes(path), path)
+
+
+def unpack_npz(content: bytes, path: str | Path) -> dict[str, np.ndarray]:
+    """Do `load_npz` for the content of a file; `path` is named in errors."""
     try:
         return npz_files.unpack_npz(content)
     except Exception as error:  # zipfile, zlib and NumPy each raise their own on damaged bytes

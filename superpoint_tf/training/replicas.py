@@ -12,8 +12,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from superpoint_tf.cluster.gang import LEFT_ALONE
 from superpoint_tf.config import ConfigError, TrainingConfig
-from superpoint_tf.config.cluster import EXAMPLE, VARIABLE, read_cluster
+from superpoint_tf.config.cluster import EXAMPLE, VARIABLE, check_replicas, read_cluster
 from superpoint_tf.runtime.devices import MissingDevice, reason_without_gpu
 
 COLLECTIVE_ERRORS = (  # what TensorFlow raises in the others when a worker is gone
@@ -27,6 +28,8 @@ COLLECTIVE_ERRORS = (  # what TensorFlow raises in the others when a worker is g
 
 class WorkerLost(RuntimeError):
     """A step of all workers failed: one was killed or left, or a device failed; the others cannot go on without it."""
+
+    exit_code = LEFT_ALONE
 
 
 def first_reason(error: tf.errors.OpError) -> str:
@@ -64,16 +67,7 @@ class Replicas:
 
     def check(self, settings: TrainingConfig) -> None:
         """Raise ConfigError if a batch does not divide into equal parts, or XLA is asked for on several replicas."""
-        parts = self.count * settings.accumulate
-        if settings.num_samples % parts:
-            micro_batches = f" with {settings.accumulate} micro-batches each" if settings.accumulate > 1 else ""
-            multiple = parts * (settings.batch_size // settings.num_samples)
-            raise ConfigError(
-                f"batch_size: {settings.batch_size} does not divide into {self.count} replicas{micro_batches}; "
-                f"make it a multiple of {multiple}, or use fewer devices (CUDA_VISIBLE_DEVICES)"
-            )
-        if settings.xla and self.count > 1:
-            raise ConfigError(f"xla: does not work with {self.count} replicas; set it to false")
+        check_replicas(settings, self.count)
 
     def local(self, value: Any) -> Any:
         """Return this worker's first copy of a value that replicas hold; unlike a plain read it never communicates."""

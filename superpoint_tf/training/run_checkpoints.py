@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,13 +10,11 @@ import tensorflow as tf
 
 from superpoint_tf.config import ConfigError
 from superpoint_tf.runtime import storage
+from superpoint_tf.training.checkpoint_files import NAME, OWN_FILES, written_steps
 from superpoint_tf.training.run_folder import RunFolder
 from superpoint_tf.training.state import TrainingState
 
 _KEPT = 2
-_NAME = "latest"
-_INDEX = re.compile(rf"{_NAME}-(\d+)\.index")
-_OWN_FILES = re.compile(rf"{_NAME}-\d+(\..+|_temp)|checkpoint\..+")  # of a checkpoint, whole or not; of their list
 # for a file cut short TensorFlow's reader raises IndexError or RuntimeError
 _DAMAGE = (AssertionError, ValueError, IndexError, RuntimeError, tf.errors.OpError)
 
@@ -31,7 +28,7 @@ class RunCheckpoints:
         self._manager: tf.train.CheckpointManager | None = None
 
     def _manager_in(self, directory: str) -> tf.train.CheckpointManager:
-        return tf.train.CheckpointManager(self._state.checkpoint, directory, max_to_keep=_KEPT, checkpoint_name=_NAME)
+        return tf.train.CheckpointManager(self._state.checkpoint, directory, max_to_keep=_KEPT, checkpoint_name=NAME)
 
     def restore(self) -> None:
         """Go on from the newest checkpoint that can be read, if there is any.
@@ -81,7 +78,7 @@ class RunCheckpoints:
         if self._state.replicas.workers > 1:  # an error may mean that another worker is gone
             self._manager.save(checkpoint_number=step)
             return
-        prefix = f"{self._folder.checkpoints}/{_NAME}-{step}"
+        prefix = f"{self._folder.checkpoints}/{NAME}-{step}"
         try:
             with storage.writing(prefix):
                 self._manager.save(checkpoint_number=step)
@@ -91,9 +88,7 @@ class RunCheckpoints:
 
 
 def _written_prefixes(folder: Path) -> list[str]:
-    """Return the checkpoints whose last file is there, newest first; TensorFlow's own list may be lost or behind."""
-    found = [_INDEX.fullmatch(path.name) for path in folder.glob("*.index")]
-    return [f"{folder}/{_NAME}-{step}" for step in sorted((int(m[1]) for m in found if m), reverse=True)]
+    return [f"{folder}/{NAME}-{step}" for step in written_steps(folder)]
 
 
 def _listed(folder: Path) -> list[str]:
@@ -110,7 +105,7 @@ def _clear_unfinished(folder: Path, usable: list[str]) -> None:
     list, so that they are pruned in their turn."""
     for path in folder.glob("*"):
         whole = any(path.name.startswith(f"{Path(prefix).name}.") for prefix in usable)
-        if _OWN_FILES.fullmatch(path.name) and (not whole or ".tempstate" in path.name):
+        if OWN_FILES.fullmatch(path.name) and (not whole or ".tempstate" in path.name):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     oldest_first = usable[::-1]
     if [Path(prefix).name for prefix in _listed(folder)] == [Path(prefix).name for prefix in oldest_first]:

@@ -9,7 +9,8 @@ import pytest
 
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
 from superpoint_tf.config.config_files import build_config
-from superpoint_tf.data.labels.labels import label_path, load_label
+from superpoint_tf.data.labels.label_sets import find_label
+from superpoint_tf.data.labels.labels import load_label
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet
 from superpoint_tf.evaluation.edge_density import edge_density
 from superpoint_tf.export.calibration import open_photographs
@@ -28,7 +29,7 @@ def test_fresh_labels_are_as_dense_at_every_distance_from_the_edge_as_inside_whe
     config = build_config({"workers": 0, "adaptation": {"num_homographies": 20, "num_figures": 0}})
     photographs = PhotographSet(str(tmp_path), tuple(names), (), "")
     adapt(AdaptationRun(config, photographs, "superpoint-small", str(tmp_path / "labels"), 1), Console())
-    labels = [load_label(label_path(str(tmp_path / "labels"), 1, name)) for name in names]
+    labels = [load_label(find_label(str(tmp_path / "labels"), 1, name)) for name in names]
     known = [label.known(config.photographs.min_votes) for label in labels]
     found = edge_density([label.keypoints for label in labels], FRAME, known)
     assert found.beyond(1.5, ENOUGH) == [], found

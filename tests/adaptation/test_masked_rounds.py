@@ -16,7 +16,8 @@ from superpoint_tf.adaptation.rounds import adapt
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.batches.kinds import BATCHES
-from superpoint_tf.data.labels.labels import label_path, load_label, read_manifest
+from superpoint_tf.data.labels.label_sets import find_label
+from superpoint_tf.data.labels.labels import load_label, read_manifest
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet
 from superpoint_tf.networks.build import build_network
 from superpoint_tf.networks.weights import get_weights
@@ -105,7 +106,7 @@ def run(folder: Path, detector: str, masks: str = "masks", **photographs: Any) -
 
 
 def label(folder: Path, name: str) -> Any:
-    return load_label(label_path(str(folder / "labels"), 1, name))
+    return load_label(find_label(str(folder / "labels"), 1, name))
 
 
 def test_nothing_is_labelled_under_a_mask_and_nobody_votes_there(folder: Path, detector: str, capsys: Said):
@@ -199,7 +200,7 @@ def test_no_loss_hears_of_what_a_network_says_under_a_mask(folder: Path, detecto
 def test_the_retraining_between_rounds_ignores_the_same_cells(folder: Path, detector: str):
     adapt(run(folder, detector), Console())
     manifest = read_manifest(str(folder / "labels"))
-    task = build_adapted_task(config(folder), str(folder / "labels"), 1, manifest)
+    task = build_adapted_task(config(folder), str(folder / "labels"), manifest)
     assert "masks" in task.inputs
     rendered = task.source.render(task.source.payloads(range(3)))
     for number, known in enumerate(rendered["known"]):

@@ -20,13 +20,18 @@ from superpoint_tf.adaptation.preparation import PreparedPhotograph
 from superpoint_tf.adaptation.rounds import AdaptationRun, adapt
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config.config_files import build_config
+from superpoint_tf.data.labels.chunk_writer import ChunkWriter
+from superpoint_tf.data.labels.label_chunks import ChunkIndex, read_index, unpack_archive, write_chunk
+from superpoint_tf.data.labels.label_places import archive_path
+from superpoint_tf.data.labels.label_sets import find_label, labelled_photographs
 from superpoint_tf.data.labels.labels import (
+    Label,
+    LabelError,
     LabelManifest,
     Part,
-    label_path,
+    encode_label,
     load_label,
     read_manifest,
-    save_label,
     write_manifest,
 )
 from superpoint_tf.data.photographs.photograph_sets import PhotographSet
@@ -91,10 +96,10 @@ def names_labelled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     finish = labeller._finish
 
-    def remember(run: Any, prepare: Any, detected: Any) -> Any:
+    def remember(run: Any, detector_sha256: str, detected: Any) -> Any:
         if detected.aggregate is not None:
             names.append(detected.photograph.name)
-        return finish(run, prepare, detected)
+        return finish(run, detector_sha256, detected)
 
     monkeypatch.setattr(labeller, "_finish", remember)
     return names
@@ -114,7 +119,10 @@ def config(**adaptation: Any) -> Any:
                 "checkpoint_every": 1,
                 "warmup_steps": 1,
             },
-            "adaptation": {"num_homographies": 3, "chunk_size": 2, "retrain_steps": 2, "num_figures": 1, **adaptation},
+            "adaptation": {
+                **{"num_homographies": 3, "chunk_size": 2, "retrain_steps": 2, "num_figures": 1, "labels_per_file": 3},
+                **adaptation,
+            },
             "evaluation": {"image_shape": [40, 48], "num_pairs": 1},
         }
     )
@@ -161,15 +169,29 @@ def contents(folder: Path, below: str = "labels") -> dict[str, bytes]:
 
 
 def label_bytes(root: Path) -> dict[str, bytes]:
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.glob("round_*/**/*.npz"))}
+    """Return the label file of each photograph and round."""
+    archives = sorted(root.glob("round_*/*.zip"))
+    labels = {path: unpack_archive(str(path)) for path in archives}
+    return {f"{path.parent.name}/{name}": content for path in archives for name, content in labels[path].items()}
+
+
+def label_of(root: Path, photograph: str) -> Label:
+    return load_label(find_label(str(root), 1, photograph))
+
+
+def indexes(root: Path, round: int) -> list[ChunkIndex]:
+    return [read_index(str(path)) for path in sorted(root.glob(f"round_{round}/*.zip"))]
 
 
 def test_every_photograph_gets_a_label_in_its_own_frame_and_the_manifest_says_how(one_round: Path):
     folder = one_round
     manifest = read_manifest(str(folder / "labels"))
-    assert manifest.photographs == NAMES and manifest.validation == ("validation.png",)
-    assert manifest.final_round == 1 and manifest.counts["left_out"] == []
-    label = load_label(label_path(str(folder / "labels"), 1, "deep/c.png"))
+    assert tuple(labelled_photographs(str(folder / "labels"), manifest)) == NAMES
+    assert manifest.validation == ("validation.png",) and manifest.chunks == (3, 1)
+    assert manifest.final_round == 1 and manifest.counts["left_out"] == [] and manifest.counts["num_left_out"] == 0
+    files = [path.name for path in sorted((folder / "labels/round_1").iterdir())]
+    assert files == ["000000.index.npz", "000000.zip", "000001.index.npz", "000001.zip"]
+    label = label_of(folder / "labels", "deep/c.png")
     assert label.image_shape == (40, 48)
     assert label.sha256 == storage.sha256((folder / "images/deep/c.png").read_bytes())
     height_scale = label.image_to_label[1, 1]
@@ -189,7 +211,7 @@ def test_no_label_is_nearer_to_the_frame_than_the_border_because_erosion_keeps_t
     labelled: Path, detector: str
 ):
     def nearest_to_frame(output: str) -> float:
-        labels = [load_label(label_path(str(labelled / output), 1, name)) for name in NAMES]
+        labels = [label_of(labelled / output, name) for name in NAMES]
         height, width = labels[0].image_shape
         points = np.concatenate([label.keypoints for label in labels])
         return float(np.minimum(points, (width - 1, height - 1) - points).min())
@@ -200,7 +222,7 @@ def test_no_label_is_nearer_to_the_frame_than_the_border_because_erosion_keeps_t
 
 
 def test_a_label_says_how_many_warps_had_a_vote_and_none_had_within_the_border(one_round: Path):
-    label = load_label(label_path(str(one_round / "labels"), 1, "z.png"))
+    label = label_of(one_round / "labels", "z.png")
     border = config().adaptation.detection.border_px
     assert label.num_votes == config().adaptation.num_homographies == 3
     assert label.votes.shape == (40, 48) and label.votes.dtype == np.uint16 and 0 < label.votes.max() <= 3
@@ -213,7 +235,7 @@ def test_subpixel_labels_lie_between_pixels_of_those_without(labelled: Path, det
     start(make_run(labelled, detector, "subpixel", config=settings))
     whole = config(detection={"threshold": 0.001}, num_figures=0)
     start(make_run(labelled, detector, "whole", config=whole))
-    between, pixels = (load_label(label_path(str(labelled / name), 1, "z.png")) for name in ("subpixel", "whole"))
+    between, pixels = (label_of(labelled / name, "z.png") for name in ("subpixel", "whole"))
     assert (pixels.keypoints == np.rint(pixels.keypoints)).all() and len(pixels.keypoints) > 3
     assert (between.keypoints != np.rint(between.keypoints)).any()
     np.testing.assert_array_equal(between.scores, pixels.scores)
@@ -270,9 +292,9 @@ def test_a_run_stopped_in_its_second_round_and_restarted_equals_an_undisturbed_o
 
     finish = labeller._finish
 
-    def stop_after_the_second_of_round_2(run: Any, prepare: Any, detected: Any) -> Any:
-        done = finish(run, prepare, detected)
-        if prepare.round == 2 and done.name == NAMES[1]:
+    def stop_after_the_second_of_round_2(run: Any, detector_sha256: str, detected: Any) -> Any:
+        done = finish(run, detector_sha256, detected)
+        if done.name == NAMES[1] and (folder / "labels/manifest.json").exists():
             requests[-1].signal_number = signal.SIGTERM
         return done
 
@@ -282,7 +304,7 @@ def test_a_run_stopped_in_its_second_round_and_restarted_equals_an_undisturbed_o
         with pytest.raises(Interrupted, match="stopped in round 2") as stopped:
             start(make_run(folder, detector, iters=2))
     assert stopped.value.exit_code == 143
-    written = [name for name in NAMES if (folder / f"labels/round_2/{name}.npz").exists()]
+    written = [name for index in indexes(folder / "labels", 2) for name in index.photographs]
     assert written in [list(NAMES[:2]), list(NAMES[:3])]  # the network was at the third
     assert read_manifest(str(folder / "labels")).final_round == 1
     names_labelled.clear()
@@ -291,25 +313,90 @@ def test_a_run_stopped_in_its_second_round_and_restarted_equals_an_undisturbed_o
     assert contents(folder) == contents(two_rounds)
 
 
-def test_finished_photographs_are_skipped_on_restart_and_changed_ones_are_labelled_again(
-    labelled: Path, detector: str, names_labelled: list[str]
+def test_finished_chunks_are_skipped_and_one_without_its_index_is_looked_at_again_and_only_what_changed_labelled(
+    labelled: Path, detector: str, names_labelled: list[str], monkeypatch: pytest.MonkeyPatch
 ):
-    run = make_run(labelled, detector)
-    before = label_bytes(labelled / "labels")
-    start(run)
-    assert names_labelled == [] and label_bytes(labelled / "labels") == before
+    run, labels = make_run(labelled, detector), labelled / "labels"
+    before = label_bytes(labels)
+    with monkeypatch.context() as patch:
+        patch.setattr(labeller, "ordered_map", None)  # not even read
+        start(run)
+    assert names_labelled == [] and label_bytes(labels) == before
     cv2.imwrite(str(labelled / "images/z.png"), draw_sample(0, 99)[0])
+    digest = storage.sha256_file(labelled / "images/z.png")
+    index = labels / "round_1/000000.index.npz"
+    with pytest.raises(
+        LabelError, match=rf"000000\.zip/z\.png\.npz: made from another version .*; delete {index} and run"
+    ):
+        load_label(find_label(str(labels), 1, "z.png"), expected_sha256=digest)
+    index.unlink()
     start(run)
-    assert names_labelled == ["z.png"] and label_bytes(labelled / "labels") != before
+    changed = {name for name, content in label_bytes(labels).items() if content != before[name]}
+    assert names_labelled == ["z.png"] and changed == {"round_1/z.png"}
+    assert load_label(find_label(str(labels), 1, "z.png"), expected_sha256=digest)
 
 
-def test_a_label_made_by_another_detector_is_made_again(labelled: Path, detector: str, names_labelled: list[str]):
-    before, path = label_bytes(labelled / "labels"), label_path(str(labelled / "labels"), 1, "deep/c.png")
-    foreign = dataclasses.replace(load_label(path), keypoints=np.ones((1, 2)), scores=np.ones(1), detector_sha256="0")
-    save_label(path, foreign)
+def rewrite(archive: str, detector_sha256: str) -> None:
+    """Write a chunk as another detector would have."""
+    label = Label(np.ones((1, 2)), np.ones(1), (40, 48), np.eye(3), "0" * 64, detector_sha256)
+    names = read_index(archive).photographs
+    write_chunk(archive, detector_sha256, dict.fromkeys(names, encode_label(label)), [1] * len(names), {})
+
+
+def test_labels_made_by_another_detector_are_made_again(labelled: Path, detector: str, names_labelled: list[str]):
+    labels = label_bytes(labelled / "labels")
+    rewrite(archive_path(str(labelled / "labels"), 1, 0), "0" * 64)
+    assert label_bytes(labelled / "labels") != labels
     start(make_run(labelled, detector))
-    assert names_labelled == ["deep/c.png"]
-    assert label_bytes(labelled / "labels") == before
+    assert names_labelled == list(NAMES[:3])
+    start(make_run(labelled, detector, config=config(num_figures=0)))
+    assert label_bytes(labelled / "labels") == labels
+
+
+@pytest.mark.parametrize("file", ["000000.zip", "000000.index.npz"])
+@pytest.mark.parametrize("keep", [0, 30, 700, None])
+def test_a_damaged_chunk_is_made_again(
+    labelled: Path, detector: str, names_labelled: list[str], file: str, keep: int | None
+):
+    """`keep` bytes are left of it; None: it is gone."""
+    start(make_run(labelled, detector))  # the manifest names the copied folder
+    before, path = contents(labelled), labelled / "labels/round_1" / file
+    content = path.read_bytes()
+    path.unlink()
+    if keep is not None:
+        path.write_bytes(content[:keep])
+    start(make_run(labelled, detector))
+    assert contents(labelled) == before
+    assert names_labelled == ([] if file.endswith(".index.npz") else list(NAMES[:3]))  # an archive is enough
+
+
+def test_a_process_killed_between_two_saves_loses_what_it_labelled_since(
+    folder: Path, one_round: Path, detector: str, names_labelled: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    class Killed(BaseException):
+        pass
+
+    add = ChunkWriter.add
+    saves: list[str] = []
+
+    def add_and_save_the_first(writer: ChunkWriter, photograph: str, *label: Any) -> Any:
+        if saves:
+            monkeypatch.setattr(ChunkWriter, "save", lambda writer: None)  # the process is gone: nothing is written
+            raise Killed
+        stored = add(writer, photograph, *label)
+        writer.save()
+        saves.append(photograph)
+        return stored
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ChunkWriter, "add", add_and_save_the_first)
+        with pytest.raises(Killed):
+            start(make_run(folder, detector))
+    monkeypatch.undo()
+    assert saves == [NAMES[0]] and [index.photographs for index in indexes(folder / "labels", 1)] == [NAMES[:1]]
+    assert not (folder / "labels/manifest.json").exists()
+    start(make_run(folder, detector))
+    assert contents(folder) == contents(one_round)
 
 
 def test_settings_that_change_no_label_may_change_on_restart(labelled: Path, detector: str, names_labelled: list[str]):
@@ -330,7 +417,7 @@ def test_labels_do_not_depend_on_which_photographs_are_labelled_with_them(labell
     folder = labelled
     alone = PhotographSet(str(folder / "images"), ("z.png",), ("validation.png",), "")
     start(make_run(folder, detector, "alone", photographs=alone))
-    assert label_bytes(folder / "alone")["round_1/z.png.npz"] == label_bytes(folder / "labels")["round_1/z.png.npz"]
+    assert label_bytes(folder / "alone")["round_1/z.png"] == label_bytes(folder / "labels")["round_1/z.png"]
 
 
 def test_the_union_of_the_shards_is_what_one_process_writes(labelled: Path, detector: str):
@@ -341,8 +428,11 @@ def test_the_union_of_the_shards_is_what_one_process_writes(labelled: Path, dete
     part = labelling.label_round(both[1], 1, Console())
     write_manifest(str(folder / "shards"), rounds._manifest(both[1], 1, part), Part(1, 1, 2))
     start(both[0])
-    assert label_bytes(folder / "shards") == label_bytes(folder / "labels")
-    assert (folder / "shards/manifest.json").read_bytes() == (folder / "labels/manifest.json").read_bytes()
+    apart = {name: content for name, content in contents(folder, "shards").items() if "-shard-" not in name}
+    assert {name.partition("/")[2]: content for name, content in apart.items()} == {
+        name.partition("/")[2]: content for name, content in contents(folder).items()
+    }
+    assert len(apart) == 2 + 2 + 2 * 2 + 1  # plan and manifest, lists, chunks, a figure
 
 
 def test_shard_0_started_again_in_round_2_does_not_wait_for_what_the_others_did_in_round_1(
@@ -358,7 +448,8 @@ def test_shard_0_started_again_in_round_2_does_not_wait_for_what_the_others_did_
     together(*(make_run(folder, detector, iters=2, shard=(index, 2)) for index in range(2)))
     before = label_bytes(folder / "labels")
     assert before == label_bytes(two_rounds / "labels")
-    (folder / "labels/round_2/z.png.npz").unlink()  # as if it had been killed before this one
+    for path in (folder / "labels/round_2").glob("000000.*"):  # as if it had been killed before this chunk
+        path.unlink()
     together(make_run(folder, detector, iters=2, shard=(0, 2)))
     assert label_bytes(folder / "labels") == before
 
@@ -367,7 +458,12 @@ def test_an_unreadable_photograph_is_left_out_counted_and_named(folder: Path, de
     (folder / "images/z.png").write_bytes(b"not a picture")
     manifest = start(make_run(folder, detector))
     assert [item["path"] for item in manifest.counts["left_out"]] == ["z.png"]
-    assert manifest.photographs == tuple(name for name in NAMES if name != "z.png")
+    names = tuple(name for name in NAMES if name != "z.png")
+    assert tuple(labelled_photographs(str(folder / "labels"), manifest)) == names and manifest.chunks == (2, 1)
+    assert [index.left_out for index in indexes(folder / "labels", 1)] == [
+        {"z.png": "not a picture in a known format"},
+        {},
+    ]
     with pytest.raises(PhotographError, match=r"z\.png"):
         start(make_run(folder, detector, "strict", strict=True))
 
@@ -409,8 +505,7 @@ def test_an_answer_that_is_not_finite_stops_the_round_and_names_the_photograph(f
     heatmap = np.zeros((40, 48), np.float32)
     heatmap[3, 4] = np.nan  # what float16 gives that overflows
     detected: Any = labeller._Detected(photograph, types.SimpleNamespace(heatmap=tf.constant(heatmap)))
-    prepare: Any = None
     with pytest.raises(
         PhotographError, match=r"images/z\.png: the detector's answer is not finite; use adaptation\.prec"
     ):
-        labeller._finish(make_run(folder, detector), prepare, detected)
+        labeller._finish(make_run(folder, detector), "0" * 64, detected)

@@ -5,8 +5,6 @@ Ray comes with the extra `cluster`, which `make test` does not install.
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
 import os
 import random
 import shutil
@@ -14,14 +12,15 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # workers import this file too, for `square`
+from ray_nodes import after, command, content, features, needs_ray, run, started
 
 from superpoint_tf.cluster.ray_cluster import connect
 from superpoint_tf.runtime.interruption import StopRequest
@@ -29,43 +28,7 @@ from superpoint_tf.runtime.progress import Console
 from superpoint_tf.runtime.workers import WorkerDied
 from superpoint_tf.synthetic import draw_sample
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-IS_INSTALLED = importlib.util.find_spec("ray") is not None
-pytestmark = pytest.mark.skipif(not IS_INSTALLED, reason="Ray is not installed: pip install -e '.[cluster]'")
-
-os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # nodes on 127.0.0.1; read on Ray's import
-os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (its name); else workers wait for every other process
-NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
-
-
-class Nodes:
-    """A cluster of nodes with a core each; the head stays, of the others any may be killed or join."""
-
-    def __init__(self, count: int) -> None:
-        from ray.cluster_utils import Cluster
-
-        self.cluster = Cluster(initialize_head=True, head_node_args=NODE)
-        self.others = [self.cluster.add_node(**NODE) for _ in range(count - 1)]
-
-    def kill(self, number: int) -> None:
-        """End a node, its workers and what they hold at once."""
-        self.cluster.remove_node(self.others.pop(number), allow_graceful=False)
-
-    def join(self) -> None:
-        """Add a node."""
-        self.others.append(self.cluster.add_node(**NODE))
-
-
-@contextlib.contextmanager
-def started(count: int) -> Iterator[Nodes]:
-    import ray
-
-    nodes = Nodes(count)
-    try:
-        yield nodes
-    finally:
-        ray.shutdown()
-        nodes.cluster.shutdown()
+pytestmark = needs_ray
 
 
 def start_squaring() -> Callable[[tuple[int, float]], tuple[int, int]]:
@@ -131,41 +94,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def command(tool: str, *arguments: str) -> list[str]:
-    return [sys.executable, str(CHECKOUT / "tools" / tool), *arguments]
-
-
 LABEL = command("homographic_adapt.py", "tiny.yaml", "--iters", "1", "--detector", "magicpoint-small")
 EXTRACT = command("extract.py", "images/train")
-
-
-def run(arguments: list[str], cwd: Path, meanwhile: Callable[[], None] = lambda: None) -> tuple[int, str]:
-    """Run a tool and do something meanwhile; return its exit code and what it said."""
-    with open(cwd / "said.txt", "w+", encoding="utf-8") as said:
-        process = subprocess.Popen(arguments, cwd=cwd, stdout=said, stderr=subprocess.STDOUT)
-        disturbance = threading.Thread(target=meanwhile)
-        disturbance.start()
-        code = process.wait(timeout=500)
-        disturbance.join()
-        said.seek(0)
-        return code, said.read()
-
-
-def content(place: Path) -> dict[str, bytes]:
-    """Return the bytes of each file below a folder."""
-    return {str(path.relative_to(place)): path.read_bytes() for path in place.rglob("*") if path.is_file()}
-
-
-def after(place: Path, pattern: str, count: int, action: Callable[[], None]) -> Callable[[], None]:
-    """Return what waits for so many files below a place and then acts."""
-
-    def wait_and_act() -> None:
-        deadline = time.monotonic() + 300
-        while len(list(place.rglob(pattern))) < count and time.monotonic() < deadline:
-            time.sleep(0.05)
-        action()
-
-    return wait_and_act
 
 
 @pytest.mark.slow
@@ -214,22 +144,6 @@ def test_a_node_killed_while_features_are_extracted_changes_no_byte(folder: Path
         assert f"{PHOTOGRAPHS + 60 - 1 - 3} extracted" in said  # all but 05.png and its copies
         assert "4 left out" in said and "raylet" not in said
         assert "0 extracted" in run(on_ray, folder)[1]
-
-
-def features(path: Path) -> dict[str, Any]:
-    """Return every array of a feature file and every attribute, as bytes."""
-    import h5py
-
-    found: dict[str, Any] = {}
-
-    def note(name: str, item: Any) -> None:
-        found[name] = {key: str(value) for key, value in item.attrs.items()}
-        if isinstance(item, h5py.Dataset):
-            found[name]["array"] = (item.dtype, item.shape, item[()].tobytes())
-
-    with h5py.File(path) as file:
-        file.visititems(note)
-    return found
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any
 
 import cv2
 import pytest
+from here_cluster import HereCluster
 
 import superpoint_tf
 from superpoint_tf.adaptation.labelling import _start_labelling
@@ -41,29 +43,15 @@ from superpoint_tf.using.picture_sources import find_sources
 NAMES = tuple(f"{number}.png" for number in range(7))
 
 
-class HereCluster:
-    """A `Cluster` of one worker, this process; what is sent to workers and back is pickled as on the way."""
-
-    capacity = 1
-
-    def __init__(self) -> None:
-        self.items: list[Any] = []
-
-    def map(
-        self,
-        start: Callable[[], Callable[[Any], Any]],
-        items: Iterable[Any],
-        most: int,
-        stop: StopRequest,
-        stopped: str,
-        describe: Callable[[Any], str] = str,
-    ) -> Iterator[Any]:
-        function = pickle.loads(pickle.dumps(start))()
-        for item in items:
-            stop.raise_if_requested(stopped)
-            assert describe(item)
-            self.items.append(item)
-            yield pickle.loads(pickle.dumps(function(pickle.loads(pickle.dumps(item)))))
+@contextlib.contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    """Let relative paths be below a folder; `contextlib.chdir` of Python 3.11."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 class ClusterElsewhere(HereCluster):
@@ -75,11 +63,11 @@ class ClusterElsewhere(HereCluster):
         self._folder = folder
 
     def map(self, start: Callable[[], Callable[[Any], Any]], items: Iterable[Any], *others: Any) -> Iterator[Any]:
-        with contextlib.chdir(self._folder):
+        with inside(self._folder):
             function = pickle.loads(pickle.dumps(start))()
         for item in items:
             self.items.append(item)
-            with contextlib.chdir(self._folder):
+            with inside(self._folder):
                 result = function(item)
             yield pickle.loads(pickle.dumps(result))
 
@@ -98,7 +86,7 @@ def config(root: str = "data/synthetic") -> Any:
                 "num_test": 1,
                 "draw": {"image_shape": [40, 48]},
             },
-            "adaptation": {"num_homographies": 3, "chunk_size": 2, "num_figures": 0},
+            "adaptation": {"num_homographies": 3, "chunk_size": 2, "num_figures": 0, "labels_per_file": 2},
         }
     )
 
@@ -131,8 +119,8 @@ def test_labels_of_a_cluster_are_those_of_one_process_and_a_second_start_labels_
     label("here")
     cluster = HereCluster()
     label("there", cluster=cluster)
-    assert content("there") == content("here") and len(content("here")) == 6 + 2
-    assert [len(item) for item in cluster.items] == [1] * 7
+    assert content("there") == content("here") and len(content("here")) == 2 + 4 + 2 * 4  # lists, chunks
+    assert [len(item.photographs) for item in cluster.items] == [2, 2, 2, 1]
     before = {path: path.stat().st_mtime_ns for path in Path("there/round_1").iterdir()}
     label("there", cluster=cluster)
     assert before == {path: path.stat().st_mtime_ns for path in Path("there/round_1").iterdir()}

@@ -29,10 +29,10 @@ def small_config() -> Config:
     return build_config({"synthetic": {"draw": {"image_shape": [40, 48]}}, "seed": 3})
 
 
-def take(workers: int, start: int, count: int, batch_size: int = 2) -> list[dict[str, np.ndarray]]:
+def take(workers: int, start: int, count: int, batch_size: int = 2, **options: Any) -> list[dict[str, np.ndarray]]:
     config = small_config()
-    views = ViewSettings(config.synthetic.homography)
-    with BatchStream(GeneratedShapes(config), BATCHES["detector"], batch_size, config.seed, views, workers) as stream:
+    views, source = ViewSettings(config.synthetic.homography), GeneratedShapes(config)
+    with BatchStream(source, BATCHES["detector"], batch_size, config.seed, views, workers, **options) as stream:
         batches: Iterator[Any] = stream.batches(start)
         return [{name: value.numpy() for name, value in next(batches).items()} for _ in range(count)]
 
@@ -68,6 +68,14 @@ def test_sample_number_n_is_the_same_picture_whatever_the_parallelism_and_the_st
     for one, other in ((inline[2], late[0]), (inline[1], parallel[0]), (inline[2], parallel[1])):
         for name in one:
             np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_batches_assembled_by_the_device_are_those_of_tf_data():
+    for one, other in zip(take(0, start=1, count=2), take(0, start=1, count=2, on_device=True), strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            rounding = 1e-6 if one[name].dtype == np.float32 else 0  # the two graphs are optimized apart
+            np.testing.assert_allclose(one[name], other[name], rtol=0, atol=rounding)
 
 
 def test_a_sample_does_not_depend_on_its_batch():

@@ -10,6 +10,7 @@ import pytest
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.batches.kinds import BATCHES
+from superpoint_tf.data.labels.label_sets import LabelFiles
 from superpoint_tf.data.labels.labels import Label, LabelError, label_path, save_label
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.photographs.reading import PhotographError
@@ -40,7 +41,7 @@ def folders(tmp_path_factory) -> tuple[Path, Path]:
 def render(folders, numbers, crop=(0, 0), seed=0):
     section = {"image_shape": list(FRAME), "crop_shape": list(crop), "photometric": {"enabled": False}}
     config = build_config({"seed": seed, "photographs": section})
-    source = LabelledPhotographs(config, str(folders[0]), ["a.png"], str(folders[1]), 1, with_pairs=True)
+    source = LabelledPhotographs(config, str(folders[0]), LabelFiles(str(folders[1]), 1, ["a.png"]), with_pairs=True)
     batch = source.render(source.payloads(numbers))
     assert batch["images"].shape == (len(numbers), *source.image_shape)
     return batch
@@ -91,7 +92,9 @@ def twenty(tmp_path: Path) -> LabelledPhotographs:
         label = Label(DOTS, np.ones(len(DOTS), np.float32), FRAME, np.eye(3), sha256_of(tmp_path, name), "")
         save_label(label_path(tmp_path / "labels", 1, name), label)
     config = build_config({"photographs": {"image_shape": list(FRAME)}})
-    return LabelledPhotographs(config, str(tmp_path / "images"), names, str(tmp_path / "labels"), 1, with_pairs=True)
+    return LabelledPhotographs(
+        config, str(tmp_path / "images"), LabelFiles(str(tmp_path / "labels"), 1, names), with_pairs=True
+    )
 
 
 def sha256_of(folder: Path, name: str) -> str:
@@ -125,7 +128,9 @@ def test_one_picture_that_changed_among_many_is_met_in_its_turn(twenty: Labelled
 
 def test_with_a_single_photograph_it_is_checked(folders):
     config = build_config({"photographs": {"image_shape": list(FRAME)}})
-    LabelledPhotographs(config, str(folders[0]), ["a.png"], str(folders[1]), 1, with_pairs=True).check_photographs()
+    LabelledPhotographs(
+        config, str(folders[0]), LabelFiles(str(folders[1]), 1, ["a.png"]), with_pairs=True
+    ).check_photographs()
 
 
 # ---------------------------------------------------------------------------------------------- known, flips, the file
@@ -134,7 +139,9 @@ def test_with_a_single_photograph_it_is_checked(folders):
 def render_with(folders, numbers, key=None, **section):
     section = {"image_shape": list(FRAME), "photometric": {"enabled": False}, **section}
     config = build_config({"photographs": section})
-    source = LabelledPhotographs(config, str(folders[0]), ["a.png"], str(folders[1]), 1, with_pairs=True, key=key)
+    source = LabelledPhotographs(
+        config, str(folders[0]), LabelFiles(str(folders[1]), 1, ["a.png"]), with_pairs=True, key=key
+    )
     batch = source.render(source.payloads(numbers))
     assert batch["images"].shape == batch["images1"].shape == (len(numbers), *source.picture_shape)
     assert batch["known"].shape == (len(numbers), *source.image_shape)
@@ -224,7 +231,7 @@ def test_at_the_scale_of_the_frame_nothing_is_cut_from_the_file(folders):
 def test_a_stream_of_photographs_gives_views_of_the_frame_at_any_step(voted, scale: float, with_pairs: bool):
     section = {"image_shape": list(FRAME), "source_scale": scale, "views": "both", "flip": True}
     config = build_config({"photographs": section, "joint": {"batch_size": 2, "targets": "bilinear"}})
-    source = LabelledPhotographs(config, str(voted[0]), ["a.png"], str(voted[1]), 1, with_pairs, key=2**55)
+    source = LabelledPhotographs(config, str(voted[0]), LabelFiles(str(voted[1]), 1, ["a.png"]), with_pairs, key=2**55)
     views = ViewSettings.of(config.photographs, config.joint)
     kind = BATCHES["joint" if with_pairs else "detector"]
     with BatchStream(source, kind, 2, source.key, views, 0) as stream:
@@ -243,7 +250,9 @@ def test_two_stages_differ_in_order_parts_and_light_and_one_stage_is_the_same_ag
     def stage(key: int):
         config = build_config({"photographs": {"image_shape": list(FRAME), "crop_shape": [40, 56]}})
         names = [f"{number:02d}.png" for number in range(20)]
-        source = LabelledPhotographs(config, str(tmp_path / "images"), names, str(tmp_path / "labels"), 1, True, key)
+        source = LabelledPhotographs(
+            config, str(tmp_path / "images"), LabelFiles(str(tmp_path / "labels"), 1, names), True, key
+        )
         return [source.picture_name(number) for number in range(20)], source.render(source.payloads(range(4)))["images"]
 
     (order, images), (again, same), (other, others) = stage(2**55 + 1), stage(2**55 + 1), stage(2**55 + 2)

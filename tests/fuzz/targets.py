@@ -160,6 +160,7 @@ def _read_label_folder(content: bytes, folder: Path) -> None:
     """Read `manifest` and `adaptation.json`, one after the other, as a training and a second adaptation do."""
     from superpoint_tf.config.config_files import build_config
     from superpoint_tf.data.labels.label_folders import find_labels
+    from superpoint_tf.data.labels.label_sets import labelled_photographs
     from superpoint_tf.data.labels.labels import IDENTITY_FILE, Part, read_manifest
 
     plan, _, manifest = content.partition(_BETWEEN_MEMBERS)
@@ -174,6 +175,7 @@ def _read_label_folder(content: bytes, folder: Path) -> None:
         found.detector["path"] + found.detector["sha256"]
         [item["path"] + item["reason"] for item in found.counts["left_out"]]
         found.counts["photographs"] + found.counts["keypoints"] + found.counts["keypoints_per_image"]
+        len(labelled_photographs(str(folder), found))
 
 
 def _label_manifest_seeds() -> list[bytes]:
@@ -194,7 +196,9 @@ def _label_manifest_seeds() -> list[bytes]:
         "validation": [],
         "schema_version": 1,
     }
-    return [json.dumps(plan).encode() + _BETWEEN_MEMBERS + json.dumps(manifest).encode()]
+    chunks = {key: value for key, value in manifest.items() if key != "photographs"}
+    manifests = [manifest, {**chunks, "chunks": [1, 0, 3], "schema_version": 3}]
+    return [json.dumps(plan).encode() + _BETWEEN_MEMBERS + json.dumps(each).encode() for each in manifests]
 
 
 # ------------------------------------------------------------------------------------------------ other files
@@ -306,6 +310,26 @@ def _points_target(name: str, seeds: Callable[[], list[bytes]]) -> Target:
     return Target(_read_points(name), seeds, (PointFileError,))
 
 
+def _label_index_target(members: bool) -> Target:
+    from superpoint_tf.data.labels.label_chunks import pack_chunk, read_archived, read_index
+    from superpoint_tf.data.labels.label_places import archive_path, index_path
+    from superpoint_tf.data.labels.labels import LabelError
+
+    archive, index = pack_chunk("0" * 64, {"a.jpg": b"label", "b/c.jpg": b"other"}, [1, 2], {"d.jpg": "empty file"})
+
+    def read(content: bytes, folder: Path) -> None:
+        place = archive_path(str(folder), 1, 0)
+        _written(Path(place), archive)
+        _written(Path(index_path(place)), content)
+        for stored in read_index(place):
+            read_archived(place, stored.photograph)
+
+    refusals = (LabelError, FileNotFoundError)  # the latter of a photograph that an index names no more
+    if members:
+        return Target(_repacked(read), lambda: _unpacked([index.to_bytes()]), refusals)
+    return Target(read, lambda: [index.to_bytes()], refusals)
+
+
 def _label_folder_target() -> Target:
     from superpoint_tf.config import ConfigError
     from superpoint_tf.data.labels.labels import LabelError
@@ -319,6 +343,8 @@ BUILDERS: dict[str, Callable[[], Target]] = {
     "cluster": _settings_target(_read_cluster, _cluster_seeds),
     "label": lambda: _label_target(members=False),
     "label_members": lambda: _label_target(members=True),
+    "label_index": lambda: _label_index_target(members=False),
+    "label_index_members": lambda: _label_index_target(members=True),
     "label_folder": _label_folder_target,
     "weights": lambda: _weights_target(members=False),
     "weights_members": lambda: _weights_target(members=True),

@@ -93,7 +93,7 @@ def test_shipped_descriptors_know_patches_again_under_another_light_and_a_small_
     assert np.mean(nearest == np.arange(len(grid))) > 0.85
 
 
-@pytest.mark.parametrize("name", ["magicpoint-small", "superpoint-small", "superpoint"])
+@pytest.mark.parametrize("name", ["magicpoint-small", "superpoint-small", "superpoint", "superpoint-nano"])
 def test_the_fingerprint_of_weights_that_ship_is_the_digest_of_their_file(name: str):
     """Whatever settings networks gained since: features, labels and the samples of a stage hang on it."""
     path = WEIGHTS_FOLDER / f"{name}.npz"

@@ -16,7 +16,7 @@ from superpoint_tf.evaluation.edge_recall import edge_recall
 SHAPE = (240, 320)
 
 
-@pytest.fixture(scope="module", params=["superpoint-small", "superpoint"])
+@pytest.fixture(scope="module", params=["superpoint-small", "superpoint"])  # superpoint-nano: its card
 def model(request: pytest.FixtureRequest) -> SuperPoint:
     return SuperPoint.from_pretrained(request.param)
 

@@ -150,7 +150,7 @@ def test_memory_and_files_stay_flat_over_hundreds_of_photographs(tmp_path: Path,
     network = build_network(settings)
     get_weights(network, settings).save(tmp_path / "weights.npz")
     photographs = PhotographSet(str(tmp_path / "images"), names, (), "")
-    monkeypatch.setattr(labeller, "save_label", counted(meter, labeller.save_label))
+    monkeypatch.setattr(labeller, "encode_label", counted(meter, labeller.encode_label))
     run = AdaptationRun(config, photographs, str(tmp_path / "weights.npz"), str(tmp_path / "labels"), 1)
     adapt(run, Console())
     assert meter.calls == IMAGES

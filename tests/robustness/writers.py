@@ -13,6 +13,7 @@ import tensorflow as tf
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.labels import labels
+from superpoint_tf.data.labels.label_chunks import write_chunk
 from superpoint_tf.data.shapes.generation import generate_synthetic_sets
 from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.evaluation.results import Evaluation
@@ -45,9 +46,13 @@ def write_label(folder: Path, size: int) -> None:
     labels.save_label(str(folder / "round_1" / "a.jpg.npz"), label)
 
 
+def write_label_chunk(folder: Path, size: int) -> None:
+    write_chunk(str(folder / "round_1" / "000000.zip"), "", {"a.jpg": _noise(size).tobytes()}, [1], {})
+
+
 def write_label_manifest(folder: Path, size: int) -> None:
-    names = tuple(f"{number:098d}" for number in range(size // 100))
-    manifest = labels.LabelManifest("images", 1, (1,), {}, {}, {}, photographs=names)
+    counts = tuple(range(size // 10))
+    manifest = labels.LabelManifest("images", 1, (1,), {}, {}, {}, chunks=counts)
     labels.write_manifest(str(folder), manifest)
 
 

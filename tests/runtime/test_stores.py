@@ -47,11 +47,11 @@ def test_folders_are_told_from_files_and_names_of_files_are_not_asked_about(url:
 
 
 def test_a_walk_gives_what_is_not_hidden_in_the_order_of_paths(url: str):
-    beside = ["sub-a/z.txt"] if url.startswith("file") else []  # ram:// lists it as -a of sub
-    for name in beside:
-        storage.write_bytes(f"{url}/{name}", b"")
+    beside = "a-sub" if url.startswith("ram:") else "sub-a"  # TensorFlow's ram:// would list sub-a below sub, too
+    storage.write_bytes(f"{url}/{beside}/z.txt", b"")
     walked = [storage.relative(path, url) for path in stores.walk(StorePath(url), lambda name: name.endswith(".jpg"))]
-    assert walked == sorted(walked) == ["a.txt", *beside, "sub.jpg", "sub/b.txt", "sub/deep/c.txt"]
+    assert walked == sorted(walked)
+    assert sorted(walked) == sorted(["a.txt", f"{beside}/z.txt", "sub.jpg", "sub/b.txt", "sub/deep/c.txt"])
 
 
 def test_what_is_not_there_is_not_there_as_on_a_disk(url: str):

@@ -13,7 +13,10 @@ import pytest
 import yaml
 from picture_zoo import LEFT_OUT_PLACES, bad_cases, good_cases, names_used, scene, write_zoo
 
-from superpoint_tf.data.labels.labels import LabelError, label_path, load_label, read_manifest
+from superpoint_tf.data.labels.label_chunks import read_archived
+from superpoint_tf.data.labels.label_places import index_path, split_archived
+from superpoint_tf.data.labels.label_sets import find_label, labelled_photographs
+from superpoint_tf.data.labels.labels import LabelError, load_label, read_manifest
 from superpoint_tf.data.photographs import reading
 from superpoint_tf.runtime import storage
 
@@ -68,13 +71,14 @@ def test_adaptation_uses_or_names_each_of_500_pictures_and_labels_stay_with_thei
     manifest = read_manifest("labels/tiny")
     left_out = {item["path"]: item["reason"] for item in manifest.counts["left_out"]}
     assert left_out.keys() == REASONS.keys() and all(reason in left_out[name] for name, reason in REASONS.items())
-    assert len(manifest.photographs) + len(manifest.validation) + len(left_out) == COUNT
-    assert set(names_used()) <= {*manifest.photographs, *manifest.validation}
+    names = tuple(labelled_photographs("labels/tiny", manifest))
+    assert len(names) + len(manifest.validation) + len(left_out) == COUNT
+    assert set(names_used()) <= {*names, *manifest.validation}
     summary = next(line for line in lines if "round 1/1 done" in line)
-    assert f"{len(manifest.photographs)} photographs | " in summary and f"| {len(REASONS)} left out" in summary
+    assert f"{len(names)} photographs | " in summary and f"| {len(REASONS)} left out" in summary
     assert_named(lines, " warn | left out: ")
-    check_frames(manifest.photographs)
-    check_changed_pictures(folder, manifest.photographs, adapt)
+    check_frames(names)
+    check_changed_pictures(folder, names, adapt)
     assert run_tool(*command, "--detector", tiny_weights, "--output", "labels/strict", "--strict") == 1
     first = min(name for name in REASONS if not name.startswith("\\"))  # in the order of the listing
     said = capsys.readouterr().err
@@ -97,34 +101,37 @@ def test_bad_pictures_of_a_validation_folder_are_named_too_and_strict_stops_at_t
     assert run_tool(*command) == 0
     assert "| 1 left out" in (said := capsys.readouterr().out) and "left out: val/bad.jpg: damaged" in said
     manifest = read_manifest("labels/tiny")
-    assert (manifest.photographs, manifest.validation) == (("train/a.png",), ("val/b.png", "val/c.png"))
+    labelled = tuple(labelled_photographs("labels/tiny", manifest))
+    assert (labelled, manifest.validation) == (("train/a.png",), ("val/b.png", "val/c.png"))
     assert [item["path"] for item in manifest.counts["left_out"]] == ["val/bad.jpg"]
 
 
 def check_frames(names: tuple[str, ...]) -> None:
     """Twins have labels of their own, and pictures that show the same have the same labels."""
-    labels = {name: load_label(label_path("labels/tiny", 1, name)) for name in names}
+    labels = {name: load_label(find_label("labels/tiny", 1, name)) for name in names}
     twins = [name for name in ("twin.png", "twin.bmp") if name in labels]
     assert len({labels[name].sha256 for name in twins}) == len(twins)
     assert all(label.image_shape == (40, 56) for label in labels.values())
 
 
 def check_changed_pictures(folder: Path, names: tuple[str, ...], adapt: Callable[..., list[str]]) -> None:
-    """A picture that changed since has no label: training refuses it, and adaptation makes it anew, and it alone."""
+    """A picture that changed since has no label: training refuses it and names an index; without it it is made anew."""
     changed, kept = [name for name in names if name.startswith("plain")][:2]
-    paths = [Path(label_path("labels/tiny", 1, name)) for name in (changed, kept)]
-    before = [path.stat().st_mtime_ns for path in paths]
+    paths = [find_label("labels/tiny", 1, name) for name in (changed, kept)]
+    before = [read_archived(*split_archived(path)) for path in paths]
     shift, digest = 0, ""
     while digest < "f":  # the smallest are held out for validation: this one stays where it is
         shift += 1
         cv2.imwrite(str(folder / changed), np.roll(scene(), shift, axis=1))
         digest = storage.sha256_file(folder / changed)
-    with pytest.raises(LabelError, match="made from another version of the photograph"):
-        load_label(str(paths[0]), expected_sha256=digest)
+    index = index_path(split_archived(paths[0])[0])
+    with pytest.raises(LabelError, match=f"made from another version of the photograph.*; delete {index} and run"):
+        load_label(paths[0], expected_sha256=digest)
+    Path(index).unlink()
     adapt()
-    after = [path.stat().st_mtime_ns for path in paths]
+    after = [read_archived(*split_archived(path)) for path in paths]
     assert after[0] != before[0] and after[1] == before[1]
-    assert load_label(str(paths[0])).sha256 == digest
+    assert load_label(paths[0]).sha256 == digest
 
 
 def test_extraction_uses_or_names_each_of_500_pictures(

@@ -64,7 +64,7 @@ def run_chain(folder: Path) -> Path:
 
 def results(folder: Path) -> dict[str, str]:
     """Checksums of everything that equal runs must agree on."""
-    kept = (".tfrecord", ".npz", "metrics.jsonl", "manifest.json", "summary.json")
+    kept = (".tfrecord", ".npz", ".zip", "metrics.jsonl", "manifest.json", "summary.json")
     return {
         path.relative_to(folder).as_posix(): storage.sha256_file(path)
         for root in ("data", "labels", "outputs")
@@ -80,7 +80,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_each_command_finds_what_the_one_before_left(undisturbed: Path):
     manifest = read_manifest(str(undisturbed / "labels/tiny"))
-    assert manifest.final_round == 2 and len(manifest.photographs) == 6 and len(manifest.validation) == 2
+    assert manifest.final_round == 2 and manifest.counts["photographs"] == 6 and len(manifest.validation) == 2
     assert (undisturbed / "outputs/tiny-magicpoint/weights.npz").exists()  # the first detector was trained on the way
     assert "30 synthetic shapes from data/synthetic" in (undisturbed / "log").read_text()
     assert load_weights(undisturbed / "outputs/tiny").network.system == "superpoint"

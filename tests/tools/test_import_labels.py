@@ -13,7 +13,9 @@ import pytest
 
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import build_config
-from superpoint_tf.data.labels.labels import label_path, load_label, read_manifest
+from superpoint_tf.data.labels.label_chunks import unpack_archive
+from superpoint_tf.data.labels.label_sets import find_label, labelled_photographs
+from superpoint_tf.data.labels.labels import load_label, read_manifest
 from superpoint_tf.interop.point_frames import COVER, STRETCH, PointFrame
 from superpoint_tf.training.builders.detector_tasks import build_joint_task
 from superpoint_tf.training.trainer import train
@@ -59,9 +61,10 @@ def imported(run_tool: Callable[..., int], *options: str) -> int:
 def test_points_of_the_file_land_on_the_corners_of_the_labels_frame(folder: Path, run_tool: Callable[..., int]):
     assert imported(run_tool) == 0
     manifest = read_manifest("labels")
-    assert len(manifest.photographs) == 7 and len(manifest.validation) == 2 and manifest.counts["left_out"] == []
-    for name in manifest.photographs:
-        label = load_label(label_path("labels", 1, name))
+    names = tuple(labelled_photographs("labels", manifest))
+    assert len(names) == 7 and len(manifest.validation) == 2 and manifest.counts["left_out"] == []
+    for name in names:
+        label = load_label(find_label("labels", 1, name))
         picture = cv2.imread(f"pictures/{name}", cv2.IMREAD_GRAYSCALE)
         ys, xs = np.nonzero(picture)
         corners = [[x, y] for y in (ys.min(), ys.max()) for x in (xs.min(), xs.max())]
@@ -99,8 +102,8 @@ def test_training_takes_the_labels(folder: Path, run_tool: Callable[..., int]):
 def test_the_tf1_and_the_pytorch_pipelines_scaling_is_undone(folder: Path, run_tool: Callable[..., int]):
     """96x96: covering cuts 12 columns off either side, stretching shrinks x by .6 and y by .75."""
     assert imported(run_tool) == 0
-    name = read_manifest("labels").photographs[0]
-    expected = load_label(label_path("labels", 1, name)).keypoints
+    name = labelled_photographs("labels", read_manifest("labels"))[0]
+    expected = load_label(find_label("labels", 1, name)).keypoints
     for path in Path("points").iterdir():
         corners = np.load(path)["points"][:, ::-1]
         covered = (corners + 0.5) * 0.75 - 0.5 - [12, 0]
@@ -111,7 +114,7 @@ def test_the_tf1_and_the_pytorch_pipelines_scaling_is_undone(folder: Path, run_t
             for path in Path("points").iterdir():
                 np.savez(path, pts=np.load(path)["pts"])
         assert imported(run_tool, "--scaled", scaled, "--overwrite") == 0
-        np.testing.assert_allclose(load_label(label_path("labels", 1, name)).keypoints, expected, atol=1e-4)
+        np.testing.assert_allclose(load_label(find_label("labels", 1, name)).keypoints, expected, atol=1e-4)
 
 
 def test_what_the_points_own_frame_did_not_see_is_not_known():
@@ -189,5 +192,16 @@ def test_labels_that_are_there_are_replaced_only_where_that_was_asked_for(
 def test_equal_files_give_equal_labels(folder: Path, run_tool: Callable[..., int]):
     assert imported(run_tool) == 0
     first = read_manifest("labels")
-    assert imported(run_tool, "--overwrite") == 0
+    files = {path: path.read_bytes() for path in Path("labels/round_1").iterdir()}
+    assert imported(run_tool, "--overwrite") == 0 and len(files) == 2
     assert dataclasses.asdict(read_manifest("labels")) == dataclasses.asdict(first)
+    assert files == {path: path.read_bytes() for path in Path("labels/round_1").iterdir()}
+
+
+def test_imported_labels_in_many_chunks_are_those_in_one(folder: Path, run_tool: Callable[..., int]):
+    assert imported(run_tool) == 0
+    whole = [unpack_archive(str(path)) for path in sorted(Path("labels/round_1").glob("*.zip"))]
+    assert imported(run_tool, "--overwrite", "--set", "adaptation.labels_per_file=2") == 0
+    parts = [unpack_archive(str(path)) for path in sorted(Path("labels/round_1").glob("*.zip"))]
+    assert [len(part) for part in parts] == [2, 2, 2, 1] and len(whole) == 1
+    assert whole[0] == {name: content for part in parts for name, content in part.items()}

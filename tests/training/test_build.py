@@ -9,7 +9,9 @@ import pytest
 
 from superpoint_tf.config import Config, ConfigError, NetworkConfig
 from superpoint_tf.config.config_files import build_config, config_to_dict
+from superpoint_tf.data.labels.label_chunks import write_chunk
 from superpoint_tf.data.labels.label_folders import find_labels
+from superpoint_tf.data.labels.label_places import archive_path
 from superpoint_tf.data.labels.labels import IDENTITY_FILE, LabelManifest, write_manifest
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.random_streams import stage_key
@@ -61,11 +63,14 @@ def write_labels(root: str, rounds: int = 2, done: int = 2, **changes: Any) -> L
             "keypoints_per_image": 3.0,
             "labels_sha256": "0" * 64,
             "left_out": [],
+            "num_left_out": 0,
         },
-        "photographs": ("a.png", "b.png"),
         "validation": ("c.png",),
+        "chunks": (1, 1),
     }
     manifest = LabelManifest(**{**values, **changes})
+    for number, name in enumerate(("a.png", "b.png")):
+        write_chunk(archive_path(root, done, number), "0" * 64, {name: b"no label"}, [3], {})
     plan = {"rounds": rounds, "detector_sha256": "0" * 64, "photographs_sha256": "0" * 64, "config": {}}
     storage.write_json(f"{root}/{IDENTITY_FILE}", plan)
     if done:
@@ -135,10 +140,21 @@ def test_a_joint_task_reads_the_last_round_and_validates_on_held_out_photographs
 
 
 def test_a_training_on_labels_without_votes_says_what_it_does_not_learn():
-    write_labels("labels/mine", schema_version=1)
+    write_labels("labels/mine", schema_version=1, photographs=("a.png", "b.png"))
     assert "nothing is learnt within 16 px" in build_joint_task(config()).source.description
     write_labels("labels/mine")
     assert "16 px" not in build_joint_task(config()).source.description
+
+
+@pytest.mark.parametrize("schema_version", [1, 2])
+def test_folders_of_before_with_a_file_a_label_are_trained_on(schema_version: int):
+    manifest = write_labels("labels/mine", schema_version=schema_version, photographs=("a.png", "b.png"), chunks=())
+    source = build_joint_task(config()).source
+    assert "2 photographs of images with the labels of round 2 in labels/mine" in source.description
+    assert sorted(source.picture_name(number) for number in range(2)) == ["images/a.png", "images/b.png"]
+    (place,) = {payload[1] for payload in source.payloads([0])}
+    assert place.path == f"labels/mine/round_2/{place.photograph}.npz"
+    assert build_joint_task(config()).inputs == {"labels": manifest.fingerprint()}
 
 
 def test_adapted_weights_are_those_of_the_detector_that_made_the_labels():
@@ -152,9 +168,9 @@ def test_photographs_that_moved_are_read_where_the_config_says(folder: Path):
     write_labels("labels/mine")
     (folder / "moved").mkdir()
     photographs = {"image_shape": [40, 48], "root": "moved"}
-    assert build_joint_task(config(photographs=photographs)).source.payloads([0])[0][1].startswith("moved/")
+    assert build_joint_task(config(photographs=photographs)).source.picture_name(0).startswith("moved/")
     (folder / "images").mkdir()
-    assert build_joint_task(config(photographs=photographs)).source.payloads([0])[0][1].startswith("images/")
+    assert build_joint_task(config(photographs=photographs)).source.picture_name(0).startswith("images/")
 
 
 def test_labels_without_a_photograph_to_validate_on_are_refused():
@@ -164,7 +180,7 @@ def test_labels_without_a_photograph_to_validate_on_are_refused():
 
 
 def test_labels_of_no_photograph_are_refused():
-    write_labels("labels/mine", photographs=())
+    write_labels("labels/mine", chunks=(0, 0))
     with pytest.raises(ValueError, match="round 2 has no labelled photographs"):
         build_joint_task(config())
 
@@ -173,7 +189,7 @@ def test_every_stage_of_a_chain_has_a_key_of_its_own():
     """Shapes, the retraining on the first round's labels, and the joint training, of one seed."""
     first = write_labels("labels/mine", rounds=2, done=1)
     shapes_key = build_shapes_task(config(train="detector", synthetic={"source": "generator"})).source.key
-    adapted = build_adapted_task(config(detector={"init": "detector.npz"}), "labels/mine", 1, first)
+    adapted = build_adapted_task(config(detector={"init": "detector.npz"}), "labels/mine", first)
     write_labels("labels/mine", counts={**first.counts, "labels_sha256": "1" * 64})
     joint, begun = (build_joint_task(config(joint={"init": init})) for init in ("", "adapted"))
     keys = [shapes_key, adapted.source.key, joint.source.key, begun.source.key]

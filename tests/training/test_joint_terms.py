@@ -202,6 +202,15 @@ def test_a_student_comes_nearer_to_its_teacher(teacher: str):
     assert last["tdesc"] < 0.3 * first["tdesc"]  # its detector knows nothing; the labels draw away from that
 
 
+def test_of_a_teacher_with_other_descriptors_the_detector_alone_is_learnt():
+    state = make_state(teacher="superpoint-small", descriptor_weight=0.0, keypoint_weight=1.0)
+    assert state.log.names == ("total", "det0", "det1", "kpt", "tdet")
+    state.train_step(batch_of())
+    means = state.log.take_means()
+    terms = 0.5 * (means["det0"] + means["det1"]) + means["kpt"] + means["tdet"]
+    assert means["total"] == pytest.approx(terms, rel=1e-5)
+
+
 def test_without_a_weight_the_loss_over_all_cells_is_not_computed(teacher: str):
     state = make_state(teacher=teacher, descriptor_weight=0.0, keypoint_weight=1.0)
     assert list(state.log.names) == ["total", "det0", "det1", "kpt", "tdet", "tdesc"]
@@ -210,8 +219,9 @@ def test_without_a_weight_the_loss_over_all_cells_is_not_computed(teacher: str):
 
 
 def test_a_teacher_that_does_not_fit_is_refused(teacher: str):
-    config = build_config({"train": "joint", "network": {"width": 0.0625}, "joint": {"teacher": teacher}})
-    with pytest.raises(ConfigError, match=r"its descriptors have 8 numbers, network\.descriptor_dim is 256"):
+    section = {"teacher": teacher, "descriptor_weight": 0}
+    config = build_config({"train": "joint", "network": {"width": 0.0625}, "joint": section})
+    with pytest.raises(ConfigError, match=r"8 numbers, network\.descriptor_dim is 256, and nothing else trains"):
         teacher_input(config)
     with pytest.raises(
         ConfigError, match=r"joint\.teacher=magicpoint-small: weights of magicpoint; those of superpoint can"

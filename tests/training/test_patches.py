@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import build_config, load_config
+from superpoint_tf.data.labels.label_sets import LabelFiles
 from superpoint_tf.data.labels.labels import Label, label_path, save_label
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.losses.descriptor_loss import DESCRIPTOR_LOSSES
@@ -69,7 +70,10 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def task_of(labelled: Path, settings: Config) -> Task:
     source = LabelledPhotographs(
-        settings, str(labelled / "images"), ("a.png", "b.png", "c.png"), str(labelled / "labels"), 1, with_pairs=True
+        settings,
+        str(labelled / "images"),
+        LabelFiles(str(labelled / "labels"), 1, ("a.png", "b.png", "c.png")),
+        with_pairs=True,
     )
     cut = functools.partial(cut_from_photographs, settings, str(labelled / "images"), ("c.png",))
     return make_task(settings, source, PatchValidator(settings, cut))

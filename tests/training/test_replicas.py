@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from superpoint_tf.cluster.gang import LEFT_ALONE
 from superpoint_tf.config import ConfigError, TrainingConfig
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.batches.kinds import BATCHES
@@ -213,7 +214,7 @@ def test_a_pair_that_is_killed_or_stopped_goes_on_from_the_common_checkpoint(tmp
         wait_for(tmp_path / "run/checkpoints/checkpoint", processes)
         processes[killed].kill()
         codes = wait(tmp_path, processes)
-        assert (codes[killed], codes[1 - killed]) == (-signal.SIGKILL, 1)
+        assert (codes[killed], codes[1 - killed]) == (-signal.SIGKILL, LEFT_ALONE)
     assert f"error: worker {1 - killed} of 2: another worker is gone" in (tmp_path / "log").read_text()
     with ended(start_pair(tmp_path, "training", "run", *settings)) as processes:
         wait_for(tmp_path / "run/checkpoints/latest-9.index", processes)

@@ -25,7 +25,7 @@ def check_arrays(path: str, arrays: dict[str, np.ndarray]) -> None:
         ("image_to_label", "f", (3, 3)),
         ("sha256", "U", ()),
     ):
-        _check_array(path, arrays, name, kinds, shape)
+        check_array(path, arrays, name, kinds, shape)
     if len(arrays["keypoints"]) != len(arrays["scores"]):
         counts = f"{len(arrays['keypoints'])} keypoints but {len(arrays['scores'])} scores"
         raise LabelError(f"{path}: {counts}; {remedy(path)}")
@@ -37,12 +37,17 @@ def check_arrays(path: str, arrays: dict[str, np.ndarray]) -> None:
         raise LabelError(f"{path}: image_shape is {sides.tolist()}, expected 1 to {_MAX_SIDE_PX} px; {remedy(path)}")
 
 
-def _check_array(
-    path: str, arrays: dict[str, np.ndarray], name: str, kinds: str, shape: tuple[int | None, ...]
+def check_array(
+    path: str,
+    arrays: dict[str, np.ndarray],
+    name: str,
+    kinds: str,
+    shape: tuple[int | None, ...],
+    what: str = "a label file",
 ) -> None:
     """Raise LabelError unless there is such an array of one of the kinds, and of the shape; None is any number."""
     if name not in arrays:
-        raise LabelError(f"{path}: not a label file ({name} missing); {remedy(path)}")
+        raise LabelError(f"{path}: not {what} ({name} missing); {remedy(path)}")
     array = arrays[name]
     fits = len(shape) == array.ndim and all(a in (None, b) for a, b in zip(shape, array.shape, strict=True))
     if not fits or array.dtype.kind not in kinds:
@@ -58,8 +63,8 @@ def read_votes(path: str, arrays: dict[str, np.ndarray], image_shape: tuple[int,
         raise LabelError(f"{path}: label format {shown!r}, this version reads 1 and {LABEL_FORMAT}; {remedy(path)}")
     if version == 1:
         return votes_before_format_2(image_shape), 1
-    _check_array(path, arrays, "num_votes", "iu", ())
-    _check_array(path, arrays, "votes", "u", packed_shape(image_shape))
+    check_array(path, arrays, "num_votes", "iu", ())
+    check_array(path, arrays, "votes", "u", packed_shape(image_shape))
     number = int(arrays["num_votes"])
     if not 1 <= number <= MAX_VOTES:
         raise LabelError(f"{path}: num_votes is {number}, expected 1 to {MAX_VOTES}; {remedy(path)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from superpoint_tf.data.labels.label_places import index_path, split_archived
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.invocation import how_to_run
 
@@ -30,4 +31,7 @@ def how_to_label(place: str) -> str:
 
 def remedy(path: str) -> str:
     """Return what to do about a file in a label folder that cannot be used."""
-    return how_to_label(path) if is_imported(path) else f"delete it and {how_to_label(path)}"
+    if is_imported(path):
+        return how_to_label(path)
+    archive, _ = split_archived(path)
+    return f"delete {index_path(archive) if archive else 'it'} and {how_to_label(path)}"

@@ -1,4 +1,4 @@
-"""The store of pseudo-labels: one small file a photograph and round, and a manifest that says what was made how."""
+"""Pseudo-labels as the bytes of files, and the manifest of a label folder, which says what was made how."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from superpoint_tf.data.labels.label_arrays import LABEL_FORMAT, LabelError, check_arrays, read_votes
+from superpoint_tf.data.labels.label_chunks import read_archived
 from superpoint_tf.data.labels.label_origin import IDENTITY_FILE, how_to_label, remedy
+from superpoint_tf.data.labels.label_places import LABEL_SUFFIX, split_archived
 from superpoint_tf.data.labels.label_votes import pack_votes
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.json_forms import misfits
 from superpoint_tf.runtime.operating_system import parts_below
 
-SCHEMA_VERSION = 2  # of manifests; 1: the labels hold no votes
+SCHEMA_VERSION = 3  # of manifests; 2: a file a label and one list of all photographs; 1: the labels hold no votes too
+LABEL_STORE = "chunks"  # what identities name the form of schema 3; before it they named none
+_MOST_IN_A_CHUNK = 10**6  # labels
+MOST_LEFT_OUT = 1000  # photographs left out that a manifest names; the chunks' indexes name all
 IMPORTED = "imported"  # in the place of a detector's path: others made the labels
 ADAPTED = "adapted"  # joint.init of this name: the detector that made the labels
 _PLAN = {"rounds": int, "detector_sha256": str, "photographs_sha256": str, "config": dict}
@@ -34,9 +39,13 @@ _MANIFEST: dict[str, Any] = {
         "labels_sha256": str,
         "left_out": [{"path": str, "reason": str}],
     },
-    "photographs": [str],
     "validation": [str],
     "schema_version": int,
+}
+_LISTS: dict[int, dict[str, Any]] = {  # by the schema
+    1: {"photographs": [str]},
+    2: {"photographs": [str]},
+    SCHEMA_VERSION: {"chunks": [int]},
 }
 
 
@@ -65,22 +74,23 @@ class Label:
 
 
 def label_path(root: str, round: int, photograph: str) -> str:
-    """Return where the labels of a photograph lie; `photograph` is its path below the image root, with slashes.
+    """Return the label file of a photograph in a folder of schema 2; `find_label` finds it in any.
 
-    The extension stays in the name, so that a.jpg and a.png do not share labels.
+    `photograph` is its path below the image root, with slashes. The extension stays in the name, so that a.jpg and
+    a.png do not share labels.
     """
     parts = parts_below(photograph)
     if not parts:
         raise LabelError(f"{photograph!r} is not a path below the image root")
-    return storage.join(root, f"round_{round}", *parts) + ".npz"
+    return storage.join(root, f"round_{round}", *parts) + LABEL_SUFFIX
 
 
-def save_label(path: str, label: Label) -> str:
-    """Write a label in format 2 and return the SHA-256 of the file; the same label gives the same bytes.
+def encode_label(label: Label) -> bytes:
+    """Return a label as its file holds it, in format 2; the same label gives the same bytes.
 
     Votes are kept as the fewest of each block of 2x2 pixels.
     """
-    content = storage.npz_bytes(
+    return storage.npz_bytes(
         format=np.asarray(LABEL_FORMAT, np.int64),
         keypoints=np.asarray(label.keypoints, np.float32).reshape(-1, 2),
         scores=np.asarray(label.scores, np.float32).reshape(-1),
@@ -91,6 +101,11 @@ def save_label(path: str, label: Label) -> str:
         votes=pack_votes(label.votes, label.num_votes),
         num_votes=np.asarray(label.num_votes, np.int64),
     )
+
+
+def save_label(path: str, label: Label) -> str:
+    """Write a label into a file of its own and return the SHA-256 of the file."""
+    content = encode_label(label)
     storage.write_bytes(path, content)
     return storage.sha256(content)
 
@@ -98,19 +113,33 @@ def save_label(path: str, label: Label) -> str:
 def load_label(path: str, expected_sha256: str | None = None) -> Label:
     """Read a label; with `expected_sha256` it must have been made from a photograph of that content.
 
-    One of format 1, which held no votes, has one vote but within 16 px of the frame, where it is not to be believed.
+    `path` is that of a file, or leads into the archive of a chunk as if it were a folder (`find_label`). One of format
+    1, which held no votes, has one vote but within 16 px of the frame, where it is not to be believed.
     Raises FileNotFoundError, or LabelError for a damaged or foreign file or a photograph that changed since.
     """
+    archive, photograph = split_archived(path)
     try:
-        arrays = storage.load_npz(path)
+        arrays = storage.unpack_npz(read_archived(archive, photograph), path) if archive else storage.load_npz(path)
+    except LabelError:
+        raise
     except FileNotFoundError as error:
+        if archive:
+            raise
         raise FileNotFoundError(f"{path}: no such label file; {how_to_label(path)}") from error
     except ValueError as error:
         raise LabelError(f"{error}; {remedy(path)}") from error
+    label = decode_label(arrays, path)
+    if expected_sha256 is not None and label.sha256 != expected_sha256:
+        raise LabelError(f"{path}: made from another version of the photograph (its content changed); {remedy(path)}")
+    return label
+
+
+def decode_label(arrays: dict[str, np.ndarray], path: str) -> Label:
+    """Return the label of a file's arrays; `path` is named in errors. Raises LabelError."""
     check_arrays(path, arrays)
     image_shape = (int(arrays["image_shape"][0]), int(arrays["image_shape"][1]))
     votes, num_votes = read_votes(path, arrays, image_shape)
-    label = Label(
+    return Label(
         keypoints=arrays["keypoints"],
         scores=arrays["scores"],
         image_shape=image_shape,
@@ -120,9 +149,6 @@ def load_label(path: str, expected_sha256: str | None = None) -> Label:
         votes=votes,
         num_votes=num_votes,
     )
-    if expected_sha256 is not None and label.sha256 != expected_sha256:
-        raise LabelError(f"{path}: made from another version of the photograph (its content changed); {remedy(path)}")
-    return label
 
 
 @dataclass(frozen=True)
@@ -134,10 +160,11 @@ class LabelManifest:
     rounds: tuple[int, ...]  # finished ones
     detector: dict[str, str]  # path, sha256 of the weights that made the final round
     config: dict[str, Any]  # resolved
-    counts: dict[str, Any]  # photographs, keypoints, keypoints_per_image, labels_sha256, left_out: [{path, reason}]
-    photographs: tuple[str, ...] = ()  # below image_root, those that have labels in the final round
+    counts: dict[str, Any]  # photographs, keypoints, keypoints_per_image, labels_sha256, left_out: [{path, reason}] ...
+    photographs: tuple[str, ...] = ()  # below image_root, those that have labels in the final round; of schema 1 and 2
     validation: tuple[str, ...] = ()  # below image_root, held out of retraining and training
     schema_version: int = field(default=SCHEMA_VERSION)
+    chunks: tuple[int, ...] = ()  # how many labels each chunk of the final round has; since schema 3
 
     @property
     def has_votes(self) -> bool:
@@ -145,8 +172,9 @@ class LabelManifest:
         return self.schema_version > 1
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 of what training reads of the folder: labels and lists of photographs; not of paths."""
-        content = [self.final_round, self.counts["labels_sha256"], self.photographs, self.validation]
+        """Return a SHA-256 of what training reads of the folder: labels, their order and who is held out, not paths."""
+        order = self.chunks if self.schema_version > 2 else self.photographs
+        content = [self.final_round, self.counts["labels_sha256"], order, self.validation]
         return storage.sha256(json.dumps(content).encode())
 
 
@@ -158,6 +186,20 @@ def digest_label(photograph: str, label_sha256: str) -> str:
 def add_digests(digests: Iterable[str]) -> str:
     """Add SHA-256 digests (hexadecimal) modulo 2**256: one digest of a set, whatever the order and the shares."""
     return f"{sum(int(digest, 16) for digest in digests) % 2**256:064x}"
+
+
+def count_labels(
+    photographs: int, keypoints: int, labels_sha256: str, left_out: Iterable[dict[str, str]], num_left_out: int
+) -> dict[str, Any]:
+    """Return the `counts` of a manifest; of the photographs left out it names the first ones alone."""
+    return {
+        "photographs": photographs,
+        "keypoints": keypoints,
+        "keypoints_per_image": keypoints / max(photographs, 1),
+        "labels_sha256": labels_sha256,
+        "left_out": sorted(left_out, key=lambda item: item["path"])[:MOST_LEFT_OUT],
+        "num_left_out": num_left_out,
+    }
 
 
 class Part(NamedTuple):
@@ -176,7 +218,9 @@ def manifest_path(root: str, part: Part | None = None) -> str:
 
 def write_manifest(root: str, manifest: LabelManifest, part: Part | None = None) -> None:
     """Write the manifest of a label folder, or of a part of it."""
-    storage.write_json(manifest_path(root, part), dataclasses.asdict(manifest))
+    values = dataclasses.asdict(manifest)
+    kept = _MANIFEST.keys() | _LISTS[manifest.schema_version].keys()
+    storage.write_json(manifest_path(root, part), {key: value for key, value in values.items() if key in kept})
 
 
 def read_manifest(root: str, part: Part | None = None) -> LabelManifest:
@@ -188,13 +232,17 @@ def read_manifest(root: str, part: Part | None = None) -> LabelManifest:
         raise FileNotFoundError(f"no labels in {root} ({path} is missing); {how_to_label(root)}") from error
     except ValueError as error:
         raise LabelError(str(error)) from error
-    if isinstance(values, dict) and values.get("schema_version", 1) not in (1, SCHEMA_VERSION):
-        schema = f"schema {values['schema_version']}, this version reads 1 and {SCHEMA_VERSION}"
+    version = values.get("schema_version", 1) if isinstance(values, dict) else 1
+    if not isinstance(version, int) or version not in _LISTS:
+        schema = f"schema {version}, this version reads 1 to {SCHEMA_VERSION}"
         raise LabelError(f"{path}: {schema}; {remedy(path)}")
-    wrong = list(misfits(values, _MANIFEST)) or ["unknown keys"] * (values.keys() != _MANIFEST.keys())
+    form = _MANIFEST | _LISTS[version]
+    wrong = list(misfits(values, form)) or ["unknown keys"] * (values.keys() != form.keys())
     if wrong:
         raise LabelError(f"{path}: not a manifest of labels (what does not fit: {', '.join(wrong)}); {remedy(path)}")
-    tuples: dict[str, Any] = {key: tuple(values[key]) for key in ("rounds", "photographs", "validation")}
+    if not all(0 <= count <= _MOST_IN_A_CHUNK for count in values.get("chunks", ())):
+        raise LabelError(f"{path}: not a manifest of labels (sizes of chunks that none can have); {remedy(path)}")
+    tuples: dict[str, Any] = {key: tuple(values[key]) for key in ("rounds", "validation", *_LISTS[version])}
     return LabelManifest(**{**values, **tuples})
 
 

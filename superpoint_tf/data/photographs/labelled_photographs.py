@@ -18,7 +18,9 @@ import numpy as np
 from superpoint_tf.config import Config, PhotometricConfig
 from superpoint_tf.data.batches.batch import Batch, stack_samples
 from superpoint_tf.data.labels.label_origin import how_to_label
-from superpoint_tf.data.labels.labels import Label, label_path, load_label
+from superpoint_tf.data.labels.label_places import LabelPlace
+from superpoint_tf.data.labels.label_sets import LabelSet, resolve_place
+from superpoint_tf.data.labels.labels import Label, load_label
 from superpoint_tf.data.photographs.masked_photographs import Photograph, PhotographReading, frame_mask
 from superpoint_tf.data.photographs.numbered_photographs import NumberedPhotographs
 from superpoint_tf.data.photographs.reading import (
@@ -61,7 +63,7 @@ class RenderSettings:
             section.source_scale,
             section.flip,
             section.min_votes,
-            PhotographReading(section.stretch, section.masks, image_root),
+            PhotographReading(section.stretch, section.masks, image_root, section.decoded),
         )
 
     @property
@@ -85,41 +87,33 @@ class LabelledPhotographs(NumberedPhotographs):
         self,
         config: Config,
         image_root: str,
-        photographs: Sequence[str],
-        labels: str,
-        round: int,
+        labels: LabelSet,
         with_pairs: bool,
         key: int | None = None,
     ) -> None:
-        if not photographs:
-            raise ValueError(f"{labels}: round {round} has no labelled photographs; {how_to_label(labels)}")
-        super().__init__(image_root, photographs, config.seed if key is None else key)
-        self._config, self._labels, self._round, self.with_pairs = config, labels, round, with_pairs
+        if not len(labels):
+            remedy = how_to_label(labels.root)
+            raise ValueError(f"{labels.root}: round {labels.round} has no labelled photographs; {remedy}")
+        super().__init__(image_root, labels, config.seed if key is None else key)
+        self._labels, self.with_pairs = labels, with_pairs
         self._settings = RenderSettings.of(config, self.key, image_root)
         self.pending = pending_change(self._settings.photometric, ["images", "images1"][: 1 + with_pairs])
         self.image_shape, self.picture_shape = self._settings.sample_shape, self._settings.picture_shape
         self.description = (
-            f"{len(photographs)} photographs of {image_root} with the labels of round {round} in {labels}"
+            f"{len(labels)} photographs of {image_root} with the labels of round {labels.round} in {labels.root}"
         )
 
     def payloads(self, numbers: Sequence[int]) -> list[Any]:
-        result = []
-        for number in numbers:
-            index = self._index(number)
-            name = self._photographs[index]
-            path = storage.join(self._image_root, name)
-            result.append((number, path, label_path(self._labels, self._round, name), index))
-        return result
+        indices = [self._index(number) for number in numbers]
+        return [(number, self._labels.place(index), index) for number, index in zip(numbers, indices, strict=True)]
 
     def check_photographs(self) -> None:
         """Compare some photographs with labels and masks now: those of another set should not wait for their turn.
 
         Raises what rendering would raise.
         """
-        for index in np.linspace(0, len(self._photographs) - 1, _NUM_CHECKED).round().astype(int):
-            name = self._photographs[index]
-            path = storage.join(self._image_root, name)
-            make_sample(self._settings, 0, path, label_path(self._labels, self._round, name))
+        for index in np.linspace(0, len(self._labels) - 1, _NUM_CHECKED).round().astype(int):
+            make_sample(self._settings, 0, self._labels.place(int(index)))
 
     @property
     def render(self) -> Callable[[list[Any]], Batch]:
@@ -136,9 +130,9 @@ class Sample(NamedTuple):
 
 
 def render_photographs(settings: RenderSettings, with_pairs: bool, payloads: list[Any]) -> Batch:
-    """Return the batch of samples (number, photograph, label file, which photograph), as `Source.render` says."""
+    """Return the batch of samples (number, place of the label, which photograph), as `Source.render` says."""
     numbers = [number for number, *_ in payloads]
-    samples = [make_sample(settings, *payload[:3]) for payload in payloads]
+    samples = [make_sample(settings, number, place) for number, place, _ in payloads]
     pictures = [index for *_, index in payloads]
     batch = stack_views(settings, numbers, samples, pictures if with_pairs else None)
     batch["known"] = np.stack([sample.known for sample in samples])
@@ -168,8 +162,10 @@ def stack_views(
     return batch
 
 
-def make_sample(settings: RenderSettings, number: int, path: str, labels: str) -> Sample:
-    """Read a photograph and its label, and take the part that sample `number` shows, mirrored if it is its turn."""
+def make_sample(settings: RenderSettings, number: int, place: LabelPlace) -> Sample:
+    """Read a label and its photograph, and take the part that sample `number` shows, mirrored if it is its turn."""
+    photograph_name, labels = resolve_place(place)
+    path = storage.join(settings.reading.root, photograph_name)
     content, label = read_labelled(settings.image_shape, path, labels)
     photograph, keypoints, known = (
         settings.reading.decode(content, path),

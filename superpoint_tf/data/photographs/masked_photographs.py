@@ -7,15 +7,16 @@ learnt, or one picture for all. A photograph without a mask may be used as a who
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from superpoint_tf.config.stretch import NO_STRETCH
+from superpoint_tf.data.photographs.decoded_pictures import keep_decoded
 from superpoint_tf.data.photographs.orientation import read_orientation, stored_shape, turn_upright
 from superpoint_tf.data.photographs.reading import (
     PhotographError,
@@ -46,6 +47,7 @@ class PhotographReading:
     stretch: str = NO_STRETCH
     masks: str = ""  # a folder, or one picture; "": none
     root: str = ""  # folder that names of photographs are below, where paths alone are known
+    decoded: str = ""  # folder that keeps pictures as they are decoded; "": none
 
     def check(self) -> None:
         """Raise FileNotFoundError if there are no such masks."""
@@ -61,7 +63,8 @@ class PhotographReading:
 
     def decode(self, content: bytes, path: str) -> Photograph:
         """Do `read` for the content of a file."""
-        image = decode_photograph(content, path, self.stretch)
+        decode = functools.partial(decode_photograph, content, path, self.stretch)
+        image = keep_decoded(self.decoded, content, self.stretch, decode) if self.decoded else decode()
         return Photograph(image, self.mask(self.mask_path(self._name(path)), content, path, image.shape))
 
     def mask_path(self, *names: str) -> AnyPath | None:
@@ -102,16 +105,17 @@ class PhotographReading:
     def _name(self, path: str) -> str:
         return storage.relative(path, self.root) if self.root else storage.as_path(path).name
 
-    def fingerprint(self, names: tuple[str, ...]) -> str:
-        """Return the SHA-256 of the masks of photographs, by their names; empty without masks."""
+    def fingerprint(self, names: Iterable[str]) -> str:
+        """Return the SHA-256 of the masks of photographs, by their sorted names, read once; empty without masks."""
         if not self.masks:
             return ""
-        found = {name: path for name in names if (path := self.mask_path(name)) is not None}
-        distinct = [*dict.fromkeys(found.values())]
-        with ThreadPoolExecutor(8) as pool:  # hashing releases the interpreter lock, stores take their time to answer
-            digests = dict(zip(distinct, pool.map(storage.sha256_file, distinct), strict=True))
-        lines = [f"{name}\0{digests[path]}" for name, path in sorted(found.items())]
-        return storage.sha256("\n".join(lines).encode(errors="surrogateescape"))
+        digest, separator = hashlib.sha256(), ""
+        mask_sha256 = functools.lru_cache(1)(storage.sha256_file)  # one picture may be the mask of all
+        for name in names:
+            if (path := self.mask_path(name)) is not None:
+                digest.update(f"{separator}{name}\0{mask_sha256(path)}".encode(errors="surrogateescape"))
+                separator = "\n"
+        return digest.hexdigest()
 
 
 @functools.lru_cache(maxsize=8)

@@ -15,7 +15,7 @@ class NumberedPhotographs:
     pending: PendingChange | None = None
 
     def __init__(self, image_root: str, photographs: Sequence[str], key: int) -> None:
-        self._image_root, self._photographs, self.key = image_root, tuple(photographs), key
+        self._image_root, self._photographs, self.key = image_root, photographs, key
 
     def picture_name(self, number: int) -> str:
         """Return the path of the photograph that sample `number` shows."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import heapq
 import importlib.util
 import itertools
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from superpoint_tf.config import PhotographsSection
 from superpoint_tf.config.stretch import NO_STRETCH
+from superpoint_tf.data.photographs.held_out import hold_out
 from superpoint_tf.data.photographs.videos import VIDEO_SUFFIXES
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.storage import AnyPath
-from superpoint_tf.runtime.stores import StoreError, StorePath, walk
+from superpoint_tf.runtime.stores import StorePath, walk
 
 _COMMON = ".jpg .jpeg .png .bmp .ppm .pgm .webp .tif .tiff .gif"
 _RARE = (  # what else Pillow decodes into pixels by itself, and HEIC, which pillow-heif reads
@@ -29,6 +34,7 @@ _PASSED_OVER = {
     "save it as PNG or TIFF of 8 or 16 bits": ".jxl .exr .hdr .pfm .fits .fit .svg .eps .wmf .emf .pdf .xcf .psb .bpg",
     "name a video itself": " ".join(VIDEO_SUFFIXES),
 }
+Stream = TypeVar("Stream", bound="PhotographStream")
 DEFAULT_ROOT = "data/coco"
 BUNDLED = "bundled"  # a root of this name means the photographs that scikit-image ships
 _REMEDY = "set photographs.root, or pass --images where the command takes it"
@@ -59,22 +65,63 @@ _BUNDLED_HELD_OUT = ("motorcycle_left.png", "motorcycle_right.png")
 
 
 @dataclass(frozen=True)
-class PhotographSet:
-    """Photographs to train on and to validate on, as slash-separated paths below `root`; `note` says how chosen."""
+class PhotographWalk(Collection[str]):
+    """Photographs below a folder, sorted, in no memory: each pass over them walks through the folders again."""
 
     root: str
-    train: tuple[str, ...]
+    subfolders: tuple[str, ...]  # of the root; none: all of it
+    held_out: frozenset[str] = frozenset()  # not among them
+    more: tuple[str, ...] = ()  # sorted; these are, wherever they lie
+    count: int = 0
+
+    def __iter__(self) -> Iterator[str]:
+        walked = walk_photographs(self.root, self.subfolders)
+        if self.held_out:
+            walked = (name for name in walked if name not in self.held_out)
+        return _merged([walked, iter(self.more)] if self.more else [walked])
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __contains__(self, name: object) -> bool:
+        return any(each == name for each in self)
+
+    def taking(self, names: Collection[str]) -> PhotographWalk:
+        """Return these and some that were held out."""
+        more = tuple(sorted({*self.more, *names}))
+        return replace(self, more=more, count=self.count + len(more) - len(self.more))
+
+
+@dataclass(frozen=True)
+class PhotographStream:
+    """Photographs to train on and to validate on, as slash-separated paths below `root`; `note` says how chosen.
+
+    Those to train on are sorted, may be more than the memory holds, and are read one after the other.
+    """
+
+    root: str
+    train: Collection[str]
     validation: tuple[str, ...]
     note: str
 
-    def with_readable_validation(self, stretch: str = NO_STRETCH) -> PhotographSet:
+    def with_readable_validation(self: Stream, stretch: str = NO_STRETCH) -> Stream:
         """Put those held out that cannot be read among the training pictures, whose reader counts and names them."""
         with ThreadPoolExecutor(8) as pool:  # decoding releases the interpreter lock
             readable = tuple(pool.map(lambda path: _is_readable(_place(self.root, path), stretch), self.validation))
         if all(readable):
             return self
         kept = tuple(itertools.compress(self.validation, readable))
-        return replace(self, train=tuple(sorted({*self.train, *self.validation} - {*kept})), validation=kept)
+        others = {*self.validation} - {*kept}
+        walk = self.train
+        train = walk.taking(others) if isinstance(walk, PhotographWalk) else tuple(sorted({*walk, *others}))
+        return replace(self, train=train, validation=kept)
+
+
+@dataclass(frozen=True)
+class PhotographSet(PhotographStream):
+    """Photographs to train on and to validate on, all in memory."""
+
+    train: tuple[str, ...]
 
 
 def list_photographs(
@@ -91,7 +138,26 @@ def list_photographs(
     Raises FileNotFoundError if a folder is missing or there is no picture, with `remedy` as the last words, and
     PermissionError for a folder that cannot be looked into.
     """
-    root = storage.as_path(root)
+    _check_folders(storage.as_path(root), subfolders, remedy)
+    found_files = list(walk_photographs(root, subfolders))
+    if not found_files:
+        raise _nothing_in(storage.as_path(root), subfolders, remedy)
+    return found_files
+
+
+def walk_photographs(root: str | AnyPath, subfolders: Sequence[str] = ()) -> Iterator[str]:
+    """Yield what `list_photographs` returns, in its order; holds the names of one folder at a time."""
+    return _merged([_walk(storage.as_path(root), name) for name in subfolders or ("",)])
+
+
+def _merged(streams: Sequence[Iterator[str]]) -> Iterator[str]:
+    """Yield the names of sorted streams, sorted, each once."""
+    if len(streams) == 1:
+        return streams[0]
+    return (name for name, _ in itertools.groupby(heapq.merge(*streams)))
+
+
+def _check_folders(root: AnyPath, subfolders: Sequence[str], remedy: str) -> None:
     if not root.is_dir():
         found = "it is not a folder" if root.exists() else "it does not exist"
         raise FileNotFoundError(f"no photographs in {root}: {found}; {remedy}")
@@ -99,62 +165,88 @@ def list_photographs(
         if not (root / name).is_dir():
             there = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir())) or "none"
             raise FileNotFoundError(f"no sub-folder {name!r} in {root}; there: {there}")
-    found_files = sorted({path for name in subfolders or ("",) for path in _walk(root, name)})
-    if not found_files:
-        places = ", ".join(str(root / name) for name in subfolders) or str(root)
-        patterns = ", ".join("*" + suffix for suffix in _COMMON.split())
-        others = [line for name in subfolders or ("",) for line in passed_over(root / name)]
-        there = f"; there: {'; '.join(others)}" if others else ""
-        raise FileNotFoundError(f"no photographs in {places} (looked for {patterns} ...){there}; {remedy}")
-    return found_files
+
+
+def _nothing_in(root: AnyPath, subfolders: Sequence[str], remedy: str) -> FileNotFoundError:
+    places = ", ".join(str(root / name) for name in subfolders) or str(root)
+    patterns = ", ".join("*" + suffix for suffix in _COMMON.split())
+    others = [line for name in subfolders or ("",) for line in passed_over(root / name)]
+    there = f"; there: {'; '.join(others)}" if others else ""
+    return FileNotFoundError(f"no photographs in {places} (looked for {patterns} ...){there}; {remedy}")
 
 
 def passed_over(root: str | AnyPath) -> list[str]:
     """Return a line on each kind of picture or video below `root` that `list_photographs` does not give."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for folder, name in _files(storage.as_path(root), ""):
-        suffix = os.path.splitext(name)[1].lower()
-        for remedy, suffixes in _PASSED_OVER.items():
-            if suffix in suffixes.split():
-                found.setdefault((suffix, remedy), []).append(str(folder / name))
+    first: dict[str, str] = {}
+    remedies = {suffix: remedy for remedy, suffixes in _PASSED_OVER.items() for suffix in suffixes.split()}
+    counts: Counter[str] = Counter()
+    for path in _files(storage.as_path(root), ""):
+        suffix = os.path.splitext(path)[1].lower()
+        if suffix in remedies:
+            counts[suffix] += 1
+            first.setdefault(suffix, storage.join(root, path))
     return [
-        f"{len(paths)} {suffix} ({paths[0]}{' ...' * (len(paths) > 1)}): {remedy}"
-        for (suffix, remedy), paths in sorted(found.items())
+        f"{count} {suffix} ({first[suffix]}{' ...' * (count > 1)}): {remedies[suffix]}"
+        for suffix, count in sorted(counts.items())
     ]
 
 
-def _walk(root: AnyPath, subfolder: str) -> Iterable[str]:
-    for folder, name in _files(root, subfolder):
-        if _is_picture_name(name):
-            yield storage.relative(folder / name, root)
+def _walk(root: AnyPath, subfolder: str) -> Iterator[str]:
+    return (path for path in _files(root, subfolder) if _is_picture_name(path.rpartition("/")[2]))
 
 
-def _files(root: AnyPath, subfolder: str) -> Iterable[tuple[AnyPath, str]]:
-    """Yield folder and name of each file that is not hidden, and of each empty folder with a picture's name."""
-    if isinstance(root, StorePath):
+def _files(root: AnyPath, subfolder: str) -> Iterator[str]:
+    """Yield the path below `root` of each file that is not hidden, and of each empty folder with a picture's name.
+
+    They come in the order of sorted paths.
+    """
+    folder = root / subfolder if subfolder else root
+    if isinstance(folder, StorePath):
         # a name that ends as a picture's is taken for one: to ask for each takes hours
-        for path in walk(root / subfolder if subfolder else root, _is_picture_name):
-            yield path.parent, path.name
+        return (storage.relative(path, root) for path in walk(folder, _is_picture_name))
+    return _files_below(folder, f"{subfolder}/" if subfolder else "", set())
+
+
+def _files_below(folder: Path, prefix: str, entered: set[str]) -> Iterator[str]:
+    real = os.path.realpath(folder)
+    if real in entered:  # a link back to a folder above
         return
-    entered = set()
-    for folder, names, files in os.walk(root / subfolder, followlinks=True, onerror=_raise_unreadable):
-        real = os.path.realpath(folder)
-        if real in entered:  # a link back to a folder above
-            names.clear()
-            continue
-        entered.add(real)
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        empty = [name for name in names if _is_picture_name(name) and not os.listdir(Path(folder) / name)]
-        yield from ((Path(folder), name) for name in [*sorted(files), *empty] if not name.startswith("."))
+    entered.add(real)
+    folders, files = _list_both(folder)
+    files += [name for name in folders if _is_picture_name(name) and not os.listdir(folder / name)]
+    for name in sorted([*(f"{name}/" for name in folders), *files]):  # as paths below it are sorted
+        if name.endswith("/"):
+            yield from _files_below(folder / name[:-1], prefix + name, entered)
+        else:
+            yield prefix + name
+
+
+def _list_both(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names of the folders in a folder, also linked ones, and of all else, but for hidden names."""
+    folders: list[str] = []
+    files: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    (folders if _is_folder(entry) else files).append(entry.name)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise PermissionError(
+            f"{error.filename or folder}: cannot be looked into ({reason}); change its permissions or move it away"
+        ) from error
+    return folders, files
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
 
 
 def _is_picture_name(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
-
-
-def _raise_unreadable(error: OSError) -> None:
-    reason = (error.strerror or str(error)).lower()
-    raise PermissionError(f"{error.filename}: cannot be looked into ({reason}); change its permissions or move it away")
 
 
 def num_held_out(count: int) -> int:
@@ -167,6 +259,14 @@ def num_held_out(count: int) -> int:
 def find_photographs(
     section: PhotographsSection, images: str | None = None, num_held_out: Callable[[int], int] = num_held_out
 ) -> PhotographSet:
+    """Do `stream_photographs`, and hold all of them in memory."""
+    found = stream_photographs(section, images, num_held_out)
+    return PhotographSet(found.root, tuple(found.train), found.validation, found.note)
+
+
+def stream_photographs(
+    section: PhotographsSection, images: str | None = None, num_held_out: Callable[[int], int] = num_held_out
+) -> PhotographStream:
     """Return the photographs that a config, or `images` from the command line, asks for.
 
     `num_held_out` says how many of a number are held out where no sub-folder is named for it.
@@ -183,16 +283,26 @@ def find_photographs(
     root = root or DEFAULT_ROOT
     train = _names(section.train) or _existing(root, "train2017")
     validation = _names(section.validation) or _existing(root, "val2017")
-    held_out = list_photographs(root, validation) if validation else []
-    training = sorted(set(list_photographs(root, train)) - set(held_out))
-    if training and held_out:
-        return PhotographSet(root, tuple(training), tuple(held_out), f"validation on {', '.join(validation)}")
-    if _names(section.validation):
-        raise FileNotFoundError(
-            f"every photograph of {root} is in photographs.validation ({section.validation}): none is left to train on"
-        )
-    available = training or held_out
-    return _hold_out(root, available, num_held_out(len(available)), section.stretch)
+    held_out = tuple(list_photographs(root, validation)) if validation else ()
+    _check_folders(storage.as_path(root), train, _REMEDY)
+    walk = PhotographWalk(root, tuple(train), frozenset(held_out))
+    if held_out:
+        walk = replace(walk, count=sum(1 for _ in walk))
+        if walk.count:
+            return PhotographStream(root, walk, held_out, f"validation on {', '.join(validation)}")
+        if next(walk_photographs(root, train), None) is None:
+            raise _nothing_in(storage.as_path(root), train, _REMEDY)
+        if _names(section.validation):
+            raise FileNotFoundError(
+                f"every photograph of {root} is in photographs.validation ({section.validation}): none is left to "
+                "train on"
+            )
+        walk = PhotographWalk(root, tuple(validation))
+    chosen, total = hold_out(root, walk, num_held_out, partial(_is_readable, stretch=section.stretch))
+    if not total:
+        raise _nothing_in(storage.as_path(root), train, _REMEDY)
+    walk = replace(walk, held_out=frozenset(chosen), count=total - len(chosen))
+    return PhotographStream(root, walk, chosen, _say_held_out(chosen, total))
 
 
 def _names(setting: str) -> list[str]:
@@ -207,35 +317,8 @@ def _place(root: str, path: str) -> AnyPath:
     return storage.as_path(root) / path
 
 
-def _hold_out(root: str, photographs: Sequence[str], count: int, stretch: str) -> PhotographSet:
-    """Hold out those with the smallest content hashes: the same pictures under any name and in any order.
-
-    What cannot be read stays among the training pictures, whose reader counts and names it.
-    """
-    with ThreadPoolExecutor(8) as pool:  # hashing releases the interpreter lock
-        hashes = pool.map(lambda path: _content_hash(_place(root, path)), photographs)
-        ranked = sorted((digest, path) for digest, path in zip(hashes, photographs, strict=True) if digest)
-    validation: set[str] = set()
-    for _, copies in itertools.groupby(ranked, lambda item: item[0]):  # of one picture: they stay on one side
-        if len(validation) >= count:
-            break
-        paths = [path for _, path in copies]
-        if _is_readable(_place(root, paths[0]), stretch):
-            validation.update(paths)
-    if len(validation) == len(photographs):
-        validation = set()
-    training = tuple(path for path in photographs if path not in validation)
-    note = f"{len(validation)} of {len(photographs)} held out for validation by content hash"
-    return PhotographSet(root, training, tuple(sorted(validation)), note)
-
-
-def _content_hash(path: AnyPath) -> str:
-    try:
-        return storage.sha256_file(path) if path.is_file() else ""  # a pipe would never end
-    except StoreError:
-        raise
-    except OSError:
-        return ""
+def _say_held_out(chosen: Sequence[str], total: int) -> str:
+    return f"{len(chosen)} of {total} held out for validation by content hash"
 
 
 def _is_readable(path: AnyPath, stretch: str) -> bool:
@@ -248,7 +331,7 @@ def _is_readable(path: AnyPath, stretch: str) -> bool:
     return True
 
 
-def _bundled_photographs(note: str, num_held_out: Callable[[int], int]) -> PhotographSet:
+def _bundled_photographs(note: str, num_held_out: Callable[[int], int]) -> PhotographStream:
     package = importlib.util.find_spec("skimage")
     folder = Path(package.origin).parent / "data" if package and package.origin else Path("skimage/data")
     there = tuple(name for name in _BUNDLED if (folder / name).is_file())
@@ -259,6 +342,6 @@ def _bundled_photographs(note: str, num_held_out: Callable[[int], int]) -> Photo
             f"no photographs: {DEFAULT_ROOT} is absent and {folder} holds none; set photographs.root=DIR"
         )
     if (more := num_held_out(len(there)) - len(held_out)) > 0:
-        others = _hold_out(str(folder), training, more, NO_STRETCH)
-        training, held_out = others.train, tuple(sorted(held_out + others.validation))
-    return PhotographSet(str(folder), training, held_out, note)
+        others, _ = hold_out(str(folder), training, lambda _: more, partial(_is_readable, stretch=NO_STRETCH))
+        training, held_out = tuple(name for name in training if name not in others), tuple(sorted(held_out + others))
+    return PhotographStream(str(folder), training, held_out, note)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from superpoint_tf.config import Config
 from superpoint_tf.evaluation.evaluate import Request, open_pool, open_request
 from superpoint_tf.evaluation.extraction import PairRecord, extract_pairs, report_dropped
+from superpoint_tf.evaluation.frame_extraction import FrameExtraction
 from superpoint_tf.evaluation.pair_protocol import PRESETS, PairProtocol
 from superpoint_tf.evaluation.pair_tasks import measure_budgets, measure_records, smaller_budgets
 from superpoint_tf.evaluation.pairs import MakePairs
@@ -65,21 +66,19 @@ def extract_settings(
     describe: bool = True,
 ) -> tuple[dict[str, list[PairRecord]], int]:
     """Extract every pair at each setting; return the records by setting and the number of frames really computed."""
-    records, total = {}, 0
+    records: dict[str, list[PairRecord]] = {}
+    total = 0
     with (
         open_request(request) as stores,
         StopRequest() as stop,
         Progress(num_pairs * len(settings), "eval", "pairs extracted", console=request.console) as progress,
     ):
-
-        def on_pair(computed: int) -> None:
-            nonlocal total
-            total += computed
-            progress.update()
-            stop.raise_if_requested(f"{request.output}: stopped after {progress.done} pairs; their features are kept")
-
         for setting, protocol in settings.items():
-            pairs, images = make_pairs(protocol.image_shape), request.images_folder
-            records[setting] = extract_pairs(pairs, setting, protocol, stores, on_pair, images, describe)
+            how = FrameExtraction(setting, protocol, stores, describe, request.images_folder, request.on)
+            records[setting] = []
+            for record, computed in extract_pairs(make_pairs(protocol.image_shape), how, stop, request.stopped):
+                records[setting].append(record)
+                total += computed
+                progress.update()
             report_dropped(stores, request.console)
     return records, total

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NUM_SHIFTED = 60
 _NO_FEATURES = {"{name} keeps neither features nor frames": ("write-images", "overwrite")}
+_BY_ONE = {"{name} is measured by one process": ("ray",)}
 _NO_VIEWS = {"{name} has no pairs of views to compare": ("compare", "transposed")}
 
 
@@ -171,7 +172,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "patches": Protocol(
         "patches in the layout of HPatches or of Brown",
         _measure_patches,
-        refused={**_NO_VIEWS, "{name} are measured as the folder has them": ("num", "presets", "stretch")},
+        refused={**_NO_VIEWS, **_BY_ONE, "{name} are measured as the folder has them": ("num", "presets", "stretch")},
         load=_load_patch_methods,
     ),
     "pck": Protocol(
@@ -179,7 +180,7 @@ PROTOCOLS: dict[str, Protocol] = {
         _measure_pck,
         num="photographs",
         default_num="40",
-        refused={"{name} compares maps, not keypoints": ("compare", "transposed"), **_NO_FEATURES},
+        refused={"{name} compares maps, not keypoints": ("compare", "transposed"), **_NO_FEATURES, **_BY_ONE},
         sampling=_sampling_of_dense_pairs,
         load=_load_dense_methods,
     ),
@@ -196,7 +197,12 @@ PROTOCOLS: dict[str, Protocol] = {
         _measure_stereo,
         num="disparities looked at",
         default_num="what the calibration says, else from the truth",
-        refused={**_NO_VIEWS, "{name} pairs are measured as the folder has them": ("presets",), **_NO_FEATURES},
+        refused={
+            **_NO_VIEWS,
+            "{name} pairs are measured as the folder has them": ("presets",),
+            **_NO_FEATURES,
+            **_BY_ONE,
+        },
         load=_load_stereo_methods,
     ),
 }

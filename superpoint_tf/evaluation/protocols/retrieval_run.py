@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from superpoint_tf.evaluation.evaluate import Request, open_pool, open_request
-from superpoint_tf.evaluation.extraction import Stores, extract_view, report_dropped, write_image
+from superpoint_tf.evaluation.extraction import report_dropped
+from superpoint_tf.evaluation.frame_extraction import FrameExtraction, Stores, extract_frames
 from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.protocols.retrieval_results import BudgetResult, MeasuredRetrieval
 from superpoint_tf.evaluation.retrieval_measures import MeasuredQuery
@@ -89,12 +90,11 @@ def _extract(
         StopRequest() as stop,
         Progress(len(pictures), "eval", "pictures extracted", console=request.console) as progress,
     ):
-        for picture, view in readable(pictures, request.left_out):
-            write_image(request.images_folder, SETTING, view)
-            extract_view(view, SETTING, protocol, stores)
+        how = FrameExtraction(SETTING, protocol, stores, True, request.images_folder, request.on)
+        found = extract_frames(readable(pictures, request.left_out), lambda item: item[1:], how, stop, request.stopped)
+        for (picture, _), _ in found:
             there.append(picture)
             progress.update()
-            stop.raise_if_requested(f"{request.output}: stopped after {progress.done} pictures; what they gave is kept")
     return tuple(there)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives
 from superpoint_tf.evaluation.evaluate import Request, open_pool, open_request
 from superpoint_tf.evaluation.extraction import report_dropped
+from superpoint_tf.evaluation.frame_extraction import FrameExtraction, extract_frames
 from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.protocols.examples import draw_shape_examples
 from superpoint_tf.evaluation.protocols.shape_results import MeasuredShapes
@@ -15,9 +16,10 @@ from superpoint_tf.evaluation.protocols.shapes import (
     Shape,
     ShapeRecord,
     draw_shapes,
-    extract_shape,
     measure_shapes,
+    record_of_shape,
     shapes_protocol,
+    views_of_shape,
 )
 from superpoint_tf.evaluation.shape_measures import SHAPE_MEASURES
 from superpoint_tf.runtime.interruption import StopRequest
@@ -63,8 +65,8 @@ def _extract_shapes(
             StopRequest() as stop,
             Progress(count, "eval", "shapes extracted, clean and noisy", console=request.console) as progress,
         ):
-            for shape in shapes:
-                records.append(extract_shape(shape, setting, protocol, stores, request.images_folder))
+            how = FrameExtraction(setting, protocol, stores, False, request.images_folder, request.on)
+            for shape, _ in extract_frames(shapes, views_of_shape, how, stop, request.stopped):
+                records.append(record_of_shape(shape, setting))
                 progress.update()
-                stop.raise_if_requested(f"{request.output}: stopped after {progress.done} shapes; features are kept")
     return records

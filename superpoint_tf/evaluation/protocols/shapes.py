@@ -13,7 +13,6 @@ from superpoint_tf.config import Config
 from superpoint_tf.data.photometric import photometric_change
 from superpoint_tf.data.shapes.synthetic_sets import drawn_primitives, sample_number, synthetic_sample
 from superpoint_tf.evaluation import metrics
-from superpoint_tf.evaluation.extraction import Stores, extract_view, write_image
 from superpoint_tf.evaluation.feature_store import read_stored
 from superpoint_tf.evaluation.pair_protocol import PairProtocol
 from superpoint_tf.evaluation.pairs import View
@@ -68,17 +67,14 @@ class ShapeRecord:
     keypoints: np.ndarray
 
 
-def extract_shape(
-    shape: Shape, setting: str, protocol: PairProtocol, stores: Stores, images_folder: str | None = None
-) -> ShapeRecord:
-    """Extract a shape under both conditions, and return it without its pixels; writes the pictures if asked."""
-    frames = {}
-    for condition, image in shape.images.items():
-        name = f"{condition}/{shape.name}"
-        view = View(name, image)
-        write_image(images_folder, setting, view)
-        extract_view(view, setting, protocol, stores, describe=False)
-        frames[condition] = f"{setting}/{name}"
+def views_of_shape(shape: Shape) -> list[View]:
+    """Return the frames that extractors see: the shape under both conditions."""
+    return [View(f"{condition}/{shape.name}", image) for condition, image in shape.images.items()]
+
+
+def record_of_shape(shape: Shape, setting: str) -> ShapeRecord:
+    """Return a shape without its pixels."""
+    frames = {condition: f"{setting}/{condition}/{shape.name}" for condition in shape.images}
     return ShapeRecord(shape.name, shape.primitive, frames, shape.keypoints)
 
 

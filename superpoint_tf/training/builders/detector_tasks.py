@@ -9,6 +9,7 @@ from pathlib import Path
 from superpoint_tf.config import Config, ConfigError, SyntheticSection
 from superpoint_tf.config.differences import differences
 from superpoint_tf.data.labels.label_folders import find_labels
+from superpoint_tf.data.labels.label_sets import labelled_photographs
 from superpoint_tf.data.labels.labels import ADAPTED, IMPORTED, LabelManifest
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.random_streams import stage_key
@@ -70,8 +71,8 @@ def resolve_source(config: Config) -> SyntheticSection:
     )
 
 
-def build_adapted_task(config: Config, labels: str, round: int, photographs: LabelManifest) -> Task:
-    """Build the retraining of a detector on the labels of one round of adaptation.
+def build_adapted_task(config: Config, labels: str, manifest: LabelManifest) -> Task:
+    """Build the retraining of a detector on the labels of the last round of adaptation that is done.
 
     It sees its photographs turned as far as the next round will turn them, however little the joint model's pairs are.
     """
@@ -79,10 +80,10 @@ def build_adapted_task(config: Config, labels: str, round: int, photographs: Lab
     homography = dataclasses.replace(config.photographs.homography, max_angle_deg=max_angle_deg)
     photographs_section = dataclasses.replace(config.photographs, homography=homography)
     config = dataclasses.replace(config.trained_as("detector"), photographs=photographs_section)
-    inputs = label_inputs(config, photographs, config.detector.init)
-    root, names, key = photographs.image_root, photographs.photographs, stage_key(config.seed, inputs)
-    source = LabelledPhotographs(config, root, names, labels, round, with_pairs=False, key=key)
-    validator = pairs_validator(config, root, photographs.validation)
+    inputs = label_inputs(config, labels, manifest, config.detector.init)
+    root, key = manifest.image_root, stage_key(config.seed, inputs)
+    source = LabelledPhotographs(config, root, labelled_photographs(labels, manifest), with_pairs=False, key=key)
+    validator = pairs_validator(config, root, manifest.validation)
     return make_task(config, source, validator, inputs, on_photographs=True)
 
 
@@ -101,7 +102,7 @@ def build_joint_task(config: Config) -> Task:
                 "set joint.init=superpoint-small with network.width=0.5, joint.init=superpoint, or joint.init= for none"
             )
         config = dataclasses.replace(config, joint=dataclasses.replace(config.joint, init=manifest.detector["path"]))
-    root, inputs = find_image_root(config, manifest), label_inputs(config, manifest, config.joint.init)
+    root, inputs = find_image_root(config, manifest), label_inputs(config, labels, manifest, config.joint.init)
     inputs |= teacher_input(config)
     source = labelled_pairs(config, root, labels, manifest, inputs)
     if not manifest.has_votes:
@@ -117,10 +118,11 @@ def teacher_input(config: Config) -> dict[str, str]:
     weights = load_weights(teacher)
     if (system := weights.network.system) != config.network.system:
         raise ConfigError(f"joint.teacher={teacher}: weights of {system}; those of {config.network.system} can teach")
-    if (dim := weights.network.descriptor_dim) != config.network.descriptor_dim:
+    dim, own_dim = weights.network.descriptor_dim, config.network.descriptor_dim
+    if dim != own_dim and not (config.joint.descriptor_weight or config.joint.keypoint_weight):
         raise ConfigError(
-            f"joint.teacher={teacher}: its descriptors have {dim} numbers, network.descriptor_dim is "
-            f"{config.network.descriptor_dim}; make them alike"
+            f"joint.teacher={teacher}: its descriptors have {dim} numbers, network.descriptor_dim is {own_dim}, and "
+            "nothing else trains descriptors; make them alike, or set joint.keypoint_weight=1"
         )
     return {"teacher": weights.fingerprint()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.data.photographs.detected_photographs import DetectedPhotographs
@@ -21,11 +21,11 @@ def init_input(init: str) -> dict[str, str]:
     return {"first weights": load_weights(init).fingerprint()} if init else {}
 
 
-def mask_input(config: Config, image_root: str, photographs: Sequence[str]) -> dict[str, str]:
+def mask_input(config: Config, image_root: str, photographs: Iterable[str]) -> dict[str, str]:
     """Return the fingerprint of the masks of photographs, if the config names any; raises FileNotFoundError."""
     reading = PhotographReading(config.photographs.stretch, config.photographs.masks, image_root)
     reading.check()
-    return {"masks": reading.fingerprint(tuple(photographs))} if reading.masks else {}
+    return {"masks": reading.fingerprint(photographs)} if reading.masks else {}
 
 
 def photographs_with_some_held_out(config: Config) -> tuple[PhotographSet, dict[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from superpoint_tf.config import Config, ConfigError
 from superpoint_tf.config.config_files import build_config
+from superpoint_tf.data.labels.label_sets import labelled_photographs
 from superpoint_tf.data.labels.labels import LabelManifest, manifest_path, read_manifest
 from superpoint_tf.data.photographs.labelled_photographs import LabelledPhotographs
 from superpoint_tf.data.random_streams import stage_key
@@ -43,15 +44,15 @@ def _is_there(root: str) -> bool:
         return False
 
 
-def label_inputs(config: Config, manifest: LabelManifest, init: str) -> dict[str, str]:
-    masks = mask_input(config, find_image_root(config, manifest), manifest.photographs)
+def label_inputs(config: Config, labels: str, manifest: LabelManifest, init: str) -> dict[str, str]:
+    masks = mask_input(config, find_image_root(config, manifest), labelled_photographs(labels, manifest))
     return {"labels": manifest.fingerprint()} | masks | init_input(init)
 
 
 def labelled_pairs(
     config: Config, root: str, labels: str, manifest: LabelManifest, inputs: Mapping[str, str]
 ) -> LabelledPhotographs:
-    names, key = manifest.photographs, stage_key(config.seed, inputs)
-    source = LabelledPhotographs(config, root, names, labels, manifest.final_round, with_pairs=True, key=key)
+    key = stage_key(config.seed, inputs)
+    source = LabelledPhotographs(config, root, labelled_photographs(labels, manifest), with_pairs=True, key=key)
     source.check_photographs()
     return source

@@ -38,7 +38,7 @@ def build_patches_task(config: Config) -> Task:
         return _detected_patches_task(config)
     labels = find_labels(config, config.patches.labels)
     manifest = read_labels_for(config, labels)
-    root, inputs = find_image_root(config, manifest), label_inputs(config, manifest, config.patches.init)
+    root, inputs = find_image_root(config, manifest), label_inputs(config, labels, manifest, config.patches.init)
     if not manifest.validation:
         raise ConfigError(f"{root}: {TOO_FEW}")
     source = labelled_pairs(config, root, labels, manifest, inputs)

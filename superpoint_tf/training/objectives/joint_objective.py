@@ -18,8 +18,6 @@ from superpoint_tf.networks.weights import load_network
 from superpoint_tf.training.objectives.objective import LossTerm, sits_at
 from superpoint_tf.training.replicas import cut
 
-_TAUGHT = ("tdet", "tdesc")  # what a teacher's answers cost: of the detector, of the descriptors
-
 
 class JointObjective:
     """Train both heads by the terms that the `joint` section asks for."""
@@ -31,8 +29,12 @@ class JointObjective:
         self._teacher = _load_teacher(self._settings)
         self._over_cells = self._settings.descriptor_weight > 0
         further = ("desc",) * self._over_cells + ("kpt",) * self._at_keypoints + ("cons",) * self._with_moved
+        # what a teacher's answers cost: of the detector, and of descriptors where both have as many numbers
+        self._taught: tuple[str, ...] = ()
         if self._teacher is not None:
-            further += _TAUGHT
+            alike = self._teacher.output["descriptors"].shape[-1] == config.network.descriptor_dim
+            self._taught = ("tdet", "tdesc") if alike else ("tdet",)
+        further += self._taught
         self.term_names: tuple[str, ...] = ("det0", "det1", *further)
 
     def counts(self, batch: TensorBatch) -> dict[str, tf.Tensor]:
@@ -42,8 +44,7 @@ class JointObjective:
             counts["desc"] = count_pairs(valid0, valid1)
         if self._at_keypoints:
             counts["kpt"] = count_correspondences(self._correspondences(batch))
-        if self._teacher is not None:
-            counts |= dict.fromkeys(_TAUGHT, count_cells(valid0) + count_cells(valid1))
+        counts |= dict.fromkeys(self._taught, count_cells(valid0) + count_cells(valid1))
         if self._with_moved:
             counts["cons"] = count_consistency(sample_moves(batch["shift_seeds"]), valid0)
         return counts
@@ -79,11 +80,10 @@ class JointObjective:
         answers = teacher(tf.concat([batch["images0"], batch["images1"]], axis=0), training=False)
         valid = tf.concat([batch["cells_valid0"], batch["cells_valid1"]], axis=0)
         found = [tf.concat(maps[:2], axis=0) for maps in (logits, descriptors)]
-        sums = (
-            detector_distillation(found[0], answers["logits"], valid),
-            descriptor_distillation(found[1], answers["descriptors"], valid),
-        )
-        return {name: LossTerm(each, self._settings.teacher_weight) for name, each in zip(_TAUGHT, sums, strict=True)}
+        sums = {"tdet": detector_distillation(found[0], answers["logits"], valid)}
+        if "tdesc" in self._taught:
+            sums["tdesc"] = descriptor_distillation(found[1], answers["descriptors"], valid)
+        return {name: LossTerm(each, self._settings.teacher_weight) for name, each in sums.items()}
 
     def _descriptor_term(self, descriptors: Sequence[tf.Tensor], batch: TensorBatch) -> LossTerm:
         valid0, valid1 = batch["cells_valid0"], batch["cells_valid1"]

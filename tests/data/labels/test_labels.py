@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from superpoint_tf.data.labels.label_origin import IDENTITY_FILE
+from superpoint_tf.data.labels.label_sets import labelled_photographs
 from superpoint_tf.data.labels.label_votes import MAX_VOTES, cut_votes, pack_votes, unpack_votes
 from superpoint_tf.data.labels.labels import (
     Label,
@@ -32,7 +33,14 @@ LABEL = Label(np.array([[1.5, 2.0], [3.0, 4.0]]), np.array([0.9, 0.1]), (240, 32
 def a_manifest() -> LabelManifest:
     counts = {"photographs": 1, "keypoints": 2, "keypoints_per_image": 2.0, "labels_sha256": "0" * 64}
     counts["left_out"] = [{"path": "b.jpg", "reason": "empty file"}]
-    return LabelManifest("photos", 2, (1, 2), {"path": "w.npz", "sha256": "0"}, {"seed": 0}, counts, ("a b/ü.jpg",))
+    detector = {"path": "w.npz", "sha256": "0"}
+    return LabelManifest(
+        "photos", 2, (1, 2), detector, {"seed": 0}, counts, validation=("a b/ü.jpg",), chunks=(3, 0, 2)
+    )
+
+
+def an_old_manifest(schema_version: int) -> LabelManifest:
+    return dataclasses.replace(a_manifest(), photographs=("a.jpg",), chunks=(), schema_version=schema_version)
 
 
 def test_a_label_comes_back_in_its_types(tmp_path: Path):
@@ -207,9 +215,26 @@ def test_a_manifest_comes_back_equal(tmp_path: Path):
     assert read_manifest(str(tmp_path), Part(2, 1, 3)) == a_manifest()
 
 
-def test_a_manifest_of_labels_without_votes_is_still_read_and_says_so(tmp_path: Path):
-    write_manifest(str(tmp_path), dataclasses.replace(a_manifest(), schema_version=1))
-    assert not read_manifest(str(tmp_path)).has_votes and a_manifest().has_votes
+@pytest.mark.parametrize("schema_version", [1, 2])
+def test_manifests_of_before_that_list_all_photographs_are_still_read(tmp_path: Path, schema_version: int):
+    write_manifest(str(tmp_path), an_old_manifest(schema_version))
+    manifest = read_manifest(str(tmp_path))
+    assert manifest == an_old_manifest(schema_version) and manifest.has_votes == (schema_version == 2)
+    assert a_manifest().has_votes and tuple(labelled_photographs(str(tmp_path), manifest)) == ("a.jpg",)
+    values = json.loads((tmp_path / "manifest.json").read_text())
+    assert values["photographs"] == ["a.jpg"] and "chunks" not in values  # as those versions wrote it
+
+
+def test_the_fingerprint_tells_labels_order_and_held_out_photographs_and_that_of_before_stays():
+    old = an_old_manifest(2)
+    expected = storage.sha256(json.dumps([2, "0" * 64, ["a.jpg"], ["a b/ü.jpg"]]).encode())
+    assert old.fingerprint() == expected
+    others = [
+        dataclasses.replace(a_manifest(), **change)
+        for change in ({"chunks": (3, 2)}, {"validation": ()}, {"final_round": 1})
+    ]
+    assert len({manifest.fingerprint() for manifest in [a_manifest(), old, *others]}) == 5
+    assert dataclasses.replace(a_manifest(), image_root="elsewhere").fingerprint() == a_manifest().fingerprint()
 
 
 def test_a_folder_without_manifest_names_the_tool(tmp_path: Path):
@@ -220,9 +245,11 @@ def test_a_folder_without_manifest_names_the_tool(tmp_path: Path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"schema_version": 99}, "schema 99, this version reads 1 and 2"),
-        ({"photographs": "a.jpg"}, r"not a manifest of labels \(what does not fit: photographs\)"),
-        ({"photographs": [1]}, r".*fit: photographs\)"),
+        ({"schema_version": 99}, "schema 99, this version reads 1 to 3"),
+        ({"chunks": "5"}, r"not a manifest of labels \(what does not fit: chunks\)"),
+        ({"chunks": ["5"]}, r".*fit: chunks\)"),
+        ({"chunks": [-1]}, r"not a manifest of labels \(sizes of chunks"),
+        ({"schema_version": 2}, r".*fit: photographs\)"),
         ({"final_round": "2"}, r".*fit: final_round\)"),
         ({"counts": {"photographs": 1}}, r".*counts\.keypoints, .*counts\.left_out\)"),
         ({"extra": 1}, r".*unknown keys\)"),
