@@ -117,12 +117,11 @@ def size_of(path: str | AnyPath) -> int:
 
 def read_part(path: str | Path, offset: int, length: int) -> bytes:
     """Return `length` bytes of a file from a place on, fewer where it ends; raises FileNotFoundError."""
-    if is_remote(path) and not exists(path):
-        raise FileNotFoundError(str(path))
-    with stores.gfile(str(path)).GFile(str(path), "rb") if is_remote(path) else open(path, "rb") as file:
+    if is_remote(path):
+        return stores.read_part(str(path), offset, length)
+    with open(path, "rb") as file:
         file.seek(offset)
-        content: bytes = file.read(length)
-    return content
+        return file.read(length)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

@@ -138,6 +138,14 @@ def read_bytes(url: str) -> bytes:
     return content
 
 
+def read_part(url: str, offset: int, length: int) -> bytes:
+    """Return `length` bytes of a file from a place on, fewer where it ends; raises as `read_bytes`."""
+    with asking(url), gfile(url).GFile(url, "rb") as file:
+        file.seek(offset)
+        content: bytes = file.read(length)
+    return content
+
+
 def list_folder(url: str) -> list[str]:
     """Return the names in a folder, sorted; where the store marks them, those of folders end with a slash."""
     if not is_folder(url):  # TensorFlow's own listing calls all its errors a missing folder

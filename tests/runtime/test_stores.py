@@ -58,6 +58,9 @@ def test_what_is_not_there_is_not_there_as_on_a_disk(url: str):
     for ask in (stores.read_bytes, stores.size_of, stores.list_folder, storage.load_npz):
         with pytest.raises(FileNotFoundError, match=r"nothing"):
             ask(f"{url}/nothing")
+    with pytest.raises(FileNotFoundError, match="nothing"):
+        storage.read_part(f"{url}/nothing", 0, 1)
+    assert storage.read_part(f"{url}/a.txt", 2, 9) == b"txt"
     for ask in (stores.read_bytes, stores.size_of):
         with pytest.raises(IsADirectoryError):
             ask(f"{url}/sub")
