@@ -22,6 +22,7 @@ from superpoint_tf.runtime import npz_files, operating_system, stores
 from superpoint_tf.runtime.stores import StoreError, StorePath
 
 AnyPath = Path | StorePath
+_PIECE_BYTES = 1 << 20  # of a file that is hashed
 TEMPORARY_SUFFIX = ".part"  # a file of this name is unfinished and may be deleted
 _REMEDIES = {
     errno.ENOSPC: "make room",
@@ -262,10 +263,11 @@ def sha256(content: bytes) -> str:
 
 
 def sha256_file(path: str | AnyPath) -> str:
-    """Return the SHA-256 of a file, on a disk read in pieces."""
+    """Return the SHA-256 of a file, read in pieces from a disk; raises OSError."""
     if is_remote(path):
         return sha256(read_bytes(path))
-    with open(str(path), "rb") as file:
-        return (
-            hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else sha256(file.read())
-        )
+    with open(str(path), "rb", buffering=0) as file:
+        digest = hashlib.sha256()
+        while piece := file.read(_PIECE_BYTES):
+            digest.update(piece)
+        return digest.hexdigest()

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import heapq
 import os
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from superpoint_tf.cluster.cluster import chunks
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.storage import AnyPath
 from superpoint_tf.runtime.stores import StoreError, StorePath
-from superpoint_tf.runtime.workers import ordered_map
 
 _THREADS = 8  # reading and hashing release the interpreter lock
-_TOGETHER = 64  # photographs that a thread is given at once
+_TOGETHER = 256  # photographs that are hashed before it is decided anew whether threads pay
+_QUICK_S = 150e-6  # of a photograph, by one thread: below it several get in each other's way
 _ANY_NUMBER = 2**40
 _MOST_UNREADABLE = 1000  # contents that are remembered
 
@@ -31,9 +31,13 @@ def hold_out(
     smallest = _Smallest(num_held_out(_ANY_NUMBER), lambda path: is_readable(storage.as_path(root) / path))
     total = 0
     with ThreadPoolExecutor(_THREADS) as pool:
-        for hashed in ordered_map(pool, partial(_hash, root), chunks(photographs, _TOGETHER), window=2 * _THREADS):
-            total += len(hashed)
-            for path, digest in hashed:
+        run: Callable[..., Iterable[str]] = map
+        for paths in chunks(photographs, _TOGETHER):
+            began = time.perf_counter()
+            hashes = [*run(_content_hash, (storage.join(root, path) for path in paths))]
+            run = map if time.perf_counter() - began < _QUICK_S * len(paths) else pool.map
+            total += len(paths)
+            for path, digest in zip(paths, hashes, strict=True):
                 if digest:
                     smallest.add(digest, path)
     held_out: set[str] = set()
@@ -76,10 +80,6 @@ class _Smallest:
     def groups(self) -> list[list[str]]:
         """Return the copies of each picture, the smallest hash first."""
         return [self._copies[value] for value in sorted(self._copies)]
-
-
-def _hash(root: str, paths: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [(path, _content_hash(storage.join(root, path))) for path in paths]
 
 
 def _content_hash(path: str) -> str:
