@@ -53,7 +53,9 @@ def look_at(
         for offset in OFFSETS[detection.phases]:
             with tf.control_dependencies(heatmaps[-1:]):  # one look after the other, in a graph too: less memory
                 heatmap, *others = forward(move_images(resized, offset))
-            heatmaps.append(heatmap[:, offset[1] : offset[1] + height, offset[0] : offset[0] + width])
+            if offset != (0, 0):
+                heatmap = heatmap[:, offset[1] : offset[1] + height, offset[0] : offset[0] + width]
+            heatmaps.append(heatmap)
             levels.append(Level((height, width), offset, tuple(others)))
     return (combine or combine_heatmaps)(heatmaps), levels
 

@@ -66,9 +66,9 @@ class DenseModel:
         self._on_gpu = bool(tf.config.list_physical_devices("GPU"))
         inference = _inference_by(backend)
         self._forward = inference(self._predict, tf.TensorSpec((None, None, None, 1), tf.float32))
-        descriptor_map, keypoints = tf.TensorSpec((None, None, None), tf.float32), tf.TensorSpec((None, 2), tf.float32)
-        read = functools.partial(sample_descriptors, stride=self.spec.stride, first_px=self.spec.first_px)
-        self._sample = tf.function(read, input_signature=[descriptor_map, keypoints], autograph=False)
+        maps, points = tf.TensorSpec((None, None, None, None), tf.float32), tf.TensorSpec((None, 2), tf.float32)
+        signature = [maps, tf.TensorSpec((), tf.int32), points]
+        self._sample = tf.function(self._read_descriptors, input_signature=signature, autograph=False)
 
     @classmethod
     def from_pretrained(cls, path: str | Path, precision: str = FLOAT32, backend: str = TENSORFLOW) -> DenseModel:
@@ -96,6 +96,9 @@ class DenseModel:
     def _predict(self, images: tf.Tensor) -> Maps:
         shape = tf.shape(images)
         return self.score_map.maps(self._maps_of(images, training=False), (shape[1], shape[2]), self.spec)
+
+    def _read_descriptors(self, maps: tf.Tensor, place: tf.Tensor, keypoints: tf.Tensor) -> tf.Tensor:
+        return sample_descriptors(maps[place], keypoints, self.spec.stride, self.spec.first_px)
 
     def _prepare(self, image: Any, detection: DetectionConfig) -> tf.Tensor:
         """Do `prepare_image`; raises PictureTooLarge where the network has no memory for the largest scale."""
@@ -200,7 +203,7 @@ class DenseModel:
         found = []
         for level in levels:
             own = scale_keypoints(keypoints, image_shape, level.image_shape) + np.array(level.offset)
-            found.append(self._sample(level.others[0][place], own.astype(np.float32)))
+            found.append(self._sample(level.others[0], place, own.astype(np.float32)))
         descriptors: np.ndarray = (found[0] if len(found) == 1 else normalize_descriptors(tf.add_n(found))).numpy()
         return descriptors
 
