@@ -49,7 +49,7 @@ def check_limits(value: Any, limits: Mapping[str, Any], where: str) -> None:
         number = not isinstance(item, str)
         if choices is not None and not isinstance(item, float) and item not in choices:
             known = [str(choice) for choice in choices if choice != ""]
-            meant = did_you_mean(str(item), known)
+            meant = did_you_mean(item, known) if isinstance(item, str) else ""
             raise ConfigError(f"{where}: {shown(item)} is not one of {', '.join(known)}{meant}")
         if minimum is not None and number and not item >= minimum:  # NaN is not, either
             raise ConfigError(f"{where}: {shown(item)} is below the minimum {minimum:g}")

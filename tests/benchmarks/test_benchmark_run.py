@@ -16,7 +16,7 @@ from superpoint_tf.benchmarks import pipeline
 from superpoint_tf.benchmarks.limits import Limits
 from superpoint_tf.benchmarks.network import prepare_network, random_batch
 from superpoint_tf.benchmarks.settings import Settings, worker_counts
-from superpoint_tf.commands.benchmark import BENCHMARKS, GPU
+from superpoint_tf.commands.benchmark import BENCHMARKS, GPU, LABELS
 from superpoint_tf.config import Config, NetworkConfig
 from superpoint_tf.runtime.progress import Console
 
@@ -25,7 +25,7 @@ TINY = Settings(dataclasses.replace(Config(), network=NetworkConfig(width=0.125)
 
 
 def test_the_command_offers_every_benchmark() -> None:
-    assert tuple(run.BENCHMARKS) == (*BENCHMARKS, GPU)
+    assert tuple(run.BENCHMARKS) == (*BENCHMARKS, GPU, LABELS)
 
 
 def test_a_run_prints_a_table_and_writes_device_versions_limits_and_entries(
@@ -41,8 +41,9 @@ def test_a_run_prints_a_table_and_writes_device_versions_limits_and_entries(
     result = report["benchmarks"]["extract"]
     assert result["limits"].keys() == {"matmul_flops", "copy_bytes", "device_copy_bytes"}
     names = [entry["name"].split()[0] for entry in result["entries"]]
-    parts, peers = ["extract", "forward", "NMS,", "descriptor"], ["SIFT", "ORB", "AKAZE"]
-    assert names[:4] == parts and names[-3:] == peers and "superpoint-small" in names[4:-3] and "hardnet" not in names
+    first, others = names[:4], names[4:]
+    assert first == ["extract", "forward", "NMS,", "descriptor"] and "hardnet" not in names
+    assert {"superpoint-small", "superpoint-nano", "SIFT", "ORB", "AKAZE", "XFeat's"} <= {*others}
     assert all(len(entry["seconds"]) == 1 and entry["value"] > 0 for entry in result["entries"])
 
 

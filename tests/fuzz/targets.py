@@ -319,6 +319,7 @@ def _label_index_target(members: bool) -> Target:
 
     def read(content: bytes, folder: Path) -> None:
         place = archive_path(str(folder), 1, 0)
+        Path(place).parent.mkdir(exist_ok=True)
         _written(Path(place), archive)
         _written(Path(index_path(place)), content)
         for stored in read_index(place):

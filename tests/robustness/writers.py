@@ -12,8 +12,7 @@ import tensorflow as tf
 
 from superpoint_tf.config import NetworkConfig
 from superpoint_tf.config.config_files import build_config
-from superpoint_tf.data.labels import labels
-from superpoint_tf.data.labels.label_chunks import write_chunk
+from superpoint_tf.data.labels import label_chunks, labels
 from superpoint_tf.data.shapes.generation import generate_synthetic_sets
 from superpoint_tf.drawing.visualization import save_png
 from superpoint_tf.evaluation.results import Evaluation
@@ -47,7 +46,7 @@ def write_label(folder: Path, size: int) -> None:
 
 
 def write_label_chunk(folder: Path, size: int) -> None:
-    write_chunk(str(folder / "round_1" / "000000.zip"), "", {"a.jpg": _noise(size).tobytes()}, [1], {})
+    label_chunks.write_chunk(str(folder / "round_1" / "000000.zip"), "", {"a.jpg": _noise(size).tobytes()}, [1], {})
 
 
 def write_label_manifest(folder: Path, size: int) -> None:

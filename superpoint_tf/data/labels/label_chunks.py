@@ -113,6 +113,7 @@ def write_chunk(
     content, index = pack_chunk(detector_sha256, labels, num_keypoints, left_out)
     storage.write_bytes(path, content)
     storage.write_bytes(index_path(path), index.to_bytes())
+    _cached_index.cache_clear()
     return index
 
 
