@@ -22,7 +22,7 @@ from superpoint_tf.training.validation import PairsValidator
 
 SHIPPED = "superpoint-small"
 SMALLER = [
-    *("photographs.image_shape=[120, 160]", "evaluation.image_shape=[120, 160]", "evaluation.num_pairs=24"),
+    *("photographs.image_shape=[120, 160]", "evaluation.image_shape=[120, 160]", "evaluation.num_pairs=60"),
     *("adaptation.num_homographies=2", "adaptation.num_figures=0", "workers=0"),
     *("joint.steps=40", "joint.batch_size=2", "joint.validate_every=40", "joint.num_figures=0"),
 ]
