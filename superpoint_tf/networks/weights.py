@@ -108,7 +108,9 @@ def _misfits(arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]], 
         if name in shapes and array.shape != shapes[name]
     ]
     kinds = {"missing": missing, "unknown": surplus, "shape": others}
-    return "; ".join(f"{kind} {', '.join(names[:3])}" for kind, names in kinds.items() if names)
+    # ascii: a name from a damaged file may hold what begins a line
+    shown = {kind: ", ".join(ascii(name)[1:-1] for name in names[:3]) for kind, names in kinds.items() if names}
+    return "; ".join(f"{kind} {names}" for kind, names in shown.items())
 
 
 def load_weights(path: str | Path) -> Weights:
