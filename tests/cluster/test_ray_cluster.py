@@ -89,7 +89,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "tiny.yaml").write_text(
         "name: tiny\nnetwork: {width: 0.5}\n"
         "photographs: {root: images, train: train, validation: held_out, image_shape: [120, 160]}\n"
-        "adaptation: {num_homographies: 30, num_figures: 1}\n"
+        "adaptation: {num_homographies: 30, num_figures: 1, labels_per_file: 1}\n"
     )
     return tmp_path
 
