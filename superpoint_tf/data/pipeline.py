@@ -67,25 +67,20 @@ class BatchStream:
         except Exception as error:  # tf.data would hide the message in a traceback; batches() raises it
             self._error = error
 
-    def _dataset(self, start_step: int) -> tf.data.Dataset:
-        """Return the endless dataset of batches from that of `start_step` on, assembled if that is not the device's."""
-        dataset = tf.data.Dataset.from_generator(lambda: self._rendered(start_step), output_signature=self._signature)
-        if not self._on_device:
-            dataset = dataset.map(self._assembled, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return dataset.prefetch(2)
-
     def _assembled(self, batch: TensorBatch) -> TensorBatch:
         batch = change_pending(batch, self._source.pending, self._key)
         return self._kind.assemble(batch, self._key, self._settings)
 
     def batches(self, start_step: int = 0) -> Iterator[TensorBatch]:
         """Iterate over the batches from `start_step` on; an error in a worker is raised here as it was."""
-        batches = self._dataset(start_step)
+        rendered = tf.data.Dataset.from_generator(lambda: self._rendered(start_step), output_signature=self._signature)
         if self._on_device:
             assembled = tf.function(self._assembled, input_signature=[self._signature], autograph=False)
-            yield from map(assembled, batches)
+            yield from map(assembled, rendered.prefetch(2))
         else:
-            yield from batches
+            yield from rendered.map(self._assembled, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(
+                2
+            )
         if self._error is not None:
             raise self._error
 

@@ -155,6 +155,11 @@ def exists(path: str | Path) -> bool:
     return stores.exists(str(path)) if is_remote(path) else Path(path).exists()
 
 
+def is_file(path: str | AnyPath) -> bool:
+    """Tell whether a file is there, and no folder, pipe or device."""
+    return stores.is_file(str(path)) if is_remote(path) else os.path.isfile(str(path))
+
+
 def list_folder(folder: str | Path) -> list[str]:
     """Return the names in a folder; stores may end those of folders with a slash."""
     return stores.list_folder(str(folder)) if is_remote(folder) else sorted(os.listdir(folder))

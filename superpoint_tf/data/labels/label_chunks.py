@@ -7,6 +7,7 @@ Any program that opens ZIP files shows what is in one.
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -93,7 +94,7 @@ def pack_chunk(
             member.create_system = 3  # the same on Windows
             archive.writestr(member, content)
             offsets.append(member.header_offset + len(member.FileHeader()))
-    digests = b"".join(bytes.fromhex(storage.sha256(content)) for content in labels.values())
+    digests = b"".join(map(_digest, labels.values()))
     index = ChunkIndex(
         detector_sha256,
         tuple(labels),
@@ -193,7 +194,7 @@ def unpack_rows(archive: str, index: ChunkIndex) -> dict[str, bytes]:
         return {}
     ends = (index.offsets + index.lengths).tolist()
     parts = [content[start:end] for start, end in zip(index.offsets.tolist(), ends, strict=True)]
-    if b"".join(bytes.fromhex(storage.sha256(part)) for part in parts) != index.sha256.tobytes():
+    if b"".join(map(_digest, parts)) != index.sha256.tobytes():
         return {}
     return dict(zip(index.photographs, parts, strict=True))
 
@@ -214,7 +215,11 @@ def _read_row(archive: str, index: ChunkIndex, row: int) -> bytes | None:
         content = storage.read_part(archive, offset, length)
     except FileNotFoundError:
         return None
-    return content if bytes.fromhex(storage.sha256(content)) == index.sha256[row].tobytes() else None
+    return content if _digest(content) == index.sha256[row].tobytes() else None
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 def _pack(names: Iterable[str]) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from superpoint_tf.cluster.cluster import chunks
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.storage import AnyPath
-from superpoint_tf.runtime.stores import StoreError, StorePath
+from superpoint_tf.runtime.stores import StoreError
 
 _THREADS = 8  # reading and hashing release the interpreter lock
 _TOGETHER = 256  # photographs that are hashed before it is decided anew whether threads pay
@@ -84,8 +83,7 @@ class _Smallest:
 
 def _content_hash(path: str) -> str:
     try:
-        there = StorePath(path).is_file() if storage.is_remote(path) else os.path.isfile(path)
-        return storage.sha256_file(path) if there else ""  # a pipe would never end
+        return storage.sha256_file(path) if storage.is_file(path) else ""  # a pipe would never end
     except StoreError:
         raise
     except OSError:

@@ -302,7 +302,8 @@ def stream_photographs(
     if not total:
         raise _nothing_in(storage.as_path(root), train, _REMEDY)
     walk = replace(walk, held_out=frozenset(chosen), count=total - len(chosen))
-    return PhotographStream(root, walk, chosen, _say_held_out(chosen, total))
+    note = f"{len(chosen)} of {total} held out for validation by content hash"
+    return PhotographStream(root, walk, chosen, note)
 
 
 def _names(setting: str) -> list[str]:
@@ -315,10 +316,6 @@ def _existing(root: str, name: str) -> list[str]:
 
 def _place(root: str, path: str) -> AnyPath:
     return storage.as_path(root) / path
-
-
-def _say_held_out(chosen: Sequence[str], total: int) -> str:
-    return f"{len(chosen)} of {total} held out for validation by content hash"
 
 
 def _is_readable(path: AnyPath, stretch: str) -> bool:
