@@ -29,6 +29,7 @@ from superpoint_tf.runtime.workers import resolve_workers, start_pool
 
 _TIMED_PHOTOGRAPHS = 3  # after the first, which compiles
 _TRAINING_COST = 6.0  # a training step costs about this many times the forward pass of its pictures
+_CHUNKS = 2  # that a worker or shard should have
 _LABEL_BYTES = 8192.0  # of a label: 240x320 px with 300 keypoints and 20 to 100 votes have 5 to 8 KB
 
 
@@ -59,6 +60,8 @@ def label_round(run: AdaptationRun, round: int, console: Console) -> RoundResult
         f"round {round}/{run.rounds} | {total} photographs | {settings.num_homographies} homographies each | "
         f"detector {run.round_detector(round)} (width {labeller.width:g})",
     )
+    if hint := _few_chunks(run):
+        console.line("hint", hint)
     tally, labelled, chunks = _Tally(), 0, map(lists.read, own)
     with StopRequest() as stop, Progress(total, "adapt", "photographs", console=console) as progress:
         if run.cluster is None:
@@ -84,6 +87,19 @@ def label_round(run: AdaptationRun, round: int, console: Console) -> RoundResult
         if figure := draw_round(run.config, run.reading, labels, labeller.adapter, labeller.model):
             console.line("adapt", f"look at {figure}")
     return tally.result(own)
+
+
+def _few_chunks(run: AdaptationRun) -> str:
+    """Return what to do where there are fewer chunks than workers or shards to label them; else nothing."""
+    count, shards = len(run.chunks), run.shard[1]
+    workers, what = (run.cluster.capacity, "workers") if run.cluster else (shards, "shards")
+    if count >= workers or run.chunks.total <= count:
+        return ""
+    size = max(run.chunks.total // (_CHUNKS * workers), 1)
+    return (
+        f"{count} chunk{'s' * (count > 1)} of photographs for {workers} {what}: the others have nothing to do; "
+        f"--set adaptation.labels_per_file={size}, in a new --output, makes more"
+    )
 
 
 def _label_here(

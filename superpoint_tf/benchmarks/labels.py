@@ -24,7 +24,7 @@ from superpoint_tf.benchmarks.timing import measure
 from superpoint_tf.config import PhotographsSection
 from superpoint_tf.data.labels.label_sets import LabelChunks
 from superpoint_tf.data.labels.photograph_chunks import PhotographChunks, chunk_size, list_sha256
-from superpoint_tf.data.photographs.photograph_sets import stream_photographs
+from superpoint_tf.data.photographs.photograph_sets import passed_over_beside, stream_photographs
 from superpoint_tf.data.sources import index_of_sample
 
 _NUMBERS, _QUICK_NUMBERS = (10**3, 10**4, 10**5, 10**6), (10**2, 10**3)
@@ -67,7 +67,8 @@ def make_photographs(root: str, number: int) -> None:
 def plan(photographs: str, labels: str) -> dict[str, float]:
     """Do what `homographic_adapt` does before it labels; return the seconds, and the peak memory of this process."""
     before, wall, processor = peak_resident_bytes(), time.perf_counter(), time.process_time()
-    found = stream_photographs(PhotographsSection(), photographs)
+    found = stream_photographs(PhotographsSection(), photographs).with_readable_validation()
+    passed_over_beside(found)
     total = len(found.train)
     sha256 = list_sha256(found.train, found.validation)
     PhotographChunks(labels, total, chunk_size(total, 0)).write(found.train, found.validation, sha256)

@@ -57,6 +57,7 @@ class Work(NamedTuple):
 
     arguments: Callable[[], Sequence[str]]  # of Python, asked for at every start
     environment: Callable[[Sequence[str], int], Mapping[str, str]]  # of process i, from the host:port of all
+    folder: str  # that relative paths are below
     path: str  # of packages that are not installed
     progress: Callable[[], int]  # grows where a new start goes on from somewhere else
 
@@ -116,9 +117,9 @@ def _run_once(places: Places, work: Work, stop: StopRequest) -> list[_End]:
         return gone
     addresses = [_address(host, port) for host, port in zip(places.hosts, ports, strict=True)]
     arguments = list(work.arguments())
-    starts = [("start", arguments, dict(work.environment(addresses, index)), work.path) for index in range(count)]
-    places.ask(starts)
-    ends, tails = [_End() for _ in starts], [b""] * count
+    where = (work.folder, work.path)
+    places.ask([("start", arguments, dict(work.environment(addresses, index)), *where) for index in range(count)])
+    ends, tails = [_End()] * count, [b""] * count
     deadline, is_told = float("inf"), False
     while any(end == _End() for end in ends) and time.monotonic() < deadline:
         if stop.requested and not is_told:

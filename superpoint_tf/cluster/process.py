@@ -46,13 +46,15 @@ class ProcessKeeper:
         self._reserved.bind((host, 0))
         return int(self._reserved.getsockname()[1])
 
-    def start(self, arguments: Sequence[str], environment: Mapping[str, str], path: str) -> None:
-        """Start this Python with arguments; `path` is where it finds packages that are not installed.
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str], folder: str, path: str) -> None:
+        """Start this Python with arguments in a folder; `path` is where it finds packages that are not installed.
 
-        Raises ValueError if the arguments name a script that is not there.
+        Raises ValueError if the folder, or a script that the arguments name, is not there.
         """
-        if not arguments[0].startswith("-") and not Path(arguments[0]).exists():
-            raise unshared(arguments[0])
+        script = [] if arguments[0].startswith("-") else [str(Path(folder, arguments[0]))]
+        for needed in (folder, *script):
+            if not Path(needed).exists():
+                raise unshared(needed)
         if self._reserved is not None:
             self._reserved.close()
         paths = filter(None, (os.environ.get("PYTHONPATH"), path))
@@ -60,6 +62,7 @@ class ProcessKeeper:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 (it is read until the end)
         self._process = subprocess.Popen(
             [sys.executable, *arguments],
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,

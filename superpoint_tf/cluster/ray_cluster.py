@@ -115,7 +115,8 @@ class RayCluster:
     def describe(self) -> str:
         """Return how many machines and workers there are."""
         nodes, each = len(self.nodes()), "a GPU" if self.needs["GPU"] else "a core"
-        return f"{nodes} machine{'s' * (nodes > 1)}, {self.capacity} workers of {each} each; more may join"
+        more = "; more may join" if self.grows else ""
+        return f"{nodes} machine{'s' * (nodes > 1)}, {self.capacity} workers of {each} each{more}"
 
     def map(
         self,

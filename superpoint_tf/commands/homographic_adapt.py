@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import itertools
 
 from superpoint_tf import command_line
 from superpoint_tf.config.stretch import NO_STRETCH
 from superpoint_tf.networks.pretrained import check_weights
-from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.invocation import how_to_run
 from superpoint_tf.runtime.operating_system import joined
 
@@ -77,7 +75,7 @@ def main() -> None:
     config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
     shard = command_line.resolve_shard(arguments.shard)
     from superpoint_tf.data.photographs.masked_photographs import PhotographReading
-    from superpoint_tf.data.photographs.photograph_sets import passed_over, stream_photographs
+    from superpoint_tf.data.photographs.photograph_sets import passed_over_beside, stream_photographs
 
     PhotographReading(masks=config.photographs.masks).check()
     photographs = stream_photographs(config.photographs, arguments.images)
@@ -98,11 +96,8 @@ def main() -> None:
     check_output(output, arguments.iters, shard, arguments.overwrite)  # before a detector is trained
     cluster = command_line.open_cluster(arguments.ray, console)
     console.line("data", photographs.note)
-    used = itertools.chain(photographs.train, photographs.validation)
-    folders = {name.split("/")[0] if "/" in name else "" for name in used}
-    for folder in [""] if "" in folders else sorted(folders):
-        for kind in passed_over(storage.join(photographs.root, folder) if folder else photographs.root):
-            console.line("left", f"passed over: {kind}")
+    for kind in passed_over_beside(photographs):
+        console.line("left", f"passed over: {kind}")
     console.line("data", f"{len(photographs.train)} photographs to label, {len(photographs.validation)} held out")
     detector = find_first_detector(config, arguments.detector, shard, console, replicas, arguments.from_scratch)
     config = dataclasses.replace(config, photographs=dataclasses.replace(config.photographs, root=photographs.root))

@@ -158,6 +158,7 @@ def _extract_on_cluster(
             break
         for item in chunk.items:  # workers are not started for what is there
             yield item, 0
+        stop.raise_if_requested(stopped)
     if first is None:
         return
 

@@ -35,6 +35,7 @@ from superpoint_tf.data.photographs.reading import (
     PhotographError,
     cover_and_crop,
     decode_photograph,
+    printable_name,
     read_photograph,
     read_photograph_bytes,
 )
@@ -142,7 +143,8 @@ def _find(request: LabelImport, name: str) -> _Found:
         if request.strict:
             raise
         nothing = np.zeros((0, 2))
-        return _Found(name, nothing, nothing, np.eye(3), (0, 0), "", np.zeros(2), error=str(error.reason))
+        shown = printable_name(name)  # what is left out is stored as text
+        return _Found(shown, nothing, nothing, np.eye(3), (0, 0), "", np.zeros(2), error=str(error.reason))
     file_shape = (picture.shape[0], picture.shape[1])
     points = read_points(request.files[name], request.order)
     problem = request.frame.misfit(points.keypoints, file_shape)

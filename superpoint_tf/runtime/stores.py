@@ -30,6 +30,13 @@ class StoreError(OSError):
     """A store that cannot be asked; the message names the URL, the reason and the remedy."""
 
 
+class StoreRefusal(PermissionError):
+    """A store that does not let this user in."""
+
+
+REFUSALS = (StoreError, StoreRefusal)  # of the store, not of one of its files: they end a command
+
+
 def scheme_of(url: str) -> str:
     """Return `gs` of gs://bucket/photographs."""
     return url.partition("://")[0]
@@ -70,7 +77,7 @@ def leave(code: int) -> None:
 
 @contextlib.contextmanager
 def asking(url: str) -> Iterator[None]:
-    """Raise what TensorFlow raises in the block as OSError: FileNotFoundError, PermissionError ..., StoreError."""
+    """Raise what TensorFlow raises in the block as OSError: FileNotFoundError, StoreRefusal ..., StoreError."""
     try:
         yield
     except OSError:
@@ -90,7 +97,7 @@ def as_os_error(error: Exception, url: str) -> OSError | None:
     if isinstance(error, errors.NotFoundError):
         return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url)
     if isinstance(error, errors.PermissionDeniedError | errors.UnauthenticatedError):
-        return PermissionError(errno.EACCES, f"{os.strerror(errno.EACCES)}: {said}; {ACCESS}", url)
+        return StoreRefusal(errno.EACCES, f"{os.strerror(errno.EACCES)}: {said}; {ACCESS}", url)
     if "is a directory" in said.lower():
         return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), url)
     return StoreError(

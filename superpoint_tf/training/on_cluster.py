@@ -35,7 +35,7 @@ def train_on_cluster(site: Site, given: Sequence[str], output: str, console: Con
     def environment(addresses: Sequence[str], index: int) -> dict[str, str]:
         return {**passed_on(os.environ), "SUPERPOINT_TF_TRACEBACK": "", "TF_CONFIG": tf_config_of(addresses, index)}
 
-    work = Work(arguments_now, environment, str(CHECKOUT), lambda: newest_step(run / "checkpoints"))
+    work = Work(arguments_now, environment, os.getcwd(), str(CHECKOUT), lambda: newest_step(run / "checkpoints"))
     try:
         with StopRequest() as stop:
             return run_gang(site, work, console, stop)

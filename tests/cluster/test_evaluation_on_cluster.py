@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import cv2
 import h5py
@@ -16,17 +18,21 @@ from here_cluster import HereCluster
 
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.evaluation.evaluate import Request
-from superpoint_tf.evaluation.frame_extraction import MethodCluster
+from superpoint_tf.evaluation.feature_store import FeatureStore
+from superpoint_tf.evaluation.frame_extraction import FrameExtraction, MethodCluster, extract_frames
 from superpoint_tf.evaluation.methods.methods import Method, load_methods
 from superpoint_tf.evaluation.pair_protocol import PairProtocol
+from superpoint_tf.evaluation.pairs import View
 from superpoint_tf.evaluation.protocols.pair_run import extract_settings
 from superpoint_tf.evaluation.protocols.protocols import PROTOCOLS
 from superpoint_tf.evaluation.protocols.shape_run import measure_synthetic
 from superpoint_tf.evaluation.protocols.shift_run import measure_shifts
 from superpoint_tf.evaluation.results import Measured
 from superpoint_tf.evaluation.sets.pair_sets import PAIR_SETS
+from superpoint_tf.runtime.interruption import Interrupted, StopRequest
 from superpoint_tf.runtime.progress import Console
 
+PICTURE = np.zeros((16, 16), np.uint8)
 NAMES = ["ORB", "position (control)"]
 CONFIG = build_config({"workers": 0, "synthetic": {"draw": {"image_shape": [64, 80]}}})
 
@@ -107,6 +113,20 @@ def test_a_frame_that_one_method_has_seen_goes_to_the_others_alone(tmp_path: Pat
     measure_pairs(request_for(tmp_path, data, cluster))
     asked = [frame.methods for chunk in cluster.items for frame in chunk]
     assert asked == [("ORB",)] * 12  # six pictures, two sizes
+
+
+def test_a_stop_is_heard_while_what_is_there_is_passed_over(tmp_path: Path, data: Path):
+    there = cast(FeatureStore, SimpleNamespace(has=lambda *frame: True))
+    on = MethodCluster(HereCluster(), lambda: [])
+    how = FrameExtraction("low", PairProtocol((16, 16), 20, 4), [(load_methods(NAMES)[0], there)], on=on)
+    stop, seen = StopRequest(), []
+    with pytest.raises(Interrupted, match="stopped here"):
+        for number, _ in extract_frames(
+            range(1000), lambda number: [View(str(number), PICTURE)], how, stop, "stopped here"
+        ):
+            seen.append(number)
+            stop.signal_number = signal.SIGINT
+    assert len(seen) < 100
 
 
 def load_others() -> list[Method]:

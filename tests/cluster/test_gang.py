@@ -97,7 +97,7 @@ def counting(folder: Path, steps: int = 30, also: str = "") -> Work:
         return {"TASK": json.dumps({"addresses": list(addresses), "index": index})}
 
     arguments = ["-c", COUNTING, str(folder), str(steps), also]
-    return Work(lambda: arguments, environment, "", lambda: newest_step(folder))
+    return Work(lambda: arguments, environment, os.getcwd(), "", lambda: newest_step(folder))
 
 
 def meanwhile(condition: Callable[[], bool], action: Callable[[], object]) -> threading.Thread:
@@ -208,7 +208,7 @@ def test_a_request_to_stop_reaches_all_who_save(tmp_path: Path, number: int, cod
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 def test_a_process_ends_with_its_keeper_even_if_that_is_killed():
     keep = "from superpoint_tf.cluster.process import ProcessKeeper; import time; keeper = ProcessKeeper();"
-    keep += "keeper.start(['-c', 'import time; time.sleep(300)'], {}, '');"
+    keep += "keeper.start(['-c', 'import time; time.sleep(300)'], {}, '/', '');"
     keep += "print(keeper._process.pid, flush=True); time.sleep(300)"
     keeper = subprocess.Popen([sys.executable, "-c", keep], stdout=subprocess.PIPE, text=True)
     assert keeper.stdout is not None
@@ -224,4 +224,15 @@ def test_a_process_ends_with_its_keeper_even_if_that_is_killed():
 
 def test_a_script_that_is_not_on_this_machine_is_named():
     with pytest.raises(ValueError, match=r"/nowhere/train\.py is not there on .*: the machines of a cluster need"):
-        ProcessKeeper().start(["/nowhere/train.py"], {}, "")
+        ProcessKeeper().start(["/nowhere/train.py"], {}, "/", "")
+
+
+def test_a_process_runs_in_the_folder_of_the_command_or_not_at_all(tmp_path: Path):
+    (tmp_path / "where.py").write_text("import os; open('here', 'w').write(os.getcwd())")
+    keeper = ProcessKeeper()
+    keeper.start(["where.py"], {}, str(tmp_path), "")
+    while keeper.look().code is None:
+        time.sleep(0.02)
+    assert (tmp_path / "here").read_text() == str(tmp_path.resolve())
+    with pytest.raises(ValueError, match=r"/nowhere is not there on .*: the machines of a cluster need a file system"):
+        ProcessKeeper().start(["-c", "pass"], {}, "/nowhere", "")

@@ -126,6 +126,19 @@ def test_labels_of_a_cluster_are_those_of_one_process_and_a_second_start_labels_
     assert before == {path: path.stat().st_mtime_ns for path in Path("there/round_1").iterdir()}
 
 
+def test_fewer_chunks_than_workers_or_shards_are_said_with_the_remedy(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    label("enough", cluster=HereCluster())
+    assert "nothing to do" not in capsys.readouterr().out
+    monkeypatch.setattr(HereCluster, "capacity", 5)
+    label("workers", cluster=HereCluster())
+    said = (
+        "4 chunks of photographs for 5 workers: the others have nothing to do; --set adaptation.labels_per_file=1, in"
+    )
+    assert said in capsys.readouterr().out
+
+
 def test_a_photograph_that_cannot_be_read_is_an_error_on_a_cluster_too_with_strict(folder: Path):
     with pytest.raises(PhotographError, match=r"images/3\.png"):
         label("there", cluster=HereCluster(), strict=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,6 +178,16 @@ def test_a_photograph_that_cannot_be_read_is_left_out_and_named(
     assert [item["path"] for item in read_manifest("labels").counts["left_out"]] == ["broken.png"]
     assert imported(run_tool, "--strict", "--overwrite") == 1
     assert "broken.png" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are text")
+def test_a_photograph_whose_name_is_not_utf8_is_left_out_and_named(folder: Path, run_tool: Callable[..., int]):
+    for kind, suffix in (("pictures", b".png"), ("points", b".npz")):
+        path = os.fsencode(f"{kind}/0") + suffix
+        os.link(path, os.fsencode(f"{kind}/") + b"caf\xe9" + suffix)
+    assert imported(run_tool) == 0
+    left_out = read_manifest("labels").counts["left_out"]
+    assert left_out == [{"path": "caf\\udce9.png", "reason": "its name is not UTF-8; rename it"}]
 
 
 def test_labels_that_are_there_are_replaced_only_where_that_was_asked_for(

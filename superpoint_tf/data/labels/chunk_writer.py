@@ -14,6 +14,7 @@ from superpoint_tf.data.labels.label_chunks import (
     read_index,
     unpack_archive,
     unpack_rows,
+    write_archive,
     write_chunk,
 )
 from superpoint_tf.data.labels.label_places import archive_path, archived_path
@@ -43,7 +44,9 @@ class ChunkWriter:
         self._detector_sha256, self._image_shape = detector_sha256, image_shape
         self._labels: dict[str, bytes] = {}  # loaded if any is to be added
         self._num_keypoints: list[int] = []
-        self._found: dict[str, tuple[bytes, int]] = {}  # labels without an index, and their keypoints
+        self._found: dict[
+            str, tuple[bytes, int]
+        ] = {}  # not looked at yet: labels without an index, and their keypoints
         self.left_out: dict[str, str] = {}
         self._index = self._read_index(chunk)
         done = self._index.rows if self._index else {}
@@ -60,6 +63,7 @@ class ChunkWriter:
     def add(self, photograph: str, content: bytes, num_keypoints: int) -> StoredLabel:
         """Add a label file; all is saved twice a minute."""
         self._labels[photograph] = content
+        self._found.pop(photograph, None)
         self._num_keypoints.append(num_keypoints)
         self._is_saved = False
         if time.monotonic() - self._saved_at > _SAVE_EVERY_S:
@@ -73,13 +77,21 @@ class ChunkWriter:
     def leave_out(self, photograph: str, reason: str) -> None:
         """Note why there is no label of a photograph."""
         self.left_out[photograph] = reason
+        self._found.pop(photograph, None)
         self._is_saved = False
 
     def save(self) -> None:
-        """Write archive and index, unless they hold what there is."""
+        """Write archive and index, unless they hold what there is.
+
+        As long as there are labels that were not looked at, without an index: they stay, and all is looked at again.
+        """
         self._saved_at = time.monotonic()
         before = self._index.left_out if self._index else None
         if self._is_saved or (before == self.left_out and self._index and len(self._index.rows) == len(self._labels)):
+            return
+        if self._found:
+            write_archive(self._archive, {**self._labels, **{name: label for name, (label, _) in self._found.items()}})
+            self._is_saved = True
             return
         what = (self._detector_sha256, self._labels, self._num_keypoints, self.left_out)
         self._index, self._is_saved = write_chunk(self._archive, *what), True

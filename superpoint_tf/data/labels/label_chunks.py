@@ -1,6 +1,7 @@
 """The labels of a chunk of photographs in two files: a ZIP archive of label files, and an index of what is where.
 
-The archive is written first, and while a chunk is labelled it only grows, so that an index fits every later archive.
+The archive is written first. While a chunk is labelled labels are added at its end alone, so that an index fits every
+later archive.
 Any program that opens ZIP files shows what is in one.
 """
 
@@ -24,7 +25,7 @@ from superpoint_tf.runtime import storage
 _FORMAT = 1
 _CACHED = 128  # indexes a process keeps: of 1,024 photographs each, some 25 MB
 _DIGEST_BYTES = 32
-_MOST_OFFSET, _MOST_LENGTH = 2**40, 2**26  # bytes; a label of the largest frame has half of the latter
+_MOST = {"offsets": 2**40, "lengths": 2**26, "num_keypoints": 2**31}  # a label of the largest frame has half the bytes
 _INDEX: dict[str, tuple[str, tuple[int | None, ...]]] = {  # kinds and shape of each array
     "format": ("iu", ()),
     "detector_sha256": ("U", ()),
@@ -87,13 +88,7 @@ def pack_chunk(
     detector_sha256: str, labels: Mapping[str, bytes], num_keypoints: Sequence[int], left_out: Mapping[str, str]
 ) -> tuple[bytes, ChunkIndex]:
     """Return the archive of label files, by photograph, and its index; the same labels give the same bytes."""
-    buffer, offsets = io.BytesIO(), []
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for photograph, content in labels.items():
-            member = zipfile.ZipInfo(photograph + LABEL_SUFFIX)  # of the year 1980
-            member.create_system = 3  # the same on Windows
-            archive.writestr(member, content)
-            offsets.append(member.header_offset + len(member.FileHeader()))
+    archive, offsets = _pack_archive(labels)
     digests = b"".join(map(_digest, labels.values()))
     index = ChunkIndex(
         detector_sha256,
@@ -104,7 +99,19 @@ def pack_chunk(
         np.array(num_keypoints, np.int64),
         dict(left_out),
     )
-    return buffer.getvalue(), index
+    return archive, index
+
+
+def _pack_archive(labels: Mapping[str, bytes]) -> tuple[bytes, list[int]]:
+    """Return the archive of label files, and where in it each begins."""
+    buffer, offsets = io.BytesIO(), []
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for photograph, content in labels.items():
+            member = zipfile.ZipInfo(photograph + LABEL_SUFFIX)  # of the year 1980
+            member.create_system = 3  # the same on Windows
+            archive.writestr(member, content)
+            offsets.append(member.header_offset + len(member.FileHeader()))
+    return buffer.getvalue(), offsets
 
 
 def write_chunk(
@@ -118,13 +125,22 @@ def write_chunk(
     return index
 
 
+def write_archive(path: str, labels: Mapping[str, bytes]) -> None:
+    """Write an archive of label files, by photograph, that no index tells of; raises WriteError."""
+    storage.write_bytes(path, _pack_archive(labels)[0])
+
+
 def unpack_archive(archive: str) -> dict[str, bytes]:
     """Return the label files in an archive, by photograph; empty if there is none, or a damaged one."""
     try:
-        with zipfile.ZipFile(io.BytesIO(storage.read_bytes(archive))) as file:
+        content = storage.read_bytes(archive)
+    except FileNotFoundError:
+        return {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as file:
             names = [name for name in file.namelist() if name.endswith(LABEL_SUFFIX)]
             return {name.removesuffix(LABEL_SUFFIX): file.read(name) for name in names}
-    except (FileNotFoundError, zipfile.BadZipFile, ValueError, EOFError, NotImplementedError):
+    except Exception:  # every way to compress raises its own kind for what is damaged
         return {}
 
 
@@ -148,7 +164,11 @@ def read_index(archive: str) -> ChunkIndex:
     counts = [len(photographs), *(len(arrays[name]) for name in ("offsets", "lengths", "sha256", "num_keypoints"))]
     if len({*counts}) > 1 or len({*photographs}) < len(photographs) or len(left_out) != len(reasons):
         raise LabelError(f"{path}: its columns do not belong together (rows: {counts}); {remedy(path)}")
-    columns: dict[str, Any] = {name: arrays[name] for name in ("offsets", "lengths", "sha256", "num_keypoints")}
+    columns: dict[str, Any] = {"sha256": arrays["sha256"]}
+    for name, most in _MOST.items():
+        if ((arrays[name] < 0) | (arrays[name] > most)).any():
+            raise LabelError(f"{path}: {name} must lie between 0 and {most}; {remedy(path)}")
+        columns[name] = arrays[name].astype(np.int64)
     left_out_by_name = dict(zip(left_out, reasons, strict=True))
     return ChunkIndex(str(arrays["detector_sha256"]), photographs, left_out=left_out_by_name, **columns)
 
@@ -208,11 +228,8 @@ def is_whole(archive: str, index: ChunkIndex) -> bool:
 
 def _read_row(archive: str, index: ChunkIndex, row: int) -> bytes | None:
     """Return the label file in a row of an archive, None unless it is what the index tells."""
-    offset, length = int(index.offsets[row]), int(index.lengths[row])
-    if not 0 <= offset < _MOST_OFFSET or not 0 <= length < _MOST_LENGTH:
-        return None
     try:
-        content = storage.read_part(archive, offset, length)
+        content = storage.read_part(archive, int(index.offsets[row]), int(index.lengths[row]))
     except FileNotFoundError:
         return None
     return content if _digest(content) == index.sha256[row].tobytes() else None

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from superpoint_tf.cluster.cluster import chunks
 from superpoint_tf.runtime import storage
 from superpoint_tf.runtime.storage import AnyPath
-from superpoint_tf.runtime.stores import StoreError
+from superpoint_tf.runtime.stores import REFUSALS
 
 _THREADS = 8  # reading and hashing release the interpreter lock
 _TOGETHER = 256  # photographs that are hashed before it is decided anew whether threads pay
@@ -84,7 +84,7 @@ class _Smallest:
 def _content_hash(path: str) -> str:
     try:
         return storage.sha256_file(path) if storage.is_file(path) else ""  # a pipe would never end
-    except StoreError:
+    except REFUSALS:
         raise
     except OSError:
         return ""

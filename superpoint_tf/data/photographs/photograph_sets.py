@@ -191,6 +191,14 @@ def passed_over(root: str | AnyPath) -> list[str]:
     ]
 
 
+def passed_over_beside(photographs: PhotographStream) -> list[str]:
+    """Return what `passed_over` says of the folders of `root` that these photographs lie in."""
+    names = itertools.chain(photographs.train, photographs.validation)
+    folders = {name.partition("/")[0] if "/" in name else "" for name in names}
+    places = (storage.join(photographs.root, folder) for folder in sorted(folders) if folder)
+    return [line for place in ([photographs.root] if "" in folders else places) for line in passed_over(place)]
+
+
 def _walk(root: AnyPath, subfolder: str) -> Iterator[str]:
     return (path for path in _files(root, subfolder) if _is_picture_name(path.rpartition("/")[2]))
 

@@ -87,8 +87,8 @@ def decode_grey_and_colour(
 def read_photograph_bytes(path: str | AnyPath) -> bytes:
     """Return the content of a file, for hashing and decoding what is the same: the one door to photographs.
 
-    `path` lies on a disk, or is a URL. Raises PhotographError, and StoreError for a store that does not answer, which
-    is no property of the photograph.
+    `path` lies on a disk, or is a URL. Raises PhotographError, and one of `stores.REFUSALS` for a store that does not
+    answer or lets nobody in, which is no property of the photograph.
     """
     check_name(path)
     try:
@@ -96,7 +96,7 @@ def read_photograph_bytes(path: str | AnyPath) -> bytes:
     except FileNotFoundError as error:
         is_link = not storage.is_remote(path) and Path(str(path)).is_symlink()
         raise PhotographError(path, "link to a file that is not there" if is_link else "no such file") from error
-    except stores.StoreError:
+    except stores.REFUSALS:
         raise
     except OSError as error:
         raise PhotographError(path, (error.strerror or str(error)).lower()) from error

@@ -14,7 +14,7 @@ import pytest
 
 from superpoint_tf.config.config_files import build_config
 from superpoint_tf.data.labels.chunk_writer import ChunkWriter
-from superpoint_tf.data.labels.label_chunks import read_index, unpack_archive, write_chunk
+from superpoint_tf.data.labels.label_chunks import read_index, unpack_archive, unpack_rows, write_chunk
 from superpoint_tf.data.labels.label_origin import IDENTITY_FILE
 from superpoint_tf.data.labels.label_places import archive_path, archived_path, index_path, split_archived
 from superpoint_tf.data.labels.label_sets import LabelChunks, LabelFiles, LabelSet, find_label, resolve_place
@@ -172,6 +172,10 @@ def test_a_damaged_index_is_named_with_the_remedy(five: LabelChunks, root: str, 
         ({"photographs": np.frombuffer(b"a\0\xff\0", np.uint8)}, "its names are damaged"),
         ({"photographs": np.frombuffer(b"a\0b", np.uint8)}, r"its names are damaged \(cut\)"),
         ({"reasons": np.frombuffer(b"a\0", np.uint8)}, "do not belong together"),
+        ({"offsets": np.array([-5, 0])}, r"offsets must lie between 0 and \d+"),
+        ({"offsets": np.array([0, 2**63], np.uint64)}, r"offsets must lie between 0 and \d+"),
+        ({"lengths": np.array([0, 2**40])}, r"lengths must lie between 0 and \d+"),
+        ({"num_keypoints": np.array([0, -1])}, r"num_keypoints must lie between 0 and \d+"),
     ],
 )
 def test_an_index_that_is_none_is_refused(five: LabelChunks, root: str, change: dict[str, np.ndarray], message: str):
@@ -185,10 +189,34 @@ def test_an_index_that_is_none_is_refused(five: LabelChunks, root: str, change: 
 
 def test_an_index_that_leads_out_of_its_archive_gives_no_label(five: LabelChunks, root: str):
     path = index_path(archive_path(root, 1, 0))
-    for offsets in ([-5, 0], [10**15, 10**15]):
-        Path(path).write_bytes(storage.npz_bytes(**{**storage.load_npz(path), "offsets": np.array(offsets)}))
-        with pytest.raises(LabelError, match="damaged, or missing"):
-            load_label(archived_path(archive_path(root, 1, 0), NAMES[0]))
+    Path(path).write_bytes(storage.npz_bytes(**{**storage.load_npz(path), "offsets": np.array([10**9, 10**9])}))
+    with pytest.raises(LabelError, match="damaged, or missing"):
+        load_label(archived_path(archive_path(root, 1, 0), NAMES[0]))
+
+
+def test_numbers_of_other_types_in_an_index_find_the_same_labels(five: LabelChunks, root: str):
+    path = index_path(archive_path(root, 1, 0))
+    arrays = storage.load_npz(path)
+    changed = {name: arrays[name].astype(np.uint64) for name in ("offsets", "lengths", "num_keypoints")}
+    before = unpack_rows(archive_path(root, 1, 0), read_index(archive_path(root, 1, 0)))
+    Path(path).write_bytes(storage.npz_bytes(**{**arrays, **changed}))
+    index = read_index(archive_path(root, 1, 0))
+    assert unpack_rows(archive_path(root, 1, 0), index) == before and list(before) == list(NAMES[:2])
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_that_another_program_compressed_and_a_disk_damaged_ends_nothing(root: str, method: int):
+    path = Path(archive_path(root, 1, 0))
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.png.npz", np.random.default_rng(0).bytes(3000))
+    content = path.read_bytes()
+    assert list(unpack_archive(str(path))) == ["a.png"]
+    found = []
+    for place in range(40, 200, 7):
+        path.write_bytes(content[:place] + b"\xff\xff\xff\xff" + content[place + 4 :])
+        found.append([*unpack_archive(str(path))])
+    assert [] in found and {*map(tuple, found)} <= {(), ("a.png",)}  # what is left is no label file: `decode_label`
 
 
 # ---------------------------------------------------------------------------------------------- writing
@@ -271,6 +299,26 @@ def test_without_an_index_labels_of_the_same_pictures_detector_and_frame_are_tak
     assert waiting(second) == [("a.png", "a1"), ("b.png", ""), ("c.png", "")]
     assert second.keep("a.png").num_keypoints == 1
     assert waiting(writer(root, "other")) == [("a.png", ""), ("b.png", "b1"), ("c.png", "")]
+
+
+def test_labels_without_an_index_stay_when_looking_at_them_again_is_stopped(root: str):
+    first = writer(root)
+    for number, name in enumerate(CHUNK.photographs):
+        first.add(name, encode_label(label(number, name)), number)
+    first.save()
+    whole = {path: path.read_bytes() for path in Path(root, "round_1").iterdir()}
+    index = Path(index_path(archive_path(root, 1, 0)))
+    index.unlink()
+    second = writer(root)
+    second.keep("a.png")
+    second.save()  # stopped
+    assert not index.exists()
+    third = writer(root)
+    assert waiting(third) == [(name, name) for name in CHUNK.photographs]
+    for turn in third.turns:
+        third.keep(turn.photograph)
+    third.save()
+    assert whole == {path: path.read_bytes() for path in Path(root, "round_1").iterdir()}
 
 
 # ---------------------------------------------------------------------------------------------- training

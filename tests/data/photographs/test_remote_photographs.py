@@ -6,7 +6,10 @@ import functools
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +18,7 @@ from patch_folders import write_brown, write_strips
 
 from superpoint_tf.config import Config, PhotographsSection
 from superpoint_tf.data.patch_sets.read_sets import read_patch_sets
+from superpoint_tf.data.photographs.held_out import hold_out
 from superpoint_tf.data.photographs.masked_photographs import PhotographReading
 from superpoint_tf.data.photographs.photograph_sets import find_photographs, list_photographs, passed_over
 from superpoint_tf.data.photographs.reading import PhotographError, read_photograph, read_photograph_bytes
@@ -116,6 +120,22 @@ def test_a_store_that_does_not_answer_is_no_damaged_photograph(folder: Path, mon
     for ask in (lambda: read_photograph_bytes(f"{url}/a.png"), lambda: find_photographs(PhotographsSection(), url)):
         with pytest.raises(StoreError, match="does not answer"):
             ask()
+
+
+def test_a_store_that_lets_nobody_in_ends_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    import tensorflow as tf
+
+    url = copy_up(folder, "ram")
+
+    def refuse(asked: str, *_: object) -> Any:
+        raise tf.errors.PermissionDeniedError(None, None, "token expired")
+
+    monkeypatch.setattr(stores, "gfile", lambda asked: SimpleNamespace(GFile=refuse, stat=tf.io.gfile.stat))
+    with pytest.raises(PermissionError, match="token expired; log in to the store"):
+        read_photograph_bytes(f"{url}/a.png")
+    held_out = partial(hold_out, url, ["a.png", "b.png"], lambda number: 1, lambda path: True)
+    with pytest.raises(PermissionError, match="token expired; log in to the store"):
+        held_out()
 
 
 @SCHEMES
