@@ -30,7 +30,7 @@ from superpoint_tf.runtime.workers import resolve_workers, start_pool
 _TIMED_PHOTOGRAPHS = 3  # after the first, which compiles
 _TRAINING_COST = 6.0  # a training step costs about this many times the forward pass of its pictures
 _CHUNKS = 2  # that a worker or shard should have
-_LABEL_BYTES = 8192.0  # of a label: 240x320 px with 300 keypoints and 20 to 100 votes have 5 to 8 KB
+_LABEL_BYTES = 8192.0  # of a label: 240x320 px with 180 to 300 keypoints and 16 to 100 votes have 5 to 8 kB
 
 
 @dataclass(frozen=True)

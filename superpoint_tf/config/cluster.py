@@ -56,7 +56,7 @@ def check_replicas(settings: TrainingConfig, count: int) -> None:
         multiple = parts * (settings.batch_size // settings.num_samples)
         raise ConfigError(
             f"batch_size: {settings.batch_size} does not divide into {count} replicas{micro_batches}; "
-            f"make it a multiple of {multiple}, or use fewer devices (CUDA_VISIBLE_DEVICES)"
+            f"make it a multiple of {multiple}, or use fewer devices (CUDA_VISIBLE_DEVICES) or --workers"
         )
     if settings.xla and count > 1:
         raise ConfigError(f"xla: does not work with {count} replicas; set it to false")

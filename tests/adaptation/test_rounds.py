@@ -305,9 +305,7 @@ def test_a_run_stopped_in_its_second_round_and_restarted_equals_an_undisturbed_o
             start(make_run(folder, detector, iters=2))
     assert stopped.value.exit_code == 143
     written = [name for index in indexes(folder / "labels", 2) for name in index.photographs]
-    assert 1 <= len(written) <= 3 and written == list(
-        NAMES[: len(written)]
-    )  # the network is ahead
+    assert 1 <= len(written) <= 3 and written == list(NAMES[: len(written)])  # the network is ahead
     assert read_manifest(str(folder / "labels")).final_round == 1
     names_labelled.clear()
     start(make_run(folder, detector, iters=2))
