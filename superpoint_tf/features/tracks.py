@@ -16,7 +16,12 @@ class Tracks:
     """Where the keypoints of the newest frame have been in the frames before, without a gap."""
 
     def __init__(self, length: int = LENGTH, max_distance: float = MAX_DISTANCE) -> None:
-        """Remember `length` frames; neighbours farther apart than `max_distance` (Euclidean) do not go on as one."""
+        """Remember `length` frames; neighbours farther apart than `max_distance` (Euclidean) do not go on as one.
+
+        Raises ValueError for a length below 1.
+        """
+        if length < 1:
+            raise ValueError(f"length: {length} frames; give 1 or more")
         self._length, self._max_distance = length, max_distance
         self._paths: list[NDArray[np.float32]] = []
         self._descriptors: np.ndarray | None = None

@@ -48,3 +48,8 @@ def test_a_frame_without_keypoints_ends_all_paths() -> None:
 def test_a_detector_alone_is_an_error() -> None:
     with pytest.raises(ValueError, match="no descriptors to follow"):
         Tracks().add(Features(np.zeros((1, 2), np.float32), np.ones(1, np.float32)))
+
+
+def test_a_length_without_a_frame_is_refused() -> None:
+    with pytest.raises(ValueError, match="length: 0 frames; give 1 or more"):
+        Tracks(length=0)
