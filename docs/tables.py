@@ -7,6 +7,7 @@ A table is asked for by a mark and ends at the next `<!-- end -->`; a mark may h
 
     <!-- table: results/hpatches.json group="v; i shifted" rows="RootSIFT; superpoint-small=**SuperPoint (small)**"
          columns="repeatability, localization_px, mma_3" -->
+    <!-- differences: results/validation.json rows="before to after=longer" columns="matching_score, mma_3" -->
     <!-- run: results/hpatches.json -->
 
 `table` takes a summary.json of tools/evaluate.py, the file of tools/benchmark.py, or one of ready tables, named from
@@ -19,6 +20,8 @@ docs/. All keys may be left out; lists are split at semicolons, or at commas if 
            `noisy`, `clean localization_px`, ...; of a benchmark:
            value, limit, set by, fraction, mark, peak MB, note; of ready tables: their keys
   setting  of pairs: 240x320 or 480x640 (default: the first for repeatability and localization, else the last)
+`differences` writes what `--compare A B` measured, means of paired differences with their standard errors, bold beyond
+two of them; its keys are the same, of `rows` A to B=TITLE.
 `run` writes the command of that file, its date and versions.
 """
 
@@ -30,7 +33,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +48,10 @@ from superpoint_tf.evaluation.report.markdown import ABSENT, markdown_table
 from superpoint_tf.evaluation.retrieval_measures import RETRIEVAL_MEASURES
 from superpoint_tf.evaluation.shape_measures import AVERAGE_PRECISION, SHAPE_MEASURES
 
-MARK = re.compile(r"(<!-- (table|run): ((?:(?!-->).)*?) -->\n)(?:(?!<!-- (?:table|run): ).)*?(<!-- end -->)", re.DOTALL)
+MARK = re.compile(
+    r"(<!-- (table|differences|run): ((?:(?!-->).)*?) -->\n)(?:(?!<!-- (?:table|differences|run): ).)*?(<!-- end -->)",
+    re.DOTALL,
+)
 BENCHMARK_COLUMNS = ("value", "limit", "set by", "fraction", "mark", "peak MB")
 KEYS = ("group", "rows", "columns", "setting")
 LONGEST_LINE = 116
@@ -64,13 +70,13 @@ class TableError(ValueError):
 def filled(text: str, folder: Path = DOCS) -> str:
     """Return a page with every table between marks as the JSON files below `folder` give it."""
 
-    if len(MARK.findall(text)) != len(re.findall(r"<!-- (?:table|run): ", text)):
+    if len(MARK.findall(text)) != len(re.findall(r"<!-- (?:table|differences|run): ", text)):
         raise TableError("a mark has no `<!-- end -->` of its own, or text follows it on its line")
 
     def fill(found: re.Match[str]) -> str:
         begin, kind, request, end = found.groups()
         try:
-            lines = table(request, folder) if kind == "table" else run_lines(read(request.strip(), folder))
+            lines = run_lines(read(request.strip(), folder)) if kind == "run" else WRITERS[kind](request, folder)
         except TableError as error:
             raise TableError(f"<!-- {kind}: {' '.join(request.split())} -->: {error}") from error
         return begin + "".join(f"{line}\n" for line in lines) + end
@@ -90,11 +96,7 @@ def read(name: str, folder: Path) -> dict[str, Any]:
 
 def table(request: str, folder: Path) -> list[str]:
     """Return the lines of the table that a mark asks for."""
-    name, *pairs = shlex.split(request)
-    options = dict(pair.partition("=")[::2] for pair in pairs)
-    unknown = options.keys() - set(KEYS)
-    if unknown:
-        raise TableError(f"{', '.join(sorted(unknown))} is not one of {', '.join(KEYS)}")
+    name, options = parsed(request)
     content = read(name, folder)
     if "benchmarks" in content:
         return benchmark_table(content, options)
@@ -102,6 +104,61 @@ def table(request: str, folder: Path) -> list[str]:
         return ready_table(content["tables"], options)
     rows = wanted_rows(options, content, name, folder)
     return shapes_table(rows, options) if AVERAGE_PRECISION in content else pairs_table(rows, options)
+
+
+def parsed(request: str) -> tuple[str, dict[str, str]]:
+    """Return the file that a mark names, and its keys."""
+    name, *pairs = shlex.split(request)
+    options = dict(pair.partition("=")[::2] for pair in pairs)
+    unknown = options.keys() - set(KEYS)
+    if unknown:
+        raise TableError(f"{', '.join(sorted(unknown))} is not one of {', '.join(KEYS)}")
+    return name, options
+
+
+def differences_table(request: str, folder: Path) -> list[str]:
+    """Return the lines of a table of paired differences."""
+    name, options = parsed(request)
+    compared = read(name, folder).get("comparisons") or {}
+    if not compared:
+        raise TableError(f"{name} has no comparisons: it was measured without --compare")
+    found = {
+        (setting, f"{each['first']} to {each['second']}", each["group"]): each["differences"]
+        for setting, comparisons in compared.items()
+        for each in comparisons
+    }
+    names, in_file = (list(dict.fromkeys(key[place] for key in found)) for place in (1, 2))
+    columns = split(options.get("columns", "")) or list(shown(TABLES))
+    for column in columns:
+        one_of(column, MEASURES, "column")
+    groups = split(options.get("group", "")) or in_file
+    lines = []
+    for group in groups:
+        one_of(group, in_file, "group")
+        if len(groups) > 1:
+            lines.append([f"**{group}**", *[""] * len(columns)])
+        for row in split(options.get("rows", "")) or names:
+            which, _, title = (part.strip() for part in row.partition("="))
+            one_of(which, names, "comparison")
+            cells = [
+                difference(found[setting_of(column, list(compared), options), which, group].get(column), column)
+                for column in columns
+            ]
+            lines.append([title or which, *cells])
+    return markdown_table(["", *(MEASURES[column].title for column in columns)], lines)
+
+
+def difference(measured: Mapping[str, Any] | None, column: str) -> str:
+    """Return a mean difference with its standard error, bold beyond two; a dash where nothing is compared."""
+    if not measured or not measured["pairs"]:
+        return ABSENT
+    digits = MEASURES[column].digits
+    mean, error = (number(measured[key], digits) for key in ("mean", "standard_error"))
+    text = f"{mean if mean.startswith('-') else f'+{mean}'} ± {error}"
+    return f"**{text}**" if measured["significant"] else text
+
+
+WRITERS = {"table": table, "differences": differences_table}
 
 
 def wanted_rows(
@@ -154,14 +211,20 @@ def values_of_pairs(
     settings = list(measured)
     values: dict[str, float] = {}
     for column in ("pairs", *columns):
-        of_detector = column in MEASURES and MEASURES[column].needs == DETECTOR
-        setting = options.get("setting") or settings[0 if of_detector else -1]
-        one_of(setting, settings, "setting")
+        setting = setting_of(column, settings, options)
         found = [row for row in measured[setting] if (row["group"], row["method"]) == (group, method)]
         if not found:
             raise TableError(f"{method} has no pairs of group {group}")
         values[column] = found[0].get(column)
     return values
+
+
+def setting_of(column: str, settings: Sequence[str], options: Mapping[str, str]) -> str:
+    """Return the size and budget at which a column is shown."""
+    of_detector = column in MEASURES and MEASURES[column].needs == DETECTOR
+    setting = options.get("setting") or settings[0 if of_detector else -1]
+    one_of(setting, settings, "setting")
+    return setting
 
 
 def shapes_table(rows: list[tuple[dict[str, Any], str, str]], options: Mapping[str, str]) -> list[str]:

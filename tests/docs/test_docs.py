@@ -114,7 +114,7 @@ def lines(request: str, folder: Path, kind: str = "table") -> list[str]:
     assert tables.filled(text, folder) == text
     written: list[str] = text.splitlines()
     assert written[0] == "before" and written[-2:] == ["<!-- end -->", "after"]
-    return [line for line in written if line.startswith("|")] if kind == "table" else written[2:-2]
+    return [line for line in written if line.startswith("|")] if kind != "run" else written[2:-2]
 
 
 def test_a_table_takes_rows_of_two_files_each_value_from_its_setting(folder: Path):
@@ -130,6 +130,26 @@ def test_a_table_takes_rows_of_two_files_each_value_from_its_setting(folder: Pat
         f"| net | .600 | {ABSENT} |",
         f"| net, twice | .700 | {ABSENT} |",
     ]
+
+
+def test_differences_are_those_of_the_pairs_with_their_errors_bold_beyond_two(folder: Path):
+    def compared(mean: float) -> dict[str, Any]:
+        measured = {"mean": mean, "standard_error": 0.0021, "pairs": 200, "significant": abs(mean) > 0.0042}
+        return {"first": "a", "second": "b c", "group": "v", "differences": {"matching_score": measured}}
+
+    settings = {"240x320": [compared(0.5)], "480x640": [compared(-0.0184)]}
+    write(folder, "one.json", {**pairs_summary(0.6), "comparisons": settings})
+    request = 'results/one.json rows="a to b c=longer" columns="matching_score, mma_1"'
+    table = ["|  | match. sc. | MMA@1 |", "| --- | --- | --- |", f"| longer | **-.018 ± .002** | {ABSENT} |"]
+    titles = [tables.MEASURES[name].title for name in ("matching_score", "mma_1")]
+    table[0] = f"|  | {' | '.join(titles)} |"
+    assert lines(request, folder, "differences") == table
+    settings["480x640"] = [compared(0.004)]
+    write(folder, "one.json", {**pairs_summary(0.6), "comparisons": settings})
+    assert lines(request, folder, "differences")[2] == f"| longer | +.004 ± .002 | {ABSENT} |"
+    write(folder, "one.json", pairs_summary(0.6))
+    with pytest.raises(tables.TableError, match=r"one\.json has no comparisons: it was measured without --compare"):
+        lines(request, folder, "differences")
 
 
 def test_several_groups_have_a_heading_row_each(folder: Path):
