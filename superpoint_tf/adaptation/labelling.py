@@ -63,7 +63,8 @@ def label_round(run: AdaptationRun, round: int, console: Console) -> RoundResult
     if hint := _few_chunks(run):
         console.line("hint", hint)
     tally, labelled, chunks = _Tally(), 0, map(lists.read, own)
-    with StopRequest() as stop, Progress(total, "adapt", "photographs", console=console) as progress:
+    shown = Progress(total, "adapt", "photographs", console=console, in_bursts=run.cluster is not None)
+    with StopRequest() as stop, shown as progress:
         if run.cluster is None:
             found = _label_here(run, round, labeller, chunks, stop)
         else:

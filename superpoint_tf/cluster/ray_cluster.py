@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import math
 import os
 import pickle
@@ -28,6 +29,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0: this machine alone, and on 127.0.0.1
+_TOKEN = ".ray/auth_token"  # where Ray keeps it
 _ANSWER_S = 10.0  # that the head of a cluster has
 _HIRING_S = 2.0  # between looks at what has joined
 _REMIND_S = 60.0  # between lines that say that nobody works
@@ -39,6 +41,8 @@ def connect(address: str, console: Console) -> RayCluster:
 
     Raises ValueError where Ray is not installed or no cluster answers.
     """
+    if Path.home().joinpath(_TOKEN).is_file():  # `ray start` asks for it then, on its own; who joins must be told
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     started_here = _address_of_this_machine()
     named = address or started_here
     if not named or (named == started_here and named.startswith("127.")):
@@ -48,17 +52,39 @@ def connect(address: str, console: Console) -> RayCluster:
             warnings.simplefilter("ignore")
             import ray
     except ImportError as error:
-        raise ValueError(f"--ray needs Ray, which is not installed: run `{how_to_install('cluster')}`") from error
+        raise _not_installed() from error
     is_new = False
     if not ray.is_initialized():
         is_new = not named
         if named:
-            _join(ray, named)
+            with _joining(named):
+                _knock(named)
+                _initialise(ray, named)
         else:
             _initialise(ray, "local", include_dashboard=False)
     cluster = RayCluster(ray, console, grows=not is_new)
     console.line("ray", "no cluster here, one is started for this command: " * is_new + cluster.describe())
     return cluster
+
+
+def check_reachable(address: str) -> None:
+    """Raise ValueError where Ray is not installed, or nothing listens at host:port; empty asks for no address.
+
+    It imports nothing, so that a command says so before it loads TensorFlow.
+    """
+    try:
+        there = importlib.util.find_spec("ray") is not None
+    except ValueError:
+        there = False
+    if not there:
+        raise _not_installed()
+    if address:
+        with _joining(address):
+            _knock(address)
+
+
+def _not_installed() -> ValueError:
+    return ValueError(f"--ray needs Ray, which is not installed: run `{how_to_install('cluster')}`")
 
 
 def _address_of_this_machine() -> str:
@@ -77,13 +103,15 @@ def _knock(address: str) -> None:
     socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
 
 
-def _join(ray: Any, address: str) -> None:
+@contextlib.contextmanager
+def _joining(address: str) -> Iterator[None]:
+    """Raise ValueError naming the address for what is raised in the block."""
     try:
-        _knock(address)
-        _initialise(ray, address)
+        yield
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise ValueError(f"--ray: no Ray cluster answers at {address} ({reason}); see docs/cluster.md") from error
+        hint = f"if it asks for a token, put it into ~/{_TOKEN} here; see docs/cluster.md"
+        raise ValueError(f"--ray: no Ray cluster answers at {address} ({reason}); {hint}") from error
 
 
 def _initialise(ray: Any, address: str, **options: Any) -> None:

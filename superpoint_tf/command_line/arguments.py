@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from superpoint_tf.cluster.ray_cluster import RayCluster, connect
+from superpoint_tf.cluster.ray_cluster import RayCluster, check_reachable, connect
 from superpoint_tf.config import ConfigError
 from superpoint_tf.config.cluster import STRATEGIES, read_cluster
 from superpoint_tf.config.stretch import check_stretch
@@ -84,9 +84,11 @@ def _ray_address(text: str) -> str:
 
 
 def check_ray_argument(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    """End with an error for what --ray does not go together with."""
+    """End with an error for what --ray does not go together with, or if it names nothing that answers."""
     if arguments.ray is not None and getattr(arguments, "shard", None):
         parser.error("--ray shares the work out by itself: leave out --shard, or --ray")
+    if arguments.ray is not None:
+        check_reachable(arguments.ray)
 
 
 def open_cluster(

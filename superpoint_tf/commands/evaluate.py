@@ -101,6 +101,7 @@ def parse_arguments() -> argparse.Namespace:
     refusal = PROTOCOLS[arguments.protocol].refusal(arguments.protocol, given)
     if refusal:
         parser.error(refusal)
+    command_line.check_ray_argument(parser, arguments)
     return arguments
 
 

@@ -77,6 +77,7 @@ def parse_arguments() -> argparse.Namespace:
         help="pictures of one size share a camera (default: those of a video do)",
     )
     arguments = parser.parse_args()
+    command_line.check_ray_argument(parser, arguments)
     check_keypoint_arguments(parser, arguments)
     if not arguments.colmap and (arguments.colmap_overlap or arguments.colmap_single_camera):
         parser.error("--colmap-overlap and --colmap-single-camera need --colmap DATABASE")

@@ -99,7 +99,8 @@ class Bar:
 class Progress:
     """Show how far a loop is: a bar with rate and ETA on a terminal, a line every `interval_s` seconds elsewhere.
 
-    The rate leaves out the first item, which waits for what is loaded and compiled.
+    The rate leaves out the first item, which waits for what is loaded and compiled; with `in_bursts`, as items come
+    from the workers of a cluster, it counts from the beginning.
     """
 
     def __init__(
@@ -111,13 +112,14 @@ class Progress:
         initial: int = 0,
         console: Console | None = None,
         interval_s: float = 15.0,
+        in_bursts: bool = False,
     ) -> None:
         self.total, self.label, self.unit = total, label, unit
         self.done = self._untimed = initial
         self._console = console or Console()
         self._interval_s = interval_s
         self._start = self._last_line = time.monotonic()
-        self._is_warm = False
+        self._is_warm = in_bursts
         self._bar = Bar(total, label, unit, initial)
 
     @property

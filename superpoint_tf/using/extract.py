@@ -79,7 +79,9 @@ def extract_batch(
     with (
         FeatureArchive(output, identity, overwrite) as archive,
         StopRequest() as stop,
-        Progress(count_pictures(sources, every), "feat", "pictures", console=console) as progress,
+        Progress(
+            count_pictures(sources, every), "feat", "pictures", console=console, in_bursts=cluster is not None
+        ) as progress,
     ):
         _check_names(sources, archive, reading)
         what, stopped = (Reading(sources, every, frames, reading), archive.digests), f"{output}: stopped"

@@ -136,6 +136,14 @@ def test_the_rate_leaves_out_the_first_item_and_what_an_earlier_run_did(
     assert capsys.readouterr().out.splitlines()[-1] == "adapt |  44/100 photographs | 0.5/s | eta 0:01:52"
 
 
+def test_the_rate_of_what_comes_in_bursts_counts_from_the_beginning(clock: Clock, capsys: pytest.CaptureFixture[str]):
+    with Progress(12, "adapt", "photographs", in_bursts=True) as bar:
+        clock.now += 60
+        for _ in range(12):  # what a worker found, at once
+            bar.update()
+    assert capsys.readouterr().out.splitlines()[-1] == "adapt | 12/12 photographs | 0.2/s"
+
+
 def test_what_is_watched_comes_through_and_is_counted(clock: Clock, capsys: pytest.CaptureFixture[str]):
     assert list(progress.watched(iter("abc"), 3, "check", "photographs", Console())) == ["a", "b", "c"]
     assert capsys.readouterr().out.startswith("check | 3/3 photographs")

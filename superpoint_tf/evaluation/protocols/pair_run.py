@@ -71,7 +71,13 @@ def extract_settings(
     with (
         open_request(request) as stores,
         StopRequest() as stop,
-        Progress(num_pairs * len(settings), "eval", "pairs extracted", console=request.console) as progress,
+        Progress(
+            num_pairs * len(settings),
+            "eval",
+            "pairs extracted",
+            console=request.console,
+            in_bursts=request.on is not None,
+        ) as progress,
     ):
         for setting, protocol in settings.items():
             how = FrameExtraction(setting, protocol, stores, describe, request.images_folder, request.on)

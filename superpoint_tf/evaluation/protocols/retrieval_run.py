@@ -88,7 +88,9 @@ def _extract(
     there = []
     with (
         StopRequest() as stop,
-        Progress(len(pictures), "eval", "pictures extracted", console=request.console) as progress,
+        Progress(
+            len(pictures), "eval", "pictures extracted", console=request.console, in_bursts=request.on is not None
+        ) as progress,
     ):
         how = FrameExtraction(SETTING, protocol, stores, True, request.images_folder, request.on)
         found = extract_frames(readable(pictures, request.left_out), lambda item: item[1:], how, stop, request.stopped)

@@ -63,7 +63,13 @@ def _extract_shapes(
         report_dropped(stores, request.console)
         with (
             StopRequest() as stop,
-            Progress(count, "eval", "shapes extracted, clean and noisy", console=request.console) as progress,
+            Progress(
+                count,
+                "eval",
+                "shapes extracted, clean and noisy",
+                console=request.console,
+                in_bursts=request.on is not None,
+            ) as progress,
         ):
             how = FrameExtraction(setting, protocol, stores, False, request.images_folder, request.on)
             for shape, _ in extract_frames(shapes, views_of_shape, how, stop, request.stopped):
