@@ -84,11 +84,15 @@ def _ray_address(text: str) -> str:
 
 
 def check_ray_argument(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    """End with an error for what --ray does not go together with, or if it names nothing that answers."""
+    """End with an error for what --ray does not go together with."""
     if arguments.ray is not None and getattr(arguments, "shard", None):
         parser.error("--ray shares the work out by itself: leave out --shard, or --ray")
-    if arguments.ray is not None:
-        check_reachable(arguments.ray)
+
+
+def check_cluster(address: str | None) -> None:
+    """Raise ValueError if --ray names what cannot be reached; imports nothing, so call it before TensorFlow loads."""
+    if address is not None:
+        check_reachable(address)
 
 
 def open_cluster(

@@ -101,12 +101,12 @@ def parse_arguments() -> argparse.Namespace:
     refusal = PROTOCOLS[arguments.protocol].refusal(arguments.protocol, given)
     if refusal:
         parser.error(refusal)
-    command_line.check_ray_argument(parser, arguments)
     return arguments
 
 
 def main() -> None:
     arguments = parse_arguments()
+    command_line.check_cluster(arguments.ray)
     options = {"photographs.stretch": arguments.stretch}
     config = command_line.load_config_argument(arguments.config, arguments.overrides, options)
     if arguments.data and not storage.exists(arguments.data) and arguments.data != BUNDLED:

@@ -77,7 +77,6 @@ def parse_arguments() -> argparse.Namespace:
         help="pictures of one size share a camera (default: those of a video do)",
     )
     arguments = parser.parse_args()
-    command_line.check_ray_argument(parser, arguments)
     check_keypoint_arguments(parser, arguments)
     if not arguments.colmap and (arguments.colmap_overlap or arguments.colmap_single_camera):
         parser.error("--colmap-overlap and --colmap-single-camera need --colmap DATABASE")
@@ -89,6 +88,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
+    command_line.check_cluster(arguments.ray)
     from superpoint_tf.using.picture_sources import find_sources, list_passed_over
 
     sources = find_sources(arguments.images)

@@ -75,6 +75,7 @@ def names_of_primitives(text: str) -> list[str]:
 
 def main() -> None:
     arguments = parse_arguments()
+    command_line.check_cluster(arguments.ray)
     options = {
         "synthetic.num_train": arguments.num,
         "synthetic.root": arguments.output,

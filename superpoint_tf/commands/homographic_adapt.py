@@ -67,6 +67,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
+    command_line.check_cluster(arguments.ray)
     options = {
         "adaptation.num_homographies": arguments.num_homographies,
         "photographs.stretch": arguments.stretch,
