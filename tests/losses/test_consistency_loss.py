@@ -41,7 +41,8 @@ def divergence(mean: float, other: float) -> float:
 
 
 def test_moves_are_whole_pixels_of_one_to_seven_in_all_directions_alike() -> None:
-    moves = sample_moves(tf.stack([tf.range(4500, dtype=tf.int64), tf.ones(4500, tf.int64)], axis=1)).numpy()
+    seeds = tf.stack([tf.range(4500, dtype=tf.int64), tf.ones(4500, tf.int64)], axis=1)
+    moves = tf.function(sample_moves)(seeds).numpy()
     assert moves.min() == -7 and moves.max() == 7
     assert (np.abs(moves).max(axis=1) >= 1).all()
     assert len(np.unique(moves, axis=0)) == 15 * 15 - 1
@@ -51,6 +52,7 @@ def test_moves_are_whole_pixels_of_one_to_seven_in_all_directions_alike() -> Non
 def test_a_move_is_a_function_of_the_samples_own_seeds() -> None:
     seeds = tf.constant([[1, 2], [3, 4], [5, 6]], tf.int64)
     np.testing.assert_array_equal(sample_moves(seeds)[1:2], sample_moves(seeds[1:2]))
+    np.testing.assert_array_equal(sample_moves(seeds), tf.function(sample_moves)(seeds))
 
 
 def test_pictures_are_moved_right_and_down_and_the_edge_is_repeated() -> None:

@@ -34,7 +34,7 @@ def data(tmp_path_factory) -> Path:
     return root
 
 
-def test_the_command_prints_a_table_a_setting_and_writes_the_report(tmp_path, data):
+def test_the_command_prints_a_table_a_setting_and_writes_the_report(tmp_path, data, run_tool, capsys):
     done = evaluate("hpatches", "--data", str(data), "--methods", "Harris", "grid (control)", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -45,20 +45,21 @@ def test_the_command_prints_a_table_a_setting_and_writes_the_report(tmp_path, da
     assert {path.name for path in output.iterdir()} == {
         "features", "figures", "pairs.csv", "report.html", "summary.json", "table.md"
     }  # fmt: skip
-    again = evaluate("hpatches", "--data", str(data), "--methods", "Harris", "grid (control)", cwd=tmp_path)
-    assert "extractions: 0 computed" in again.stdout
+    assert run_tool("evaluate.py", "hpatches", "--data", str(data), "--methods", "Harris", "grid (control)") == 0
+    assert "extractions: 0 computed" in capsys.readouterr().out
     (output / "thesis.txt").write_text("years of work")
-    again = evaluate("hpatches", "--data", str(data), "--methods", "Harris", "--overwrite", cwd=tmp_path)
-    assert "Harris: computed again (as asked)" in again.stdout and (output / "thesis.txt").exists()
+    assert run_tool("evaluate.py", "hpatches", "--data", str(data), "--methods", "Harris", "--overwrite") == 0
+    assert "Harris: computed again (as asked)" in capsys.readouterr().out and (output / "thesis.txt").exists()
 
 
-def test_two_rows_are_compared_pair_by_pair_and_each_with_itself_under_exchanged_axes(tmp_path, data):
+def test_two_rows_are_compared_pair_by_pair_and_each_with_itself_under_exchanged_axes(tmp_path, data, run_tool, capsys):
     asked = ["--methods", "Harris", "FAST", "--compare", "Harris", "FAST", "--transposed", "--presets", "240x320"]
-    done = evaluate("hpatches", "--data", str(data), *asked, cwd=tmp_path)
-    assert done.returncode == 0 and done.stderr == "", done.stderr
-    headings = [line.partition(", 240x320: mean")[0] for line in done.stdout.splitlines() if ": mean of the" in line]
+    assert run_tool("evaluate.py", "hpatches", "--data", str(data), *asked) == 0
+    said, errors = capsys.readouterr()
+    assert errors == ""
+    headings = [line.partition(", 240x320: mean")[0] for line in said.splitlines() if ": mean of the" in line]
     assert headings == ["FAST - Harris", "Harris, x and y exchanged - Harris", "FAST, x and y exchanged - FAST"]
-    assert "[v, x and y exchanged: 4 pairs]" in done.stdout
+    assert "[v, x and y exchanged: 4 pairs]" in said
     output = tmp_path / "outputs/evaluation/hpatches"
     assert "| FAST - Harris | 240x320 | v | repeat. | " in (output / "table.md").read_text()
     assert '"standard_error"' in (output / "summary.json").read_text()
@@ -77,10 +78,10 @@ def test_two_rows_are_compared_pair_by_pair_and_each_with_itself_under_exchanged
         (["synthetic", "--presets", "240x320"], "--presets and --stretch do not apply"),
     ],
 )
-def test_errors_are_one_line_with_code_2_and_create_nothing(tmp_path, arguments, words):
-    done = evaluate(*arguments, cwd=tmp_path)
-    assert done.returncode == 2 and words in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr and list(tmp_path.iterdir()) == []
+def test_errors_are_one_line_with_code_2_and_create_nothing(tmp_path, run_tool, capsys, arguments, words):
+    assert run_tool("evaluate.py", *arguments) == 2
+    said = capsys.readouterr().err
+    assert words in said.splitlines()[-1] and "Traceback" not in said and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

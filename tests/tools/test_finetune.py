@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,11 +39,25 @@ def finetune(tmp_path: Path, run_tool: Callable[..., int], tiny_weights: str) ->
     return run
 
 
-def test_one_command_labels_trains_judges_and_keeps_weights(
-    finetune: Callable[..., int], tiny_weights: str, capsys: pytest.CaptureFixture[str]
-):
-    assert finetune() == 0
-    folder, said = Path("outputs/finetune-mine"), capsys.readouterr().out
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def said(finetune: Callable[..., int], kept: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a fine-tuning said that has ended; made once, each test gets its own copy of the folder."""
+    if not list(kept.iterdir()):
+        assert finetune() == 0
+        (kept / "said").write_text(capsys.readouterr().out)
+        shutil.copytree("outputs", kept / "outputs")
+    else:
+        shutil.copytree(kept / "outputs", "outputs")
+    return (kept / "said").read_text()
+
+
+def test_one_command_labels_trains_judges_and_keeps_weights(said: str, tiny_weights: str):
+    folder = Path("outputs/finetune-mine")
     verdict = json.loads((folder / "verdict.json").read_text())
     assert "7 photographs to learn from, 2 choose the weights, 5 judge them" in said
     assert [row["method"] for row in verdict["rows"]] == ["before", "after", "RootSIFT"]
@@ -54,12 +69,11 @@ def test_one_command_labels_trains_judges_and_keeps_weights(
         assert cv2.imread(str(folder / picture)) is not None
 
 
+@pytest.mark.usefixtures("said")
 def test_started_again_it_goes_on_and_labels_nothing_twice(
     finetune: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ):
-    assert finetune() == 0
     labels = {path: path.stat().st_mtime_ns for path in Path("outputs").rglob("round_1/*")}
-    capsys.readouterr()
     assert len(labels) == 2 and finetune("--set", "joint.steps=3") == 0
     assert "continues at step 2" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in Path("outputs").rglob("round_1/*")} == labels
@@ -67,9 +81,10 @@ def test_started_again_it_goes_on_and_labels_nothing_twice(
     assert "finished before, 3 steps" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("said")
 def test_other_settings_are_refused_until_overwrite(finetune: Callable[..., int], capsys: pytest.CaptureFixture[str]):
     other = ("--set", "adaptation.num_homographies=3")
-    assert finetune() == 0 and finetune(*other) == 2
+    assert finetune(*other) == 2
     assert "adaptation.num_homographies: 2 -> 3" in capsys.readouterr().err
     assert finetune(*other, "--overwrite") == 0
 

@@ -59,10 +59,11 @@ def batch_of(step: int = 0, points: int = 9) -> dict[str, tf.Tensor]:
     return {name: tf.constant(value) for name, value in result.items()}
 
 
-def trained(steps: int = 2, **settings: Any) -> tuple[list[dict[str, float]], list[np.ndarray]]:
+def trained(more_points: int = 0, **settings: Any) -> tuple[list[dict[str, float]], list[np.ndarray]]:
+    """Make two steps; with more points in the second the step is compiled again."""
     state, losses = make_state(**settings), []
-    for step in range(steps):
-        state.train_step(batch_of(step, points=9 + step))
+    for step in range(2):
+        state.train_step(batch_of(step, points=9 + step * more_points))
         losses.append(state.log.take_means())
     state.check_finite(range(BATCH))
     return losses, [weight.numpy() for weight in state.model.weights]
@@ -91,8 +92,8 @@ def test_the_total_is_the_weighted_sum_and_a_random_network_costs_about_log_of_t
 
 
 def test_micro_batches_give_the_losses_and_weights_of_the_whole_batch():
-    whole_losses, whole_weights = trained(**BOTH, max_keypoints=6)
-    losses, weights = trained(**BOTH, max_keypoints=6, accumulate=BATCH)
+    whole_losses, whole_weights = trained(1, **BOTH, max_keypoints=6)
+    losses, weights = trained(1, **BOTH, max_keypoints=6, accumulate=BATCH)
     for one, other in zip(whole_losses, losses, strict=True):
         assert other == pytest.approx(one, rel=1e-4)
     for one, other in zip(whole_weights, weights, strict=True):
@@ -123,7 +124,7 @@ def test_with_batch_norm_the_moved_copy_is_in_the_same_forward_pass():
 @pytest.mark.slow
 def test_xla_compiles_all_terms_with_micro_batches():
     settings = {**BOTH, "keypoint_negatives": "batch", "accumulate": 2}
-    for one, other in zip(trained(**settings)[0], trained(**settings, xla=True)[0], strict=True):
+    for one, other in zip(trained(1, **settings)[0], trained(1, **settings, xla=True)[0], strict=True):
         assert other == pytest.approx(one, rel=1e-3)
 
 
