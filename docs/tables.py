@@ -55,6 +55,7 @@ MARK = re.compile(
 BENCHMARK_COLUMNS = ("value", "limit", "set by", "fraction", "mark", "peak MB")
 KEYS = ("group", "rows", "columns", "setting")
 LONGEST_LINE = 116
+_DIFFERENCE_DIGITS = 3  # at least: errors are small
 OWN_MEASURES: dict[str, Mapping[str, Any]] = {  # by protocol
     "patches": PATCH_MEASURES,
     "pck": PCK_MEASURES,
@@ -152,7 +153,7 @@ def difference(measured: Mapping[str, Any] | None, column: str) -> str:
     """Return a mean difference with its standard error, bold beyond two; a dash where nothing is compared."""
     if not measured or not measured["pairs"]:
         return ABSENT
-    digits = MEASURES[column].digits
+    digits = max(MEASURES[column].digits, _DIFFERENCE_DIGITS)
     mean, error = (number(measured[key], digits) for key in ("mean", "standard_error"))
     text = f"{mean if mean.startswith('-') else f'+{mean}'} ± {error}"
     return f"**{text}**" if measured["significant"] else text
