@@ -48,10 +48,8 @@ from superpoint_tf.evaluation.report.markdown import ABSENT, markdown_table
 from superpoint_tf.evaluation.retrieval_measures import RETRIEVAL_MEASURES
 from superpoint_tf.evaluation.shape_measures import AVERAGE_PRECISION, SHAPE_MEASURES
 
-MARK = re.compile(
-    r"(<!-- (table|differences|run): ((?:(?!-->).)*?) -->\n)(?:(?!<!-- (?:table|differences|run): ).)*?(<!-- end -->)",
-    re.DOTALL,
-)
+BEGIN = r"<!-- (table|differences|run): "
+MARK = re.compile(rf"({BEGIN}((?:(?!-->).)*?) -->\n)(?:(?!{BEGIN}).)*?(<!-- end -->)", re.DOTALL)
 BENCHMARK_COLUMNS = ("value", "limit", "set by", "fraction", "mark", "peak MB")
 KEYS = ("group", "rows", "columns", "setting")
 LONGEST_LINE = 116
@@ -71,13 +69,13 @@ class TableError(ValueError):
 def filled(text: str, folder: Path = DOCS) -> str:
     """Return a page with every table between marks as the JSON files below `folder` give it."""
 
-    if len(MARK.findall(text)) != len(re.findall(r"<!-- (?:table|differences|run): ", text)):
+    if len(MARK.findall(text)) != len(re.findall(BEGIN, text)):
         raise TableError("a mark has no `<!-- end -->` of its own, or text follows it on its line")
 
     def fill(found: re.Match[str]) -> str:
-        begin, kind, request, end = found.groups()
+        begin, kind, request, _, end = found.groups()
         try:
-            lines = run_lines(read(request.strip(), folder)) if kind == "run" else WRITERS[kind](request, folder)
+            lines = WRITERS[kind](request, folder)
         except TableError as error:
             raise TableError(f"<!-- {kind}: {' '.join(request.split())} -->: {error}") from error
         return begin + "".join(f"{line}\n" for line in lines) + end
@@ -157,9 +155,6 @@ def difference(measured: Mapping[str, Any] | None, column: str) -> str:
     mean, error = (number(measured[key], digits) for key in ("mean", "standard_error"))
     text = f"{mean if mean.startswith('-') else f'+{mean}'} ± {error}"
     return f"**{text}**" if measured["significant"] else text
-
-
-WRITERS = {"table": table, "differences": differences_table}
 
 
 def wanted_rows(
@@ -309,8 +304,9 @@ def ready_table(tables: Mapping[str, Any], options: Mapping[str, str]) -> list[s
     )
 
 
-def run_lines(content: Mapping[str, Any]) -> list[str]:
-    """Return the command that wrote a file, in lines that fit, its date and versions."""
+def run_lines(request: str, folder: Path) -> list[str]:
+    """Return the command that wrote the file that a mark names, in lines that fit, its date and versions."""
+    content = read(request.strip(), folder)
     lines = [""]
     for word in shlex.split(content["command"]):
         quoted = shlex.quote(word)
@@ -321,6 +317,9 @@ def run_lines(content: Mapping[str, Any]) -> list[str]:
     facts = [str(content[key]) for key in ("date", "device") if key in content]
     facts += [f"{name} {version}" for name, version in content.get("versions", {}).items() if version]
     return ["```sh", *lines, "```", "", f"*{', '.join(facts)}*", ""]
+
+
+WRITERS = {"table": table, "differences": differences_table, "run": run_lines}
 
 
 def three_digits(value: float) -> str:

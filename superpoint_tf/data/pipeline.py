@@ -78,9 +78,8 @@ class BatchStream:
             assembled = tf.function(self._assembled, input_signature=[self._signature], autograph=False)
             yield from map(assembled, rendered.prefetch(2))
         else:
-            yield from rendered.map(self._assembled, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(
-                2
-            )
+            batches = rendered.map(self._assembled, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            yield from batches.prefetch(2)
         if self._error is not None:
             raise self._error
 
